@@ -1,0 +1,166 @@
+"""Compile the kernels. All else about the package is in pyproject.toml.
+
+Two environment variables change the build:
+
+- ``SKLGD_DEBUG=1``: bounds checks, little optimisation, debug symbols.
+- ``SKLGD_OPENMP=0``: one thread, even if the compiler knows OpenMP.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, FileError, LinkError
+
+DEBUG = os.environ.get("SKLGD_DEBUG", "0") not in ("", "0")
+OPENMP = os.environ.get("SKLGD_OPENMP") != "0"
+JOBS = 2
+
+DIRECTIVES = {
+    "language_level": 3,
+    "binding": True,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+    "boundscheck": DEBUG,
+    "initializedcheck": DEBUG,
+    "cdivision": not DEBUG,
+    # Off in the debug build as well: there a negative index fails the bounds check.
+    "wraparound": False,
+    # Cython rejects `self.x += 1` without the GIL when this is on.
+    "nonecheck": False,
+    # They ask for what the debug build switches off on purpose.
+    "show_performance_hints": not DEBUG,
+}
+
+MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+if DEBUG:
+    MACROS.append(("SKLGD_DEBUG", "1"))
+
+# Never -ffast-math: it assumes that nan and inf do not occur (divergence checks need
+# them) and may reorder sums. No contraction: the same bits with and without FMA.
+UNIX_FLAGS = [
+    "-O3",
+    "-g0",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+]
+MSVC_FLAGS = ["/O2", "/fp:precise"]
+if DEBUG:
+    UNIX_FLAGS = ["-O1", "-g", "-UNDEBUG", *UNIX_FLAGS[2:]]
+    MSVC_FLAGS = ["/Od", "/Z7", "/fp:precise"]
+
+# (compile flags, link flags), the first pair that works is used.
+UNIX_OPENMP = [(["-fopenmp"], ["-fopenmp"])]
+MSVC_OPENMP = [(["/openmp"], [])]
+if sys.platform == "darwin":
+    UNIX_OPENMP.append((["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
+
+OPENMP_PROBE = """
+#include <omp.h>
+int main(void) {
+    int i, n = 0;
+    #pragma omp parallel for reduction(+:n)
+    for (i = 0; i < 8; i++) n += omp_get_num_threads() > 0;
+    return n != 8;
+}
+"""
+
+BUILD_DIR = "build"
+# Records how the files of BUILD_DIR were made, to rebuild them when that changes.
+STAMP = Path(BUILD_DIR, "kernels.config")
+
+
+class BuildKernels(build_ext):
+    """Translate, then compile, with flags that suit the compiler found."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = JOBS
+
+    def run(self):
+        super().run()
+        if not self.inplace:
+            # Python started in this directory finds the sources before the installed
+            # package. With the kernels beside them it works, too.
+            try:
+                self.copy_extensions_to_source()
+            except (OSError, FileError) as error:
+                self.warn(f"the kernels were not copied into the source tree: {error}")
+
+    def build_extensions(self):
+        import numpy
+
+        msvc = self.compiler.compiler_type == "msvc"
+        flags = MSVC_FLAGS if msvc else UNIX_FLAGS
+        openmp, link_flags = self.openmp_flags(msvc)
+        for ext in self.extensions:
+            ext.include_dirs += [numpy.get_include(), "sklgd/kernels"]
+            ext.define_macros += MACROS
+            ext.extra_compile_args += flags + openmp
+            ext.extra_link_args += link_flags
+        self.translate(f"openmp={bool(openmp)}")
+        super().build_extensions()
+
+    def translate(self, config):
+        """Make C files of the .pyx files, outside the source tree."""
+        import Cython
+        from Cython.Build import cythonize
+
+        environment = [os.environ.get(name) for name in ("CC", "CFLAGS", "LDFLAGS")]
+        config = (
+            f"{config} Cython={Cython.__version__} {environment}\n"
+            f"{DIRECTIVES}\n{MACROS}\n{UNIX_FLAGS}\n{MSVC_FLAGS}\n"
+        )
+        changed = not STAMP.exists() or STAMP.read_text() != config
+        translated = cythonize(
+            self.extensions,
+            build_dir=BUILD_DIR,
+            include_path=["."],
+            compiler_directives=DIRECTIVES,
+            emit_linenums=DEBUG,
+            # Worker processes need fork to be cheap and free of surprises.
+            nthreads=JOBS if sys.platform == "linux" else 0,
+            # Cython looks at dates, not at the directives.
+            force=changed or self.force,
+        )
+        if changed:
+            STAMP.parent.mkdir(exist_ok=True)
+            STAMP.write_text(config)
+        by_name = {ext.name: ext for ext in translated}
+        for ext in self.extensions:
+            ext.sources = by_name[ext.name].sources
+            ext.depends = [*by_name[ext.name].depends, str(STAMP)]
+
+    def openmp_flags(self, msvc):
+        """Return the flags with which a small OpenMP program compiles and links."""
+        for flags in (MSVC_OPENMP if msvc else UNIX_OPENMP) if OPENMP else []:
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(folder, "probe.c")
+                source.write_text(OPENMP_PROBE)
+                try:
+                    objects = self.compiler.compile(
+                        [str(source)], output_dir=folder, extra_postargs=flags[0]
+                    )
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=folder, extra_postargs=flags[1]
+                    )
+                except (CompileError, LinkError):
+                    continue
+                return flags
+        print("sklgd: building without OpenMP, kernels run on one thread")
+        return [], []
+
+
+if __name__ == "__main__":
+    setup(
+        ext_modules=[
+            Extension(f"sklgd.kernels.{path.stem}", [path.as_posix()])
+            for path in sorted(Path("sklgd/kernels").glob("*.pyx"))
+        ],
+        cmdclass={"build_ext": BuildKernels},
+    )
