@@ -1,0 +1,1 @@
+"""Compiled kernels: rows, losses, optimizer rules and the one training loop."""

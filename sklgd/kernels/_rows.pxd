@@ -1,0 +1,28 @@
+cdef class Rows:
+    cdef readonly object X              # owns every buffer below
+    cdef const void* data
+    cdef const void* indices            # NULL: dense
+    cdef const void* indptr
+    cdef readonly Py_ssize_t n_samples
+    cdef readonly Py_ssize_t n_features
+    cdef readonly bint is_sparse
+    cdef bint is_float32
+    cdef bint is_int64
+
+    cdef const double* load(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        double* buffer) noexcept nogil
+    cdef void forward(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* block, const double* coef, Py_ssize_t K, double scale,
+        double* z) noexcept nogil
+    cdef void backward(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* block, const double* g, Py_ssize_t K,
+        double* out) noexcept nogil
+    cdef Py_ssize_t n_entries(
+        self, const Py_ssize_t* order, Py_ssize_t start,
+        Py_ssize_t m) noexcept nogil
+    cdef void touched(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t* features) noexcept nogil
