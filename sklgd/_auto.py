@@ -1,0 +1,403 @@
+"""What "auto" means: statistics of the data, implicit metric, method, step size.
+
+With ``learning_rate="auto"`` (or a schedule's name without ``eta0``) the optimizer
+does not see the raw coordinates. It sees u, with
+
+    w_jk = S_jk u_jk,   b_k = z_k u_bk - sum_j mu_j w_jk,
+    S_jk = z_k / sqrt(var_j + l2 z_k^2 / f_k),
+
+where mu and var are the weighted mean and variance of a column and z_k, f_k the
+natural sizes of a prediction and of the loss (`Loss.units`). In these coordinates
+every feature is centred and has size one, every curvature is at most about one,
+and neither the units of X nor those of y matter. X itself is neither copied nor
+changed, and the penalty remains the one of the raw coefficients.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._validation import step_is_explicit
+from .kernels._engine import Problem
+from .kernels._rows import Rows
+from .optimizers import OPTIMIZERS
+from .schedules import as_schedule
+
+# Rows that are looked at together: temporary arrays stay in the cache.
+BLOCK = 4096
+# The largest eigenvalue is estimated on at most this many rows (evenly spaced).
+EIGEN_ROWS = 8192
+# Up to this many stored entries of X an epoch of batch descent takes milliseconds.
+SMALL = 2_000_000
+
+
+@dataclass
+class Data:
+    """One fit's data, as the kernels read it.
+
+    Attributes
+    ----------
+    X : ndarray or canonical CSR of shape (n_samples, n_features)
+    target : float64 array
+        As `Loss.evaluate` wants it.
+    weights : float64 array of shape (n_samples,) or None
+        In units of their mean; None means ones.
+    rows : intp array
+        The rows to learn from, ascending.
+    loss : Loss
+    n_outputs : int
+    fit_intercept : bool
+    """
+
+    X: object
+    target: np.ndarray
+    weights: np.ndarray | None
+    rows: np.ndarray
+    loss: object
+    n_outputs: int
+    fit_intercept: bool
+
+    @property
+    def everything(self):
+        """True if all rows are learnt from."""
+        return len(self.rows) == self.X.shape[0]
+
+    @property
+    def share(self):
+        """Mean weight of the rows."""
+        return 1.0 if self.weights is None else float(self.weights[self.rows].mean())
+
+    def targets(self):
+        """Targets and weights of the rows."""
+        if self.everything:
+            return self.target, self.weights
+        weights = None if self.weights is None else self.weights[self.rows]
+        return self.target[self.rows], weights
+
+    def null_model(self):
+        """Raw predictions of the best constant model."""
+        if not self.fit_intercept:
+            return np.zeros(self.n_outputs)
+        return self.loss.null_model(*self.targets(), self.n_outputs)
+
+    def problem(self):
+        """The compiled data term."""
+        return Problem(
+            Rows(self.X), self.target, self.weights, self.loss, self.n_outputs,
+            self.fit_intercept, None if self.everything else self.rows,
+        )  # fmt: skip
+
+
+@dataclass
+class Metric:
+    """The implicit coordinates of one fit; see the module's docstring.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (n_features,)
+        Column means (zero without intercept).
+    scale, gradient_scale : ndarray of shape (n_features + 1, n_outputs)
+        w = scale * u and dF/du = gradient_scale * dF/dw, the latter in units of
+        the loss.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    gradient_scale: np.ndarray
+
+    def to_position(self, coef):
+        """Raw coefficients as coordinates of the metric."""
+        position = coef.copy()
+        position[-1] += self.centre @ coef[:-1]
+        # A column without spread has scale 0: its share is in the intercept now.
+        out = np.zeros_like(position)
+        return np.divide(position, self.scale, out=out, where=self.scale > 0.0)
+
+
+@dataclass
+class Plan:
+    """How a fit proceeds, with every "auto" resolved.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    batch_size : int or "full"
+    schedule : Schedule
+        Step sizes; in the metric's coordinates where there is one.
+    guarded : bool
+        True if the step size was found from the data: then an epoch that makes
+        the objective worse is undone and the step size halved (not with a
+        degenerate loss, whose objective says nothing).
+    metric : Metric or None
+    """
+
+    optimizer: object
+    batch_size: object
+    schedule: object
+    guarded: bool
+    metric: Metric | None = None
+
+
+def batches(n_samples, batch_size):
+    """Rows per batch and number of batches of an epoch."""
+    rows = n_samples if batch_size == "full" else min(batch_size, n_samples)
+    return rows, -(-n_samples // rows)
+
+
+def row_blocks(X, rows):
+    """Pairs (rows of a block, block of X in float64), without a copy of X."""
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK]
+        contiguous = part[-1] - part[0] + 1 == len(part)
+        block = X[part[0] : part[-1] + 1] if contiguous else X[part]
+        yield part, block.astype(np.float64, copy=False)
+
+
+def column_statistics(data):
+    """Weighted mean and variance of the columns.
+
+    Returns
+    -------
+    mean, var : ndarrays of shape (n_features,)
+        Dense columns are shifted by their first value before squaring, so a mean
+        far from zero costs no accuracy; the rounding error that is left counts as
+        no variance.
+    """
+    sparse = sp.issparse(data.X)
+    n_features = data.X.shape[1]
+    shift = np.zeros(n_features)
+    if not sparse:
+        shift = data.X[data.rows[0]].astype(np.float64)
+    total, first, second = 0.0, np.zeros(n_features), np.zeros(n_features)
+    for rows, block in row_blocks(data.X, data.rows):
+        s = np.ones(len(rows)) if data.weights is None else data.weights[rows]
+        total += s.sum()
+        if sparse:
+            first += block.T @ s
+            second += block.power(2).T @ s
+        else:
+            block = block - shift
+            first += s @ block
+            second += s @ (block * block)
+    offset = first / total
+    second /= total
+    var = second - offset**2
+    mean = shift + offset
+    noise = 1e-12 * second + (1e-14 * mean) ** 2
+    return mean, np.where(var > noise, var, 0.0)
+
+
+def largest_eigenvalue(data, centre, scale):
+    """Largest eigenvalue of the weighted second moments of (X - centre) scale.
+
+    Power iteration from a fixed start, on all rows or on EIGEN_ROWS of them; never
+    below 1, the eigenvalue of the intercept.
+    """
+    rows = data.rows
+    if len(rows) > EIGEN_ROWS:
+        rows = rows[:: -(-len(rows) // EIGEN_ROWS)]
+    everything = len(rows) == data.X.shape[0]
+    sample = data.X if everything else data.X[rows]
+    s = np.ones(len(rows)) if data.weights is None else data.weights[rows]
+    s = s / max(s.sum(), np.finfo(float).tiny)
+    v = np.random.RandomState(0).standard_normal(data.X.shape[1]) * (scale > 0.0)
+    largest = 1.0
+    for iteration in range(12):
+        norm = float(np.linalg.norm(v))
+        if iteration:
+            largest = max(largest, norm)
+        if not 0.0 < norm < np.inf:
+            break
+        v = scale * (v / norm)
+        r = s * (sample @ v - centre @ v)
+        v = scale * (sample.T @ r - centre * r.sum())
+    return largest
+
+
+def choose(est, data, explicit, stream):
+    """Optimizer object and batch size of an estimator, "auto" resolved.
+
+    With an explicit step size the choice is SGD*'s own (plain descent, row by row);
+    otherwise batch descent with momentum where an epoch is cheap, and mini-batches
+    of a rule that normalises gradients where it is not, where the loss has kinks,
+    and for streams.
+    """
+    n_samples, n_features = data.X.shape
+    per_row = data.X.nnz / n_samples if sp.issparse(data.X) else n_features
+    small = n_samples * per_row * data.n_outputs <= SMALL
+    optimizer, batch_size = est.optimizer, est.batch_size
+    full = data.loss.smooth and small and not stream
+    if isinstance(optimizer, str) and optimizer == "auto":
+        if explicit:
+            optimizer = "sgd"
+        elif batch_size == "full" or (batch_size == "auto" and full):
+            optimizer = "nesterov"
+        else:
+            optimizer = "adam"
+    if isinstance(optimizer, str):
+        optimizer = OPTIMIZERS[optimizer]()
+    if batch_size == "auto":
+        if explicit:
+            batch_size = 1 if optimizer.name == "sgd" else 32
+        elif full:
+            batch_size = "full"
+        else:
+            # A step costs O(n_features): a sparse batch should touch about as many.
+            batch_size = int(np.clip(n_features / max(1.0, per_row), 32, 1024))
+    return optimizer, batch_size
+
+
+@dataclass
+class Statistics:
+    """Sizes of the columns and of the targets seen so far.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights of the rows.
+    mean, var : ndarray of shape (n_features,)
+        Weighted mean and variance of the columns.
+    z_unit, loss_unit : ndarray of shape (n_outputs,)
+        `Loss.units`, averaged over the chunks of a stream.
+    """
+
+    weight: float
+    mean: np.ndarray
+    var: np.ndarray
+    z_unit: np.ndarray
+    loss_unit: np.ndarray
+
+    @classmethod
+    def of(cls, data, null):
+        """Statistics of the rows of ``data``; ``null`` is its constant model."""
+        weight = len(data.rows) * data.share
+        units = data.loss.units(*data.targets(), null)
+        return cls(weight, *column_statistics(data), *units)
+
+    def merge(self, other):
+        """Statistics of both sets of rows (Chan, Golub and LeVeque 1983)."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        step = other.mean - self.mean
+        return Statistics(
+            weight,
+            self.mean + share * step,
+            self.var + share * (other.var - self.var) + share * (1 - share) * step**2,
+            self.z_unit + share * (other.z_unit - self.z_unit),
+            self.loss_unit + share * (other.loss_unit - self.loss_unit),
+        )
+
+    def differs(self, other):
+        """True if a metric made from ``other`` does not suit these statistics.
+
+        Sizes off by a factor of two or a mean off by a standard deviation do; the
+        same data seen again never does.
+        """
+        moved = (self.mean - other.mean) ** 2 > 1.01 * self.var + 1e-20 * self.mean**2
+        return bool(
+            moved.any()
+            or _off_by_two(self.var, other.var, square=True)
+            or _off_by_two(self.z_unit, other.z_unit)
+        )
+
+
+def _off_by_two(a, b, square=False):
+    limit = 4.0 if square else 2.0
+    return bool(((a > limit * b) | (b > limit * a)).any())
+
+
+def make_plan(est, data, stream=False):
+    """Resolve "auto" in an estimator's optimizer and batch size.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    data : Data
+    stream : bool, default=False
+        True if the data are a chunk of a stream.
+
+    Returns
+    -------
+    plan : Plan
+        Complete where the step size is explicit; otherwise `add_metric` gives it the
+        metric and the step sizes.
+    """
+    explicit = step_is_explicit(est)
+    optimizer, batch_size = choose(est, data, explicit, stream)
+    guarded = not explicit and not data.loss.degenerate
+    plan = Plan(optimizer, batch_size, None, guarded)
+    if explicit:
+        schedule = as_schedule(est.learning_rate, est.eta0, est.power_t)
+        plan.schedule = _bind(schedule, est, data, batch_size)
+    return plan
+
+
+def add_metric(plan, est, data, statistics, l2):
+    """Give a plan its metric and the step size that suits it."""
+    plan.metric, curvature = make_metric(data, statistics, l2, plan.batch_size)
+    eta0 = plan.optimizer.unit_step(curvature, plan.batch_size == "full")
+    name = "constant" if est.learning_rate == "auto" else est.learning_rate
+    schedule = as_schedule(name, eta0, est.power_t)
+    plan.schedule = _bind(schedule, est, data, plan.batch_size)
+
+
+def _bind(schedule, est, data, batch_size):
+    def slope(y, z):
+        return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[1].item()
+
+    total_steps = est.max_iter * batches(len(data.rows), batch_size)[1]
+    return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)
+
+
+def make_metric(data, statistics, l2, batch_size):
+    """Metric of the data, and the largest curvature that a batch sees in it."""
+    z_unit, loss_unit = statistics.z_unit, statistics.loss_unit
+    centre, var = statistics.mean, statistics.var
+    if not data.fit_intercept:
+        centre, var = np.zeros_like(centre), var + centre**2
+    size = np.sqrt(var[:, None] + l2 * z_unit**2 / loss_unit)
+    # A column without spread says nothing beside an intercept; it stays at zero.
+    scale = np.zeros((len(centre) + 1, len(z_unit)))
+    spread = np.broadcast_to(var[:, None] > 0.0, size.shape)
+    np.divide(z_unit, size, out=scale[:-1], where=spread)
+    scale[-1] = z_unit
+    metric = Metric(centre, scale, scale / loss_unit)
+    widest = (scale[:-1] / z_unit).max(axis=1, initial=0.0)
+    return metric, batch_curvature(data, centre, var, widest, batch_size)
+
+
+def batch_curvature(data, centre, var, scale, batch_size):
+    """Curvature that a batch sees in the coordinates (x - centre) scale.
+
+    Between the largest eigenvalue L (batch descent) and the mean row norm (one row):
+    the interpolation of Gower et al. 2019 with the mean in place of the largest row,
+    since a few huge rows should not set the pace.
+    """
+    largest = 1.1 * largest_eigenvalue(data, centre, scale)
+    n = len(data.rows)
+    b = batches(n, batch_size)[0]
+    if b == n:
+        return largest
+    row = float(var @ scale**2) + 1.0
+    share = n * (b - 1) / (b * (n - 1))
+    return share * largest + (1.0 - share) * max(row, largest)
+
+
+def stable_step(data, null, batch_size):
+    """About the largest stable step of plain descent in raw coordinates.
+
+    Returns
+    -------
+    limit : float
+    spread : (float, float)
+        Smallest and largest root mean square of a column that is not zero.
+    """
+    mean, var = column_statistics(data)
+    square = var + mean**2
+    z_unit, loss_unit = data.loss.units(*data.targets(), null)
+    zero, one = np.zeros_like(mean), np.ones_like(mean)
+    curvature = batch_curvature(data, zero, square, one, batch_size)
+    sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
+    limit = 2.0 / (curvature * float((loss_unit / z_unit**2).max()))
+    return limit, (float(sizes.min()), float(sizes.max()))

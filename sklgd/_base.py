@@ -1,0 +1,327 @@
+"""What `GDRegressor` and `GDClassifier` share: parameters in, fitted attributes out."""
+
+import warnings
+from abc import abstractmethod
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._auto import Data, make_plan, stable_step
+from ._compat import sparse_result
+from ._monitor import Monitor, divergence_message
+from ._training import State, Training
+from ._validation import canonical, check_parameters, check_start
+from .losses import LOSSES
+
+# A step size found from the data is halved at most so often before the first epoch
+# that improves the objective.
+MAX_HALVINGS = 60
+
+
+class BaseGD(BaseEstimator):
+    """Linear model fitted by gradient descent; see the two estimators."""
+
+    _doc_link_module = "sklgd"
+    _doc_link_template = (
+        "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
+    )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # ------------------------------------------------------------------ data in
+
+    def _validate(self, X, y="no_validation", reset=True, **kwargs):
+        """X (and y) as scikit-learn checks them, X as the kernels read it."""
+        checked = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            **kwargs,
+        )
+        if isinstance(y, str):
+            return canonical(checked)
+        return canonical(checked[0]), checked[1]
+
+    def _make_loss(self):
+        cls = LOSSES[self.loss]
+        return cls(*(getattr(self, name) for name in cls.params))
+
+    def _penalty(self):
+        """(l1, l2): the strengths of |w|_1 and |w|_2^2 / 2."""
+        if self.penalty is None:
+            return 0.0, 0.0
+        ratio = {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
+        return float(self.alpha * ratio), float(self.alpha * (1.0 - ratio))
+
+    def _start(self, coef_init, intercept_init, n_features, n_outputs):
+        """Starting point of a fit, or None: the arguments', else a warm start's."""
+        given = coef_init is not None or intercept_init is not None
+        if not given and self.warm_start and hasattr(self, "coef_"):
+            coef_init, intercept_init = self.coef_, self.intercept_
+            if sp.issparse(coef_init):
+                coef_init = coef_init.toarray()
+        return check_start(coef_init, intercept_init, n_features, n_outputs)
+
+    @abstractmethod
+    def _split_target(self, y):
+        """Splitter and array for an internal validation split."""
+
+    @abstractmethod
+    def _score_raw(self, z, y, sample_weight):
+        """The estimator's score of raw predictions z."""
+
+    def _split(self, X, y, weights, validation):
+        """Training rows, and the validation set (X, y, weights) or None."""
+        n_samples = X.shape[0]
+        if validation is not None or not self.early_stopping:
+            return np.arange(n_samples, dtype=np.intp), validation
+        splitter, labels = self._split_target(y)
+        rows, held_out = next(splitter.split(np.zeros((n_samples, 1)), labels))
+        rows, held_out = np.sort(rows).astype(np.intp), np.sort(held_out)
+        held_weights = None if weights is None else weights[held_out]
+        if held_weights is not None and not held_weights.any():
+            raise ValueError(
+                "sample_weight: all weights of the rows held out for validation are "
+                "zero. Use another random_state, or pass X_val and y_val."
+            )
+        return rows, (X[held_out], y[held_out], held_weights)
+
+    # ---------------------------------------------------------------------- fit
+
+    def _fit(self, X, y, target, weights, n_outputs, start, validation):
+        """Fit afresh, or from the coefficients ``start``.
+
+        Parameters
+        ----------
+        X : ndarray or canonical CSR
+        y : array
+            Targets as `score` takes them.
+        target : float64 array
+            Targets as the loss takes them.
+        weights : float64 array or None
+        n_outputs : int
+        start : float64 array of shape (n_features + 1, n_outputs) or None
+        validation : (X_val, y_val, sample_weight_val) or None
+        """
+        rows, validation = self._split(X, y, weights, validation)
+        loss, (l1, l2) = self._make_loss(), self._penalty()
+        data = Data(X, target, weights, rows, loss, n_outputs, self.fit_intercept)
+        coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
+        rng = check_random_state(self.random_state)
+        state = State(coef, make_plan(self, data), self._plan_key(), rng)
+        state.normalise(data)
+        null = data.null_model()
+        if state.plan.schedule is None:
+            if start is None:
+                coef[-1] = null
+            state.tune(self, data, null, l2)
+        training = Training(data, state, l1, l2, self.shuffle, self.average)
+        monitor = Monitor(
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            null=training.constant_objective(null),
+            unit=float(loss.units(*data.targets(), null)[1].sum()),
+            start=np.inf if loss.degenerate else training.objective(),
+            degenerate=loss.degenerate,
+            early_stopping=self.early_stopping,
+            verbose=int(self.verbose),
+        )
+        message = self._run(training, monitor, validation, null)
+        training.keep()
+        state.unit = monitor.unit
+        self._store(state, training.coef, X.dtype)
+        self.loss_curve_ = monitor.loss_curve
+        self.n_iter_ = len(monitor.loss_curve)
+        self.stop_reason_ = monitor.stop_reason
+        self.validation_scores_ = self.best_validation_score_ = None
+        if validation is not None:
+            self.validation_scores_ = monitor.validation_scores
+            self.best_validation_score_ = float(monitor.best_score)
+        message = message or monitor.message(self.max_iter)
+        if message is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _run(self, training, monitor, validation, null):
+        """Epochs until `Monitor` or max_iter ends them; a warning's text or None."""
+        state, guarded = training.state, training.state.plan.guarded
+        objective = monitor.start
+        kept = best = training.snapshot()
+        best_objective, improved_once = objective, False
+        for epoch in range(1, self.max_iter + 1):
+            training.epoch()
+            eta, after = training.eta, training.objective()
+            diverged = monitor.diverged(after)
+            if guarded:
+                if training.accept(objective, after, kept, diverged):
+                    objective, improved_once = after, True
+                    kept = training.snapshot()
+            elif diverged:
+                training.restore(best)
+                monitor.record(best_objective, self._validate_epoch(training, validation), eta)
+                monitor.stop_reason = "diverged"
+                limit, spread = stable_step(training.data, null, state.plan.batch_size)
+                return divergence_message(epoch, after, monitor.null, eta, limit, spread)
+            else:
+                objective = after
+            score = self._validate_epoch(training, validation)
+            better = (
+                score > monitor.best_score
+                if self.early_stopping
+                else objective <= best_objective
+            )
+            if better:
+                best_objective = objective
+                best = kept if guarded else training.snapshot()
+            stalled = monitor.record(objective, score, eta)
+            searching = guarded and not improved_once and epoch < MAX_HALVINGS
+            if stalled and not searching:
+                plateau = state.plan.schedule.plateau
+                if plateau is None or eta <= plateau[1]:
+                    monitor.stop_reason = (
+                        "early_stopping" if self.early_stopping else "converged"
+                    )
+                    break
+                state.factor *= plateau[0]
+                monitor.no_change = 0
+        else:
+            monitor.stop_reason = "max_iter"
+        if self.early_stopping:
+            training.restore(best)
+        return None
+
+    def _validate_epoch(self, training, validation):
+        """Score on the validation set, or None."""
+        if validation is None:
+            return None
+        X, y, weights = validation
+        coef = training.coef
+        return float(self._score_raw(safe_sparse_dot(X, coef[:-1]) + coef[-1], y, weights))
+
+    def _plan_key(self):
+        """The parameters that decide the plan; a stream starts afresh on a change."""
+        names = ("loss", "optimizer", "batch_size", "learning_rate", "eta0", "power_t")
+        return tuple(repr(getattr(self, name)) for name in names)
+
+    # -------------------------------------------------------------- partial_fit
+
+    def _partial_fit(self, X, target, weights, n_outputs):
+        """One epoch over a chunk, continuing from the state of the last call."""
+        loss, (l1, l2) = self._make_loss(), self._penalty()
+        rows = np.arange(X.shape[0], dtype=np.intp)
+        data = Data(X, target, weights, rows, loss, n_outputs, self.fit_intercept)
+        state = getattr(self, "_state", None)
+        first = state is None
+        if first:
+            coef = np.zeros((X.shape[1] + 1, n_outputs))
+            rng = check_random_state(self.random_state)
+            state = State(coef, make_plan(self, data, True), self._plan_key(), rng)
+            self.loss_curve_ = []
+        elif state.key != self._plan_key():
+            state.plan, state.key = make_plan(self, data, True), self._plan_key()
+            state.statistics, state.factor, state.steps = None, 1.0, 0
+            state.place()
+        state.normalise(data)
+        null = data.null_model()
+        if state.plan.schedule is None:
+            if first:
+                state.coef[-1] = null
+            state.tune(self, data, null, l2)
+        elif state.plan.metric is not None:
+            state.retune(self, data, null, l2)
+        training = Training(data, state, l1, l2, self.shuffle, self.average)
+        kept = training.snapshot()
+        zero = np.zeros(n_outputs)
+        state.unit = max(
+            state.unit, float(loss.units(*data.targets(), zero)[1].sum())
+        )
+        zero_objective = training.constant_objective(zero)
+        monitor = Monitor(
+            tol=None,
+            n_iter_no_change=1,
+            null=zero_objective,
+            unit=state.unit,
+            start=zero_objective,
+            degenerate=loss.degenerate,
+            early_stopping=False,
+            verbose=0,
+        )
+        before = training.objective() if state.plan.guarded else None
+        training.epoch()
+        eta, after = training.eta, training.objective()
+        diverged, message = monitor.diverged(after), None
+        if state.plan.guarded:
+            if not training.accept(before, after, kept, diverged):
+                after = before
+        elif diverged:
+            training.restore(kept)
+            limit, spread = stable_step(data, zero, state.plan.batch_size)
+            epoch = len(self.loss_curve_) + 1
+            message = divergence_message(epoch, after, monitor.null, eta, limit, spread)
+            after = training.objective()
+        training.keep()
+        self._store(state, training.coef, X.dtype)
+        self.loss_curve_ = [*self.loss_curve_, after]
+        self.n_iter_ = len(self.loss_curve_)
+        self.stop_reason_ = "partial_fit" if message is None else "diverged"
+        self.validation_scores_ = self.best_validation_score_ = None
+        if message is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        return self
+
+    # ----------------------------------------------------------------- data out
+
+    def _store(self, state, coef, dtype):
+        """Set the fitted attributes that `fit` and `partial_fit` share."""
+        self._state = state
+        self.coef_ = np.ascontiguousarray(coef[:-1].T, dtype=dtype)
+        self.intercept_ = coef[-1].astype(dtype)
+        self.t_ = 1 + state.rows
+        self.optimizer_ = state.plan.optimizer
+        self.batch_size_ = state.plan.batch_size
+        self.learning_rate_ = state.plan.schedule
+        self.optimality_gap_ = np.nan
+
+    def _raw_prediction(self, X):
+        """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self, "coef_")
+        X = self._validate(X, reset=False)
+        coef = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
+        return safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
+
+    def sparsify(self):
+        """Turn ``coef_`` into a sparse matrix: less memory after an l1 fit.
+
+        Prediction works as before; `partial_fit` and a new fit make it dense again.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self, "coef_")
+        self.coef_ = sparse_result(self.coef_)
+        return self
+
+    def densify(self):
+        """Turn ``coef_`` back into an ndarray.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self, "coef_")
+        if sp.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self

@@ -1,0 +1,353 @@
+"""`GDClassifier`: linear classification by gradient descent."""
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+
+from ._base import BaseGD
+from ._regressor import _no_validation
+from ._validation import check_choice, check_parameters, check_weights
+from .losses import LOSSES
+
+
+def _has_proba(est):
+    """True if the loss gives class probabilities."""
+    cls = LOSSES.get(est.loss)
+    if cls is None or not cls.has_proba:
+        names = " or ".join(repr(n) for n, c in LOSSES.items() if c.has_proba)
+        raise AttributeError(
+            f"loss={est.loss!r} gives no probabilities; use loss={names}, or "
+            "CalibratedClassifierCV"
+        )
+    return True
+
+
+class GDClassifier(ClassifierMixin, BaseGD):
+    """Linear model; docstring follows."""
+
+    def __init__(
+        self,
+        loss="log_loss",
+        *,
+        penalty="l2",
+        alpha=1e-4,
+        l1_ratio=0.15,
+        fit_intercept=True,
+        optimizer="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        eta0=None,
+        power_t=0.5,
+        max_iter=1000,
+        tol=1e-4,
+        n_iter_no_change=5,
+        shuffle=True,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        early_stopping=False,
+        validation_fraction=0.1,
+        class_weight=None,
+        warm_start=False,
+        average=False,
+        epsilon=0.1,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.average = average
+        self.epsilon = epsilon
+
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        coef_init=None,
+        intercept_init=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 and float64 are used as they are; CSR is the sparse format that
+            needs no conversion.
+        y : array-like of shape (n_samples,)
+            Class labels, numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; only their ratios matter. They multiply the class
+            weights.
+        coef_init : array-like shaped like ``coef_``, default=None
+            Starting coefficients.
+        intercept_init : array-like shaped like ``intercept_``, default=None
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Validation set for ``validation_scores_`` and, with
+            ``early_stopping=True``, in place of the internal split.
+
+        Returns
+        -------
+        self : GDClassifier
+
+        Raises
+        ------
+        ValueError
+            For a parameter, label or weight that makes no sense.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the run diverged or stopped before it converged.
+        """
+        check_parameters(self, "classification")
+        X, y = self._validate(X, y)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        sample_weight = check_weights(sample_weight, X.shape[0])
+        classes, codes = self._classes_with_weight(y, sample_weight)
+        if self.warm_start and hasattr(self, "coef_") and coef_init is None:
+            if len(classes) != len(self.classes_) or (classes != self.classes_).any():
+                raise ValueError(
+                    f"warm_start=True continues from classes {self.classes_}, but y has "
+                    f"{classes}. Use warm_start=False, or partial_fit with all classes."
+                )
+        n_outputs = 1 if len(classes) == 2 else len(classes)
+        start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
+        self.classes_ = classes
+        validation = self._validation_set(X_val, y_val, sample_weight_val)
+        weights = self._weigh_classes(y, codes, sample_weight)
+        target = _target(codes, n_outputs)
+        return self._fit(X, y, target, weights, n_outputs, start, validation)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One epoch over X, continuing from the state of the last call.
+
+        Two calls on the same data are two epochs of `fit`. The step count, the
+        optimizer's moments, the schedule and the shuffle stream go on; after a `fit`
+        they go on from there.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever occur; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            In units of the mean weight of all rows seen so far.
+
+        Returns
+        -------
+        self : GDClassifier
+        """
+        first = not hasattr(self, "_state")
+        check_parameters(self, "classification")
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True is not possible with partial_fit, which makes one "
+                "epoch; use fit."
+            )
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is not possible with partial_fit: "
+                "the class frequencies are not known. Compute the weights with "
+                "sklearn.utils.class_weight.compute_class_weight on a sample and pass "
+                "them as a dict."
+            )
+        X, y = self._validate(X, y, reset=first)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self._check_classes(classes, first)
+        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[codes] != y
+        if unknown.any():
+            raise ValueError(
+                f"y has the label {y[unknown][0]!r}, which is not among the classes "
+                f"{self.classes_} of the first call."
+            )
+        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        sample_weight = check_weights(sample_weight, X.shape[0])
+        weights = self._weigh_classes(y, codes, sample_weight)
+        return self._partial_fit(X, _target(codes, n_outputs), weights, n_outputs)
+
+    def decision_function(self, X):
+        """Raw predictions X w + b.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            With two classes one column, positive for ``classes_[1]``.
+        """
+        z = self._raw_prediction(X)
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self._labels(self._raw_prediction(X))
+
+    @available_if(_has_proba)
+    def predict_proba(self, X):
+        """Class probabilities (losses "log_loss" and "modified_huber" only).
+
+        "log_loss" gives the sigmoid, or the softmax from three classes on;
+        "modified_huber" gives (clip(z, -1, 1) + 1) / 2, normalised from three classes
+        on (Zhang 2004).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        z = self._raw_prediction(X)
+        if self.loss == "log_loss":
+            if z.shape[1] > 1:
+                return softmax(z, axis=1)
+            return np.hstack([expit(-z), expit(z)])
+        p = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
+        if p.shape[1] == 1:
+            return np.hstack([1.0 - p, p])
+        total = p.sum(axis=1, keepdims=True)
+        # No class claims the row: all are equally likely.
+        p[total[:, 0] == 0.0] = 1.0
+        return p / np.where(total == 0.0, p.shape[1], total)
+
+    @available_if(_has_proba)
+    def predict_log_proba(self, X):
+        """Logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _labels(self, z):
+        codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
+        return self.classes_[codes.astype(np.intp)]
+
+    def _classes_with_weight(self, y, sample_weight):
+        """Classes and codes; a class that only has rows of weight zero is an error."""
+        classes, codes = np.unique(y, return_inverse=True)
+        codes = codes.reshape(-1)
+        counted = codes if sample_weight is None else codes[sample_weight > 0.0]
+        n_classes = len(np.unique(counted))
+        if n_classes < 2:
+            raise ValueError(
+                "GDClassifier needs samples of at least 2 classes, but the data "
+                f"contains only one class: {classes[counted[0]]!r}."
+            )
+        return classes, codes
+
+    def _weigh_classes(self, y, codes, sample_weight):
+        """Sample weight times class weight, or None."""
+        if self.class_weight is None:
+            return sample_weight
+        if isinstance(self.class_weight, dict):
+            per_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y
+            )
+            if not np.isfinite(per_class).all() or per_class.min() < 0.0:
+                raise ValueError(
+                    "class_weight must have finite weights of zero or more, got "
+                    f"{self.class_weight!r}."
+                )
+        else:
+            check_choice("class_weight", self.class_weight, ("balanced", None))
+            counts = np.bincount(codes, sample_weight, minlength=len(self.classes_))
+            with np.errstate(divide="ignore"):
+                per_class = np.where(
+                    counts > 0.0, counts.sum() / (len(counts) * counts), 0.0
+                )
+        weights = per_class[codes]
+        return weights if sample_weight is None else weights * sample_weight
+
+    def _check_classes(self, classes, first):
+        """Set or compare ``classes_``."""
+        if classes is None:
+            if first and not hasattr(self, "classes_"):
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            return
+        classes = np.unique(classes)
+        if first:
+            if len(classes) < 2:
+                raise ValueError(f"classes must hold at least 2 labels, got {classes}.")
+            self.classes_ = classes
+        elif len(classes) != len(self.classes_) or (classes != self.classes_).any():
+            raise ValueError(
+                f"`classes={classes}` is not the same as on last call to partial_fit, "
+                f"was: {self.classes_}"
+            )
+
+    def _validation_set(self, X_val, y_val, weights):
+        if X_val is None:
+            return _no_validation(y_val, weights)
+        if y_val is None:
+            raise ValueError("X_val was given without y_val.")
+        X_val, y_val = self._validate(X_val, y_val, reset=False)
+        y_val = column_or_1d(y_val, warn=True)
+        weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
+        return X_val, y_val, weights
+
+    def _split_target(self, y):
+        splitter = StratifiedShuffleSplit(
+            test_size=self.validation_fraction, random_state=self.random_state
+        )
+        return splitter, y
+
+    def _score_raw(self, z, y, sample_weight):
+        return accuracy_score(y, self._labels(z), sample_weight=sample_weight)
+
+
+def _target(codes, n_outputs):
+    """Class codes as the losses take them: -1/+1 for one output, else 0..K-1."""
+    codes = codes.astype(np.float64)
+    return 2.0 * codes - 1.0 if n_outputs == 1 else codes

@@ -1,0 +1,174 @@
+"""What comes out of a run: objective, history, stopping, warnings, log lines."""
+
+import logging
+
+import numpy as np
+
+logger = logging.getLogger("sklgd")
+
+# An objective this many times further above the constant model's than the natural
+# size of the loss is no transient any more.
+FAR = 1e3
+# Improvements below this share of the loss's natural size are rounding.
+NEGLIGIBLE = 1e-12
+
+
+class Monitor:
+    """Follows one run and decides when it ends.
+
+    Parameters
+    ----------
+    tol : float or None
+        Least improvement of the objective in an epoch, relative to what was gained
+        over the best constant model so far; None never stops early.
+    n_iter_no_change : int
+        Epochs in a row without such an improvement that end the run.
+    null : float
+        Objective of the best constant model.
+    unit : float
+        Natural size of the loss.
+    start : float
+        Objective at the starting point.
+    degenerate : bool
+        The loss vanishes at w = 0; being above that is no failure.
+    early_stopping : bool
+        Watch the validation score in place of the objective; ``tol`` is then an
+        absolute difference of scores.
+    verbose : int
+
+    Attributes
+    ----------
+    loss_curve, validation_scores : list of float
+        One entry per epoch.
+    best, best_score : float
+    stop_reason : str or None
+    """
+
+    def __init__(
+        self,
+        *,
+        tol,
+        n_iter_no_change,
+        null,
+        unit,
+        start,
+        degenerate,
+        early_stopping,
+        verbose,
+    ):
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
+        self.null, self.unit, self.start = null, unit, start
+        self.degenerate, self.early_stopping = degenerate, early_stopping
+        self.verbose = verbose
+        self.loss_curve, self.validation_scores = [], []
+        self.best, self.best_score = start, -np.inf
+        self.no_change = 0
+        self.stop_reason = None
+        if verbose and not logger.handlers:
+            logger.addHandler(logging.StreamHandler())
+            logger.setLevel(logging.INFO)
+
+    def diverged(self, objective):
+        """True if an objective is not finite or far above the constant model's."""
+        if not np.isfinite(objective):
+            return True
+        span = max(self.unit, abs(self.start - self.null))
+        return objective - self.null > FAR * span
+
+    def gained(self):
+        """Distance of the best objective from the constant model's."""
+        if not np.isfinite(self.best):
+            return 0.0
+        return max(abs(self.null - self.best), NEGLIGIBLE * self.unit)
+
+    def record(self, objective, score, eta):
+        """Note the end of an epoch.
+
+        Returns
+        -------
+        stalled : bool
+            True after ``n_iter_no_change`` epochs without improvement.
+        """
+        self.loss_curve.append(objective)
+        if self.early_stopping:
+            improved = self.tol is None or score >= self.best_score + self.tol
+        else:
+            least = 0.0 if self.tol is None else self.tol * self.gained()
+            improved = self.tol is None or (
+                objective < self.best and not objective > self.best - least
+            )
+        self.best = min(self.best, objective)
+        if score is not None:
+            self.validation_scores.append(score)
+            self.best_score = max(self.best_score, score)
+        self.no_change = 0 if improved else self.no_change + 1
+        if self.verbose:
+            self.log(objective, score, eta)
+        return self.no_change >= self.n_iter_no_change
+
+    def log(self, objective, score, eta):
+        """One line about the epoch just recorded."""
+        validation = "" if score is None else f", validation score {score:.6g}"
+        logger.info(
+            "epoch %d: objective %.8g%s, step size %.4g",
+            len(self.loss_curve), objective, validation, eta,
+        )  # fmt: skip
+
+    def worse_than_null(self):
+        """True if the last objective is above the best constant model's."""
+        return (
+            not self.degenerate and self.loss_curve[-1] > self.null + 1e-3 * self.unit
+        )
+
+    def message(self, max_iter):
+        """What to warn of at the end of a run, or None."""
+        if self.tol is None or self.stop_reason == "diverged":
+            return None
+        if self.worse_than_null():
+            return (
+                f"Stopped after {len(self.loss_curve)} epochs ({self.stop_reason}) with "
+                f"an objective of {self.loss_curve[-1]:.4g}, worse than a constant "
+                f"model's {self.null:.4g}: the step size does not suit the data. Use "
+                "learning_rate='auto', or scale the features and tune the step size."
+            )
+        if self.stop_reason != "max_iter":
+            return None
+        if self.early_stopping:
+            state = f"the validation score {self.best_score:.4g} may still rise"
+        else:
+            before = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
+            rate = (before - self.loss_curve[-1]) / self.gained()
+            state = (
+                f"the last epoch lowered the objective by {rate:.2g} of what was gained "
+                f"over a constant model, tol is {self.tol:g}"
+            )
+        return (
+            f"Stopped at max_iter={max_iter} epochs before convergence: {state}. "
+            "Increase max_iter, use a larger tol if this accuracy is enough, or let "
+            "learning_rate='auto' choose the step size."
+        )
+
+
+def divergence_message(epoch, objective, null, eta, limit, spread):
+    """What to say of a run that diverged: the cause, with figures, and the remedy.
+
+    Parameters
+    ----------
+    epoch : int
+    objective, null : float
+        Objective reached, and that of the best constant model.
+    eta : float
+        Step size in use.
+    limit : float
+        About the largest step size that is stable on these data.
+    spread : (float, float)
+        Smallest and largest root mean square of a feature.
+    """
+    return (
+        f"Gradient descent diverged in epoch {epoch}: the objective is {objective:.3g}, "
+        f"that of a constant model {null:.3g}. The step size {eta:.3g} is too large for "
+        f"these data (plain descent is stable up to about {limit:.2g}; the features' "
+        f"root mean squares range from {spread[0]:.2g} to {spread[1]:.2g}). The best "
+        "coefficients seen before are kept. Use learning_rate='auto', a smaller step "
+        "size, or scale the features (StandardScaler)."
+    )

@@ -1,0 +1,269 @@
+"""One run: its state, its epochs, and the guard over a step size found from data."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._auto import Plan, Statistics, add_metric, batches
+from .kernels._engine import Descent
+
+# Rows per call of the kernel: step sizes are computed for so many steps at a time,
+# and Ctrl-C is answered between calls.
+CHUNK_ROWS = 65536
+# ... and entries of a dense X per call, about a tenth of a second.
+CHUNK_ENTRIES = 20_000_000
+
+
+@dataclass
+class State:
+    """All that outlives an epoch: what ``partial_fit`` and pickle continue from.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features + 1, n_outputs)
+        Master copy in float64; the last row is the intercept.
+    plan : Plan
+    key : tuple
+        The parameters the plan was made for.
+    rng : RandomState
+        The shuffle stream.
+    position : ndarray
+        Coordinates of the rule: ``coef`` itself without a metric.
+    rule : dict or None
+        Slots and step count of the update rule; None starts afresh.
+    average : ndarray or None, average_count : int
+    steps, rows : int
+        Batches and rows seen.
+    weight_sum, weight_rows : float
+        Sum and number of the weights seen; their ratio is the unit of weight.
+    factor : float
+        What the schedule's step sizes are multiplied with.
+    fresh : bool
+        True if no epoch was kept since the rule started afresh.
+    statistics, basis : Statistics or None
+        Of all rows seen, and those that the metric was made from.
+    unit : float
+        Natural size of the loss, the largest seen.
+    """
+
+    coef: np.ndarray
+    plan: Plan
+    key: tuple
+    rng: np.random.RandomState
+    position: np.ndarray = field(init=False)
+    rule: dict | None = None
+    average: np.ndarray | None = None
+    average_count: int = 0
+    steps: int = 0
+    rows: int = 0
+    weight_sum: float = 0.0
+    weight_rows: float = 0.0
+    factor: float = 1.0
+    fresh: bool = True
+    statistics: Statistics | None = None
+    basis: Statistics | None = None
+    unit: float = 0.0
+
+    def __post_init__(self):
+        self.place()
+
+    def __setstate__(self, state):
+        self.__dict__ = state
+        # joblib may hand out read-only memory maps and store aliases apart.
+        self.coef = np.array(self.coef)
+        if self.average is not None:
+            self.average = np.array(self.average)
+        if self.plan.metric is None:
+            self.position = self.coef
+        else:
+            self.position = np.array(self.position)
+
+    def place(self):
+        """Take the rule's coordinates from ``coef``; the rule starts afresh."""
+        metric = self.plan.metric
+        self.position = self.coef if metric is None else metric.to_position(self.coef)
+        self.rule, self.fresh = None, True
+
+    def normalise(self, data):
+        """Put the weights of ``data`` in units of their running mean."""
+        weights, n = data.weights, len(data.rows)
+        total = float(n if weights is None else weights[data.rows].sum())
+        if total == 0.0:
+            raise ValueError(
+                "sample_weight: the weights of all training rows are zero; there is "
+                "nothing to learn from."
+            )
+        self.weight_sum += total
+        self.weight_rows += n
+        unit = self.weight_sum / self.weight_rows
+        if weights is None and unit != 1.0:
+            weights = np.ones(data.X.shape[0])
+        if weights is not None:
+            weights = weights / unit
+            data.weights = None if (weights == 1.0).all() else weights
+
+    def tune(self, est, data, null, l2):
+        """Find the metric and the step size from the data (first chunk or fit)."""
+        self.statistics = self.basis = Statistics.of(data, null)
+        add_metric(self.plan, est, data, self.basis, l2)
+        self.place()
+
+    def retune(self, est, data, null, l2):
+        """Follow a stream: a new metric when the old one does not fit any more."""
+        self.statistics = self.statistics.merge(Statistics.of(data, null))
+        if self.statistics.differs(self.basis):
+            self.basis = self.statistics
+            add_metric(self.plan, est, data, self.basis, l2)
+            self.place()
+
+
+class Training:
+    """Runs epochs of one state on one problem.
+
+    Parameters
+    ----------
+    data : Data
+        With normalised weights.
+    state : State
+        Updated in place.
+    l1, l2 : float
+        Penalty of the raw coefficients.
+    shuffle : bool
+    average : bool or int
+        As the estimators' parameter.
+    """
+
+    def __init__(self, data, state, l1, l2, shuffle, average):
+        self.data, self.problem, self.state = data, data.problem(), state
+        self.l1, self.l2 = l1, l2
+        self.share, self.shuffle = data.share, shuffle
+        self.average_from = int(average)
+        plan, metric = state.plan, state.plan.metric
+        self.full = plan.batch_size == "full"
+        penalty_1, penalty_2 = np.full_like(state.coef, l1), np.full_like(state.coef, l2)
+        penalty_1[-1] = penalty_2[-1] = 0.0
+        if metric is not None:
+            penalty_1 *= metric.gradient_scale
+            penalty_2 *= metric.gradient_scale * metric.scale
+        if average and state.average is None:
+            state.average = np.zeros_like(state.coef)
+        self.rule = plan.optimizer.make_rule(
+            state.position, penalty_1, penalty_2, state.rule
+        )
+        self.penalties = penalty_1, penalty_2
+        self.bind()
+
+    def bind(self):
+        state, metric = self.state, self.state.plan.metric
+        self.descent = Descent(
+            self.problem,
+            self.rule,
+            state.coef,
+            state.position,
+            centre=None if metric is None else metric.centre,
+            scale=None if metric is None else metric.scale,
+            gradient_scale=None if metric is None else metric.gradient_scale,
+            row_penalty=(self.l1, self.l2) if metric is None else None,
+            average=state.average if self.average_from else None,
+            average_count=state.average_count,
+        )
+        self.descent.refresh()
+
+    def epoch(self):
+        """One pass over the training rows."""
+        state, n = self.state, self.problem.n_samples
+        rows, n_batches = batches(n, state.plan.batch_size)
+        order = None
+        if self.shuffle and not self.full:
+            order = self.data.rows[state.rng.permutation(n)]
+        entries = 1 if self.problem.rows.is_sparse else max(1, self.problem.n_features)
+        chunk = max(1, min(CHUNK_ROWS, CHUNK_ENTRIES // entries) // rows)
+        for first in range(0, n_batches, chunk):
+            last = min(first + chunk, n_batches)
+            t = np.arange(state.steps + first + 1, state.steps + last + 1, dtype=float)
+            # Averaging starts once `average` rows were seen, counted as SGD* does.
+            seen = 1 + state.rows + first * rows
+            begin = max(0, -(-(self.average_from - seen) // rows))
+            etas = state.plan.schedule.eta(t) * state.factor
+            self.descent.run(order, etas, rows, first * rows, begin)
+        self.descent.flush()
+        state.steps += n_batches
+        state.rows += n
+        state.average_count = self.descent.average_count
+
+    @property
+    def eta(self):
+        """Step size of the last step."""
+        return self.state.plan.schedule(max(1, self.state.steps)) * self.state.factor
+
+    @property
+    def coef(self):
+        """The coefficients to report: the average once there is one."""
+        if self.average_from and self.state.average_count:
+            return self.state.average
+        return self.state.coef
+
+    def objective(self):
+        """F at the coefficients to report."""
+        coef = self.coef
+        if coef is self.state.coef:
+            loss = self.descent.value(self.full)
+        else:
+            loss = self.problem.value(coef)
+        return loss / self.share + self.penalty(coef)
+
+    def constant_objective(self, raw_predictions):
+        """F of a constant model."""
+        coef = np.zeros_like(self.state.coef)
+        coef[-1] = raw_predictions
+        return self.problem.value(coef) / self.share
+
+    def penalty(self, coef):
+        """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
+        w = coef[:-1]
+        value = 0.0
+        if self.l1:
+            value += self.l1 * np.abs(w).sum()
+        if self.l2:
+            value += 0.5 * self.l2 * np.einsum("jk,jk->", w, w)
+        return float(value)
+
+    def snapshot(self):
+        """Copies of what an epoch changes in the coefficients."""
+        average = None if self.state.average is None else self.state.average.copy()
+        return self.state.coef.copy(), average, self.state.average_count
+
+    def restore(self, snapshot):
+        """Go back to a snapshot; the rule starts afresh."""
+        state = self.state
+        state.coef[...] = snapshot[0]
+        if snapshot[1] is not None:
+            state.average[...] = snapshot[1]
+        state.average_count = snapshot[2]
+        if state.plan.metric is not None:
+            state.position[...] = state.plan.metric.to_position(state.coef)
+        state.rule, state.fresh = None, True
+        self.rule = state.plan.optimizer.make_rule(state.position, *self.penalties)
+        self.bind()
+
+    def keep(self):
+        """Store the rule in the state, at the end of a run."""
+        self.state.rule = self.rule.state()
+
+    def accept(self, before, after, snapshot, wild):
+        """Guard of a step size found from the data: undo an epoch that did harm.
+
+        Batch descent with a memory first restarts the rule at the same step size
+        (O'Donoghue and Candes 2015); otherwise, or if that does not help, the step
+        size is halved, or cut to a tenth if the run was wild. Returns True if the
+        epoch stands.
+        """
+        state = self.state
+        if after <= before:
+            state.fresh = False
+            return True
+        restart_only = self.full and self.rule.slots and not state.fresh and not wild
+        if not restart_only:
+            state.factor *= 0.1 if wild else 0.5
+        self.restore(snapshot)
+        return False

@@ -1,0 +1,266 @@
+"""What goes in: parameters, weights, sparse matrices and starting points."""
+
+import copy
+import numbers
+
+import numpy as np
+import scipy.sparse as sp
+
+from .losses import LOSSES
+from .optimizers import OPTIMIZERS, Optimizer
+from .schedules import SCHEDULES, as_schedule
+
+PENALTIES = ("l2", "l1", "elasticnet", None)
+
+
+def check_number(name, value, *, low, high=np.inf, closed="both", integer=False):
+    """Raise ValueError unless ``value`` is a number between ``low`` and ``high``.
+
+    ``closed`` tells which ends belong to the range: "both", "left" or "neither". A
+    range without upper end takes any finite number.
+    """
+    kind = numbers.Integral if integer else numbers.Real
+    good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    if good:
+        good = low < value if closed == "neither" else low <= value
+        good &= value <= high if closed == "both" else value < high
+        good &= bool(np.isfinite(value))
+    if not good:
+        noun = "an integer" if integer else "a number"
+        opening = "(" if closed == "neither" else "["
+        ending = "]" if closed == "both" and np.isfinite(high) else ")"
+        raise ValueError(
+            f"{name} must be {noun} in {opening}{low:g}, {high:g}{ending}, got {value!r}."
+        )
+
+
+def check_choice(name, value, choices):
+    """Raise ValueError unless ``value`` is one of ``choices``."""
+    if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
+        listed = ", ".join(repr(c) for c in choices)
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+
+
+def check_bool(name, value):
+    """Raise ValueError unless ``value`` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {value!r}.")
+
+
+def check_parameters(est, task):
+    """Check every constructor parameter of an estimator.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter, its value and what is possible instead.
+    """
+    check_choice(
+        "loss", est.loss, [name for name, c in LOSSES.items() if c.task == task]
+    )
+    check_choice("penalty", est.penalty, PENALTIES)
+    check_number("alpha", est.alpha, low=0.0)
+    if est.penalty == "elasticnet" or est.l1_ratio is not None:
+        if est.l1_ratio is None:
+            raise ValueError(
+                "l1_ratio=None is not possible with penalty='elasticnet'; give a "
+                "number between 0 (l2) and 1 (l1)."
+            )
+        check_number("l1_ratio", est.l1_ratio, low=0.0, high=1.0)
+    for name in ("fit_intercept", "shuffle", "early_stopping", "warm_start"):
+        check_bool(name, getattr(est, name))
+    check_number("max_iter", est.max_iter, low=1, integer=True)
+    if est.tol is not None:
+        check_number("tol", est.tol, low=0.0)
+    check_number("n_iter_no_change", est.n_iter_no_change, low=1, integer=True)
+    check_number(
+        "validation_fraction", est.validation_fraction, low=0.0, high=1.0,
+        closed="neither",
+    )  # fmt: skip
+    if not isinstance(est.verbose, (bool, np.bool_)):
+        check_number("verbose", est.verbose, low=0, integer=True)
+    if not isinstance(est.average, (bool, np.bool_)):
+        check_number("average", est.average, low=1, integer=True)
+    if est.n_jobs is not None:
+        check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
+        if est.n_jobs == 0:
+            raise ValueError("n_jobs=0 has no meaning; use None, 1, ... or -1.")
+    check_batch_size(est.batch_size)
+    check_optimizer(est.optimizer)
+    check_learning_rate(est)
+    check_number("epsilon", est.epsilon, low=0.0)
+    if task == "regression":
+        check_number("quantile", est.quantile, low=0.0, high=1.0)
+        check_number("power", est.power, low=0.0)
+        if 0.0 < est.power < 1.0:
+            raise ValueError(
+                f"power must be 0 or at least 1, got {est.power!r}: there is no "
+                "Tweedie distribution with a power between 0 and 1."
+            )
+
+
+def check_batch_size(batch_size):
+    """Raise ValueError unless ``batch_size`` is "auto", "full" or at least 1."""
+    if isinstance(batch_size, str):
+        if batch_size in ("auto", "full"):
+            return
+    elif isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool):
+        if batch_size >= 1:
+            return
+    raise ValueError(
+        "batch_size must be 'auto', 'full' or an integer of at least 1 "
+        f"(1 is stochastic descent), got {batch_size!r}."
+    )
+
+
+def check_optimizer(optimizer):
+    """Raise ValueError unless ``optimizer`` is "auto", a name or an object."""
+    if isinstance(optimizer, Optimizer):
+        optimizer.check()
+    elif not (
+        isinstance(optimizer, str) and (optimizer == "auto" or optimizer in OPTIMIZERS)
+    ):
+        if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+            hint = f" (a class; use {optimizer.__name__}())"
+        else:
+            hint = ""
+        listed = ", ".join(repr(name) for name in ("auto", *OPTIMIZERS))
+        raise ValueError(
+            f"optimizer must be one of {listed} or an object of sklgd.optimizers, "
+            f"got {optimizer!r}{hint}."
+        )
+
+
+def check_learning_rate(est):
+    """Raise ValueError for an impossible or ignored learning rate parameter."""
+    check_number("power_t", est.power_t, low=0.0)
+    if est.eta0 is not None:
+        check_number("eta0", est.eta0, low=0.0, closed="neither")
+    if isinstance(est.learning_rate, str) and est.learning_rate == "auto":
+        if est.eta0 is not None:
+            raise ValueError(
+                f"eta0={est.eta0!r} would be ignored with learning_rate='auto', which "
+                "finds the step size from the data. Use learning_rate='constant' (or "
+                "another schedule), or leave eta0=None."
+            )
+        return
+    if step_is_explicit(est):
+        as_schedule(est.learning_rate, est.eta0, est.power_t)
+    else:
+        check_choice("learning_rate", est.learning_rate, ("auto", *SCHEDULES))
+    if (
+        isinstance(est.learning_rate, str)
+        and est.learning_rate == "optimal"
+        and (est.penalty is None or est.alpha == 0)
+    ):
+        raise ValueError(
+            "learning_rate='optimal' is 1/(alpha (t0 + t)) and needs a penalty with "
+            f"alpha > 0, got penalty={est.penalty!r}, alpha={est.alpha!r}. Use "
+            "learning_rate='auto' or another schedule."
+        )
+
+
+def step_is_explicit(est):
+    """True if the step size is the user's: then the textbook form is run."""
+    if isinstance(est.learning_rate, str):
+        return est.learning_rate == "optimal" or (
+            est.learning_rate != "auto" and est.eta0 is not None
+        )
+    return True
+
+
+def check_weights(sample_weight, n_samples, name="sample_weight"):
+    """Weights as a float64 array, or None.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a negative or non-finite weight, or only zeros.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_samples, float(sample_weight))
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim != 1:
+        raise ValueError(f"{name} must be 1D array or scalar, got {weights.ndim}D array")
+    if len(weights) != n_samples:
+        raise ValueError(
+            f"{name}.shape == {weights.shape}, expected {(n_samples,)}: one weight "
+            "per row of X."
+        )
+    if not np.isfinite(weights).all():
+        raise ValueError(f"{name} contains NaN or infinity; weights must be finite.")
+    if weights.min() < 0.0:
+        raise ValueError(
+            f"{name} contains the negative value {weights.min():g}; weights must be "
+            "zero or positive."
+        )
+    if not weights.any():
+        raise ValueError(
+            f"{name}: all weights are zero, so there is nothing to learn from. Give at "
+            "least one row a positive weight."
+        )
+    return np.ascontiguousarray(weights)
+
+
+def canonical(X):
+    """X as the kernels read it: C order, or CSR with sorted, unique indices.
+
+    The caller's matrix is never changed; a copy is made only if something must be.
+
+    Raises
+    ------
+    ValueError
+        If a column index lies outside the matrix.
+    """
+    if not sp.issparse(X):
+        return np.ascontiguousarray(X)
+    if X.indices.dtype != X.indptr.dtype or X.indices.dtype not in (np.int32, np.int64):
+        index = np.result_type(X.indices.dtype, X.indptr.dtype, np.int32)
+        X = type(X)(
+            (X.data, X.indices.astype(index), X.indptr.astype(index)), shape=X.shape
+        )
+    if X.nnz and not (0 <= X.indices.min() and X.indices.max() < X.shape[1]):
+        raise ValueError(
+            f"sparse X has column indices from {X.indices.min()} to {X.indices.max()}, "
+            f"but {X.shape[1]} columns."
+        )
+    # A shallow copy, since scipy notes the answer on the matrix it asks.
+    view = copy.copy(X)
+    if not view.has_canonical_format:
+        view = view.copy()
+        view.sum_duplicates()
+    if not view.data.flags.c_contiguous:
+        view.data = np.ascontiguousarray(view.data)
+    return view
+
+
+def check_start(coef_init, intercept_init, n_features, n_outputs):
+    """Starting coefficients of shape (n_features + 1, n_outputs), or None.
+
+    With one output the coefficients may also have shape (n_features,).
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape or a non-finite value.
+    """
+    if coef_init is None and intercept_init is None:
+        return None
+    start = np.zeros((n_features + 1, n_outputs))
+    for name, value, shape, part in (
+        ("coef_init", coef_init, (n_outputs, n_features), start[:-1]),
+        ("intercept_init", intercept_init, (n_outputs,), start[-1]),
+    ):
+        if value is None:
+            continue
+        value = np.asarray(value, dtype=np.float64)
+        if n_outputs == 1 and value.size == np.prod(shape) and value.ndim <= len(shape):
+            value = value.reshape(shape)
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, expected {shape}.")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} contains NaN or infinity.")
+        part[...] = value.T
+    return start

@@ -1,0 +1,839 @@
+"""Learning-rate schedules: the step size as a function of the step number.
+
+A schedule is a small parameter object. It is a scikit-learn ``BaseEstimator``, so
+``clone``, ``get_params``, ``set_params``, pickling and a grid such as
+``{"learning_rate__eta0": [0.01, 0.1]}`` all work. Steps are counted from 1 and one
+step is one mini-batch (one row with ``batch_size=1``, one epoch with
+``batch_size="full"``).
+
+>>> from sklgd.schedules import Cosine
+>>> schedule = Cosine(eta0=0.1, total_steps=100)
+>>> schedule(1), round(schedule(51), 6), schedule(101)
+(0.1, 0.05, 0.0)
+
+The training loop never asks for one step at a time. It hands over a whole array of
+step numbers and gets the array of step sizes back:
+
+>>> import numpy as np
+>>> schedule.eta(np.array([1.0, 51.0, 101.0]))
+array([0.1 , 0.05, 0.  ])
+
+How to add a schedule
+---------------------
+1. Write a subclass of `Schedule` below. Its ``__init__`` only stores its parameters;
+   ``eta`` maps an array of step numbers to an array of step sizes with NumPy
+   operations; ``check`` raises a ValueError for a value that makes no sense.
+2. If it needs something only the training run knows (the penalty strength, the
+   length of the run), override ``bind`` and return a configured copy. ``fit`` must
+   never change the user's object.
+3. Register it in `SCHEDULES` at the end of this file, add its plain-NumPy twin to
+   ``tests/reference.py`` and a line to the documentation. The tests go through the
+   registry and pick it up.
+
+For a schedule used once none of this is needed: ``learning_rate`` also takes any
+function of the step number, for example ``learning_rate=lambda t: 1 / (10 + t)``.
+"""
+
+import copy
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+__all__ = [
+    "SCHEDULES",
+    "Adaptive",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "FromCallable",
+    "InvScaling",
+    "Linear",
+    "Optimal",
+    "Schedule",
+    "Step",
+    "WarmUp",
+    "as_schedule",
+]
+
+
+class Schedule(BaseEstimator):
+    """Base class of all learning-rate schedules.
+
+    A subclass defines `eta`; `check` and `bind` have defaults that suit a schedule
+    without parameters of its own.
+
+    Attributes
+    ----------
+    plateau : None or tuple of (float, float)
+        None for a schedule that depends on the step number alone. Otherwise
+        ``(factor, eta_min)``: when training stops improving, the training loop
+        multiplies all further step sizes by ``factor`` and goes on, as long as the
+        current step size is above ``eta_min``.
+    """
+
+    plateau = None
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers.
+
+        Parameters
+        ----------
+        t : ndarray of shape (n_steps,), dtype float64
+            Step numbers; the first step of a run is 1.
+
+        Returns
+        -------
+        eta : ndarray of shape (n_steps,), dtype float64
+            One step size per step number.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define eta(t)")
+
+    def __call__(self, t):
+        """Step size of one step.
+
+        Parameters
+        ----------
+        t : int or float
+            Step number; the first step of a run is 1.
+
+        Returns
+        -------
+        eta : float
+            The step size.
+        """
+        return float(self.eta(np.array([t], dtype=np.float64))[0])
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense.
+
+        The message names the parameter, its value and what to do about it.
+        """
+
+    def bind(self, *, alpha=None, total_steps=None, dloss=None):
+        """Complete the schedule with what only the training run knows.
+
+        Parameters
+        ----------
+        alpha : float, default=None
+            Strength of the penalty.
+        total_steps : int, default=None
+            Number of steps of the whole run: ``max_iter`` times the number of
+            batches in an epoch.
+        dloss : callable, default=None
+            ``dloss(y, z)`` is the derivative of the loss with respect to the
+            prediction z, for numbers y and z.
+
+        Returns
+        -------
+        schedule : Schedule
+            A configured copy, or the object itself if nothing was missing. The
+            object that the user passed in is never changed.
+        """
+        return self
+
+
+class Constant(Schedule):
+    r"""The same step size at every step.
+
+    .. math:: \eta_t = \eta_0
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The step size.
+
+    Notes
+    -----
+    With a constant step, stochastic descent does not converge to the minimiser but
+    to a neighbourhood whose size is proportional to the step (Robbins and Monro [1]_
+    give the decay that convergence needs). Averaged coefficients
+    (``average=True``) or a decaying schedule close the gap.
+
+    References
+    ----------
+    .. [1] H. Robbins and S. Monro, "A Stochastic Approximation Method", Annals of
+       Mathematical Statistics 22(3), 1951.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Constant
+    >>> schedule = Constant(eta0=0.5)
+    >>> schedule(1), schedule(1000)
+    (0.5, 0.5)
+    """
+
+    def __init__(self, eta0=0.01):
+        self.eta0 = eta0
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        return np.full(np.shape(t), self.eta0, dtype=np.float64)
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_eta0(self)
+
+
+class InvScaling(Schedule):
+    r"""Decay with a power of the step number.
+
+    .. math:: \eta_t = \eta_0 / t^{p}, \qquad p = \mathtt{power\_t}
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The first step size.
+    power_t : float, default=0.25
+        The exponent. Stochastic descent converges for ``0.5 < power_t <= 1`` [1]_;
+        smaller exponents, as the default of ``SGDRegressor``, trade that guarantee
+        for faster progress in short runs.
+
+    References
+    ----------
+    .. [1] H. Robbins and S. Monro, "A Stochastic Approximation Method", Annals of
+       Mathematical Statistics 22(3), 1951.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import InvScaling
+    >>> schedule = InvScaling(eta0=1.0, power_t=0.5)
+    >>> schedule(1), schedule(4), schedule(100)
+    (1.0, 0.5, 0.1)
+    """
+
+    def __init__(self, eta0=0.01, power_t=0.25):
+        self.eta0 = eta0
+        self.power_t = power_t
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        return self.eta0 / np.power(t, self.power_t, dtype=np.float64)
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_eta0(self)
+        _check_real(self, "power_t", "a number of at least 0, for example 0.5", low=0.0)
+
+
+class Optimal(Schedule):
+    r"""Bottou's heuristic for a strongly convex objective, as in ``SGDClassifier``.
+
+    .. math::
+
+        \eta_t = \frac{1}{\alpha\,(t_0 + t - 1)}, \qquad
+        t_0 = \frac{1}{\alpha\,\eta_{\text{init}}}, \qquad
+        \eta_{\text{init}} = \frac{w}{\max(1, \ell'(1, -w))}, \qquad
+        w = \alpha^{-1/4}
+
+    Here w is a typical size of the weights under the penalty alpha, and l'(1, -w)
+    is the derivative of the loss at a row of class 1 predicted as -w. The schedule
+    has no parameter of its own. It needs the penalty and the loss, so it works only
+    after `bind`, which the estimators call.
+
+    Attributes
+    ----------
+    alpha_ : float
+        Strength of the penalty (after `bind`).
+    t0_ : float
+        Offset of the step number (after `bind`).
+
+    References
+    ----------
+    .. [1] L. Bottou, "Stochastic Gradient Descent Tricks", in Neural Networks:
+       Tricks of the Trade, Springer, 2012.
+    .. [2] S. Shalev-Shwartz, Y. Singer, N. Srebro and A. Cotter, "Pegasos: Primal
+       Estimated sub-GrAdient SOlver for SVM", Mathematical Programming 127, 2011.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Optimal
+    >>> def hinge_derivative(y, z):
+    ...     return -y if y * z <= 1 else 0.0
+    >>> schedule = Optimal().bind(alpha=0.0001, dloss=hinge_derivative)
+    >>> round(schedule(1), 6), round(schedule(1001), 6)
+    (10.0, 5.0)
+    """
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        if not hasattr(self, "t0_"):
+            raise ValueError(
+                "The schedule 'optimal' depends on alpha and the loss. Pass "
+                "learning_rate='optimal' to an estimator, or call "
+                "Optimal().bind(alpha=..., dloss=...) first."
+            )
+        return 1.0 / (self.alpha_ * (self.t0_ + np.asarray(t, dtype=np.float64) - 1.0))
+
+    def bind(self, *, alpha=None, total_steps=None, dloss=None):
+        """Compute the offset t0 from alpha and the loss; see `Schedule.bind`."""
+        if alpha is None or dloss is None:
+            raise ValueError(
+                "The schedule 'optimal' needs alpha and dloss to be bound."
+            )
+        if not alpha > 0.0:
+            raise ValueError(
+                f"learning_rate='optimal' divides by alpha and cannot work with "
+                f"alpha={alpha!r}. Use alpha > 0, or another schedule such as "
+                "learning_rate='invscaling'."
+            )
+        alpha = float(alpha)
+        typical_weight = math.sqrt(1.0 / math.sqrt(alpha))
+        slope = float(dloss(1.0, -typical_weight))
+        first_eta = typical_weight / max(1.0, slope)
+        bound = copy.copy(self)
+        bound.alpha_ = alpha
+        bound.t0_ = 1.0 / (first_eta * alpha)
+        return bound
+
+
+class Adaptive(Schedule):
+    r"""Constant until training stops improving, then smaller.
+
+    .. math:: \eta_t = \eta_0\,f^{k}, \qquad f = \mathtt{factor}
+
+    k counts how many times ``n_iter_no_change`` epochs in a row brought no
+    improvement of at least ``tol``. Training ends at the next such plateau once the
+    step size is ``eta_min`` or less. The defaults are those of ``SGDRegressor`` and
+    ``SGDClassifier``.
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The first step size.
+    factor : float, default=0.2
+        Multiplies the step size at every plateau; between 0 and 1.
+    eta_min : float, default=1e-6
+        No further reduction at or below this step size.
+
+    Notes
+    -----
+    k depends on the training run, so `eta` returns the constant ``eta0`` and the
+    training loop multiplies it as the attribute `plateau` says.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Adaptive
+    >>> schedule = Adaptive(eta0=0.5)
+    >>> schedule(1), schedule(1000)
+    (0.5, 0.5)
+    >>> schedule.plateau
+    (0.2, 1e-06)
+    """
+
+    def __init__(self, eta0=0.01, factor=0.2, eta_min=1e-6):
+        self.eta0 = eta0
+        self.factor = factor
+        self.eta_min = eta_min
+
+    @property
+    def plateau(self):
+        """The pair (factor, eta_min); see `Schedule`."""
+        return (self.factor, self.eta_min)
+
+    def eta(self, t):
+        """Step sizes before the first plateau; see `Schedule.eta`."""
+        return np.full(np.shape(t), self.eta0, dtype=np.float64)
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_eta0(self)
+        wanted = "a number between 0 and 1 (both excluded), for example 0.2"
+        _check_real(self, "factor", wanted, above=0.0, below=1.0)
+        _check_real(
+            self, "eta_min", "a number of at least 0, for example 1e-6", low=0.0
+        )
+
+
+class _Annealed(Schedule):
+    """From ``eta0`` to ``eta_end`` in ``total_steps`` steps, then constant.
+
+    A subclass defines the shape of the way down in ``_remaining``.
+    """
+
+    def __init__(self, eta0=0.01, eta_end=0.0, total_steps=None):
+        self.eta0 = eta0
+        self.eta_end = eta_end
+        self.total_steps = total_steps
+
+    @staticmethod
+    def _remaining(done):
+        """Part of ``eta0 - eta_end`` that is left when the part ``done`` has passed."""
+        raise NotImplementedError
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        if self.total_steps is None:
+            name = type(self).__name__
+            raise ValueError(
+                f"{name}(total_steps=None) decays over a whole training run, whose "
+                f"length is not known here. Set total_steps, or pass the schedule to "
+                "an estimator."
+            )
+        passed = np.asarray(t, dtype=np.float64) - 1.0
+        left = self._remaining(np.minimum(passed / self.total_steps, 1.0))
+        # Written as a mix of both ends so that the last value is eta_end exactly.
+        return self.eta0 * left + self.eta_end * (1.0 - left)
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_eta0(self)
+        _check_real(self, "eta_end", "a number of at least 0, for example 0.0", low=0.0)
+        if self.total_steps is not None:
+            wanted = "None (the whole training run) or an integer of at least 1"
+            _check_integer(self, "total_steps", wanted)
+
+    def bind(self, *, alpha=None, total_steps=None, dloss=None):
+        """Fill in the length of the run; see `Schedule.bind`."""
+        if self.total_steps is not None or total_steps is None:
+            return self
+        bound = copy.copy(self)
+        bound.total_steps = total_steps
+        return bound
+
+
+class Linear(_Annealed):
+    r"""A straight line from ``eta0`` down to ``eta_end``.
+
+    .. math::
+
+        \eta_t = \eta_0 + (\eta_{\text{end}} - \eta_0)\,
+        \min\left(\frac{t - 1}{T}, 1\right), \qquad T = \mathtt{total\_steps}
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The first step size.
+    eta_end : float, default=0.0
+        The step size from step ``total_steps + 1`` on.
+    total_steps : int or None, default=None
+        Steps from the one to the other. None means the whole training run:
+        ``max_iter`` times the number of batches in an epoch.
+
+    Notes
+    -----
+    Decay to zero at the end of the run gives the last iterate the convergence rate
+    of the averaged iterates, without averaging [1]_.
+
+    References
+    ----------
+    .. [1] A. Defazio, A. Cutkosky, H. Mehta and K. Mishchenko, "When, Why and How
+       Much? Adaptive Learning Rate Scheduling by Refinement", arXiv:2310.07831, 2023.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Linear
+    >>> schedule = Linear(eta0=1.0, total_steps=10)
+    >>> schedule(1), schedule(6), schedule(11), schedule(100)
+    (1.0, 0.5, 0.0, 0.0)
+    """
+
+    @staticmethod
+    def _remaining(done):
+        return 1.0 - done
+
+
+class Cosine(_Annealed):
+    r"""Half a cosine wave from ``eta0`` down to ``eta_end``.
+
+    .. math::
+
+        \eta_t = \eta_{\text{end}} + \frac{\eta_0 - \eta_{\text{end}}}{2}
+        \left(1 + \cos\left(\pi \min\left(\frac{t - 1}{T}, 1\right)\right)\right),
+        \qquad T = \mathtt{total\_steps}
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The first step size.
+    eta_end : float, default=0.0
+        The step size from step ``total_steps + 1`` on.
+    total_steps : int or None, default=None
+        Steps from the one to the other. None means the whole training run:
+        ``max_iter`` times the number of batches in an epoch.
+
+    Notes
+    -----
+    This is one cycle of SGDR [1]_, without restarts.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm
+       Restarts", International Conference on Learning Representations, 2017.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Cosine
+    >>> schedule = Cosine(eta0=1.0, total_steps=10)
+    >>> schedule(1), round(schedule(6), 6), schedule(11), schedule(100)
+    (1.0, 0.5, 0.0, 0.0)
+    """
+
+    @staticmethod
+    def _remaining(done):
+        return 0.5 * (1.0 + np.cos(np.pi * done))
+
+
+class _Geometric(Schedule):
+    """Shared parameters and checks of `Step` and `Exponential`."""
+
+    def __init__(self, eta0=0.01, factor=0.5, every=1000):
+        self.eta0 = eta0
+        self.factor = factor
+        self.every = every
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_eta0(self)
+        wanted = "a number above 0 and at most 1, for example 0.5"
+        _check_real(self, "factor", wanted, above=0.0, high=1.0)
+        _check_integer(self, "every", "an integer of at least 1 (a number of steps)")
+
+
+class Step(_Geometric):
+    r"""Constant for ``every`` steps, then multiplied by ``factor``, and so on.
+
+    .. math::
+
+        \eta_t = \eta_0\, f^{\lfloor (t - 1) / m \rfloor}, \qquad
+        f = \mathtt{factor},\; m = \mathtt{every}
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The first step size.
+    factor : float, default=0.5
+        Multiplies the step size at the end of each stage.
+    every : int, default=1000
+        Length of a stage in steps (mini-batches).
+
+    References
+    ----------
+    .. [1] R. Ge, S. M. Kakade, R. Kidambi and P. Netrapalli, "The Step Decay
+       Schedule: A Near Optimal, Geometrically Decaying Learning Rate Procedure for
+       Least Squares", Advances in Neural Information Processing Systems 32, 2019.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Step
+    >>> schedule = Step(eta0=1.0, factor=0.5, every=10)
+    >>> schedule(1), schedule(10), schedule(11), schedule(21)
+    (1.0, 1.0, 0.5, 0.25)
+    """
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        stage = np.floor((np.asarray(t, dtype=np.float64) - 1.0) / self.every)
+        return self.eta0 * np.power(self.factor, stage)
+
+
+class Exponential(_Geometric):
+    r"""Smooth geometric decay, by ``factor`` in ``every`` steps.
+
+    .. math::
+
+        \eta_t = \eta_0\, f^{(t - 1) / m}, \qquad
+        f = \mathtt{factor},\; m = \mathtt{every}
+
+    Parameters
+    ----------
+    eta0 : float, default=0.01
+        The first step size.
+    factor : float, default=0.5
+        The step size shrinks by this factor in ``every`` steps.
+    every : int, default=1000
+        Number of steps (mini-batches) for one such reduction.
+
+    References
+    ----------
+    .. [1] X. Li, Z. Zhuang and F. Orabona, "A Second Look at Exponential and Cosine
+       Step Sizes: Simplicity, Adaptivity, and Performance", International Conference
+       on Machine Learning, 2021.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import Exponential
+    >>> schedule = Exponential(eta0=1.0, factor=0.25, every=10)
+    >>> schedule(1), schedule(6), schedule(11)
+    (1.0, 0.5, 0.25)
+    """
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        stage = (np.asarray(t, dtype=np.float64) - 1.0) / self.every
+        return self.eta0 * np.power(self.factor, stage)
+
+
+class WarmUp(Schedule):
+    r"""Another schedule with a gentle start.
+
+    .. math:: \eta_t = \eta^{\text{inner}}_t \min(t / s, 1), \qquad s = \mathtt{steps}
+
+    Parameters
+    ----------
+    schedule : Schedule, str, float, callable or None, default=None
+        The inner schedule: an object, the name of one (which gets its default
+        parameters), a number for a constant step size, or a function of the step
+        number. None is ``Constant()``.
+    steps : int, default=100
+        Length of the warm-up in steps (mini-batches).
+
+    References
+    ----------
+    .. [1] P. Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1
+       Hour", arXiv:1706.02677, 2017.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import InvScaling, WarmUp
+    >>> schedule = WarmUp(InvScaling(eta0=1.0, power_t=0.5), steps=4)
+    >>> schedule(1), schedule(4), schedule(16)
+    (0.25, 0.5, 0.25)
+    >>> WarmUp(0.5, steps=10)(1)
+    0.05
+    """
+
+    def __init__(self, schedule=None, steps=100):
+        self.schedule = schedule
+        self.steps = steps
+
+    @property
+    def plateau(self):
+        """That of the inner schedule; see `Schedule`."""
+        return self._inner().plateau
+
+    def _inner(self):
+        """Return the inner schedule as an object."""
+        if self.schedule is None:
+            return Constant()
+        if isinstance(self.schedule, str) and self.schedule in SCHEDULES:
+            return SCHEDULES[self.schedule]()
+        try:
+            return as_schedule(self.schedule)
+        except ValueError as error:
+            # as_schedule speaks of the estimator's parameter, learning_rate.
+            raise ValueError(
+                f"The inner schedule of WarmUp(schedule={self.schedule!r}) cannot be "
+                f"used: {error}"
+            ) from None
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        t = np.asarray(t, dtype=np.float64)
+        return self._inner().eta(t) * np.minimum(t / self.steps, 1.0)
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_integer(self, "steps", "an integer of at least 1 (a number of steps)")
+        self._inner().check()
+
+    def bind(self, *, alpha=None, total_steps=None, dloss=None):
+        """Bind the inner schedule; see `Schedule.bind`."""
+        bound = copy.copy(self)
+        bound.schedule = self._inner().bind(
+            alpha=alpha, total_steps=total_steps, dloss=dloss
+        )
+        return bound
+
+
+class FromCallable(Schedule):
+    """A user's function of the step number as a schedule.
+
+    The estimators wrap a function that is passed as ``learning_rate`` in this class.
+    Unlike the built-in schedules it costs one Python call per step, which is felt
+    with ``batch_size=1``. It can be pickled if the function can (a lambda cannot).
+
+    Parameters
+    ----------
+    function : callable
+        ``function(t)`` returns the step size of step t, a Python int that starts at
+        1. The result must be a finite number of at least 0.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import FromCallable
+    >>> FromCallable(lambda t: 1 / (1 + t))(3)
+    0.25
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def eta(self, t):
+        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        t = np.asarray(t)
+        values = np.empty(t.shape, dtype=np.float64)
+        for i, step in np.ndenumerate(t):
+            values[i] = self._value(int(step))
+        return values
+
+    def _value(self, step):
+        value = self.function(step)
+        if not isinstance(value, Real) or not math.isfinite(value) or value < 0.0:
+            raise ValueError(
+                f"The learning_rate function returned {value!r} at step {step}; it "
+                "must return a finite number of at least 0 for every step."
+            )
+        return value
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        if not callable(self.function):
+            raise ValueError(
+                f"FromCallable(function={self.function!r}) is not possible: function "
+                "must be a callable of the step number."
+            )
+
+
+def _reject(schedule, name, wanted):
+    owner = type(schedule).__name__
+    value = getattr(schedule, name)
+    raise ValueError(
+        f"{name}={value!r} of {owner} is not possible: it must be {wanted}."
+    )
+
+
+def _check_real(schedule, name, wanted, *, low=None, above=None, high=None, below=None):
+    """Check that a parameter is a finite number within the given bounds."""
+    value = getattr(schedule, name)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        _reject(schedule, name, wanted)
+    if (
+        not math.isfinite(value)
+        or (low is not None and value < low)
+        or (above is not None and value <= above)
+        or (high is not None and value > high)
+        or (below is not None and value >= below)
+    ):
+        _reject(schedule, name, wanted)
+
+
+def _check_integer(schedule, name, wanted):
+    """Check that a parameter is an integer of at least 1."""
+    value = getattr(schedule, name)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        _reject(schedule, name, wanted)
+    if value < 1:
+        _reject(schedule, name, wanted)
+
+
+def _check_eta0(schedule):
+    wanted = "a finite number above 0, for example 0.01"
+    _check_real(schedule, "eta0", wanted, above=0.0)
+
+
+SCHEDULES = {
+    "constant": Constant,
+    "invscaling": InvScaling,
+    "optimal": Optimal,
+    "adaptive": Adaptive,
+    "linear": Linear,
+    "cosine": Cosine,
+    "step": Step,
+    "exponential": Exponential,
+    "warmup": WarmUp,
+}
+"""Every schedule that ``learning_rate`` knows by name."""
+
+
+def as_schedule(learning_rate, eta0=None, power_t=0.25):
+    """Turn the estimators' parameters into a checked schedule object.
+
+    ``learning_rate="auto"``, and a name without ``eta0``, need the data; the
+    estimators resolve those before they come here.
+
+    Parameters
+    ----------
+    learning_rate : float, str, Schedule or callable
+        A number is a constant step size; a string is a key of `SCHEDULES`; a
+        `Schedule` is returned as it is; any other callable is a function of the
+        step number.
+    eta0 : float or None, default=None
+        The first step size of a schedule given by name. It is an error where it
+        would be ignored.
+    power_t : float, default=0.25
+        The exponent of ``"invscaling"``.
+
+    Returns
+    -------
+    schedule : Schedule
+        The schedule, with its parameters checked. Call its ``bind`` before use.
+
+    Examples
+    --------
+    >>> from sklgd.schedules import as_schedule
+    >>> as_schedule(0.1)
+    Constant(eta0=0.1)
+    >>> as_schedule("invscaling", eta0=0.1, power_t=0.5)
+    InvScaling(eta0=0.1, power_t=0.5)
+    """
+    if isinstance(learning_rate, str):
+        schedule = _from_name(learning_rate, eta0, power_t)
+    elif isinstance(learning_rate, type):
+        name = learning_rate.__name__
+        raise ValueError(
+            f"learning_rate={name} is a class; pass an object of it: {name}(...)."
+        )
+    elif isinstance(learning_rate, Schedule):
+        _forbid_eta0(eta0, f"the schedule object {learning_rate!r}")
+        schedule = learning_rate
+    elif isinstance(learning_rate, Real) and not isinstance(
+        learning_rate, (bool, np.bool_)
+    ):
+        _forbid_eta0(eta0, f"the constant learning_rate={learning_rate!r}")
+        if not (math.isfinite(learning_rate) and learning_rate > 0.0):
+            raise ValueError(
+                f"learning_rate={learning_rate!r} is not possible: a constant step "
+                "size must be a finite number above 0, for example 0.01."
+            )
+        schedule = Constant(float(learning_rate))
+    elif callable(learning_rate):
+        _forbid_eta0(eta0, "a learning_rate function")
+        schedule = FromCallable(learning_rate)
+    else:
+        raise ValueError(
+            f"learning_rate={learning_rate!r} is not possible: it must be 'auto', a "
+            f"number above 0, one of {_names()}, a schedule object of sklgd.schedules "
+            "or a function of the step number."
+        )
+    schedule.check()
+    return schedule
+
+
+def _from_name(name, eta0, power_t):
+    """Return the schedule called ``name`` with the first step size ``eta0``."""
+    if name in ("auto", "optimal"):
+        _forbid_eta0(eta0, f"learning_rate={name!r}")
+    if name == "auto":
+        raise ValueError(
+            "learning_rate='auto' is not a schedule; only the estimators resolve it."
+        )
+    if name == "optimal":
+        return Optimal()
+    if name not in SCHEDULES:
+        raise ValueError(
+            f"learning_rate={name!r} is not known. Use 'auto', a number, a function of "
+            f"the step number, or one of {_names()}."
+        )
+    if eta0 is None:
+        raise ValueError(
+            f"learning_rate={name!r} needs eta0, the first step size, here."
+        )
+    if name == "invscaling":
+        return InvScaling(eta0, power_t)
+    if name == "warmup":
+        return WarmUp(Constant(eta0))
+    return SCHEDULES[name](eta0)
+
+
+def _forbid_eta0(eta0, what):
+    if eta0 is not None:
+        raise ValueError(
+            f"eta0={eta0!r} would be ignored with {what}. Leave eta0=None, or use a "
+            "schedule name that takes it, such as learning_rate='constant'."
+        )
+
+
+def _names():
+    return ", ".join(repr(name) for name in SCHEDULES)
