@@ -1,4 +1,4 @@
-"""A tour of sklgd in half a minute: ``python -m sklgd``.
+"""A tour of sklgd in a few seconds: ``python -m sklgd``.
 
 Everything runs on data sets that scikit-learn bundles; nothing is downloaded. Each
 section is one function that prints a short explanation and a table; those whose loss
@@ -37,9 +37,11 @@ STEP_SIZES = {
     "adagrad": 0.1,
     "rmsprop": 0.01,
     "adadelta": 1.0,
-    "adam": 0.01,
+    "adam": 0.02,
 }
 EPOCHS = 30
+# Sections 2 and 3: strong enough for the minimum to be near within those epochs.
+ALPHA = 0.01
 
 
 # ------------------------------------------------------------------- small helpers
@@ -73,6 +75,12 @@ def heading(section, title):
 def say(text):
     """Print a paragraph, wrapped, followed by an empty line."""
     print(textwrap.fill(" ".join(text.split()), WIDTH) + "\n")
+
+
+def quote(text):
+    """Wrap and indent what the library says."""
+    indent = " " * 4
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def show_code(code):
@@ -165,24 +173,26 @@ def batch_modes(seed):
     """Run batch, mini-batch and stochastic descent side by side."""
     heading(2, "Batch, mini-batch and stochastic descent")
     show_code("""
-        GDClassifier(optimizer="sgd", batch_size=32, learning_rate=0.01)
+        GDClassifier(optimizer="sgd", batch_size=32, learning_rate=0.01, alpha=0.01)
     """)
-    say("""The same loss, the same step size 0.01 and the same number of epochs; only
-        the rows per step differ. A step on the whole data is exact, but there is just
-        one in an epoch; a step on a single row is rough, but there are hundreds. Shown
-        is the objective (mean loss plus penalty) after some epochs: lower is
-        better.""")
+    say(f"""The same loss and {EPOCHS} epochs each; the rows per step differ. A step on
+        the whole data is exact, but there is just one in an epoch; a step on a single
+        row is rough, but there are hundreds. The first three share a step size; exact
+        steps may be larger, as the last row shows. Given is the objective (mean loss
+        plus penalty) after some epochs: lower is better.""")
     X_train, X_test, y_train, y_test = standardised(load_breast_cancer, seed)
     rows, curves = [], {}
-    for title, batch_size in [
-        ("batch", "full"),
-        ("mini-batch", 32),
-        ("stochastic", 1),
+    for title, batch_size, step_size in [
+        ("stochastic", 1, 0.01),
+        ("mini-batch", 32, 0.01),
+        ("batch", "full", 0.01),
+        ("batch", "full", 0.5),
     ]:
         model = GDClassifier(
             optimizer="sgd",
             batch_size=batch_size,
-            learning_rate=0.01,
+            learning_rate=step_size,
+            alpha=ALPHA,
             max_iter=EPOCHS,
             tol=None,
             random_state=seed,
@@ -194,17 +204,19 @@ def batch_modes(seed):
                 title,
                 repr(batch_size),
                 str(-(-len(X_train) // rows_per_step)),
+                f"{step_size:g}",
                 *curve_cells(model),
                 f"{model.score(X_test, y_test):.3f}",
                 f"{fit.seconds:.4f}",
             ]
         )
-        curves[f"{title}, batch_size={batch_size!r}"] = model.loss_curve_
+        curves[f"{title} ({batch_size}), step {step_size:g}"] = model.loss_curve_
     show_table(
         [
             "descent",
             "batch_size",
             "steps/epoch",
+            "learning_rate",
             "epoch 1",
             "epoch 5",
             f"epoch {EPOCHS}",
@@ -225,10 +237,12 @@ def optimizers(seed):
     """Run all seven textbook optimizers on the same problem."""
     heading(3, "Seven optimizers")
     show_code("""
-        GDClassifier(optimizer="adam", batch_size=32, learning_rate=0.01)
+        GDClassifier(optimizer="adam", batch_size=32, learning_rate=0.02, alpha=0.01)
     """)
     X_train, X_test, y_train, y_test = standardised(load_breast_cancer, seed)
-    best = GDClassifier(batch_size="full", tol=1e-9, max_iter=5000, random_state=seed)
+    best = GDClassifier(
+        batch_size="full", alpha=ALPHA, tol=1e-9, max_iter=5000, random_state=seed
+    )
     timed_fit(best, X_train, y_train)
     minimum = min(best.loss_curve_)
     say(f"""Each with a step size that suits it, mini-batches of 32 rows, {EPOCHS}
@@ -241,6 +255,7 @@ def optimizers(seed):
             optimizer=name,
             batch_size=32,
             learning_rate=step_size,
+            alpha=ALPHA,
             max_iter=EPOCHS,
             tol=None,
             random_state=seed,
@@ -344,10 +359,11 @@ def comparison(seed):
     """Compare the defaults with SGDClassifier and SGDRegressor."""
     heading(5, "Next to SGDClassifier and SGDRegressor")
     say("""All with default parameters, except that SGDClassifier gets the same loss
-        (log_loss). "raw" is the data as it comes; "scaled" has passed a StandardScaler.
-        The score is accuracy or R2 on the test part; 1 is perfect, and R2 below 0 is
-        worse than predicting the mean. "exact" is LogisticRegression or Ridge with the
-        same penalty, solved by matrix decompositions: the score to expect.""")
+        (log_loss; one-vs-rest for several classes, where GDClassifier has softmax).
+        "raw" is the data as it comes; "scaled" has passed a StandardScaler. The score
+        is accuracy or R2 on the test part; 1 is perfect, and R2 below 0 is worse than
+        predicting the mean. "exact" is LogisticRegression or Ridge with the same
+        penalty, solved by a second-order method: the score to expect.""")
     rows = []
     for title, load, options in [
         ("breast cancer", load_breast_cancer, {}),
@@ -408,18 +424,21 @@ def estimators(regression, n_samples, seed):
             "GDRegressor": GDRegressor(random_state=seed),
         }
     return {
-        "exact": LogisticRegression(C=1.0 / penalty, solver="newton-cholesky"),
+        "exact": LogisticRegression(C=1.0 / penalty, solver="newton-cg"),
         "SGDClassifier": SGDClassifier(loss="log_loss", random_state=seed),
         "GDClassifier": GDClassifier(random_state=seed),
     }
 
 
 def remark(score, expected, fit):
-    """Say in a few words how a fit compares with the exact solution."""
+    """Say in a few words how a fit compares with the exact solution.
+
+    A few hundred test rows do not show differences below two or three hundredths.
+    """
     said = "with a warning" if fit.warnings else "silently"
     if score < -1.0:
         return f"diverges {said}"
-    if score < expected - 0.02:
+    if score < expected - 0.025:
         return f"worse, {said}"
     return "as expected"
 
@@ -432,32 +451,32 @@ def too_large_a_step(seed):
     """)
     say("""A step size of your own is used as it is, and on raw features it may well be
         too large. The run is then stopped, says so, and keeps the best coefficients it
-        has seen:""")
+        has seen, here those it started from (all zero):""")
     X_train, X_test, y_train, y_test = split(load_diabetes, seed, scaled=False)
-    model = GDRegressor(
-        optimizer="sgd", batch_size=1, learning_rate=0.01, random_state=seed
-    )
-    fit = timed_fit(model, X_train, y_train)
-    for text in fit.warnings:
-        print(
-            textwrap.fill(
-                f"ConvergenceWarning: {text}",
-                WIDTH,
-                initial_indent="    ",
-                subsequent_indent="    ",
-            )
+    rows = []
+    for learning_rate in (0.01, "auto"):
+        model = GDRegressor(
+            optimizer="sgd",
+            batch_size=1,
+            learning_rate=learning_rate,
+            random_state=seed,
         )
-    print()
-    show_table(
-        ["stop_reason_", "epochs", "finite coefficients", "test R2"],
-        [
+        fit = timed_fit(model, X_train, y_train)
+        for text in fit.warnings:
+            print(quote(f"ConvergenceWarning: {text}") + "\n")
+        rows.append(
             [
+                repr(learning_rate),
                 model.stop_reason_,
                 str(model.n_iter_),
                 str(bool(np.isfinite(model.coef_).all())),
                 number(model.score(X_test, y_test)),
             ]
-        ],
+        )
+    say("The same without a step size of one's own is in the second row:")
+    show_table(
+        ["learning_rate", "stop_reason_", "epochs", "finite coefficients", "test R2"],
+        rows,
     )
 
 
@@ -487,7 +506,7 @@ def save_plot(file, batch_curves, optimizer_curves, minimum):
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     for axes, title, curves in zip(
         figure.subplots(1, 2, sharey=True),
-        ["Batch, mini-batch, stochastic (step 0.01)", "Optimizers (batch_size=32)"],
+        ["Stochastic, mini-batch and batch descent", "Optimizers (batch_size=32)"],
         [batch_curves, optimizer_curves],
         strict=True,
     ):
@@ -495,6 +514,7 @@ def save_plot(file, batch_curves, optimizer_curves, minimum):
             above = np.asarray(curve) - minimum
             axes.plot(np.arange(1, len(curve) + 1), above, label=label)
         axes.set(title=title, xlabel="epoch", yscale="log")
+        axes.grid(which="minor", axis="y", alpha=0.15)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     figure.axes[0].set_ylabel("objective above its minimum")

@@ -28,8 +28,10 @@ from .schedules import as_schedule
 BLOCK = 4096
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
-# Up to this many stored entries of X an epoch of batch descent takes milliseconds.
+# Batch descent is chosen up to so many entries of X times outputs: there an epoch takes
+# milliseconds. Sparse mini-batches pay for a dense step each, so batches win longer.
 SMALL = 2_000_000
+SMALL_SPARSE = 500_000_000
 
 
 @dataclass
@@ -225,7 +227,8 @@ def choose(est, data, explicit, stream):
     """
     n_samples, n_features = data.X.shape
     per_row = data.X.nnz / n_samples if sp.issparse(data.X) else n_features
-    small = n_samples * per_row * data.n_outputs <= SMALL
+    limit = SMALL_SPARSE if sp.issparse(data.X) else SMALL
+    small = n_samples * per_row * data.n_outputs <= limit
     optimizer, batch_size = est.optimizer, est.batch_size
     full = data.loss.smooth and small and not stream
     if isinstance(optimizer, str) and optimizer == "auto":
@@ -344,7 +347,9 @@ def add_metric(plan, est, data, statistics, l2):
 
 def _bind(schedule, est, data, batch_size):
     def slope(y, z):
-        return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[1].item()
+        return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[
+            1
+        ].item()
 
     total_steps = est.max_iter * batches(len(data.rows), batch_size)[1]
     return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)

@@ -15,7 +15,7 @@ from ._auto import Data, make_plan, stable_step
 from ._compat import sparse_result
 from ._monitor import Monitor, divergence_message
 from ._training import State, Training
-from ._validation import canonical, check_parameters, check_start
+from ._validation import canonical, check_start
 from .losses import LOSSES
 
 # A step size found from the data is halved at most so often before the first epoch
@@ -27,9 +27,7 @@ class BaseGD(BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
 
     _doc_link_module = "sklgd"
-    _doc_link_template = (
-        "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -170,10 +168,14 @@ class BaseGD(BaseEstimator):
                     kept = training.snapshot()
             elif diverged:
                 training.restore(best)
-                monitor.record(best_objective, self._validate_epoch(training, validation), eta)
+                monitor.record(
+                    best_objective, self._validate_epoch(training, validation), eta
+                )
                 monitor.stop_reason = "diverged"
                 limit, spread = stable_step(training.data, null, state.plan.batch_size)
-                return divergence_message(epoch, after, monitor.null, eta, limit, spread)
+                return divergence_message(
+                    epoch, after, monitor.null, eta, limit, spread
+                )
             else:
                 objective = after
             score = self._validate_epoch(training, validation)
@@ -208,7 +210,9 @@ class BaseGD(BaseEstimator):
             return None
         X, y, weights = validation
         coef = training.coef
-        return float(self._score_raw(safe_sparse_dot(X, coef[:-1]) + coef[-1], y, weights))
+        return float(
+            self._score_raw(safe_sparse_dot(X, coef[:-1]) + coef[-1], y, weights)
+        )
 
     def _plan_key(self):
         """The parameters that decide the plan; a stream starts afresh on a change."""
@@ -244,9 +248,7 @@ class BaseGD(BaseEstimator):
         training = Training(data, state, l1, l2, self.shuffle, self.average)
         kept = training.snapshot()
         zero = np.zeros(n_outputs)
-        state.unit = max(
-            state.unit, float(loss.units(*data.targets(), zero)[1].sum())
-        )
+        state.unit = max(state.unit, float(loss.units(*data.targets(), zero)[1].sum()))
         zero_objective = training.constant_objective(zero)
         monitor = Monitor(
             tol=None,

@@ -29,7 +29,152 @@ def _has_proba(est):
 
 
 class GDClassifier(ClassifierMixin, BaseGD):
-    """Linear model; docstring follows."""
+    """Linear classification by batch, mini-batch or stochastic gradient descent.
+
+    Minimises over w, b
+
+        F(w, b) = sum_i s_i loss(y_i, x_i.w + b) / sum_i s_i + alpha R(w),
+
+    where s_i is the sample weight times the class weight. Every optimizer, batch size
+    and input format heads for the minimiser of this F. From three classes on
+    "log_loss" is the softmax cross-entropy; the other losses are one-vs-rest, F being
+    the sum over the classes.
+
+    Parameters
+    ----------
+    loss : str, default="log_loss"
+        With the margin m = y (x.w + b), y = -1 or 1: "log_loss" log(1 + exp(-m));
+        "hinge" max(0, 1 - m); "squared_hinge", its square; "modified_huber", its square
+        for m >= -1, then -4 m; "perceptron" max(0, -m).
+    penalty : {"l2", "l1", "elasticnet", None}, default="l2"
+        R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2; "l2" and "l1" are its corners
+        0 and 1. The intercept is never penalised. l1 gives exact zeros.
+    alpha : float, default=1e-4
+        Strength of the penalty against the mean loss, alpha >= 0.
+    l1_ratio : float, default=0.15
+        Share of l1 in "elasticnet", in [0, 1].
+    fit_intercept : bool, default=True
+    optimizer : str or Optimizer, default="auto"
+        A name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta",
+        "adam", "amsgrad", "nadam", "adamax", "ftrl"), an object of
+        `sklgd.optimizers` such as ``Adam(beta_1=0.8)``, whose parameters a grid
+        search reaches as ``optimizer__beta_1``, or "auto".
+    batch_size : int, "full" or "auto", default="auto"
+        Rows per step: 1 is stochastic, "full" is batch gradient descent. The last
+        batch of an epoch may be smaller; more rows than there are mean "full".
+    learning_rate : str, float, Schedule or callable, default="auto"
+        "auto" finds the step size from the data and needs neither scaled features
+        nor tuning. A float is a constant step size; a name ("constant",
+        "invscaling", "optimal", "adaptive" as in SGD*, "linear", "cosine", "step",
+        "exponential", "warmup") takes its first step from ``eta0``; an object of
+        `sklgd.schedules` or any function of the step number 1, 2, ... gives the step
+        sizes itself. "optimal" is 1/(alpha (t0 + t - 1)) and needs alpha > 0.
+    eta0 : float, default=None
+        First step size of a named schedule. None finds it from the data.
+    power_t : float, default=0.5
+        Exponent of "invscaling": eta0 / t^power_t.
+    max_iter : int, default=1000
+        Most epochs, passes over the data.
+    tol : float or None, default=1e-4
+        Stop after ``n_iter_no_change`` epochs in each of which the objective fell by
+        less than ``tol`` times what was gained over the best constant model. Free of
+        the scale of y and of the weights. With ``early_stopping`` the least
+        improvement of the validation score. None runs all epochs, without a warning.
+    n_iter_no_change : int, default=5
+    shuffle : bool, default=True
+        Draw a new order of the rows for each epoch (not for batch descent).
+    random_state : int, RandomState instance or None, default=None
+        Seed of the shuffling and of the validation split.
+    n_jobs : int or None, default=None
+        Accepted for compatibility: the kernels use one thread, and the coefficients
+        do not depend on it.
+    verbose : int, default=0
+        1 logs a line per epoch to the logger "sklgd".
+    early_stopping : bool, default=False
+        Stop when the validation score no longer improves, and keep the best
+        coefficients. The validation set is ``X_val, y_val`` of `fit`, or a share of
+        the rows, drawn class by class.
+    validation_fraction : float, default=0.1
+        That share, in (0, 1).
+    class_weight : dict, "balanced" or None, default=None
+        Weight per class label, or n_samples / (n_classes * weighted count).
+    warm_start : bool, default=False
+        Start `fit` from the present coefficients. Only those: step count, moments and
+        shuffle stream start afresh, as if the coefficients were passed as
+        ``coef_init``.
+    average : bool or int, default=False
+        Report the mean of the coefficients over all steps (Polyak and Juditsky 1992),
+        from the first step on or once so many rows were seen.
+    epsilon : float, default=0.1
+        Not used by the present losses; here so that SGDClassifier's parameters fit.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        In the dtype of X.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+    n_iter_ : int
+        Epochs made.
+    t_ : int
+        1 + rows seen, as in SGD*.
+    loss_curve_ : list of float
+        F after each epoch, at the coefficients that would have been returned.
+    validation_scores_ : list of float or None
+        Score on the validation set after each epoch, where there is one.
+    best_validation_score_ : float or None
+    stop_reason_ : str
+        "converged", "max_iter", "early_stopping", "diverged" or "partial_fit".
+    optimality_gap_ : float
+        Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
+    optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
+        What was used. Without an explicit step size the schedule is in the units of
+        the implicit metric.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X had string column names.
+
+    Notes
+    -----
+    With an explicit step size (``learning_rate`` a float, a schedule object, a
+    function, "optimal", or a name with ``eta0``) the optimizer's textbook rule runs on
+    the raw coordinates, from zero. Otherwise the same rule runs in coordinates in
+    which every feature is centred and has unit size, from the best constant model;
+    X is neither copied nor changed and the penalty stays that of the raw coefficients.
+    An epoch that makes the objective worse is then undone and the step size halved.
+
+    Coefficients and optimizer state are float64 whatever the dtype of X.
+    `partial_fit` and pickling keep all state: coefficients, moments, step count,
+    average, shuffle stream.
+
+    A run that diverges keeps the best coefficients seen, says so in
+    ``stop_reason_`` and in a ConvergenceWarning.
+
+    See Also
+    --------
+    GDRegressor : The same for numbers.
+    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
+
+    Examples
+    --------
+    Raw features, no scaler:
+
+    >>> from sklearn.datasets import load_wine
+    >>> from sklgd import GDClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = GDClassifier(random_state=0).fit(X, y)
+    >>> model.score(X, y)
+    1.0
+    >>> model.predict_proba(X[:1]).round(3)
+    array([[1., 0., 0.]])
+
+    Mini-batch Adam:
+
+    >>> from sklgd.optimizers import Adam
+    >>> model = GDClassifier(optimizer=Adam(beta_1=0.8), batch_size=32, random_state=0)
+    >>> model.fit(X, y).stop_reason_
+    'converged'
+    """
 
     def __init__(
         self,
@@ -314,7 +459,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         """Set or compare ``classes_``."""
         if classes is None:
             if first and not hasattr(self, "classes_"):
-                raise ValueError("classes must be passed on the first call to partial_fit.")
+                raise ValueError(
+                    "classes must be passed on the first call to partial_fit."
+                )
             return
         classes = np.unique(classes)
         if first:

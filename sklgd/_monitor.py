@@ -126,8 +126,8 @@ class Monitor:
             return None
         if self.worse_than_null():
             return (
-                f"Stopped after {len(self.loss_curve)} epochs ({self.stop_reason}) with "
-                f"an objective of {self.loss_curve[-1]:.4g}, worse than a constant "
+                f"Stopped after {len(self.loss_curve)} epochs ({self.stop_reason}) "
+                f"with an objective of {self.loss_curve[-1]:.4g}, worse than a constant "
                 f"model's {self.null:.4g}: the step size does not suit the data. Use "
                 "learning_rate='auto', or scale the features and tune the step size."
             )
@@ -139,8 +139,8 @@ class Monitor:
             before = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
             rate = (before - self.loss_curve[-1]) / self.gained()
             state = (
-                f"the last epoch lowered the objective by {rate:.2g} of what was gained "
-                f"over a constant model, tol is {self.tol:g}"
+                f"the last epoch lowered the objective by {rate:.2g} of what was "
+                f"gained over a constant model, tol is {self.tol:g}"
             )
         return (
             f"Stopped at max_iter={max_iter} epochs before convergence: {state}. "
@@ -165,9 +165,9 @@ def divergence_message(epoch, objective, null, eta, limit, spread):
         Smallest and largest root mean square of a feature.
     """
     return (
-        f"Gradient descent diverged in epoch {epoch}: the objective is {objective:.3g}, "
-        f"that of a constant model {null:.3g}. The step size {eta:.3g} is too large for "
-        f"these data (plain descent is stable up to about {limit:.2g}; the features' "
+        f"Gradient descent diverged in epoch {epoch}: the objective is "
+        f"{objective:.3g}, that of a constant model {null:.3g}. The step size "
+        f"{eta:.3g} is too large for these data (plain descent is stable up to about {limit:.2g}; the features' "
         f"root mean squares range from {spread[0]:.2g} to {spread[1]:.2g}). The best "
         "coefficients seen before are kept. Use learning_rate='auto', a smaller step "
         "size, or scale the features (StandardScaler)."

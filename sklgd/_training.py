@@ -140,7 +140,10 @@ class Training:
         self.average_from = int(average)
         plan, metric = state.plan, state.plan.metric
         self.full = plan.batch_size == "full"
-        penalty_1, penalty_2 = np.full_like(state.coef, l1), np.full_like(state.coef, l2)
+        penalty_1, penalty_2 = (
+            np.full_like(state.coef, l1),
+            np.full_like(state.coef, l2),
+        )
         penalty_1[-1] = penalty_2[-1] = 0.0
         if metric is not None:
             penalty_1 *= metric.gradient_scale

@@ -30,7 +30,8 @@ def check_number(name, value, *, low, high=np.inf, closed="both", integer=False)
         opening = "(" if closed == "neither" else "["
         ending = "]" if closed == "both" and np.isfinite(high) else ")"
         raise ValueError(
-            f"{name} must be {noun} in {opening}{low:g}, {high:g}{ending}, got {value!r}."
+            f"{name} must be {noun} in {opening}{low:g}, {high:g}{ending}, "
+            f"got {value!r}."
         )
 
 
@@ -183,7 +184,9 @@ def check_weights(sample_weight, n_samples, name="sample_weight"):
         sample_weight = np.full(n_samples, float(sample_weight))
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim != 1:
-        raise ValueError(f"{name} must be 1D array or scalar, got {weights.ndim}D array")
+        raise ValueError(
+            f"{name} must be 1D array or scalar, got {weights.ndim}D array"
+        )
     if len(weights) != n_samples:
         raise ValueError(
             f"{name}.shape == {weights.shape}, expected {(n_samples,)}: one weight "

@@ -1,22 +1,8 @@
-"""Loss functions: the registry and the classes behind the ``loss`` parameter."""
+"""Loss functions: `LOSSES` maps the names of the ``loss`` parameter to classes.
 
-from .kernels._losses import (
-    LOSSES,
-    AbsoluteError,
-    EpsilonInsensitive,
-    Gamma,
-    Hinge,
-    Huber,
-    LogLoss,
-    Loss,
-    ModifiedHuber,
-    Perceptron,
-    Poisson,
-    Quantile,
-    SquaredEpsilonInsensitive,
-    SquaredError,
-    SquaredHinge,
-    Tweedie,
-)
+The classes live beside their kernels in ``kernels/_losses.pyx``; whatever is
+registered there is available here.
+"""
 
-__all__ = ["LOSSES", "Loss", *sorted(cls.__name__ for cls in LOSSES.values())]
+from .kernels._losses import *  # noqa: F403
+from .kernels._losses import __all__  # noqa: F401

@@ -1,19 +1,8 @@
-"""Optimizers: the registry and the parameter objects of the update rules."""
+"""Optimizers: `OPTIMIZERS` maps names to the parameter objects of the update rules.
 
-from .kernels._optimizers import (
-    FTRL,
-    OPTIMIZERS,
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    AdaMax,
-    AMSGrad,
-    Momentum,
-    Nadam,
-    Nesterov,
-    Optimizer,
-    RMSprop,
-)
+The classes live beside their kernels in ``kernels/_optimizers.pyx``; whatever is
+registered there is available here.
+"""
 
-__all__ = ["OPTIMIZERS", "Optimizer", *sorted(cls.__name__ for cls in OPTIMIZERS.values())]
+from .kernels._optimizers import *  # noqa: F403
+from .kernels._optimizers import __all__  # noqa: F401

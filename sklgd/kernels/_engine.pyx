@@ -114,9 +114,10 @@ cdef class Problem:
         cdef const double* s = self.s
         cdef const double* block = NULL
         if self.n_outputs > 1:
-            block = self.rows.load(order, start, m, self.buffer)
+            block = self.rows.load(order, start, m, self.n_samples, self.buffer)
         self.rows.forward(
-            order, start, m, block, coef, self.n_outputs, scale, self.z)
+            order, start, m, self.n_samples, block, coef, self.n_outputs, scale,
+            self.z)
         if order == NULL:
             y = y + start * ys
             if s != NULL:

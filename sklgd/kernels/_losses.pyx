@@ -147,6 +147,10 @@ cdef class Loss:
         """
         return np.ones(len(null)), np.ones(len(null))
 
+    def domain(self):
+        """Smallest target, and whether that value itself is possible."""
+        return -INFINITY, True
+
     def __reduce__(self):
         return type(self), tuple(getattr(self, p) for p in self.params)
 
@@ -386,6 +390,10 @@ cdef class Poisson(Loss):
         """One, and the mean of y: the second derivative at the constant model."""
         return np.ones(len(null)), np.exp(null)
 
+    def domain(self):
+        """Counts: zero or more."""
+        return 0.0, True
+
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Logarithm of the weighted mean of y."""
         return _log_mean(y, sample_weight, n_outputs)
@@ -411,6 +419,10 @@ cdef class Gamma(Loss):
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    def domain(self):
+        """Positive targets."""
+        return 0.0, False
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Logarithm of the weighted mean of y."""
@@ -458,6 +470,10 @@ cdef class Tweedie(Loss):
     def units(self, y, sample_weight, null):
         """One, and the second derivative at the constant model."""
         return np.ones(len(null)), np.exp((2.0 - self.power) * null)
+
+    def domain(self):
+        """Any targets at power 0, zero or more below power 2, else positive."""
+        return (0.0, self.power < 2.0) if self.power >= 1.0 else (-INFINITY, True)
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Logarithm of the weighted mean of y."""
@@ -781,3 +797,5 @@ for _loss_class in (
     LogLoss, Hinge, SquaredHinge, ModifiedHuber, Perceptron,
 ):
     LOSSES[_loss_class.name] = _loss_class
+
+__all__ = ["LOSSES", "Loss", *sorted(cls.__name__ for cls in LOSSES.values())]

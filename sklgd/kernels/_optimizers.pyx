@@ -1003,3 +1003,5 @@ OPTIMIZERS = {
     )
 }
 """Optimizer name -> parameter class."""
+
+__all__ = ["OPTIMIZERS", "Optimizer", *sorted(cls.__name__ for cls in OPTIMIZERS.values())]

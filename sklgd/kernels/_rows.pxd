@@ -11,11 +11,11 @@ cdef class Rows:
 
     cdef const double* load(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        double* buffer) noexcept nogil
+        Py_ssize_t end, double* buffer) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* block, const double* coef, Py_ssize_t K, double scale,
-        double* z) noexcept nogil
+        Py_ssize_t end, const double* block, const double* coef, Py_ssize_t K,
+        double scale, double* z) noexcept nogil
     cdef void backward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* block, const double* g, Py_ssize_t K,
