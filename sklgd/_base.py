@@ -22,6 +22,12 @@ from .losses import LOSSES
 # that improves the objective.
 MAX_HALVINGS = 60
 
+NOT_FINITE = (
+    "The objective is not finite even at the starting point: the values of X or y "
+    "overflow float64 when they are multiplied. Scale X and y (StandardScaler, "
+    "TransformedTargetRegressor)."
+)
+
 
 class BaseGD(BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
@@ -202,6 +208,9 @@ class BaseGD(BaseEstimator):
             monitor.stop_reason = "max_iter"
         if self.early_stopping:
             training.restore(best)
+        if not np.isfinite(objective):
+            monitor.stop_reason = "diverged"
+            return NOT_FINITE
         return None
 
     def _validate_epoch(self, training, validation):
@@ -217,7 +226,14 @@ class BaseGD(BaseEstimator):
     def _plan_key(self):
         """The parameters that decide the plan; a stream starts afresh on a change."""
         names = ("loss", "optimizer", "batch_size", "learning_rate", "eta0", "power_t")
-        return tuple(repr(getattr(self, name)) for name in names)
+        values = [getattr(self, name) for name in names]
+        # The repr of a function holds its address, which does not survive pickling.
+        return tuple(
+            type(value).__qualname__
+            if callable(value) and not isinstance(value, BaseEstimator)
+            else repr(value)
+            for value in values
+        )
 
     # -------------------------------------------------------------- partial_fit
 

@@ -281,8 +281,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if self.warm_start and hasattr(self, "coef_") and coef_init is None:
             if len(classes) != len(self.classes_) or (classes != self.classes_).any():
                 raise ValueError(
-                    f"warm_start=True continues from classes {self.classes_}, but y has "
-                    f"{classes}. Use warm_start=False, or partial_fit with all classes."
+                    f"warm_start=True continues from classes {self.classes_}, but y "
+                    f"has {classes}. Use warm_start=False, or partial_fit with all "
+                    "classes."
                 )
         n_outputs = 1 if len(classes) == 2 else len(classes)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)

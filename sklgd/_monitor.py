@@ -127,8 +127,8 @@ class Monitor:
         if self.worse_than_null():
             return (
                 f"Stopped after {len(self.loss_curve)} epochs ({self.stop_reason}) "
-                f"with an objective of {self.loss_curve[-1]:.4g}, worse than a constant "
-                f"model's {self.null:.4g}: the step size does not suit the data. Use "
+                f"with an objective of {self.loss_curve[-1]:.4g}, worse than a "
+                f"constant model's {self.null:.4g}: the step size does not suit the data. Use "
                 "learning_rate='auto', or scale the features and tune the step size."
             )
         if self.stop_reason != "max_iter":
@@ -167,8 +167,9 @@ def divergence_message(epoch, objective, null, eta, limit, spread):
     return (
         f"Gradient descent diverged in epoch {epoch}: the objective is "
         f"{objective:.3g}, that of a constant model {null:.3g}. The step size "
-        f"{eta:.3g} is too large for these data (plain descent is stable up to about {limit:.2g}; the features' "
-        f"root mean squares range from {spread[0]:.2g} to {spread[1]:.2g}). The best "
-        "coefficients seen before are kept. Use learning_rate='auto', a smaller step "
-        "size, or scale the features (StandardScaler)."
+        f"{eta:.3g} is too large for these data (plain descent is stable up to about "
+        f"{limit:.2g}; the features' root mean squares range from {spread[0]:.2g} to "
+        f"{spread[1]:.2g}). The best coefficients seen before are kept. Use "
+        "learning_rate='auto', a smaller step size, or scale the features "
+        "(StandardScaler)."
     )

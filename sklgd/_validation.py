@@ -152,12 +152,11 @@ def check_learning_rate(est):
     if (
         isinstance(est.learning_rate, str)
         and est.learning_rate == "optimal"
-        and (est.penalty is None or est.alpha == 0)
+        and est.alpha == 0
     ):
         raise ValueError(
-            "learning_rate='optimal' is 1/(alpha (t0 + t)) and needs a penalty with "
-            f"alpha > 0, got penalty={est.penalty!r}, alpha={est.alpha!r}. Use "
-            "learning_rate='auto' or another schedule."
+            "learning_rate='optimal' is 1/(alpha (t0 + t - 1)) and needs alpha > 0, "
+            f"got alpha={est.alpha!r}. Use learning_rate='auto' or another schedule."
         )
 
 

@@ -455,12 +455,19 @@ cdef class Tweedie(Loss):
             return bounded_exp(z) - y * z
         if p == 2.0:
             return z + y * bounded_exp(-z)
-        return (bounded_exp((2.0 - p) * z) / (2.0 - p)
-                - y * bounded_exp((1.0 - p) * z) / (1.0 - p))
+        if p < 2.0:
+            return (bounded_exp((2.0 - p) * z) / (2.0 - p)
+                    + y * bounded_exp((1.0 - p) * z) / (p - 1.0))
+        # Terms of different signs share one factor, so that bounding the
+        # exponentials cannot change which of them is larger.
+        return bounded_exp((1.0 - p) * z) * (
+            y / (p - 1.0) - bounded_exp(z) / (p - 2.0))
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         cdef double p = self.power
-        return (bounded_exp((2.0 - p) * z) - y * bounded_exp((1.0 - p) * z))
+        if 1.0 <= p <= 2.0:
+            return bounded_exp((2.0 - p) * z) - y * bounded_exp((1.0 - p) * z)
+        return bounded_exp((1.0 - p) * z) * (bounded_exp(z) - y)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -473,7 +480,9 @@ cdef class Tweedie(Loss):
 
     def domain(self):
         """Any targets at power 0, zero or more below power 2, else positive."""
-        return (0.0, self.power < 2.0) if self.power >= 1.0 else (-INFINITY, True)
+        if self.power >= 1.0:
+            return 0.0, self.power < 2.0
+        return -INFINITY, True
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Logarithm of the weighted mean of y."""

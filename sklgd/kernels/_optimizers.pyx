@@ -170,23 +170,39 @@ cdef class SGDRule(Rule):
             self.scale = 1.0
 
 
-@cython.final
-cdef class MomentumRule(Rule):
-    """v = mu v + eta G; w -= v; w = ST(w, eta/(1 - mu) l1).
+cdef class VelocityRule(Rule):
+    """What momentum and Nesterov share: v = mu v + eta G; E = mu E + eta.
 
-    The threshold is that of the effective step eta/(1 - mu): with eta alone
-    the l1 penalty would be (1 - mu) of the declared one.
+    E, the effective step, sums step sizes as v sums gradients. At a minimiser,
+    where G stays the same, v = E G: a threshold of E l1 takes back what the
+    velocity adds, whatever the schedule. (Under a constant step size E tends
+    to eta/(1 - mu); that limit itself would be too small while eta decays. With
+    the threshold inside the velocity, as in iPiano, coefficients near zero
+    bounce through it chaotically under stochastic gradients.)
     """
 
     slot_names = ("velocity",)
-    cdef double mu
+    cdef double mu, reach
     cdef double* v
 
     def __init__(self, params):
         self.mu = params["momentum"]
 
+    def bind(self, coef, l1, l2, state=None):
+        Rule.bind(self, coef, l1, l2, state)
+        self.reach = 0.0 if state is None else state["reach"]
+        return self
+
+    def state(self):
+        return Rule.state(self) | {"reach": self.reach}
+
     def attach(self):
         self.v = pointer(self.slots, "velocity")
+
+
+@cython.final
+cdef class MomentumRule(VelocityRule):
+    """v = mu v + eta G; E = mu E + eta; w -= v; w = ST(w, E l1)."""
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
@@ -194,26 +210,19 @@ cdef class MomentumRule(Rule):
         cdef double* v = self.v
         cdef const double* l1 = self.l1
         cdef const double* l2 = self.l2
-        cdef double mu = self.mu, e = eta / (1.0 - mu)
+        cdef double mu = self.mu, e = mu * self.reach + eta
         self.t += 1
+        self.reach = e
         for j in range(self.size):
             v[j] = mu * v[j] + eta * (g[j] + l2[j] * w[j])
             w[j] = soft(w[j] - v[j], e * l1[j])
 
 
 @cython.final
-cdef class NesterovRule(Rule):
-    """v = mu v + eta G; w -= mu v + eta G; w = ST(w, eta/(1 - mu) l1)."""
-
-    slot_names = ("velocity",)
-    cdef double mu
-    cdef double* v
-
-    def __init__(self, params):
-        self.mu = params["momentum"]
-
-    def attach(self):
-        self.v = pointer(self.slots, "velocity")
+cdef class NesterovRule(VelocityRule):
+    """v = mu v + eta G; E = mu E + eta; w -= mu v + eta G;
+    w = ST(w, (mu E + eta) l1).
+    """
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
@@ -221,8 +230,10 @@ cdef class NesterovRule(Rule):
         cdef double* v = self.v
         cdef const double* l1 = self.l1
         cdef const double* l2 = self.l2
-        cdef double mu = self.mu, e = eta / (1.0 - mu), move
+        cdef double mu = self.mu, move, e
         self.t += 1
+        self.reach = mu * self.reach + eta
+        e = mu * self.reach + eta
         for j in range(self.size):
             move = eta * (g[j] + l2[j] * w[j])
             v[j] = mu * v[j] + move
@@ -652,8 +663,9 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Heavy ball: v = mu v + eta G; w = w - v, with G = g + l2 w.
 
-    The step size is inside the velocity, so a change of step size acts at
-    once on new gradients only. (PyTorch and others keep it outside; equal for
+    An l1 penalty is a soft threshold of E l1, E = mu E + eta being the sum of
+    the step sizes as v is that of the gradients. The step size is inside the
+    velocity, so a change of step size acts on new gradients only. (PyTorch and others keep it outside; equal for
     a constant step size.)
 
     Parameters
@@ -689,7 +701,8 @@ class Nesterov(Optimizer):
     """Nesterov momentum: v = mu v + eta G; w = w - (mu v + eta G).
 
     ``coef_`` is the look-ahead iterate, the point where the next gradient is
-    taken (the form of Sutskever et al. as rewritten by Bengio et al.).
+    taken (the form of Sutskever et al. as rewritten by Bengio et al.). An l1
+    penalty is a soft threshold of (mu E + eta) l1, E = mu E + eta.
 
     Parameters
     ----------
