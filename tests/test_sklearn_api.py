@@ -6,8 +6,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklgd import GDClassifier, GDRegressor
 
 SGD_REASON = (
-    "a stochastic step sees one row: a weight k is one step k times as long, not k steps "
-    "(scikit-learn's SGD* expects the same failure)"
+    "a stochastic step sees one row: a weight k is one step k times as long, not k "
+    "steps (scikit-learn's SGD* expects the same failure)"
 )
 
 
@@ -33,7 +33,15 @@ def expected_failed_checks(estimator):
             (1, {"max_iter": 100}),
             ("full", {"optimizer": "sgd", "learning_rate": 0.01, "max_iter": 200}),
             (16, {"optimizer": "adam", "learning_rate": 0.01, "max_iter": 50}),
-            (1, {"optimizer": "sgd", "learning_rate": "invscaling", "eta0": 0.01, "max_iter": 20}),
+            (
+                1,
+                {
+                    "optimizer": "sgd",
+                    "learning_rate": "invscaling",
+                    "eta0": 0.01,
+                    "max_iter": 20,
+                },
+            ),
         )
     ],
     expected_failed_checks=expected_failed_checks,

@@ -1,0 +1,36 @@
+"""Data sets and helpers that several test files share."""
+
+import numpy as np
+import pytest
+from reference import LOSSES
+
+
+def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed=0):
+    """Dense X with exact zeros in it, and targets that suit the loss.
+
+    Classes come as codes 0, 1, ...; n_outputs >= 3 makes as many classes. Two of the
+    features carry no signal, so that an l1 penalty has something to remove.
+    """
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) * (rng.random((n, d)) < density)
+    w = rng.normal(size=(d, n_outputs))
+    w[-2:] = 0.0
+    z = X @ w + 0.5
+    if LOSSES[loss].task == "regression":
+        if loss in ("poisson", "tweedie"):
+            y = rng.poisson(np.exp(0.25 * z)).astype(float)
+        elif loss == "gamma":
+            y = np.exp(0.25 * z) * rng.gamma(3.0, 1 / 3.0, size=z.shape)
+        else:
+            y = z + 0.5 * rng.normal(size=z.shape)
+        return X, y[:, 0] if n_outputs == 1 else y
+    z = z + 0.5 * rng.logistic(size=z.shape)
+    y = np.argmax(z, axis=1) if n_outputs > 1 else (z[:, 0] > 0.5).astype(int)
+    # Every class occurs, whatever the seed.
+    y[: max(n_outputs, 2)] = np.arange(max(n_outputs, 2))
+    return X, y
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(12345)

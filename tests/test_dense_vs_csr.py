@@ -1,0 +1,258 @@
+"""One model, whatever the container: dense, CSR, other formats, dtypes and layouts."""
+
+import numpy as np
+import pytest
+import reference
+from scipy import sparse
+
+from sklgd import GDClassifier, GDRegressor
+
+ETA = {"adagrad": 0.2, "adadelta": 1.0, "ftrl": 0.2, "sgd": 0.03}
+DAMPED = {"rmsprop": {"epsilon": 0.1}}  # see test_optimizers
+TASKS = ["regression", "two targets", "softmax", "hinge"]
+
+
+def make_sparse(task="regression", n=50, d=80, density=0.06, seed=0):
+    """More features than rows; rows without entries, features that never occur."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) * (rng.random((n, d)) < density)
+    X[[0, 17, n - 1]] = 0.0
+    X[:, [0, 33, 34, d - 1]] = 0.0
+    z = X @ rng.normal(size=(d, 3)) + rng.normal(size=3)
+    if task == "regression":
+        return X, z[:, 0]
+    if task == "two targets":
+        return X, z[:, :2]
+    return X, np.array(["one", "three", "two"])[np.argmax(z, axis=1)]
+
+
+def build(task="regression", optimizer="adam", batch_size=7, **settings):
+    settings = {
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "learning_rate": ETA.get(optimizer, 0.01),
+        "max_iter": {1: 5, 7: 20, "full": 60}[batch_size],
+        "penalty": "elasticnet",
+        "alpha": 0.02,
+        "l1_ratio": 0.5,
+        "tol": None,
+        "random_state": 0,
+    } | settings
+    if task in ("softmax", "hinge"):
+        loss = "log_loss" if task == "softmax" else task
+        return GDClassifier(loss=loss, **settings)
+    return GDRegressor(**settings)
+
+
+def assert_same_model(one, other, rtol=1e-8):
+    assert one.coef_.shape == other.coef_.shape
+    assert np.abs(other.coef_).max() > 1e-2
+    assert reference.distance(one.coef_, other.coef_) < rtol
+    assert reference.distance(one.intercept_, other.intercept_) < rtol
+    assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=max(rtol, 1e-8))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
+def test_every_optimizer(optimizer, penalty, batch_size):
+    from sklgd.optimizers import OPTIMIZERS
+
+    X, y = make_sparse()
+    params = DAMPED.get(optimizer, {}) if batch_size == "full" else {}
+    settings = {"optimizer": OPTIMIZERS[optimizer](**params), "penalty": penalty}
+    settings["learning_rate"] = ETA.get(optimizer, 0.01)
+    dense = build(batch_size=batch_size, **settings).fit(X, y)
+    csr = build(batch_size=batch_size, **settings).fit(sparse.csr_matrix(X), y)
+    assert_same_model(csr, dense)
+    assert np.array_equal(csr.coef_ == 0, dense.coef_ == 0)
+    # A feature that never occurs keeps the weight it started with.
+    assert np.all(csr.coef_[[0, 33, 34, -1]] == 0)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("average", [False, 30])
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task(task, batch_size, average, fit_intercept):
+    X, y = make_sparse(task)
+    settings = {"average": average, "fit_intercept": fit_intercept}
+    dense = build(task, batch_size=batch_size, **settings).fit(X, y)
+    csr = build(task, batch_size=batch_size, **settings).fit(sparse.csr_array(X), y)
+    if fit_intercept:
+        assert_same_model(csr, dense)
+    else:
+        assert reference.distance(csr.coef_, dense.coef_) < 1e-8
+        assert np.all(csr.intercept_ == 0)
+        assert np.all(dense.intercept_ == 0)
+
+
+def widened(X):
+    """CSR with 64-bit indices."""
+    X = sparse.csr_array(X)
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+def unsorted(X):
+    """CSR whose rows are stored back to front."""
+    X = sparse.csr_matrix(X)
+    order = np.concatenate(
+        [np.arange(a, b)[::-1] for a, b in zip(X.indptr, X.indptr[1:], strict=False)]
+    )
+    return sparse.csr_matrix((X.data[order], X.indices[order], X.indptr), X.shape)
+
+
+def duplicated(X):
+    """CSR with every entry stored as two parts, out of order, and explicit zeros."""
+    X = sparse.csr_matrix(X)
+    indices = np.concatenate(
+        [
+            np.tile(X.indices[a:b], 2)
+            for a, b in zip(X.indptr, X.indptr[1:], strict=False)
+        ]
+    )
+    data = np.concatenate(
+        [
+            np.concatenate([X.data[a:b] - 1.0, np.ones(b - a)])
+            for a, b in zip(X.indptr, X.indptr[1:], strict=False)
+        ]
+    )
+    X = sparse.csr_matrix((data, indices, 2 * X.indptr), X.shape)
+    assert not X.has_canonical_format
+    return X
+
+
+def with_stored_zeros(X):
+    coo = sparse.coo_matrix(X)
+    row = np.append(coo.row, [0, 0, 5])
+    col = np.append(coo.col, [3, 0, 33])
+    return sparse.csr_matrix((np.append(coo.data, np.zeros(3)), (row, col)), X.shape)
+
+
+def read_only(X):
+    X = sparse.csr_array(X)
+    for part in (X.data, X.indices, X.indptr):
+        part.flags.writeable = False
+    return X
+
+
+def read_only_dense(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+def strided(X):
+    wide = np.full((2 * X.shape[0], 3 * X.shape[1]), np.nan)
+    wide[::2, 1::3] = X
+    return wide[::2, 1::3]
+
+
+def buffers(X):
+    """The arrays a matrix lives in."""
+    if sparse.issparse(X):
+        names = ("data", "indices", "indptr", "row", "col")
+        return [
+            getattr(X, k) for k in names if isinstance(getattr(X, k, None), np.ndarray)
+        ]
+    return [np.asarray(X)]
+
+
+SAME_NUMBERS = {
+    "csr_array": sparse.csr_array,
+    "int64 indices": widened,
+    "unsorted": unsorted,
+    "duplicates": duplicated,
+    "stored zeros": with_stored_zeros,
+    "read-only csr": read_only,
+    "csc_matrix": sparse.csc_matrix,
+    "csc_array": sparse.csc_array,
+    "coo_matrix": sparse.coo_matrix,
+    "F order": np.asfortranarray,
+    "read-only dense": read_only_dense,
+    "strided": strided,
+    "reversed": lambda X: X[::-1].copy()[::-1],
+    "list": lambda X: X.tolist(),
+}
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("storage", SAME_NUMBERS)
+def test_containers(storage, batch_size):
+    X, y = make_sparse()
+    expected = build(batch_size=batch_size).fit(X, y)
+    container = SAME_NUMBERS[storage](X)
+    before = [part.copy() for part in buffers(container)]
+    model = build(batch_size=batch_size).fit(container, y)
+    assert_same_model(model, expected)
+    np.testing.assert_allclose(model.predict(container), expected.predict(X), rtol=1e-7)
+    # The caller's matrix is as it was, entry by entry.
+    after = buffers(container)
+    assert len(before) == len(after)
+    for was, now in zip(before, after, strict=True):
+        assert was.dtype == now.dtype
+        assert np.array_equal(was, now, equal_nan=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+def test_memmap(tmp_path, batch_size):
+    X, y = make_sparse()
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    mapped = build(batch_size=batch_size).fit(
+        np.load(tmp_path / "X.npy", mmap_mode="r"),
+        np.load(tmp_path / "y.npy", mmap_mode="r"),
+    )
+    assert_same_model(mapped, build(batch_size=batch_size).fit(X, y), rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
+def test_float32(optimizer, batch_size):
+    X, y = make_sparse()
+    X = X.astype(np.float32)
+    settings = {"optimizer": optimizer, "batch_size": batch_size, "max_iter": 5}
+    wide = build(**settings).fit(X.astype(np.float64), y)
+    dense = build(**settings).fit(X, y)
+    csr = build(**settings).fit(sparse.csr_matrix(X), y)
+    assert wide.coef_.dtype == np.float64
+    assert dense.coef_.dtype == csr.coef_.dtype == np.float32
+    # Same numbers in: the state is float64, so that only the result is rounded.
+    assert_same_model(dense, wide, rtol=1e-5)
+    assert_same_model(csr, dense, rtol=1e-5)
+
+
+def test_integers_and_booleans_are_numbers():
+    X, y = make_sparse()
+    mask = X != 0
+    expected = build().fit(mask.astype(float), y)
+    for same in (mask, mask.astype(int), sparse.csr_matrix(mask.astype(np.int32))):
+        assert_same_model(build().fit(same, y), expected, rtol=1e-12)
+
+
+def test_pandas():
+    pd = pytest.importorskip("pandas")
+    X, y = make_sparse()
+    names = [f"f{j}" for j in range(X.shape[1])]
+    expected = build().fit(X, y)
+    framed = build().fit(pd.DataFrame(X, columns=names), pd.Series(y))
+    assert_same_model(framed, expected, rtol=1e-12)
+    assert list(framed.feature_names_in_) == names
+    half = build().fit(pd.DataFrame(X, columns=names).astype(np.float32), pd.Series(y))
+    assert half.coef_.dtype == np.float32
+    assert_same_model(half, expected, rtol=1e-4)
+    # A frame of sparse columns
+    columns = pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(X), columns=names)
+    assert_same_model(build().fit(columns, y), expected)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("task", ["regression", "softmax"])
+def test_sample_weight_in_any_storage(task, storage, rng):
+    X, y = make_sparse(task)
+    weight = rng.random(len(y))
+    expected = build(task).fit(X, y, sample_weight=weight)
+    for same in (weight.tolist(), np.column_stack([weight, weight])[:, 0]):
+        model = build(task).fit(storage(X), y, sample_weight=same)
+        assert_same_model(model, expected)

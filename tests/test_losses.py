@@ -1,0 +1,309 @@
+"""Losses: values, gradients, weights, extreme margins."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose
+from scipy.special import logsumexp, softmax
+from sklearn import metrics
+
+from sklgd.losses import LOSSES
+
+# Every loss with its default parameters, and with others where it has any.
+VARIANTS = [(name, {}) for name in reference.LOSSES] + [
+    ("huber", {"epsilon": 0.7}),
+    ("epsilon_insensitive", {"epsilon": 0.0}),
+    ("squared_epsilon_insensitive", {"epsilon": 0.6}),
+    ("quantile", {"quantile": 0.2}),
+    ("tweedie", {"power": 0.0}),
+    ("tweedie", {"power": 1.0}),
+    ("tweedie", {"power": 2.0}),
+    ("tweedie", {"power": 3.0}),
+]
+CLASSIFICATION = [n for n, c in LOSSES.items() if c.task == "classification"]
+LOG_LINK = ("poisson", "gamma", "tweedie")
+
+variants = pytest.mark.parametrize(
+    ("name", "params"), VARIANTS, ids=lambda v: v if isinstance(v, str) else str(v)
+)
+outputs = pytest.mark.parametrize("n_outputs", [1, 3, 4])
+
+
+def draw(name, n_outputs, n=60, seed=0):
+    """Targets in the domain of the loss, and raw predictions."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(scale=1.5, size=(n, n_outputs))
+    if LOSSES[name].task == "classification":
+        y = rng.integers(max(2, n_outputs), size=n).astype(float)
+        return (2.0 * y - 1.0 if n_outputs == 1 else y), z
+    if name in LOG_LINK:
+        return rng.gamma(2.0, size=z.shape), z
+    return rng.normal(size=z.shape), z
+
+
+def row_values(loss, y, z):
+    """Loss of each row, through one call per row."""
+    return np.array([loss.evaluate(y[[i]], z[[i]])[0] for i in range(len(z))])
+
+
+def test_registry_is_complete():
+    assert set(LOSSES) == set(reference.LOSSES)
+    for name, cls in LOSSES.items():
+        assert cls.task == reference.LOSSES[name].task
+        assert tuple(cls.params) == reference.LOSSES[name].params
+        assert bool(cls.smooth) == (not reference.LOSSES[name].kinks())
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "y", "z", "value", "gradient"),
+    [
+        ("squared_error", {}, 1.0, 4.0, 4.5, 3.0),
+        ("huber", {"epsilon": 2.0}, 1.0, 2.5, 1.125, 1.5),
+        ("huber", {"epsilon": 2.0}, 1.0, -4.0, 8.0, -2.0),
+        ("huber", {"epsilon": 2.0}, 1.0, 3.0, 2.0, 2.0),
+        ("epsilon_insensitive", {"epsilon": 0.5}, 1.0, 1.25, 0.0, 0.0),
+        ("epsilon_insensitive", {"epsilon": 0.5}, 1.0, -1.0, 1.5, -1.0),
+        ("epsilon_insensitive", {"epsilon": 0.5}, 1.0, 1.5, 0.0, 0.0),
+        ("squared_epsilon_insensitive", {"epsilon": 0.5}, 1.0, 3.0, 2.25, 3.0),
+        ("squared_epsilon_insensitive", {"epsilon": 0.5}, 1.0, 0.75, 0.0, 0.0),
+        ("absolute_error", {}, 1.0, -2.0, 3.0, -1.0),
+        ("absolute_error", {}, 1.0, 1.0, 0.0, 0.0),
+        ("quantile", {"quantile": 0.25}, 1.0, -1.0, 0.5, -0.25),
+        ("quantile", {"quantile": 0.25}, 1.0, 3.0, 1.5, 0.75),
+        ("quantile", {"quantile": 0.25}, 1.0, 1.0, 0.0, 0.0),
+        ("poisson", {}, 3.0, 0.0, 1.0, -2.0),
+        ("poisson", {}, 0.0, np.log(2), 2.0, 2.0),
+        ("gamma", {}, 3.0, 0.0, 3.0, -2.0),
+        ("gamma", {}, 4.0, np.log(2), np.log(2) + 2.0, -1.0),
+        ("tweedie", {"power": 1.5}, 4.0, np.log(4), 8.0, 0.0),
+        ("tweedie", {"power": 1.5}, 0.0, np.log(4), 4.0, 2.0),
+        ("tweedie", {"power": 3.0}, 4.0, np.log(2), 0.0, -0.5),
+        ("tweedie", {"power": 0.0}, 3.0, np.log(2), 0.5, -2.0),
+        ("log_loss", {}, 1.0, 0.0, np.log(2), -0.5),
+        ("log_loss", {}, -1.0, np.log(3), np.log(4), 0.75),
+        ("hinge", {}, -1.0, 0.5, 1.5, 1.0),
+        ("hinge", {}, 1.0, 1.0, 0.0, -1.0),
+        ("hinge", {}, 1.0, 1.5, 0.0, 0.0),
+        ("perceptron", {}, 1.0, -0.5, 0.5, -1.0),
+        ("perceptron", {}, -1.0, 0.0, 0.0, 1.0),
+        ("perceptron", {}, 1.0, 0.5, 0.0, 0.0),
+        ("squared_hinge", {}, -1.0, 1.0, 4.0, 4.0),
+        ("squared_hinge", {}, 1.0, 2.0, 0.0, 0.0),
+        ("modified_huber", {}, 1.0, 0.5, 0.25, -1.0),
+        ("modified_huber", {}, -1.0, 3.0, 12.0, 4.0),
+        ("modified_huber", {}, -1.0, -2.0, 0.0, 0.0),
+    ],
+)
+@pytest.mark.parametrize("sample_weight", [None, 0.25])
+def test_hand_computed(name, params, y, z, value, gradient, sample_weight):
+    y = np.array([y]) if name in CLASSIFICATION else np.array([[y]])
+    weight = None if sample_weight is None else np.array([sample_weight])
+    total, dz = LOSSES[name](**params).evaluate(y, np.array([[z]]), weight)
+    assert_allclose(total, (sample_weight or 1.0) * value, rtol=1e-14, atol=1e-15)
+    assert_allclose(dz, [[(sample_weight or 1.0) * gradient]], rtol=1e-14, atol=1e-15)
+    # The oracle has to agree with the same figures.
+    row, dz = reference.LOSSES[name].evaluate(y, np.array([[z]]), **params)
+    assert_allclose([row[0], dz[0, 0]], [value, gradient], rtol=1e-14, atol=1e-15)
+
+
+@variants
+@outputs
+def test_equals_the_oracle(name, params, n_outputs):
+    y, z = draw(name, n_outputs)
+    value, gradient = reference.LOSSES[name].evaluate(y, z, **params)
+    loss = LOSSES[name](**params)
+    total, dz = loss.evaluate(y, z)
+    assert isinstance(total, float)
+    assert dz.shape == z.shape
+    assert_allclose(total, value.sum(), rtol=1e-13)
+    assert_allclose(dz, gradient, rtol=1e-12, atol=1e-14)
+    assert_allclose(row_values(loss, y, z), value, rtol=1e-12, atol=1e-14)
+
+
+@variants
+@outputs
+def test_numerical_gradient(name, params, n_outputs):
+    y, z = draw(name, n_outputs, seed=1)
+    loss = LOSSES[name](**params)
+    gradient = loss.evaluate(y, z)[1]
+    if LOSSES[name].task == "regression":
+        position = z - y
+    else:
+        sign = (
+            y[:, None]
+            if n_outputs == 1
+            else 2.0 * (np.arange(n_outputs) == y[:, None]) - 1
+        )
+        position = sign * z
+    regular = np.ones(z.shape, dtype=bool)
+    for kink in reference.LOSSES[name].kinks(**params):
+        regular &= np.abs(position - kink) > 1e-4
+    assert regular.mean() > 0.9
+
+    h = 1e-6
+    for k in range(n_outputs):
+        shift = h * (np.arange(n_outputs) == k)
+        up, down = row_values(loss, y, z + shift), row_values(loss, y, z - shift)
+        numerical = (up - down) / (2 * h)
+        ok, rounding = regular[:, k], 1e-8 * max(10.0, np.max(np.abs(up)))
+        assert_allclose(gradient[ok, k], numerical[ok], rtol=1e-6, atol=rounding)
+
+
+@variants
+@outputs
+def test_weights_multiply(name, params, n_outputs, rng):
+    y, z = draw(name, n_outputs, seed=2)
+    weight = rng.random(len(z)) * (rng.random(len(z)) < 0.8)
+    loss = LOSSES[name](**params)
+    total, dz = loss.evaluate(y, z, weight)
+    assert_allclose(total, weight @ row_values(loss, y, z), rtol=1e-12)
+    assert_allclose(dz, weight[:, None] * loss.evaluate(y, z)[1], rtol=1e-13)
+
+
+@variants
+def test_repeated_rows_add_up(name, params):
+    # Long inputs go through whatever the kernel does in blocks, short ones do not.
+    y, z = draw(name, 1, n=7)
+    loss = LOSSES[name](**params)
+    total, dz = loss.evaluate(y, z)
+    many, dz_many = loss.evaluate(
+        np.tile(y, (301,) + (1,) * (y.ndim - 1)), np.tile(z, (301, 1))
+    )
+    assert_allclose(many, 301 * total, rtol=1e-12)
+    assert_allclose(dz_many, np.tile(dz, (301, 1)), rtol=1e-14)
+
+
+@variants
+def test_pickle(name, params):
+    y, z = draw(name, 1)
+    loss = LOSSES[name](**params)
+    twin = pickle.loads(pickle.dumps(loss))
+    assert type(twin) is type(loss)
+    assert twin.evaluate(y, z)[0] == loss.evaluate(y, z)[0]
+
+
+@pytest.mark.parametrize("name", [n for n in LOSSES if n not in LOG_LINK])
+@outputs
+def test_margins_of_ten_thousand(name, n_outputs):
+    """Values and gradients stay finite and right where exp(z) has no value."""
+    z = np.where(np.random.default_rng(0).random((50, n_outputs)) < 0.5, -1e4, 1e4)
+    y = draw(name, n_outputs, n=50)[0]
+    expected, gradient = reference.LOSSES[name].evaluate(y, z)
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        total, dz = LOSSES[name]().evaluate(y, z)
+    assert np.isfinite(total)
+    assert_allclose(total, expected.sum(), rtol=1e-12)
+    assert_allclose(dz, gradient, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("z", [-1e4, 1e4])
+@pytest.mark.parametrize(
+    ("name", "params", "y"),
+    [
+        ("poisson", {}, 0.0),
+        ("poisson", {}, 2.0),
+        ("gamma", {}, 0.5),
+        ("gamma", {}, 2.0),
+        ("tweedie", {"power": 0.0}, 0.5),
+        ("tweedie", {"power": 0.0}, 2.0),
+        ("tweedie", {"power": 1.5}, 0.0),
+        ("tweedie", {"power": 1.5}, 2.0),
+        ("tweedie", {"power": 3.0}, 0.5),
+        ("tweedie", {"power": 3.0}, 2.0),
+    ],
+)
+def test_log_link_far_out(name, params, y, z):
+    """exp(1e4) may overflow to inf or be held back, but it stays a bad prediction."""
+    loss = LOSSES[name](**params)
+    total, dz = loss.evaluate(np.array([[y]]), np.array([[z]]))
+    assert not np.isnan(total)
+    # Too large a mean is pulled down, too small a one up, unless the slope underflows.
+    assert np.sign(dz[0, 0]) in (np.sign(z), 0.0)
+    # The mean equal to the observation is the best prediction there is.
+    best = np.log(y) if y > 0 else -50.0
+    assert total >= loss.evaluate(np.array([[y]]), np.array([[best]]))[0] - 1e-9
+    if name == "poisson" and z < 0:
+        assert total == pytest.approx(2.0e4 if y else 0.0)
+        assert dz[0, 0] == -y
+    if name == "gamma" and z > 0:
+        assert total == pytest.approx(1e4)
+        assert dz[0, 0] == 1.0
+
+
+def test_small_tails_keep_their_digits():
+    """log(1 + exp(-m)) is exp(-m), not 0, for a large margin m."""
+    z = np.array([[30.0], [100.0], [700.0]])
+    for i in range(3):
+        total, dz = LOSSES["log_loss"]().evaluate(np.ones(1), z[[i]])
+        assert_allclose([total, -dz[0, 0]], np.exp(-z[i, 0]), rtol=1e-12)
+
+
+def test_softmax_is_scipys():
+    y, z = draw("log_loss", 3)
+    total, dz = LOSSES["log_loss"]().evaluate(y, z)
+    own = z[np.arange(len(z)), y.astype(int)]
+    assert_allclose(total, np.sum(logsumexp(z, axis=1) - own), rtol=1e-13)
+    assert_allclose(dz, softmax(z, axis=1) - np.eye(3)[y.astype(int)], atol=1e-14)
+    # Adding a constant to a row of predictions changes nothing.
+    assert_allclose(LOSSES["log_loss"]().evaluate(y, z + 7.0)[1], dz, atol=1e-14)
+
+
+def test_binomial_is_softmax_of_two_classes():
+    # A third class at -1e4 has no probability left.
+    y, z = draw("log_loss", 1)
+    codes = (y + 1) / 2
+    z3 = np.column_stack([np.zeros(len(z)), z, np.full(len(z), -1e4)])
+    total, dz = LOSSES["log_loss"]().evaluate(y, z)
+    total3, dz3 = LOSSES["log_loss"]().evaluate(codes, z3)
+    assert_allclose(total3, total, rtol=1e-13)
+    assert_allclose(dz3, np.column_stack([-dz, dz, np.zeros(len(z))]), atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [n for n in CLASSIFICATION if n != "log_loss"])
+def test_one_vs_rest_is_one_problem_per_class(name):
+    y, z = draw(name, 4)
+    total, dz = LOSSES[name]().evaluate(y, z)
+    singles = [
+        LOSSES[name]().evaluate(np.where(y == k, 1.0, -1.0), z[:, [k]])
+        for k in range(4)
+    ]
+    assert_allclose(total, sum(t for t, _ in singles), rtol=1e-13)
+    assert_allclose(dz, np.column_stack([g for _, g in singles]), rtol=1e-13)
+
+
+# scikit-learn's metrics give the mean over rows; deviances are twice the loss and leave
+# out terms in y alone, so differences between two predictions are compared.
+PUBLIC = {
+    "squared_error": (metrics.mean_squared_error, 0.5, {}),
+    "absolute_error": (metrics.mean_absolute_error, 1.0, {}),
+    "quantile": (
+        lambda y, z: metrics.mean_pinball_loss(y, z, alpha=0.3),
+        1.0,
+        {"quantile": 0.3},
+    ),
+    "poisson": (lambda y, z: metrics.mean_poisson_deviance(y, np.exp(z)), 0.5, {}),
+    "gamma": (lambda y, z: metrics.mean_gamma_deviance(y, np.exp(z)), 0.5, {}),
+    "tweedie": (
+        lambda y, z: metrics.mean_tweedie_deviance(y, np.exp(z), power=1.7),
+        0.5,
+        {"power": 1.7},
+    ),
+    "log_loss": (lambda y, z: metrics.log_loss(y, 1 / (1 + np.exp(-z))), 1.0, {}),
+    "hinge": (lambda y, z: metrics.hinge_loss(y, z), 1.0, {}),
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_scikit_learns_metrics(name):
+    metric, factor, params = PUBLIC[name]
+    y, z = draw(name, 1)
+    other = z[::-1] * 0.5
+    loss = LOSSES[name](**params)
+    ours = (loss.evaluate(y, z)[0] - loss.evaluate(y, other)[0]) / len(z)
+    theirs = metric(y.ravel(), z.ravel()) - metric(y.ravel(), other.ravel())
+    assert abs(theirs) > 1e-3
+    assert_allclose(ours, factor * theirs, rtol=1e-11)
