@@ -20,6 +20,7 @@ import scipy.sparse as sp
 
 from ._validation import step_is_explicit
 from .kernels._engine import Problem
+from .kernels._openmp import effective_threads
 from .kernels._rows import Rows
 from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
@@ -50,6 +51,7 @@ class Data:
     loss : Loss
     n_outputs : int
     fit_intercept : bool
+    n_jobs : int or None
     """
 
     X: object
@@ -59,6 +61,7 @@ class Data:
     loss: object
     n_outputs: int
     fit_intercept: bool
+    n_jobs: int | None
 
     @property
     def everything(self):
@@ -88,6 +91,7 @@ class Data:
         return Problem(
             Rows(self.X), self.target, self.weights, self.loss, self.n_outputs,
             self.fit_intercept, None if self.everything else self.rows,
+            effective_threads(self.n_jobs),
         )  # fmt: skip
 
 
@@ -337,12 +341,28 @@ def make_plan(est, data, stream=False):
 
 
 def add_metric(plan, est, data, statistics, l2):
-    """Give a plan its metric and the step size that suits it."""
-    plan.metric, curvature = make_metric(data, statistics, l2, plan.batch_size)
+    """Give a plan its metric and the step size that suits it.
+
+    Plain descent over a few sparse rows at a time stays in raw coordinates, where a
+    step costs O(nnz): centred coordinates would cost O(n_features).
+    """
+    if _few_entries(data, plan):
+        plan.metric = None
+        curvature = raw_curvature(data, statistics, plan.batch_size)
+    else:
+        plan.metric, curvature = make_metric(data, statistics, l2, plan.batch_size)
     eta0 = plan.optimizer.unit_step(curvature, plan.batch_size == "full")
     name = "constant" if est.learning_rate == "auto" else est.learning_rate
     schedule = as_schedule(name, eta0, est.power_t)
     plan.schedule = _bind(schedule, est, data, plan.batch_size)
+
+
+def _few_entries(data, plan):
+    if not sp.issparse(data.X) or plan.optimizer.name != "sgd":
+        return False
+    n_samples, n_features = data.X.shape
+    rows = batches(len(data.rows), plan.batch_size)[0]
+    return 10 * rows * data.X.nnz < n_samples * n_features
 
 
 def _bind(schedule, est, data, batch_size):
@@ -389,6 +409,14 @@ def batch_curvature(data, centre, var, scale, batch_size):
     return share * largest + (1.0 - share) * max(row, largest)
 
 
+def raw_curvature(data, statistics, batch_size):
+    """Curvature of F that a batch sees in raw coordinates."""
+    mean, square = statistics.mean, statistics.var + statistics.mean**2
+    zero, one = np.zeros_like(mean), np.ones_like(mean)
+    per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
+    return per_row * batch_curvature(data, zero, square, one, batch_size)
+
+
 def stable_step(data, null, batch_size):
     """About the largest stable step of plain descent in raw coordinates.
 
@@ -398,11 +426,8 @@ def stable_step(data, null, batch_size):
     spread : (float, float)
         Smallest and largest root mean square of a column that is not zero.
     """
-    mean, var = column_statistics(data)
-    square = var + mean**2
-    z_unit, loss_unit = data.loss.units(*data.targets(), null)
-    zero, one = np.zeros_like(mean), np.ones_like(mean)
-    curvature = batch_curvature(data, zero, square, one, batch_size)
+    statistics = Statistics.of(data, null)
+    square = statistics.var + statistics.mean**2
     sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
-    limit = 2.0 / (curvature * float((loss_unit / z_unit**2).max()))
+    limit = 2.0 / raw_curvature(data, statistics, batch_size)
     return limit, (float(sizes.min()), float(sizes.max()))

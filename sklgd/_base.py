@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._auto import Data, make_plan, stable_step
 from ._compat import sparse_result
 from ._monitor import Monitor, divergence_message
-from ._training import State, Training
+from ._training import State, Training, one_blas_thread
 from ._validation import canonical, check_start
 from .losses import LOSSES
 
@@ -121,7 +121,9 @@ class BaseGD(BaseEstimator):
         """
         rows, validation = self._split(X, y, weights, validation)
         loss, (l1, l2) = self._make_loss(), self._penalty()
-        data = Data(X, target, weights, rows, loss, n_outputs, self.fit_intercept)
+        data = Data(
+            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
+        )
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
         rng = check_random_state(self.random_state)
         state = State(coef, make_plan(self, data), self._plan_key(), rng)
@@ -142,7 +144,8 @@ class BaseGD(BaseEstimator):
             early_stopping=self.early_stopping,
             verbose=int(self.verbose),
         )
-        message = self._run(training, monitor, validation, null)
+        with one_blas_thread(data):
+            message = self._run(training, monitor, validation, null)
         training.keep()
         state.unit = monitor.unit
         self._store(state, training.coef, X.dtype)
@@ -241,7 +244,9 @@ class BaseGD(BaseEstimator):
         """One epoch over a chunk, continuing from the state of the last call."""
         loss, (l1, l2) = self._make_loss(), self._penalty()
         rows = np.arange(X.shape[0], dtype=np.intp)
-        data = Data(X, target, weights, rows, loss, n_outputs, self.fit_intercept)
+        data = Data(
+            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
+        )
         state = getattr(self, "_state", None)
         first = state is None
         if first:
@@ -276,9 +281,10 @@ class BaseGD(BaseEstimator):
             early_stopping=False,
             verbose=0,
         )
-        before = training.objective() if state.plan.guarded else None
-        training.epoch()
-        eta, after = training.eta, training.objective()
+        with one_blas_thread(data):
+            before = training.objective() if state.plan.guarded else None
+            training.epoch()
+            eta, after = training.eta, training.objective()
         diverged, message = monitor.diverged(after), None
         if state.plan.guarded:
             if not training.accept(before, after, kept, diverged):

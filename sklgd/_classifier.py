@@ -3,8 +3,6 @@
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
@@ -86,8 +84,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None
-        Accepted for compatibility: the kernels use one thread, and the coefficients
-        do not depend on it.
+        Threads for passes over many rows (batch descent, large mini-batches, the
+        objective): None means 1, -1 all processors. The coefficients are the same to
+        the last bit.
     verbose : int, default=0
         1 logs a line per epoch to the logger "sklgd".
     early_stopping : bool, default=False
@@ -486,12 +485,17 @@ class GDClassifier(ClassifierMixin, BaseGD):
         return X_val, y_val, weights
 
     def _split_target(self, y):
+        # Imported when needed: it doubles the package's import time.
+        from sklearn.model_selection import StratifiedShuffleSplit
+
         splitter = StratifiedShuffleSplit(
             test_size=self.validation_fraction, random_state=self.random_state
         )
         return splitter, y
 
     def _score_raw(self, z, y, sample_weight):
+        from sklearn.metrics import accuracy_score
+
         return accuracy_score(y, self._labels(z), sample_weight=sample_weight)
 
 

@@ -129,7 +129,8 @@ class Monitor:
                 f"Stopped after {len(self.loss_curve)} epochs ({self.stop_reason}) "
                 f"with an objective of {self.loss_curve[-1]:.4g}, worse than a "
                 f"constant model's {self.null:.4g}: the step size does not suit the "
-                "data. Use learning_rate='auto', or scale the features and tune the step size."
+                "data. Use learning_rate='auto', or scale the features and tune the "
+                "step size."
             )
         if self.stop_reason != "max_iter":
             return None

@@ -2,8 +2,6 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
-from sklearn.model_selection import ShuffleSplit
 
 from ._base import BaseGD
 from ._validation import check_parameters, check_weights
@@ -68,8 +66,9 @@ class GDRegressor(RegressorMixin, BaseGD):
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None
-        Accepted for compatibility: the kernels use one thread, and the coefficients
-        do not depend on it.
+        Threads for passes over many rows (batch descent, large mini-batches, the
+        objective): None means 1, -1 all processors. The coefficients are the same to
+        the last bit.
     verbose : int, default=0
         1 logs a line per epoch to the logger "sklgd".
     early_stopping : bool, default=False
@@ -358,12 +357,17 @@ class GDRegressor(RegressorMixin, BaseGD):
         return X_val, y_val, weights
 
     def _split_target(self, y):
+        # Imported when needed: it doubles the package's import time.
+        from sklearn.model_selection import ShuffleSplit
+
         splitter = ShuffleSplit(
             test_size=self.validation_fraction, random_state=self.random_state
         )
         return splitter, y
 
     def _score_raw(self, z, y, sample_weight):
+        from sklearn.metrics import r2_score
+
         z = self._inverse_link(z)
         return r2_score(y, z[:, 0] if self._flat else z, sample_weight=sample_weight)
 

@@ -1,17 +1,38 @@
 """One run: its state, its epochs, and the guard over a step size found from data."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
+import scipy.sparse as sp
+from threadpoolctl import ThreadpoolController
 
 from ._auto import Plan, Statistics, add_metric, batches
 from .kernels._engine import Descent
 
-# Rows per call of the kernel: step sizes are computed for so many steps at a time,
-# and Ctrl-C is answered between calls.
+# Rows per call of the kernel, and entries of X times outputs (about a tenth of a
+# second): step sizes are computed for so many rows at a time, and Ctrl-C is answered
+# between calls.
 CHUNK_ROWS = 65536
-# ... and entries of a dense X per call, about a tenth of a second.
 CHUNK_ENTRIES = 20_000_000
+
+
+@cache
+def _libraries():
+    # Found once: looking through the loaded libraries takes milliseconds.
+    return ThreadpoolController()
+
+
+def one_blas_thread(data):
+    """Context in which BLAS uses one thread, if the kernels are going to call it.
+
+    ``n_jobs`` alone says how many threads there are, and BLAS rounds differently with
+    another number.
+    """
+    if data.n_outputs == 1 or sp.issparse(data.X):
+        return nullcontext()
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 @dataclass
@@ -179,7 +200,9 @@ class Training:
         order = None
         if self.shuffle and not self.full:
             order = self.data.rows[state.rng.permutation(n)]
-        entries = 1 if self.problem.rows.is_sparse else max(1, self.problem.n_features)
+        X = self.data.X
+        entries = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+        entries = max(1, entries * self.data.n_outputs)
         chunk = max(1, min(CHUNK_ROWS, CHUNK_ENTRIES // entries) // rows)
         for first in range(0, n_batches, chunk):
             last = min(first + chunk, n_batches)

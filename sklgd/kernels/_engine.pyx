@@ -9,7 +9,8 @@ A stochastic step is a batch of one row, batch descent a batch of all. No
 formula of a loss, a penalty or an optimizer appears here.
 """
 cimport cython
-from libc.string cimport memset
+from cython.parallel cimport prange, threadid
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -22,6 +23,26 @@ from sklgd.kernels._rows cimport Rows
 cdef Py_ssize_t BLOCK = 256
 # Entries of the dense block that BLAS multiplies (512 kB).
 cdef Py_ssize_t BLOCK_ENTRIES = 65536
+# A sweep is cut into chunks that threads share out, at most so many, of at least so
+# many entries of X times outputs, and of PARTIAL_SHARE times the gradient's size, as
+# each has a partial gradient. The cut depends on the data alone, and the partial sums
+# are added in a fixed order: the bits are those of one thread.
+cdef Py_ssize_t MAX_CHUNKS = 16
+cdef Py_ssize_t CHUNK_ENTRIES = 200000
+cdef Py_ssize_t PARTIAL_SHARE = 16
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    # Not -(-a // b): compiled without Python's rounding of negative numbers.
+    return (a + b - 1) // b
+
+
+cdef struct Scratch:
+    double* z                           # block * n_outputs
+    double* g                           # block * n_outputs
+    double* y                           # block * y_stride
+    double* s                           # block
+    double* rows                        # dense block for BLAS
 
 
 @cython.final
@@ -40,11 +61,14 @@ cdef class Problem:
     fit_intercept : bool
     subset : intp array, default=None
         Numbers of the rows that count, in their natural order; None means all.
+    n_threads : int, default=1
+        Threads of a sweep over many rows. The results do not depend on it.
 
     Notes
     -----
-    Keeps its inputs alive and does not copy them; one object serves one thread
-    (it owns scratch of O(block * n_outputs), and a block of rows for BLAS).
+    Keeps its inputs alive and does not copy them. Owns scratch: per thread
+    O(block * n_outputs) and a block of rows for BLAS, and partial gradients of
+    at most 1/16 of the size of X. One object serves one caller at a time.
     """
 
     cdef readonly Rows rows
@@ -57,16 +81,16 @@ cdef class Problem:
     cdef const Py_ssize_t* subset       # NULL: all rows
     cdef const double* y
     cdef const double* s
-    cdef double[::1] scratch
-    cdef double* z
-    cdef double* g
-    cdef double* y_block
-    cdef double* s_block
-    cdef double* buffer
+    cdef int n_threads
+    cdef double[::1] buffers
+    cdef Py_ssize_t buffer_size
+    cdef Py_ssize_t size                # coefficients
+    cdef Py_ssize_t chunk_rows
+    cdef double[::1] partials           # loss, then gradient, of each chunk
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
-                 bint fit_intercept, subset=None):
-        cdef Py_ssize_t n_entries = 0, K = n_outputs
+                 bint fit_intercept, subset=None, int n_threads=1):
+        cdef Py_ssize_t n_entries = 0, K = n_outputs, per_row, n_chunks
         self.rows, self.loss = rows, loss
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = n_outputs, fit_intercept
@@ -93,19 +117,35 @@ cdef class Problem:
             self.block = min(
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
             n_entries = self.block * self.n_features
-        self.scratch = np.empty(
-            self.block * (2 * K + self.y_stride + 1) + n_entries)
-        self.z = &self.scratch[0]
-        self.g = self.z + self.block * K
-        self.y_block = self.g + self.block * K
-        self.s_block = self.y_block + self.block * self.y_stride
-        self.buffer = self.s_block + self.block
+        self.n_threads = n_threads
+        self.buffer_size = self.block * (2 * K + self.y_stride + 1) + n_entries
+        self.buffers = np.empty(self.buffer_size * n_threads)
+        self.size = (self.n_features + 1) * K
+        per_row = K * max(1, (
+            rows.X.nnz // max(1, rows.n_samples) if rows.is_sparse
+            else rows.n_features))
+        self.chunk_rows = max(
+            ceil_div(max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), per_row),
+            ceil_div(self.n_samples, MAX_CHUNKS))
+        n_chunks = ceil_div(self.n_samples, self.chunk_rows)
+        if n_chunks > 1:
+            self.partials = np.empty(n_chunks * (self.size + 1))
+
+    cdef Scratch scratch(self, int thread) noexcept nogil:
+        """The buffers of one thread."""
+        cdef Scratch out
+        out.z = &self.buffers[thread * self.buffer_size]
+        out.g = out.z + self.block * self.n_outputs
+        out.y = out.g + self.block * self.n_outputs
+        out.s = out.y + self.block * self.y_stride
+        out.rows = out.s + self.block
+        return out
 
     cdef const double* slopes(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            const double* coef, double scale, bint want_value,
+            const double* coef, double scale, bint want_value, Scratch* scratch,
             double* total) noexcept nogil:
-        """Fill z and g = s dl/dz for m <= block rows; total += their loss.
+        """Fill scratch.g = s dl/dz for m <= block rows; total += their loss.
 
         Returns the block of rows for `Rows.backward`.
         """
@@ -114,10 +154,10 @@ cdef class Problem:
         cdef const double* s = self.s
         cdef const double* block = NULL
         if self.n_outputs > 1:
-            block = self.rows.load(order, start, m, self.n_samples, self.buffer)
+            block = self.rows.load(order, start, m, self.n_samples, scratch.rows)
         self.rows.forward(
             order, start, m, self.n_samples, block, coef, self.n_outputs, scale,
-            self.z)
+            scratch.z)
         if order == NULL:
             y = y + start * ys
             if s != NULL:
@@ -126,39 +166,80 @@ cdef class Problem:
             for i in range(m):
                 row = order[start + i]
                 for k in range(ys):
-                    self.y_block[i * ys + k] = y[row * ys + k]
+                    scratch.y[i * ys + k] = y[row * ys + k]
                 if s != NULL:
-                    self.s_block[i] = s[row]
-            y = self.y_block
+                    scratch.s[i] = s[row]
+            y = scratch.y
             if s != NULL:
-                s = self.s_block
+                s = scratch.s
         total[0] += self.loss.evaluate_batch(
-            y, self.z, s, self.g, m, self.n_outputs, want_value)
+            y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
         return block
 
     cdef double sweep(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* coef, double* grad, bint want_value) noexcept nogil:
-        """Sum of losses over m rows; grad += its gradient, unless NULL.
+        """Sum of losses over m rows; grad is their gradient, unless NULL.
 
-        coef and grad have (n_features + 1) * n_outputs entries.
+        coef and grad have (n_features + 1) * n_outputs entries; grad is
+        overwritten.
         """
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(m, self.chunk_rows)
+        cdef Py_ssize_t step, j, stride = self.size + 1
+        cdef double* partial
+        cdef double total
+        if n_chunks <= 1:
+            return self.sweep_chunk(
+                order, start, m, coef, grad, want_value, 0)
+        for chunk in prange(
+                n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                schedule="static"):
+            self.partials[chunk * stride] = self.sweep_chunk(
+                order, start + chunk * self.chunk_rows,
+                min(self.chunk_rows, m - chunk * self.chunk_rows), coef,
+                NULL if grad == NULL else &self.partials[chunk * stride + 1],
+                want_value, threadid())
+        step = 1
+        while step < n_chunks:
+            chunk = 0
+            while chunk + step < n_chunks:
+                partial = &self.partials[chunk * stride]
+                if grad == NULL:
+                    partial[0] += partial[step * stride]
+                else:
+                    for j in range(stride):
+                        partial[j] += partial[step * stride + j]
+                chunk += 2 * step
+            step *= 2
+        total = self.partials[0]
+        if grad != NULL:
+            memcpy(grad, &self.partials[1], self.size * sizeof(double))
+        return total
+
+    cdef double sweep_chunk(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* coef, double* grad, bint want_value,
+            int thread) noexcept nogil:
+        """`sweep` without threads."""
         cdef double total = 0.0
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
         cdef double* intercept
         cdef const double* block
+        cdef Scratch scratch = self.scratch(thread)
+        if grad != NULL:
+            memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
             block = self.slopes(
-                order, start + done, part, coef, 1.0, want_value, &total)
+                order, start + done, part, coef, 1.0, want_value, &scratch, &total)
             if grad != NULL:
                 self.rows.backward(
-                    order, start + done, part, block, self.g, K, grad)
+                    order, start + done, part, block, scratch.g, K, grad)
                 if self.fit_intercept:
                     intercept = grad + self.n_features * K
                     for i in range(part):
                         for k in range(K):
-                            intercept[k] += self.g[i * K + k]
+                            intercept[k] += scratch.g[i * K + k]
             done += part
         return total
 
@@ -182,7 +263,6 @@ cdef class Problem:
         self._check(w)
         self._check(grad)
         with nogil:
-            memset(&grad[0, 0], 0, grad.shape[0] * grad.shape[1] * sizeof(double))
             total = self.sweep(
                 self.subset, 0, self.n_samples, &w[0, 0], &grad[0, 0], True)
         gradient /= self.n_samples
@@ -334,7 +414,6 @@ cdef class Descent:
         cdef Py_ssize_t i
         cdef double* grad = &self.grad[0]
         if not self.gradient_known:
-            memset(grad, 0, self.size * sizeof(double))
             self.problem.sweep(order, start, m, self.coef, grad, False)
             for i in range(self.size):
                 grad[i] /= m
@@ -352,7 +431,8 @@ cdef class Descent:
         """Plain SGD: the rows go straight into the coefficients."""
         cdef Py_ssize_t i, k, n_touched, K = self.problem.n_outputs
         cdef double* intercept = self.coef + self.problem.n_features * K
-        cdef double* g = self.problem.g
+        cdef Scratch scratch = self.problem.scratch(0)
+        cdef double* g = scratch.g
         cdef double c, unused = 0.0
         cdef const double* block
         if self.lazy:
@@ -360,7 +440,7 @@ cdef class Descent:
             self.problem.rows.touched(order, start, m, &self.features[0])
             self.row_rule.catch_up(&self.features[0], n_touched)
         block = self.problem.slopes(
-            order, start, m, self.coef, self.row_rule.scale, False, &unused)
+            order, start, m, self.coef, self.row_rule.scale, False, &scratch, &unused)
         self.row_rule.decay(eta)
         c = -eta / m
         if self.problem.fit_intercept:
@@ -435,7 +515,6 @@ cdef class Descent:
         with nogil:
             if keep_gradient:
                 grad = &self.grad[0]
-                memset(grad, 0, self.size * sizeof(double))
             total = self.problem.sweep(
                 self.problem.subset, 0, n, self.coef, grad, True)
             if grad != NULL:
