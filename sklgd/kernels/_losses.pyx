@@ -161,7 +161,14 @@ cdef class Loss:
 
 @cython.final
 cdef class SquaredError(Loss):
-    """Half the squared residual: l = (z - y)^2 / 2."""
+    """Half the squared residual: l = (z - y)^2 / 2.
+
+    Examples
+    --------
+    >>> from sklgd.losses import SquaredError
+    >>> SquaredError().evaluate([[1.0]], [[3.0]])
+    (2.0, array([[2.]]))
+    """
 
     name = "squared_error"
 
@@ -191,6 +198,17 @@ cdef class Huber(Loss):
     """Huber loss: l = r^2/2 for |r| <= epsilon, else epsilon |r| - epsilon^2/2.
 
     Huber, "Robust estimation of a location parameter", 1964, eq. (2.3).
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residual from which on the loss is linear, in units of y.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Huber
+    >>> Huber(epsilon=1.0).evaluate([[0.0]], [[3.0]])
+    (2.5, array([[1.]]))
     """
 
     name = "huber"
@@ -230,6 +248,17 @@ cdef class EpsilonInsensitive(Loss):
     """l = max(0, |z - y| - epsilon), the loss of support vector regression.
 
     Vapnik, "The Nature of Statistical Learning Theory", 1995, ch. 6.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residuals up to this size cost nothing, in units of y.
+
+    Examples
+    --------
+    >>> from sklgd.losses import EpsilonInsensitive
+    >>> EpsilonInsensitive(epsilon=1.0).evaluate([[0.0]], [[3.0]])
+    (2.0, array([[1.]]))
     """
 
     name = "epsilon_insensitive"
@@ -264,7 +293,19 @@ cdef class EpsilonInsensitive(Loss):
 
 @cython.final
 cdef class SquaredEpsilonInsensitive(Loss):
-    """l = max(0, |z - y| - epsilon)^2."""
+    """l = max(0, |z - y| - epsilon)^2.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residuals up to this size cost nothing, in units of y.
+
+    Examples
+    --------
+    >>> from sklgd.losses import SquaredEpsilonInsensitive
+    >>> SquaredEpsilonInsensitive(epsilon=1.0).evaluate([[0.0]], [[3.0]])
+    (4.0, array([[4.]]))
+    """
 
     name = "squared_epsilon_insensitive"
     params = ("epsilon",)
@@ -298,7 +339,14 @@ cdef class SquaredEpsilonInsensitive(Loss):
 
 @cython.final
 cdef class AbsoluteError(Loss):
-    """l = |z - y|; its minimiser is the median. The gradient at 0 is 0."""
+    """l = |z - y|; its minimiser is the median. The gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> from sklgd.losses import AbsoluteError
+    >>> AbsoluteError().evaluate([[1.0]], [[3.0]])
+    (2.0, array([[1.]]))
+    """
 
     name = "absolute_error"
     smooth = False
@@ -329,6 +377,17 @@ cdef class Quantile(Loss):
     """Pinball loss: with r = y - z, l = q r for r >= 0, else (q - 1) r.
 
     Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        q in [0, 1].
+
+    Examples
+    --------
+    >>> from sklgd.losses import Quantile
+    >>> Quantile(quantile=0.75).evaluate([[3.0]], [[1.0]])
+    (1.5, array([[-0.75]]))
     """
 
     name = "quantile"
@@ -370,6 +429,12 @@ cdef class Poisson(Loss):
     """Poisson with log link: l = exp(z) - y z, y >= 0.
 
     Half the deviance without the terms in y alone.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Poisson
+    >>> Poisson().evaluate([[2.0]], [[0.0]])
+    (1.0, array([[-1.]]))
     """
 
     name = "poisson"
@@ -404,6 +469,12 @@ cdef class Gamma(Loss):
     """Gamma with log link: l = z + y exp(-z), y > 0.
 
     Half the deviance without the terms in y alone.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Gamma
+    >>> Gamma().evaluate([[2.0]], [[0.0]])
+    (2.0, array([[-1.]]))
     """
 
     name = "gamma"
@@ -437,6 +508,17 @@ cdef class Tweedie(Loss):
     p = 1 (Poisson), p = 2 (gamma), p = 0 (squared error of exp(z)): half the
     deviance without the terms in y alone. Jorgensen, "Exponential dispersion
     models", 1987.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        p, 0 or at least 1.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Tweedie
+    >>> Tweedie(power=1.5).evaluate([[2.0]], [[0.0]])
+    (6.0, array([[-1.]]))
     """
 
     name = "tweedie"
@@ -498,6 +580,12 @@ cdef class Hinge(Loss):
     """l = max(0, 1 - y z), the loss of the linear support vector machine.
 
     At the kink y z = 1 the gradient is -y, as in SGDClassifier.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Hinge
+    >>> Hinge().evaluate([1.0], [[0.25]])
+    (0.75, array([[-1.]]))
     """
 
     name = "hinge"
@@ -523,7 +611,14 @@ cdef class Hinge(Loss):
 
 @cython.final
 cdef class Perceptron(Loss):
-    """l = max(0, -y z). Rosenblatt 1958; hinge with threshold 0."""
+    """l = max(0, -y z). Rosenblatt 1958; hinge with threshold 0.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Perceptron
+    >>> Perceptron().evaluate([1.0], [[-2.0]])
+    (2.0, array([[-1.]]))
+    """
 
     name = "perceptron"
     task = "classification"
@@ -548,7 +643,14 @@ cdef class Perceptron(Loss):
 
 @cython.final
 cdef class SquaredHinge(Loss):
-    """l = max(0, 1 - y z)^2."""
+    """l = max(0, 1 - y z)^2.
+
+    Examples
+    --------
+    >>> from sklgd.losses import SquaredHinge
+    >>> SquaredHinge().evaluate([1.0], [[0.5]])
+    (0.25, array([[-1.]]))
+    """
 
     name = "squared_hinge"
     task = "classification"
@@ -581,6 +683,12 @@ cdef class ModifiedHuber(Loss):
 
     Zhang, "Solving large scale linear prediction problems using stochastic
     gradient descent algorithms", ICML 2004.
+
+    Examples
+    --------
+    >>> from sklgd.losses import ModifiedHuber
+    >>> ModifiedHuber().evaluate([1.0], [[-2.0]])
+    (8.0, array([[-4.]]))
     """
 
     name = "modified_huber"
@@ -624,6 +732,12 @@ cdef class LogLoss(Loss):
 
     Both are evaluated with exponentials of non-positive numbers only, so no
     margin overflows.
+
+    Examples
+    --------
+    >>> from sklgd.losses import LogLoss
+    >>> round(LogLoss().evaluate([1.0], [[0.0]])[0], 4)
+    0.6931
     """
 
     name = "log_loss"

@@ -345,11 +345,8 @@ cdef class AdadeltaRule(Rule):
             w[j] = soft(w[j] - eta * r * G, eta * r * l1[j])
 
 
-@cython.final
-cdef class AdamRule(Rule):
-    """m = b1 m + (1-b1) G; v = b2 v + (1-b2) G^2; e = eta/(sqrt(v^) + eps);
-    w = ST(w - e m^, e l1), with m^ = m/(1-b1^t), v^ = v/(1-b2^t).
-    """
+cdef class MomentRule(Rule):
+    """What Adam and its relatives share: two decaying moments of the gradient."""
 
     slot_names = ("mean", "mean_square")
     cdef double beta_1, beta_2, epsilon
@@ -364,6 +361,13 @@ cdef class AdamRule(Rule):
     def attach(self):
         self.m = pointer(self.slots, "mean")
         self.v = pointer(self.slots, "mean_square")
+
+
+@cython.final
+cdef class AdamRule(MomentRule):
+    """m = b1 m + (1-b1) G; v = b2 v + (1-b2) G^2; e = eta/(sqrt(v^) + eps);
+    w = ST(w - e m^, e l1), with m^ = m/(1-b1^t), v^ = v/(1-b2^t).
+    """
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
@@ -386,23 +390,14 @@ cdef class AdamRule(Rule):
 
 
 @cython.final
-cdef class AMSGradRule(Rule):
+cdef class AMSGradRule(MomentRule):
     """Adam with the running maximum x = max(x, v) under the root."""
 
     slot_names = ("mean", "mean_square", "max_mean_square")
-    cdef double beta_1, beta_2, epsilon
-    cdef double* m
-    cdef double* v
     cdef double* x
 
-    def __init__(self, params):
-        self.beta_1 = params["beta_1"]
-        self.beta_2 = params["beta_2"]
-        self.epsilon = params["epsilon"]
-
     def attach(self):
-        self.m = pointer(self.slots, "mean")
-        self.v = pointer(self.slots, "mean_square")
+        MomentRule.attach(self)
         self.x = pointer(self.slots, "max_mean_square")
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
@@ -428,22 +423,8 @@ cdef class AMSGradRule(Rule):
 
 
 @cython.final
-cdef class NadamRule(Rule):
+cdef class NadamRule(MomentRule):
     """Adam with the look-ahead direction b1 m/(1-b1^(t+1)) + (1-b1) G/(1-b1^t)."""
-
-    slot_names = ("mean", "mean_square")
-    cdef double beta_1, beta_2, epsilon
-    cdef double* m
-    cdef double* v
-
-    def __init__(self, params):
-        self.beta_1 = params["beta_1"]
-        self.beta_2 = params["beta_2"]
-        self.epsilon = params["epsilon"]
-
-    def attach(self):
-        self.m = pointer(self.slots, "mean")
-        self.v = pointer(self.slots, "mean_square")
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
@@ -467,28 +448,20 @@ cdef class NadamRule(Rule):
 
 
 @cython.final
-cdef class AdaMaxRule(Rule):
+cdef class AdaMaxRule(MomentRule):
     """m as Adam; u = max(b2 u, |G|); e = eta/(u + eps); w = ST(w - e m^, e l1)."""
 
     slot_names = ("mean", "max_gradient")
-    cdef double beta_1, beta_2, epsilon
-    cdef double* m
-    cdef double* u
-
-    def __init__(self, params):
-        self.beta_1 = params["beta_1"]
-        self.beta_2 = params["beta_2"]
-        self.epsilon = params["epsilon"]
 
     def attach(self):
         self.m = pointer(self.slots, "mean")
-        self.u = pointer(self.slots, "max_gradient")
+        self.v = pointer(self.slots, "max_gradient")
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
         cdef double* w = self.w
         cdef double* m = self.m
-        cdef double* u = self.u
+        cdef double* u = self.v
         cdef const double* l1 = self.l1
         cdef const double* l2 = self.l2
         cdef double b1 = self.beta_1, b2 = self.beta_2, epsilon = self.epsilon
@@ -569,8 +542,10 @@ class Optimizer(BaseEstimator):
     name : str
         Name in the registry and in the estimators' ``optimizer`` parameter.
     ranges : dict
-        Parameter -> (low, high, text): low <= value < high, or low < value
-        where the text says so.
+        Parameter -> (low, closed, high): low <= value < high where ``closed``,
+        else low < value < high.
+    rule : type
+        The compiled rule.
     """
 
     name = None
@@ -625,11 +600,6 @@ class Optimizer(BaseEstimator):
 
 
 INF = float("inf")
-BETAS = {
-    "beta_1": (0.0, True, 1.0),
-    "beta_2": (0.0, True, 1.0),
-    "epsilon": (0.0, False, INF),
-}
 
 
 class SGD(Optimizer):
@@ -660,13 +630,25 @@ class SGD(Optimizer):
         return (1.0 if full else 0.5) / curvature
 
 
-class Momentum(Optimizer):
+class VelocityOptimizer(Optimizer):
+    """Parameters that momentum and Nesterov share."""
+
+    ranges = {"momentum": (0.0, True, 1.0)}
+
+    def __init__(self, momentum=0.9):
+        self.momentum = momentum
+
+    def unit_step(self, curvature, full):
+        return 1.0 / curvature if full else (1.0 - self.momentum) / curvature
+
+
+class Momentum(VelocityOptimizer):
     """Heavy ball: v = mu v + eta G; w = w - v, with G = g + l2 w.
 
     An l1 penalty is a soft threshold of E l1, E = mu E + eta being the sum of
     the step sizes as v is that of the gradients. The step size is inside the
-    velocity, so a change of step size acts on new gradients only. (PyTorch and others keep it outside; equal for
-    a constant step size.)
+    velocity, so a change of step size acts on new gradients only. (PyTorch and
+    others keep it outside; equal for a constant step size.)
 
     Parameters
     ----------
@@ -688,16 +670,9 @@ class Momentum(Optimizer):
 
     name = "momentum"
     rule = MomentumRule
-    ranges = {"momentum": (0.0, True, 1.0)}
-
-    def __init__(self, momentum=0.9):
-        self.momentum = momentum
-
-    def unit_step(self, curvature, full):
-        return 1.0 / curvature if full else (1.0 - self.momentum) / curvature
 
 
-class Nesterov(Optimizer):
+class Nesterov(VelocityOptimizer):
     """Nesterov momentum: v = mu v + eta G; w = w - (mu v + eta G).
 
     ``coef_`` is the look-ahead iterate, the point where the next gradient is
@@ -724,13 +699,6 @@ class Nesterov(Optimizer):
 
     name = "nesterov"
     rule = NesterovRule
-    ranges = {"momentum": (0.0, True, 1.0)}
-
-    def __init__(self, momentum=0.9):
-        self.momentum = momentum
-
-    def unit_step(self, curvature, full):
-        return 1.0 / curvature if full else (1.0 - self.momentum) / curvature
 
 
 class Adagrad(Optimizer):
@@ -838,7 +806,22 @@ class Adadelta(Optimizer):
         return 1.0
 
 
-class Adam(Optimizer):
+class MomentOptimizer(Optimizer):
+    """Parameters that Adam and its relatives share."""
+
+    ranges = {
+        "beta_1": (0.0, True, 1.0),
+        "beta_2": (0.0, True, 1.0),
+        "epsilon": (0.0, False, INF),
+    }
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+
+class Adam(MomentOptimizer):
     """Adam: m = b1 m + (1-b1) G; v = b2 v + (1-b2) G^2;
     w = w - eta m^/(sqrt(v^) + epsilon), m^ = m/(1-b1^t), v^ = v/(1-b2^t).
 
@@ -867,15 +850,9 @@ class Adam(Optimizer):
 
     name = "adam"
     rule = AdamRule
-    ranges = BETAS
-
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
 
-class AMSGrad(Optimizer):
+class AMSGrad(MomentOptimizer):
     """AMSGrad: Adam with x = max(x, v) in place of v, then bias-corrected:
     w = w - eta m^/(sqrt(x/(1-b2^t)) + epsilon).
 
@@ -900,15 +877,9 @@ class AMSGrad(Optimizer):
 
     name = "amsgrad"
     rule = AMSGradRule
-    ranges = BETAS
-
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
 
-class Nadam(Optimizer):
+class Nadam(MomentOptimizer):
     """Nadam: Adam with the direction b1 m/(1-b1^(t+1)) + (1-b1) G/(1-b1^t).
 
     Constant beta_1; PyTorch and Keras warm it up with a momentum schedule.
@@ -932,15 +903,9 @@ class Nadam(Optimizer):
 
     name = "nadam"
     rule = NadamRule
-    ranges = BETAS
-
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
 
-class AdaMax(Optimizer):
+class AdaMax(MomentOptimizer):
     """AdaMax: m as in Adam; u = max(b2 u, |G|); w = w - eta m^/(u + epsilon).
 
     Parameters
@@ -963,12 +928,6 @@ class AdaMax(Optimizer):
 
     name = "adamax"
     rule = AdaMaxRule
-    ranges = BETAS
-
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
 
 class FTRL(Optimizer):
@@ -1017,4 +976,8 @@ OPTIMIZERS = {
 }
 """Optimizer name -> parameter class."""
 
-__all__ = ["OPTIMIZERS", "Optimizer", *sorted(cls.__name__ for cls in OPTIMIZERS.values())]
+__all__ = [
+    "OPTIMIZERS",
+    "Optimizer",
+    *sorted(cls.__name__ for cls in OPTIMIZERS.values()),
+]

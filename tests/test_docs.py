@@ -1,0 +1,66 @@
+"""What is registered is documented, and the examples in the documentation run."""
+
+import doctest
+import importlib.metadata
+import inspect
+
+import pytest
+
+import sklgd
+from sklgd import losses, optimizers, schedules
+from sklgd.losses import LOSSES
+from sklgd.optimizers import OPTIMIZERS
+from sklgd.schedules import SCHEDULES
+
+PUBLIC = [
+    sklgd.GDClassifier,
+    sklgd.GDRegressor,
+    *LOSSES.values(),
+    *OPTIMIZERS.values(),
+    *SCHEDULES.values(),
+]
+
+
+@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
+def test_examples(cls):
+    finder = doctest.DocTestFinder(recurse=False)
+    (test,) = finder.find(cls, cls.__name__, module=False, globs={})
+    assert test.examples, f"{cls.__name__} has no example"
+    report = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
+        test, out=report.append
+    )
+    assert result.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
+def test_every_parameter_is_documented(cls):
+    document = inspect.getdoc(cls)
+    if cls in LOSSES.values():
+        parameters = cls.params
+    else:
+        parameters = inspect.signature(cls).parameters
+    for name in parameters:
+        documented = [
+            line
+            for line in document.splitlines()
+            if " : " in line and name in line.split(" : ")[0].split(", ")
+        ]
+        assert documented, f"{cls.__name__} does not document {name}"
+
+
+@pytest.mark.parametrize(
+    ("module", "registry"),
+    [(losses, LOSSES), (optimizers, OPTIMIZERS), (schedules, SCHEDULES)],
+    ids=["losses", "optimizers", "schedules"],
+)
+def test_registered_is_public(module, registry):
+    for name, cls in registry.items():
+        assert getattr(module, cls.__name__) is cls
+        if registry is not SCHEDULES:
+            assert cls.name == name
+            assert cls.__name__ in module.__all__
+
+
+def test_version():
+    assert sklgd.__version__ == importlib.metadata.version("sklgd")
