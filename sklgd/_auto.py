@@ -86,6 +86,23 @@ class Data:
             return np.zeros(self.n_outputs)
         return self.loss.null_model(*self.targets(), self.n_outputs)
 
+    def units(self, constant):
+        """Natural sizes of prediction and loss about a constant model (`Loss.units`).
+
+        Raises
+        ------
+        ValueError
+            If the targets are so large that a loss overflows.
+        """
+        with np.errstate(over="ignore"):
+            z_unit, loss_unit = self.loss.units(*self.targets(), constant)
+        if not np.isfinite(z_unit).all() or not np.isfinite(loss_unit).all():
+            raise ValueError(
+                f"y: values as large as {np.abs(self.target).max():.3g} make the loss "
+                "overflow float64. Scale y (TransformedTargetRegressor)."
+            )
+        return z_unit, loss_unit
+
     def problem(self):
         """The compiled data term."""
         return Problem(
@@ -179,16 +196,24 @@ def column_statistics(data):
     for rows, block in row_blocks(data.X, data.rows):
         s = np.ones(len(rows)) if data.weights is None else data.weights[rows]
         total += s.sum()
-        if sparse:
-            first += block.T @ s
-            second += block.power(2).T @ s
-        else:
-            block = block - shift
-            first += s @ block
-            second += s @ (block * block)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if sparse:
+                first += block.T @ s
+                second += block.power(2).T @ s
+            else:
+                block = block - shift
+                first += s @ block
+                second += s @ (block * block)
     offset = first / total
     second /= total
-    var = second - offset**2
+    with np.errstate(over="ignore", invalid="ignore"):
+        var = second - offset**2
+    if not np.isfinite(var).all():
+        column = int(np.argmin(np.isfinite(var)))
+        raise ValueError(
+            f"X: the values of column {column} are so large that their squares "
+            "overflow float64. Scale this column."
+        )
     mean = shift + offset
     noise = 1e-12 * second + (1e-14 * mean) ** 2
     return mean, np.where(var > noise, var, 0.0)
@@ -279,7 +304,7 @@ class Statistics:
     def of(cls, data, null):
         """Statistics of the rows of ``data``; ``null`` is its constant model."""
         weight = len(data.rows) * data.share
-        units = data.loss.units(*data.targets(), null)
+        units = data.units(null)
         return cls(weight, *column_statistics(data), *units)
 
     def merge(self, other):
@@ -293,6 +318,19 @@ class Statistics:
             self.var + share * (other.var - self.var) + share * (1 - share) * step**2,
             self.z_unit + share * (other.z_unit - self.z_unit),
             self.loss_unit + share * (other.loss_unit - self.loss_unit),
+        )
+
+    def equals(self, other):
+        """True if both are of the same rows, up to the rounding of their weights."""
+        pairs = [
+            (self.weight, other.weight, 0.0),
+            (self.mean, other.mean, np.sqrt(self.var)),
+            (self.var, other.var, 0.0),
+            (self.z_unit, other.z_unit, 0.0),
+            (self.loss_unit, other.loss_unit, 0.0),
+        ]
+        return all(
+            (np.abs(a - b) <= 1e-9 * (np.abs(a) + size)).all() for a, b, size in pairs
         )
 
     def differs(self, other):

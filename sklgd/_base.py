@@ -22,16 +22,11 @@ from .losses import LOSSES
 # that improves the objective.
 MAX_HALVINGS = 60
 
-NOT_FINITE = (
-    "The objective is not finite even at the starting point: the values of X or y "
-    "overflow float64 when they are multiplied. Scale X and y (StandardScaler, "
-    "TransformedTargetRegressor)."
-)
-
 
 class BaseGD(BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
 
+    _min_validation_rows = 1
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
 
@@ -94,6 +89,13 @@ class BaseGD(BaseEstimator):
         splitter, labels = self._split_target(y)
         rows, held_out = next(splitter.split(np.zeros((n_samples, 1)), labels))
         rows, held_out = np.sort(rows).astype(np.intp), np.sort(held_out)
+        if len(held_out) < self._min_validation_rows:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction!r} of {n_samples} rows "
+                f"leaves {len(held_out)} for validation, but the score needs "
+                f"{self._min_validation_rows}. Use a larger fraction, pass X_val and "
+                "y_val, or early_stopping=False."
+            )
         held_weights = None if weights is None else weights[held_out]
         if held_weights is not None and not held_weights.any():
             raise ValueError(
@@ -131,21 +133,21 @@ class BaseGD(BaseEstimator):
         null = data.null_model()
         if state.plan.schedule is None:
             if start is None:
-                coef[-1] = null
+                coef[-1] = self._first_intercept(null)
             state.tune(self, data, null, l2)
         training = Training(data, state, l1, l2, self.shuffle, self.average)
         monitor = Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             null=training.constant_objective(null),
-            unit=float(loss.units(*data.targets(), null)[1].sum()),
+            unit=float(data.units(null)[1].sum()),
             start=np.inf if loss.degenerate else training.objective(),
             degenerate=loss.degenerate,
             early_stopping=self.early_stopping,
             verbose=int(self.verbose),
         )
         with one_blas_thread(data):
-            message = self._run(training, monitor, validation, null)
+            message = self._run(training, monitor, validation)
         training.keep()
         state.unit = monitor.unit
         self._store(state, training.coef, X.dtype)
@@ -161,32 +163,26 @@ class BaseGD(BaseEstimator):
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
 
-    def _run(self, training, monitor, validation, null):
+    def _run(self, training, monitor, validation):
         """Epochs until `Monitor` or max_iter ends them; a warning's text or None."""
         state, guarded = training.state, training.state.plan.guarded
         objective = monitor.start
         kept = best = training.snapshot()
         best_objective, improved_once = objective, False
         for epoch in range(1, self.max_iter + 1):
-            training.epoch()
-            eta, after = training.eta, training.objective()
+            eta, largest = training.epoch()
+            after = training.objective()
             diverged = monitor.diverged(after)
             if guarded:
                 if training.accept(objective, after, kept, diverged):
                     objective, improved_once = after, True
                     kept = training.snapshot()
-            elif diverged:
-                training.restore(best)
-                monitor.record(
-                    best_objective, self._validate_epoch(training, validation), eta
-                )
-                monitor.stop_reason = "diverged"
-                limit, spread = stable_step(training.data, null, state.plan.batch_size)
-                return divergence_message(
-                    epoch, after, monitor.null, eta, limit, spread
-                )
-            else:
+            elif not diverged:
                 objective = after
+            else:
+                return self._give_up(
+                    training, monitor, validation, best, best_objective, after, largest
+                )
             score = self._validate_epoch(training, validation)
             better = (
                 score > monitor.best_score
@@ -201,9 +197,7 @@ class BaseGD(BaseEstimator):
             if stalled and not searching:
                 plateau = state.plan.schedule.plateau
                 if plateau is None or eta <= plateau[1]:
-                    monitor.stop_reason = (
-                        "early_stopping" if self.early_stopping else "converged"
-                    )
+                    monitor.stop_reason = self._why_stalled(training, monitor)
                     break
                 state.factor *= plateau[0]
                 monitor.no_change = 0
@@ -211,10 +205,39 @@ class BaseGD(BaseEstimator):
             monitor.stop_reason = "max_iter"
         if self.early_stopping:
             training.restore(best)
-        if not np.isfinite(objective):
-            monitor.stop_reason = "diverged"
-            return NOT_FINITE
+        elif monitor.stop_reason == "diverged":
+            monitor.loss_curve.pop()
+            return self._give_up(
+                training, monitor, validation, best, best_objective, objective, largest
+            )
         return None
+
+    def _why_stalled(self, training, monitor):
+        """Name the reason for a stop after epochs without improvement."""
+        if self.early_stopping:
+            return "early_stopping"
+        if monitor.degenerate or training.state.plan.guarded:
+            return "converged"
+        # Plain batch descent only ever rises if the step is too large.
+        plain = training.full and not training.rule.slots
+        if monitor.loss_curve[-1] > monitor.start or (plain and monitor.rising()):
+            return "diverged"
+        return "stalled" if monitor.worse_than_null() else "converged"
+
+    def _give_up(self, training, monitor, validation, best, objective, after, eta):
+        """Go back to the best coefficients of a run that diverged; the warning."""
+        training.restore(best)
+        score = self._validate_epoch(training, validation)
+        if monitor.validation_scores and len(monitor.validation_scores) > len(
+            monitor.loss_curve
+        ):
+            monitor.validation_scores.pop()
+        monitor.record(objective, score, eta)
+        monitor.stop_reason = "diverged"
+        data, null = training.data, training.data.null_model()
+        limit, spread = stable_step(data, null, training.state.plan.batch_size)
+        epoch = len(monitor.loss_curve)
+        return divergence_message(epoch, after, monitor.null, eta, limit, spread)
 
     def _validate_epoch(self, training, validation):
         """Score on the validation set, or None."""
@@ -225,6 +248,13 @@ class BaseGD(BaseEstimator):
         return float(
             self._score_raw(safe_sparse_dot(X, coef[:-1]) + coef[-1], y, weights)
         )
+
+    def _first_intercept(self, null):
+        """Intercept from which a step size found from the data sets out."""
+        if LOSSES[self.loss].task == "regression":
+            return null
+        # The first rows of a stream may all be of one class: do not believe them.
+        return np.clip(null, -3.0, 3.0)
 
     def _plan_key(self):
         """The parameters that decide the plan; a stream starts afresh on a change."""
@@ -262,14 +292,14 @@ class BaseGD(BaseEstimator):
         null = data.null_model()
         if state.plan.schedule is None:
             if first:
-                state.coef[-1] = null
+                state.coef[-1] = self._first_intercept(null)
             state.tune(self, data, null, l2)
-        elif state.plan.metric is not None:
+        elif state.statistics is not None:
             state.retune(self, data, null, l2)
         training = Training(data, state, l1, l2, self.shuffle, self.average)
         kept = training.snapshot()
         zero = np.zeros(n_outputs)
-        state.unit = max(state.unit, float(loss.units(*data.targets(), zero)[1].sum()))
+        state.unit = max(state.unit, float(data.units(zero)[1].sum()))
         zero_objective = training.constant_objective(zero)
         monitor = Monitor(
             tol=None,
@@ -283,8 +313,8 @@ class BaseGD(BaseEstimator):
         )
         with one_blas_thread(data):
             before = training.objective() if state.plan.guarded else None
-            training.epoch()
-            eta, after = training.eta, training.objective()
+            _, largest = training.epoch()
+            after = training.objective()
         diverged, message = monitor.diverged(after), None
         if state.plan.guarded:
             if not training.accept(before, after, kept, diverged):
@@ -293,7 +323,9 @@ class BaseGD(BaseEstimator):
             training.restore(kept)
             limit, spread = stable_step(data, zero, state.plan.batch_size)
             epoch = len(self.loss_curve_) + 1
-            message = divergence_message(epoch, after, monitor.null, eta, limit, spread)
+            message = divergence_message(
+                epoch, after, monitor.null, largest, limit, spread
+            )
             after = training.objective()
         training.keep()
         self._store(state, training.coef, X.dtype)
@@ -310,8 +342,9 @@ class BaseGD(BaseEstimator):
     def _store(self, state, coef, dtype):
         """Set the fitted attributes that `fit` and `partial_fit` share."""
         self._state = state
-        self.coef_ = np.ascontiguousarray(coef[:-1].T, dtype=dtype)
-        self.intercept_ = coef[-1].astype(dtype)
+        # Copies: learning on must not change what was handed out.
+        self.coef_ = np.array(coef[:-1].T, dtype=dtype, order="C")
+        self.intercept_ = np.array(coef[-1], dtype=dtype)
         self.t_ = 1 + state.rows
         self.optimizer_ = state.plan.optimizer
         self.batch_size_ = state.plan.batch_size
@@ -335,6 +368,8 @@ class BaseGD(BaseEstimator):
         self : object
         """
         check_is_fitted(self, "coef_")
+        if not sp.issparse(self.coef_):
+            self._coef_shape = self.coef_.shape
         self.coef_ = sparse_result(self.coef_)
         return self
 
@@ -347,5 +382,5 @@ class BaseGD(BaseEstimator):
         """
         check_is_fitted(self, "coef_")
         if sp.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray()
+            self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
         return self

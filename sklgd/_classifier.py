@@ -123,7 +123,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Score on the validation set after each epoch, where there is one.
     best_validation_score_ : float or None
     stop_reason_ : str
-        "converged", "max_iter", "early_stopping", "diverged" or "partial_fit".
+        "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
+        yet worse than a constant model: the step size is far too small) or
+        "partial_fit".
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule

@@ -1,6 +1,7 @@
 """What comes out of a run: objective, history, stopping, warnings, log lines."""
 
 import logging
+from itertools import pairwise
 
 import numpy as np
 
@@ -64,9 +65,10 @@ class Monitor:
         self.best, self.best_score = start, -np.inf
         self.no_change = 0
         self.stop_reason = None
-        if verbose and not logger.handlers:
-            logger.addHandler(logging.StreamHandler())
+        if verbose and logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
+        if verbose and not logger.hasHandlers():
+            logger.addHandler(logging.StreamHandler())
 
     def diverged(self, objective):
         """True if an objective is not finite or far above the constant model's."""
@@ -74,6 +76,11 @@ class Monitor:
             return True
         span = max(self.unit, abs(self.start - self.null))
         return objective - self.null > FAR * span
+
+    def rising(self):
+        """True if the objective rose in all of the last ``n_iter_no_change`` epochs."""
+        curve = [self.start, *self.loss_curve][-self.n_iter_no_change - 1 :]
+        return all(a < b for a, b in pairwise(curve))
 
     def gained(self):
         """Distance of the best objective from the constant model's."""

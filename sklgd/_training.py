@@ -16,6 +16,8 @@ from .kernels._engine import Descent
 # between calls.
 CHUNK_ROWS = 65536
 CHUNK_ENTRIES = 20_000_000
+# Steps after which the step size found for a stream starts to fall, as 1/sqrt(t).
+STREAM_STEPS = 1000
 
 
 @cache
@@ -63,6 +65,10 @@ class State:
         True if no epoch was kept since the rule started afresh.
     statistics, basis : Statistics or None
         Of all rows seen, and those that the metric was made from.
+    chunk : Statistics or None
+        Of the last call's rows.
+    stream : bool
+        True once a call brought other rows than the one before.
     unit : float
         Natural size of the loss, the largest seen.
     """
@@ -83,6 +89,8 @@ class State:
     fresh: bool = True
     statistics: Statistics | None = None
     basis: Statistics | None = None
+    chunk: Statistics | None = None
+    stream: bool = False
     unit: float = 0.0
 
     def __post_init__(self):
@@ -125,13 +133,16 @@ class State:
 
     def tune(self, est, data, null, l2):
         """Find the metric and the step size from the data (first chunk or fit)."""
-        self.statistics = self.basis = Statistics.of(data, null)
+        self.statistics = self.basis = self.chunk = Statistics.of(data, null)
         add_metric(self.plan, est, data, self.basis, l2)
         self.place()
 
     def retune(self, est, data, null, l2):
         """Follow a stream: a new metric when the old one does not fit any more."""
-        self.statistics = self.statistics.merge(Statistics.of(data, null))
+        chunk = Statistics.of(data, null)
+        self.stream |= not chunk.equals(self.chunk)
+        self.chunk = chunk
+        self.statistics = self.statistics.merge(chunk)
         if self.statistics.differs(self.basis):
             self.basis = self.statistics
             add_metric(self.plan, est, data, self.basis, l2)
@@ -194,7 +205,13 @@ class Training:
         self.descent.refresh()
 
     def epoch(self):
-        """One pass over the training rows."""
+        """One pass over the training rows.
+
+        Returns
+        -------
+        last, largest : float
+            Step sizes: the epoch's last and its largest.
+        """
         state, n = self.state, self.problem.n_samples
         rows, n_batches = batches(n, state.plan.batch_size)
         order = None
@@ -204,6 +221,7 @@ class Training:
         entries = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
         entries = max(1, entries * self.data.n_outputs)
         chunk = max(1, min(CHUNK_ROWS, CHUNK_ENTRIES // entries) // rows)
+        largest, last_eta = 0.0, 0.0
         for first in range(0, n_batches, chunk):
             last = min(first + chunk, n_batches)
             t = np.arange(state.steps + first + 1, state.steps + last + 1, dtype=float)
@@ -211,16 +229,15 @@ class Training:
             seen = 1 + state.rows + first * rows
             begin = max(0, -(-(self.average_from - seen) // rows))
             etas = state.plan.schedule.eta(t) * state.factor
+            if state.stream:
+                etas /= np.sqrt(1.0 + t / STREAM_STEPS)
+            largest, last_eta = max(largest, float(etas.max())), float(etas[-1])
             self.descent.run(order, etas, rows, first * rows, begin)
         self.descent.flush()
         state.steps += n_batches
         state.rows += n
         state.average_count = self.descent.average_count
-
-    @property
-    def eta(self):
-        """Step size of the last step."""
-        return self.state.plan.schedule(max(1, self.state.steps)) * self.state.factor
+        return last_eta, largest
 
     @property
     def coef(self):
@@ -256,18 +273,20 @@ class Training:
 
     def snapshot(self):
         """Copies of what an epoch changes in the coefficients."""
-        average = None if self.state.average is None else self.state.average.copy()
-        return self.state.coef.copy(), average, self.state.average_count
+        state = self.state
+        position = None if state.position is state.coef else state.position.copy()
+        average = None if state.average is None else state.average.copy()
+        return state.coef.copy(), position, average, state.average_count
 
     def restore(self, snapshot):
         """Go back to a snapshot; the rule starts afresh."""
         state = self.state
-        state.coef[...] = snapshot[0]
-        if snapshot[1] is not None:
-            state.average[...] = snapshot[1]
-        state.average_count = snapshot[2]
-        if state.plan.metric is not None:
-            state.position[...] = state.plan.metric.to_position(state.coef)
+        coef, position, average, state.average_count = snapshot
+        state.coef[...] = coef
+        if position is not None:
+            state.position[...] = position
+        if average is not None:
+            state.average[...] = average
         state.rule, state.fresh = None, True
         self.rule = state.plan.optimizer.make_rule(state.position, *self.penalties)
         self.bind()
@@ -281,11 +300,11 @@ class Training:
 
         Batch descent with a memory first restarts the rule at the same step size
         (O'Donoghue and Candes 2015); otherwise, or if that does not help, the step
-        size is halved, or cut to a tenth if the run was wild. Returns True if the
-        epoch stands.
+        size is halved, or cut to a tenth if the run was wild. In a stream a few rows
+        say little, and only a wild epoch is undone. Returns True if the epoch stands.
         """
         state = self.state
-        if after <= before:
+        if after <= before or (state.stream and not wild):
             state.fresh = False
             return True
         restart_only = self.full and self.rule.slots and not state.fresh and not wild

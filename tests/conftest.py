@@ -1,5 +1,10 @@
 """Data sets and helpers that several test files share."""
 
+import os
+
+# Read when scipy is imported: lets scikit-learn run its array API checks, too.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import numpy as np
 import pytest
 from reference import LOSSES

@@ -302,14 +302,16 @@ cdef class Descent:
     cdef Problem problem
     cdef Rule rule
     cdef SGDRule row_rule
-    cdef double[:, ::1] coef_view, u_view, scale_view, gradient_scale_view
-    cdef double[::1] grad, centre_view
+    cdef double[:, ::1] coef_view, u_view
+    cdef const double[:, ::1] scale_view, gradient_scale_view
+    cdef const double[::1] centre_view
+    cdef double[::1] grad
     cdef double[:, ::1] average_view
     cdef double* coef
     cdef double* u
-    cdef double* centre
-    cdef double* scale
-    cdef double* gradient_scale
+    cdef const double* centre
+    cdef const double* scale
+    cdef const double* gradient_scale
     cdef double* average
     cdef Py_ssize_t size
     cdef public long long average_count

@@ -1,0 +1,378 @@
+"""learning_rate="auto" on raw data: no scaler, no tuning, no divergence."""
+
+import functools
+import warnings
+
+import numpy as np
+import pytest
+import reference
+import scipy.sparse as sp
+from scipy.optimize import minimize
+from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd.optimizers import OPTIMIZERS, SGD
+from sklgd.schedules import SCHEDULES, Constant
+
+REGRESSION = [n for n, loss in reference.LOSSES.items() if loss.task == "regression"]
+CLASSIFICATION = [n for n in reference.LOSSES if n not in REGRESSION]
+DATA = {
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
+    "cancer": datasets.load_breast_cancer,
+    "digits": datasets.load_digits,
+    "diabetes": functools.partial(datasets.load_diabetes, scaled=False),
+    "diabetes-scaled": datasets.load_diabetes,
+    "linnerud": datasets.load_linnerud,
+}
+NUMBERS = ("diabetes", "diabetes-scaled", "linnerud")
+
+
+@functools.cache
+def load(name):
+    X, y = DATA[name](return_X_y=True)
+    rows = slice(None, None, 4 if name == "digits" else 1)
+    return X[rows].astype(float), y[rows]
+
+
+def estimator(name, **settings):
+    cls = GDRegressor if name in NUMBERS else GDClassifier
+    return cls(**{"random_state": 0} | settings)
+
+
+def default_loss(y):
+    return "squared_error" if y.dtype.kind == "f" else "log_loss"
+
+
+def objective(model, X, y):
+    params = model.get_params()
+    return reference.objective(
+        *(X, y, model.coef_, model.intercept_),
+        loss=model.loss,
+        loss_params={k: params[k] for k in reference.LOSSES[model.loss].params},
+        penalty=model.penalty,
+        alpha=model.alpha,
+        l1_ratio=model.l1_ratio,
+    )
+
+
+def range_of_objective(X, y, loss, alpha=1e-4):
+    """F of the best constant model and F* (smooth loss, l2), by L-BFGS.
+
+    It works in standardised columns, with the penalty of the raw coefficients, and
+    ends within a thousandth or so of the way from the one to the other.
+    """
+    targets, K = reference._targets(y, loss)
+    mean, std = X.mean(axis=0), X.std(axis=0)
+    std[std == 0] = 1.0
+    # The targets' own scale is taken out, too: L-BFGS stops at absolute sizes.
+    unit = targets.var() if loss in REGRESSION else 1.0
+    Z = np.column_stack([(X - mean) / std, np.ones(len(X))])
+    l2 = alpha / np.append(std, np.inf)[:, None] ** 2
+    # ... and columns that the penalty rules are no stiffer than the others.
+    Z, l2 = Z / np.sqrt(1.0 + l2[:, 0]), l2 / (1.0 + l2)
+
+    def fun(u, columns):
+        u = u.reshape(-1, K)
+        part = Z[:, columns]
+        value, slope = reference.LOSSES[loss].evaluate(targets, part @ u)
+        f = value.mean() + 0.5 * (l2[columns] * u**2).sum()
+        return f / unit, (part.T @ slope / len(X) + l2[columns] * u).ravel() / unit
+
+    results = []
+    for columns in (slice(-1, None), slice(None)):
+        start = np.zeros(K * Z[:, columns].shape[1])
+        options = {"maxiter": 300, "gtol": 1e-7, "ftol": 1e-9}
+        found = minimize(fun, start, (columns,), "L-BFGS-B", jac=True, options=options)
+        results.append(found.fun * unit)
+    return results
+
+
+@functools.cache
+def bounds(name):
+    X, y = load(name)
+    return range_of_objective(X, y, default_loss(y))
+
+
+def assert_no_divergence(caught, model):
+    """Stopping early may be said; harm may not have been done."""
+    for text in (str(w.message) for w in caught):
+        assert "diverged" not in text and "worse than" not in text
+    assert model.stop_reason_ in ("converged", "max_iter")
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
+    assert np.isfinite(model.loss_curve_).all()
+
+
+def fit_quietly(model, X, y):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    assert all(issubclass(w.category, ConvergenceWarning) for w in caught), caught
+    assert_no_divergence(caught, model)
+    return model
+
+
+def gap(model, X, y):
+    """(F - F*) / (F_null - F*): 0 at the optimum, 1 at the constant model."""
+    null, best = range_of_objective(X, y, model.loss, model.alpha)
+    assert null > best
+    return (objective(model, X, y) - best) / (null - best)
+
+
+# ---------------------------------------------------------------- kinds of raw data
+
+
+def sizes(X, rng):
+    return X * 10 ** rng.uniform(-6, 6, X.shape[1])
+
+
+def outliers(X, rng):
+    X = X.copy()
+    X[rng.random(X.shape) < 1e-3] *= 1e4
+    return X
+
+
+def constant(X, rng):
+    return np.column_stack([X, np.zeros(len(X)), np.full(len(X), 1e5), np.ones(len(X))])
+
+
+def duplicated(X, rng):
+    return np.column_stack([X, X, X[:, :1]])
+
+
+def collinear(X, rng):
+    # Sums that hold exactly, and a copy that differs by a millionth.
+    noise = 1e-6 * X.std(axis=0) * rng.normal(size=X.shape)
+    return np.column_stack([X, X.sum(axis=1), 1e3 * (X[:, 0] - X[:, -1]), X + noise])
+
+
+def shifted(X, rng):
+    return X + 1e6
+
+
+def narrow(X, rng):
+    return X.astype(np.float32)
+
+
+def integers(X, rng):
+    return X.round().astype(np.int64)
+
+
+# What was made of the data, and how much of the way to F* must be gone at least.
+KINDS = {
+    "raw": (lambda X, rng: X, 0.1),
+    "sizes": (sizes, 0.1),
+    "outliers": (outliers, 1.0),
+    "constant": (constant, 0.1),
+    "duplicated": (duplicated, 0.1),
+    "collinear": (collinear, 0.1),
+    "shifted": (shifted, 0.1),
+    "float32": (narrow, 0.1),
+    "integers": (integers, 0.1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DATA)
+def test_defaults_on_raw_data(name, kind):
+    X, y = load(name)
+    change, limit = KINDS[kind]
+    X = change(X, np.random.default_rng(0))
+    model = fit_quietly(estimator(name), X, y)
+    if kind == "integers" and not X.std(axis=0).any():
+        return  # the scaled diabetes columns round to zero: no signal, no failure
+    wide = X.astype(float)
+    if kind == "sizes":
+        # Without a penalty F does not depend on the sizes of the columns.
+        model = fit_quietly(estimator(name, penalty=None), X, y)
+        null, best = range_of_objective(load(name)[0], y, model.loss, 0.0)
+    else:
+        null, best = range_of_objective(wide, y, model.loss)
+    assert null > best
+    reached = (objective(model, wide, y) - best) / (null - best)
+    assert -0.01 < reached < limit
+    # From the constant model on, no epoch that is kept makes the objective worse.
+    curve = np.append(null * (1 + 1e-6), model.loss_curve_)
+    assert (np.diff(curve) <= 0.0).all()
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes", "linnerud"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adadelta", "ftrl"])
+@pytest.mark.parametrize("batch_size", [1, 32, "full"])
+def test_named_optimizers_on_outliers(name, optimizer, batch_size):
+    X, y = load(name)
+    rng = np.random.default_rng(1)
+    X = outliers(sizes(X, rng), rng)
+    X[3, 0] *= 1e4
+    model = estimator(name, optimizer=optimizer, batch_size=batch_size, max_iter=100)
+    fit_quietly(model, X, y)
+    assert gap(model, X, y) < 1.0
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_nothing_to_learn(cls, form):
+    """No spread in X, no spread in y, one row per class: the constant model."""
+    y = np.array([0.0, 1.0, 1.0, 1.0] * 5)
+    labels = y if cls is GDRegressor else y.astype(int)
+    for X in (np.zeros((20, 2)), np.full((20, 2), 1e6), np.ones((20, 1))):
+        model = fit_quietly(cls(), form(X), labels)
+        prediction = model.predict(form(X))
+        if cls is GDRegressor:
+            np.testing.assert_allclose(prediction, 0.75, rtol=1e-3)
+        else:
+            assert (prediction == 1).all()
+    few = np.array([[1.0, 2.0], [3.0, 1.0]])
+    model = fit_quietly(cls(), form(few), labels[:2])
+    assert model.score(form(few), labels[:2]) > 0.99
+    if cls is GDRegressor:
+        X = np.random.default_rng(0).normal(size=(20, 3)) * 1e5
+        model = fit_quietly(cls(), form(X), np.full(20, 7e4))
+        np.testing.assert_allclose(model.predict(form(X)), 7e4)
+        single = fit_quietly(cls(), form(X[:1]), [3.0])
+        np.testing.assert_allclose(single.predict(form(X[:1])), [3.0])
+
+
+# ------------------------------------------------------- optimizers, schedules, losses
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 32, "full"])
+def test_every_optimizer_gets_near_the_optimum(name, optimizer, batch_size):
+    X, y = load(name)
+    model = estimator(name, optimizer=optimizer, batch_size=batch_size)
+    fit_quietly(model, X, y)
+    null, best = bounds(name)
+    assert objective(model, X, y) < best + 0.2 * (null - best)
+    assert isinstance(model.optimizer_, OPTIMIZERS[optimizer])
+    assert model.batch_size_ == batch_size
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+@pytest.mark.parametrize("schedule", [s for s in SCHEDULES if s != "optimal"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "sgd", "batch_size": 1}], ids=str
+)
+def test_named_schedules_find_their_first_step(name, schedule, settings):
+    X, y = load(name)
+    model = estimator(name, learning_rate=schedule, max_iter=300, **settings)
+    fit_quietly(model, X, y)
+    null, best = bounds(name)
+    assert objective(model, X, y) < best + 0.5 * (null - best)
+    assert isinstance(model.learning_rate_, SCHEDULES[schedule])
+    assert schedule == "constant" or not isinstance(model.learning_rate_, Constant)
+
+
+@pytest.mark.parametrize("loss", reference.LOSSES)
+@pytest.mark.parametrize("form", ["dense", "csr", "float32"])
+@pytest.mark.parametrize("penalty", ["l2", "l1", None])
+def test_every_loss_on_raw_data(loss, form, penalty):
+    names = ("diabetes",) if loss in REGRESSION else ("wine", "cancer")
+    for name in names:
+        X, y = load(name)
+        data = {"dense": X, "csr": sp.csr_array(X), "float32": X.astype(np.float32)}
+        model = estimator(name, loss=loss, penalty=penalty)
+        if loss == "perceptron":  # F = 0 at w = 0: only the score says something
+            model.set_params(max_iter=50, tol=None)
+            model.fit(data[form], y)
+            assert np.isfinite(model.coef_).all()
+            assert model.score(data[form], y) > 0.8
+            continue
+        fit_quietly(model, data[form], y)
+        score = model.score(data[form], y)
+        assert score > (0.35 if loss in REGRESSION else 0.9)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "cancer", "diabetes"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"fit_intercept": False}, {"batch_size": "full", "optimizer": "sgd"}],
+    ids=str,
+)
+def test_dense_and_csr_agree(name, settings):
+    """Two routes to one optimum."""
+    X, y = load(name)
+    # Zeros in the data, so that CSR is not dense by another name.
+    X = X * (np.random.default_rng(0).random(X.shape) < 0.6)
+    models = [
+        fit_quietly(estimator(name, tol=1e-7, max_iter=3000, **settings), form(X), y)
+        for form in (np.asarray, sp.csr_array)
+    ]
+    if name in NUMBERS:
+        a, b = (m.predict(X) for m in models)
+        np.testing.assert_allclose(a, b, atol=1e-2 * np.std(a))
+    else:
+        a, b = (m.predict_proba(X) for m in models)
+        np.testing.assert_allclose(a, b, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
+def test_csr_of_mostly_zeros(name):
+    X, y = load(name)
+    rng = np.random.default_rng(0)
+    X = np.column_stack([sizes(X, rng), 1e3 * (rng.random((len(X), 60)) < 0.02)])
+    X = X * (rng.random(X.shape) < 0.5)
+    model = fit_quietly(estimator(name), sp.csr_array(X), y)
+    assert gap(model, X, y) < 0.5
+
+
+# --------------------------------------------------------------- what "auto" became
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_explicit_steps_resolve_to_stochastic_descent(cls):
+    """With a step size the defaults are those of SGD*."""
+    X, y = load("iris")
+    X, y = X[:100] - X.mean(axis=0), y[:100]
+    for step in (
+        {"learning_rate": 0.01},
+        {"learning_rate": "constant", "eta0": 0.01},
+        {"learning_rate": Constant(0.01)},
+        {"learning_rate": "invscaling", "eta0": 0.01},
+        {"learning_rate": "optimal", "alpha": 0.5},
+        {"learning_rate": lambda t: 0.01},
+    ):
+        model = cls(max_iter=2, tol=None, random_state=0, **step).fit(X, y)
+        assert type(model.optimizer_) is SGD
+        assert model.batch_size_ == 1
+        plain = cls(optimizer="sgd", batch_size=1, max_iter=2, tol=None, random_state=0)
+        plain.set_params(**step).fit(X, y)
+        np.testing.assert_array_equal(model.coef_, plain.coef_)
+    assert (
+        cls(learning_rate=0.01, max_iter=1, tol=None, batch_size=8)
+        .fit(X, y)
+        .batch_size_
+        == 8
+    )
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+def test_what_auto_resolved_to(name):
+    X, y = load(name)
+    model = estimator(name).fit(X, y)
+    assert type(model.optimizer_) in OPTIMIZERS.values()
+    assert model.batch_size_ == "full" or model.batch_size_ >= 1
+    assert type(model.learning_rate_) in SCHEDULES.values()
+    assert model.learning_rate_(1) > 0
+    assert (model.optimizer, model.batch_size, model.learning_rate) == ("auto",) * 3
+    # The same choice by name is the same model.
+    twin = estimator(name, optimizer=model.optimizer_, batch_size=model.batch_size_)
+    np.testing.assert_array_equal(twin.fit(X, y).coef_, model.coef_)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+def test_penalty_is_the_raw_one(penalty):
+    """The implicit metric changes the way, not the penalty: F* is that of raw w."""
+    X, y = load("diabetes")
+    X = (X - X.mean(axis=0)) / X.std(axis=0) * [0.1, 10.0, *[1.0] * 8]
+    settings = {"penalty": penalty, "alpha": 3.0, "l1_ratio": 0.5}
+    reached = GDRegressor(tol=1e-9, max_iter=20000, **settings).fit(X, y)
+    textbook = GDRegressor(
+        optimizer="nesterov", batch_size="full", learning_rate=5e-3, tol=None,
+        max_iter=20000, **settings,
+    ).fit(X, y)  # fmt: skip
+    best = objective(textbook, X, y)
+    assert objective(reached, X, y) == pytest.approx(best, rel=1e-5)
+    assert (reached.coef_ == 0).any() == (penalty != "l2")

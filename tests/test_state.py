@@ -1,0 +1,450 @@
+"""State: epochs in several calls, pickles, warm starts, refits and streams."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.metrics import r2_score
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd.optimizers import OPTIMIZERS, Adam
+from sklgd.schedules import InvScaling, Schedule
+
+N, D = 50, 4
+
+
+def problem(cls, sparse=False):
+    """Raw features of very different sizes, some of them exactly zero."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, D)) * (rng.random((N, D)) < 0.7)
+    z = X @ rng.normal(size=D) + 0.3 * rng.normal(size=N)
+    y = z if cls is GDRegressor else np.digitize(z, [-0.7, 0.7])
+    return (sp.csr_array(X) if sparse else X), y
+
+
+def fields(model):
+    """Everything that a call hands to the user."""
+    return {
+        "coef": model.coef_,
+        "intercept": model.intercept_,
+        "t": model.t_,
+        "curve": model.loss_curve_,
+    }
+
+
+def assert_same(a, b, but=()):
+    a, b = fields(a), fields(b)
+    for name in a:
+        if name not in but:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def epochs(model, X, y, n, weight=None):
+    for _ in range(n):
+        if isinstance(model, GDClassifier):
+            model.partial_fit(X, y, classes=[0, 1, 2], sample_weight=weight)
+        else:
+            model.partial_fit(X, y, sample_weight=weight)
+    return model
+
+
+def settings(step, **more):
+    return {"max_iter": 2, "tol": None, "random_state": 0} | step | more
+
+
+STEPS = {
+    "explicit": {"learning_rate": 0.01},
+    "auto": {"learning_rate": "auto"},
+    "auto-invscaling": {"learning_rate": "invscaling", "power_t": 0.5},
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+@pytest.mark.parametrize("step", ["explicit", "auto"])
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("average", [False, 70])
+def test_epochs_in_several_calls(optimizer, batch_size, step, sparse, average):
+    cls = GDRegressor if sparse == (average > 0) else GDClassifier
+    X, y = problem(cls, sparse)
+    model = cls(
+        optimizer=optimizer,
+        batch_size=batch_size,
+        average=average,
+        penalty="elasticnet",
+        alpha=0.01,
+        **settings(STEPS[step]),
+    )
+    whole = clone(model).fit(X, y)
+    parts = epochs(clone(model), X, y, 2)
+    assert_same(whole, parts)
+    assert whole.t_ == 1 + 2 * N and len(parts.loss_curve_) == parts.n_iter_ == 2
+    # Another seed would have been another model: the shuffle stream matters.
+    if batch_size != "full" and step == "explicit":
+        other = clone(model).set_params(random_state=1).fit(X, y)
+        assert (other.coef_ != whole.coef_).any()
+    # A third epoch, after fit, as one more of it.
+    assert_same(clone(model).set_params(max_iter=3).fit(X, y), epochs(whole, X, y, 1))
+    # Half-way through a pickle.
+    copy = pickle.loads(pickle.dumps(parts))
+    assert_same(epochs(parts, X, y, 1), whole)
+    assert_same(epochs(copy, X, y, 1), whole)
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_epochs_in_several_calls(cls, step, weighted):
+    """With raw sizes and weights, long enough for the guard to have worked."""
+    X, y = problem(cls)
+    X = X * [1e-3, 1.0, 1e3, 1e4] + [0.0, 1e2, 0.0, -1e5]
+    if step == "explicit":
+        X = (X - X.mean(axis=0)) / X.std(axis=0)
+    weight = np.random.default_rng(1).uniform(0.0, 3.0, N) if weighted else None
+    for optimizer in ("sgd", "nesterov", "adam"):
+        model = cls(
+            optimizer=optimizer, batch_size=8, **settings(STEPS[step], max_iter=25)
+        )
+        whole = clone(model).fit(X, y, weight)
+        parts = epochs(clone(model), X, y, 25, weight)
+        # Sums of weights round differently in one call and in many.
+        np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-9)
+        np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_outliers_in_several_calls(cls):
+    """A wild epoch is undone in the same way by fit and by partial_fit."""
+    X, y = problem(cls)
+    X[3] *= 1e5
+    X[11, 0] = -1e4
+    for optimizer in OPTIMIZERS:
+        for batch_size in (1, 16, "full"):
+            model = cls(
+                optimizer=optimizer, batch_size=batch_size, **settings({}, max_iter=12)
+            )
+            assert_same(clone(model).fit(X, y), epochs(clone(model), X, y, 12))
+
+
+class EveryOther(Schedule):
+    """A user's schedule that depends on the parity of the step."""
+
+    def eta(self, t):
+        return np.where(t % 2 == 0, 0.02, 0.01)
+
+
+def by_step(t):
+    return 0.02 / t**0.5
+
+
+@pytest.mark.parametrize("schedule", [InvScaling(0.05, 0.5), EveryOther(), by_step])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_step_count_goes_on(cls, schedule):
+    X, y = problem(cls)
+    model = cls(batch_size=7, **settings({"learning_rate": schedule}))
+    whole = clone(model).set_params(max_iter=5).fit(X, y)
+    parts = epochs(clone(model).fit(X, y), X, y, 1)
+    parts = epochs(pickle.loads(pickle.dumps(parts)), X, y, 2)
+    assert_same(whole, parts)
+    # ... and was not constant all the while.
+    constant = clone(model).set_params(learning_rate=0.01, max_iter=5).fit(X, y)
+    assert (constant.coef_ != whole.coef_).any()
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("average", [False, True])
+def test_joblib_memory_map(cls, step, average, tmp_path):
+    """Read-only arrays from disk are as good as any."""
+    X, y = problem(cls)
+    model = cls(
+        optimizer="adam", batch_size=8, average=average, **settings(STEPS[step])
+    ).fit(X, y)
+    joblib.dump(model, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert not mapped.coef_.flags.writeable
+    np.testing.assert_array_equal(mapped.predict(X), model.predict(X))
+    assert_same(epochs(mapped, X, y, 2), epochs(model, X, y, 2))
+    joblib.dump(X, tmp_path / "X")
+    X_mapped = joblib.load(tmp_path / "X", mmap_mode="r")
+    assert_same(clone(model).fit(X_mapped, y), clone(model).fit(X, y))
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("step", STEPS)
+def test_copies_share_nothing(cls, step):
+    """Learning on changes neither an earlier copy nor coefficients handed out."""
+    X, y = problem(cls)
+    model = cls(optimizer="adam", batch_size=8, **settings(STEPS[step])).fit(X, y)
+    copy, coef = pickle.loads(pickle.dumps(model)), model.coef_
+    curve, before = model.loss_curve_, (model.coef_.copy(), list(model.loss_curve_))
+    epochs(model, X, y, 1)
+    np.testing.assert_array_equal(coef, before[0])
+    np.testing.assert_array_equal(copy.coef_, before[0])
+    assert curve == before[1]
+    assert (model.coef_ != coef).any()
+
+
+# ------------------------------------------------------------------ fit after fit
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("average", [False, True])
+def test_refit_is_fresh(cls, step, average):
+    X, y = problem(cls)
+    model = cls(
+        optimizer="adam", batch_size=8, average=average, **settings(STEPS[step])
+    )
+    once = clone(model).fit(X, y)
+    twice = epochs(clone(model), 2 * X, y, 3).fit(X, y)
+    assert_same(once, twice)
+    # Other shapes and classes are no obstacle either.
+    if cls is GDClassifier:
+        twice.fit(X[:, :2], y > 0)
+        assert twice.coef_.shape == (1, 2)
+    assert_same(once, twice.fit(X, y))
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("step", STEPS)
+def test_warm_start_is_coef_init(cls, step):
+    X, y = problem(cls)
+    model = cls(
+        optimizer="adam", batch_size=8, warm_start=True, **settings(STEPS[step])
+    )
+    model.fit(X, y)
+    start = {"coef_init": model.coef_, "intercept_init": model.intercept_}
+    given = [v.copy() for v in start.values()]
+    fresh = clone(model).fit(X, y, **start)
+    for value, copy in zip(start.values(), given, strict=True):
+        np.testing.assert_array_equal(value, copy)
+    cold = clone(model).fit(X, y)
+    model.fit(X, y)
+    assert_same(model, fresh)
+    assert (model.coef_ != cold.coef_).any()
+    # It starts where the first fit ended.
+    assert model.loss_curve_[-1] < cold.loss_curve_[-1]
+    # Arguments go before the warm start.
+    zero = {"coef_init": 0 * fresh.coef_, "intercept_init": 0 * fresh.intercept_}
+    assert_same(model.fit(X, y, **zero), clone(model).fit(X, y, **zero))
+
+
+def test_start_of_textbook_descent():
+    """One step of plain descent from a given point, by hand."""
+    X, y = problem(GDRegressor)
+    w, b = np.array([1.0, -1.0, 0.5, 2.0]), 0.3
+    r = X @ w + b - y
+    for coef, intercept in ((w, b), (w, [b]), (w[None], np.array([b]))):
+        model = GDRegressor(
+            optimizer="sgd", batch_size="full", penalty=None, learning_rate=0.1,
+            max_iter=1, tol=None,
+        ).fit(X, y, coef_init=coef, intercept_init=intercept)  # fmt: skip
+        np.testing.assert_allclose(model.coef_, w - 0.1 * X.T @ r / N)
+        np.testing.assert_allclose(model.intercept_, b - 0.1 * r.mean())
+
+
+def test_warm_start_with_other_classes_or_shape():
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier(warm_start=True, max_iter=2, tol=None).fit(X, y)
+    for labels in (y > 0, y + 1, np.array(["a", "b", "c"])[y], np.arange(150) % 4):
+        with pytest.raises(ValueError, match=r"warm_start.*classes"):
+            model.fit(X, labels)
+    # A refused fit leaves the model alone.
+    assert model.predict(X).shape == (150,)
+    with pytest.raises(ValueError, match=r"shape|features"):
+        model.fit(X[:, :2], y)
+    regressor = GDRegressor(warm_start=True, max_iter=2, tol=None).fit(X, y)
+    with pytest.raises(ValueError, match=r"shape"):
+        regressor.fit(X, np.column_stack([y, y]))
+    assert regressor.predict(X).shape == (150,)
+
+
+# ------------------------------------------------------------------------- streams
+
+
+def stream(model, X, y, size, passes, **kwargs):
+    for _ in range(passes):
+        for start in range(0, len(y), size):
+            model.partial_fit(
+                X[start : start + size], y[start : start + size], **kwargs
+            )
+            assert np.isfinite(model.coef_).all()
+            assert model.stop_reason_ != "diverged"
+    return model
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    order = np.random.RandomState(0).permutation(len(y))
+    return X[order], y[order]
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return load_diabetes(return_X_y=True, scaled=False)
+
+
+@pytest.mark.parametrize(
+    "size, sparse", [(1, False), (32, False), (200, False), (200, True), (32, True)]
+)
+def test_stream_of_raw_chunks_classifier(cancer, size, sparse):
+    X, y = cancer
+    model = GDClassifier(random_state=0)
+    stream(model, sp.csr_array(X) if sparse else X, y, size, 2, classes=[0, 1])
+    assert model.score(X, y) > 0.9
+    assert model.t_ == 1 + 2 * len(y)
+
+
+@pytest.mark.parametrize(
+    "size, sparse", [(1, False), (32, False), (200, False), (200, True), (32, True)]
+)
+def test_stream_of_raw_chunks_regressor(diabetes, size, sparse):
+    X, y = diabetes
+    model = GDRegressor(random_state=0)
+    # Few rows at a time are many steps: fewer passes will do.
+    stream(model, sp.csr_array(X) if sparse else X, y, size, 2 if size == 1 else 8)
+    assert model.score(X, y) > 0.3
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_stream_with_any_optimizer(cancer, optimizer):
+    X, y = cancer
+    model = GDClassifier(optimizer=optimizer, random_state=0)
+    stream(model, X, y, 50, 2, classes=[0, 1])
+    assert model.score(X, y) > 0.85
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0])
+@pytest.mark.parametrize("rows", [1, 20])
+def test_first_chunk_with_constant_columns(constant, rows):
+    """A column that starts to vary later is learnt all the same."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) * [1.0, 100.0, 0.01] + [7.0, 0.0, 0.0]
+    X[:rows, :2] = constant
+    y = X @ [3.0, 0.05, 10.0] + 0.1 * rng.normal(size=400)
+    model = GDRegressor(random_state=0).partial_fit(X[:rows], y[:rows])
+    stream(model, X[rows:], y[rows:], 20, 10)
+    assert r2_score(y[rows:], model.predict(X[rows:])) > 0.8
+
+
+def test_drift(diabetes):
+    """A stream whose features change their size is followed."""
+    X, y = diabetes
+    model = stream(GDRegressor(random_state=0), 0.5 * X[:200], y[:200], 20, 2)
+    stream(model, X, y, 20, 10)
+    assert model.score(X, y) > 0.3
+
+
+def test_classes_missing_in_chunks():
+    X, y = load_iris(return_X_y=True)
+    for loss in ("log_loss", "hinge", "modified_huber"):
+        model = GDClassifier(loss, random_state=0)
+        for k in (0, 1, 2):  # one class after the other
+            model.partial_fit(X[y == k], y[y == k], classes=[0, 1, 2])
+            assert np.isfinite(model.coef_).all() and model.coef_.shape == (3, 4)
+        for _ in range(50):
+            model.partial_fit(X, y)
+        assert list(model.classes_) == [0, 1, 2]
+        assert model.score(X, y) > 0.85
+    # A class that never comes is not predicted.
+    model = GDClassifier(random_state=0)
+    for _ in range(30):
+        model.partial_fit(X, y, classes=[-1, 0, 1, 2])
+    assert model.coef_.shape == (4, 4) and model.score(X, y) > 0.85
+
+
+def test_classes_of_partial_fit():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])
+    with pytest.raises(ValueError, match=r"classes.*first call"):
+        GDClassifier().partial_fit(X, y)
+    with pytest.raises(ValueError, match="classes"):
+        GDClassifier().partial_fit(X, y, classes=[1])
+    with pytest.raises(ValueError, match=r"label.*2"):
+        GDClassifier().partial_fit(X, y, classes=[0, 1])
+    model = GDClassifier().partial_fit(X, names[y], classes=names[::-1])
+    assert list(model.classes_) == list(names)
+    coef = model.coef_.copy()
+    with pytest.raises(ValueError, match=r"classes.*not the same"):
+        model.partial_fit(X, names[y], classes=names[:2])
+    with pytest.raises(ValueError, match="zebra"):
+        model.partial_fit(X[:1], np.array(["zebra"]))
+    np.testing.assert_array_equal(model.coef_, coef)
+    model.partial_fit(X, names[y], classes=names)
+    with pytest.raises(ValueError, match="balanced"):
+        GDClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+    # After fit the classes are known.
+    assert GDClassifier().fit(X, y).partial_fit(X[:5], y[:5]).coef_.shape == (3, 4)
+
+
+def test_refused_first_call_leaves_nothing():
+    """After a first call that raised, the next one is the first."""
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier(random_state=0)
+    with pytest.raises(ValueError):
+        model.partial_fit(X, y, classes=[0, 1])
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    fresh = GDClassifier(random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    assert_same(model, fresh)
+    with pytest.raises(ValueError):
+        GDRegressor().partial_fit(X, np.full(150, np.nan))
+
+
+def test_outputs_of_partial_fit():
+    X, y = load_iris(return_X_y=True)
+    model = GDRegressor().partial_fit(X, np.column_stack([y, -y]))
+    with pytest.raises(ValueError, match="outputs"):
+        model.partial_fit(X, y)
+    assert model.partial_fit(X, np.column_stack([y, -y])).coef_.shape == (2, 4)
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_weights_of_partial_fit(cls, step, optimizer):
+    X, y = problem(cls)
+    model = cls(optimizer=optimizer, batch_size=8, **settings(STEPS[step]))
+
+    def learn(weights):
+        result = clone(model)
+        for epoch, weight in enumerate(weights):
+            rows = slice(epoch % 2, None, 2)
+            weight = None if weight is None else weight[rows]
+            epochs(result, X[rows], y[rows], 1, weight)
+        return result
+
+    none = learn([None] * 4)
+    ones = learn([np.ones(N)] * 4)
+    many = learn([np.full(N, 7.3)] * 4)
+    assert_same(none, ones)
+    np.testing.assert_allclose(many.coef_, none.coef_, rtol=1e-9)
+    # The ratios count, within a chunk and between chunks.
+    ratios = np.random.default_rng(0).uniform(0.2, 3.0, N)
+    within = learn([ratios] * 4)
+    scaled = learn([5 * ratios] * 4)
+    between = learn([np.ones(N), np.full(N, 3.0)] * 2)
+    np.testing.assert_allclose(scaled.coef_, within.coef_, rtol=1e-9)
+    for different in (within, between):
+        assert np.abs(different.coef_ / none.coef_ - 1).max() > 1e-3
+
+
+def test_parameters_may_change_between_calls():
+    """What scikit-learn's users do with SGD*: a new setting for the next chunk."""
+    X, y = problem(GDRegressor)
+    model = GDRegressor(
+        optimizer=Adam(), batch_size=8, **settings({"learning_rate": 0.1})
+    )
+    epochs(model, X, y, 20)
+    # From here on the rule starts afresh, but the coefficients stay.
+    before = model.loss_curve_[-1]
+    model.set_params(optimizer="sgd", learning_rate=1e-3).partial_fit(X, y)
+    assert abs(model.loss_curve_[-1] - before) < 0.05 * before
+    assert model.t_ == 1 + 21 * N
+    model.set_params(alpha=10.0, learning_rate=0.01)
+    assert np.abs(epochs(model, X, y, 20).coef_).max() < 0.2

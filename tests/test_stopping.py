@@ -1,0 +1,538 @@
+"""When a run ends, what it then says, and what it leaves behind."""
+
+import io
+import logging
+import re
+import warnings
+
+import numpy as np
+import pytest
+import reference
+from conftest import make_problem
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd.schedules import Adaptive
+
+REGRESSION = [n for n, loss in reference.LOSSES.items() if loss.task == "regression"]
+CLASSIFICATION = [n for n in reference.LOSSES if n not in REGRESSION]
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def estimator(loss, **settings):
+    return (GDRegressor if loss in REGRESSION else GDClassifier)(
+        loss, **{"random_state": 0} | settings
+    )
+
+
+def objective(model, X, y, coef=None, weight=None):
+    """F by the oracle, at the model's coefficients or at given ones."""
+    params = model.get_params()
+    coef = (model.coef_, model.intercept_) if coef is None else coef
+    return reference.objective(
+        *(X, y, *coef),
+        loss=model.loss,
+        loss_params={k: params[k] for k in reference.LOSSES[model.loss].params},
+        penalty=model.penalty,
+        alpha=model.alpha,
+        l1_ratio=model.l1_ratio,
+        sample_weight=weight,
+    )
+
+
+# -------------------------------------------------------------- free of all scales
+
+# F of targets c y at c w is c^power F(w) + constant if alpha is multiplied by
+# c^(power - 2 shift): the penalty |w|^2 grows by c^2 where the loss has an identity
+# link (shift 1), not at all where c y only moves the intercept (log link, shift 0).
+SCALING = {
+    "squared_error": (2, 1),
+    "huber": (2, 1),
+    "squared_epsilon_insensitive": (2, 1),
+    "epsilon_insensitive": (1, 1),
+    "absolute_error": (1, 1),
+    "quantile": (1, 1),
+    "poisson": (1, 0),
+    "gamma": (0, 0),
+    "tweedie": (0.5, 0),
+}
+assert SCALING.keys() == set(REGRESSION)
+
+PATHS = {
+    "auto": {},
+    "auto-stochastic": {"optimizer": "sgd", "batch_size": 1},
+    "auto-adam": {"optimizer": "adam", "batch_size": 8},
+    "sgd": {"optimizer": "sgd", "batch_size": 1, "learning_rate": 0.01},
+    "momentum": {"optimizer": "momentum", "batch_size": 8, "learning_rate": 0.01},
+}
+
+
+def assert_same_course(a, b, X, c=1.0):
+    assert a.n_iter_ == b.n_iter_
+    assert a.stop_reason_ == b.stop_reason_
+    np.testing.assert_allclose(c * a.predict(X), b.predict(X), rtol=1e-6)
+
+
+# With a log link, from b = 0 the ways to b and to b + log(c) are not the same.
+SCALABLE = [
+    (loss, path)
+    for loss in REGRESSION
+    for path in PATHS
+    if SCALING[loss][1] or "learning_rate" not in PATHS[path]
+]
+
+
+@quiet
+@pytest.mark.parametrize("loss, path", SCALABLE)
+@pytest.mark.parametrize("c", [1e3, 2.0**-12])
+def test_scale_of_y(loss, path, c):
+    X, y = make_problem(loss)
+    power, shift = SCALING[loss]
+    settings = {"alpha": 0.01, "epsilon": 0.2, "max_iter": 400} | PATHS[path]
+    scaled = settings | {"alpha": 0.01 * c ** (power - 2 * shift)}
+    scaled["epsilon"] *= c
+    if "learning_rate" in settings:  # coefficients c w from gradients c^(power - 1)
+        scaled["learning_rate"] *= c ** (2 - power)
+    model = estimator(loss, **settings).fit(X, y)
+    twin = estimator(loss, **scaled).fit(X, c * y)
+    assert_same_course(model, twin, X, c)
+    assert model.n_iter_ > 5  # something was learnt, and tol had its say
+    drop, twin_drop = (
+        np.array(m.loss_curve_) - m.loss_curve_[-1] for m in (model, twin)
+    )
+    np.testing.assert_allclose(
+        twin_drop, c**power * drop, rtol=1e-6, atol=1e-7 * c**power
+    )
+
+
+@quiet
+@pytest.mark.parametrize("loss", reference.LOSSES)
+@pytest.mark.parametrize("path", PATHS)
+def test_scale_of_the_weights(loss, path):
+    X, y = make_problem(loss)
+    weight = np.random.default_rng(1).uniform(0.2, 2.0, len(y))
+    settings = {"alpha": 0.01, "max_iter": 200} | PATHS[path]
+    model = estimator(loss, **settings).fit(X, y, weight)
+    for c in (1e-8, 3.0, 1e9):
+        twin = estimator(loss, **settings).fit(X, y, c * weight)
+        assert_same_course(model, twin, X)
+        np.testing.assert_allclose(twin.coef_, model.coef_, rtol=1e-6)
+        np.testing.assert_allclose(twin.loss_curve_, model.loss_curve_, rtol=1e-6)
+    unweighted = estimator(loss, **settings).fit(X, y)
+    assert np.abs(unweighted.coef_ - model.coef_).max() > 1e-4
+
+
+@quiet
+@pytest.mark.parametrize("loss", reference.LOSSES)
+@pytest.mark.parametrize("path", ["auto", "auto-stochastic", "auto-adam"])
+def test_scale_of_the_columns(loss, path):
+    X, y = make_problem(loss)
+    scale = 2.0 ** np.array([-20, -3, 0, 1, 11, 30])
+    model = estimator(loss, penalty=None, max_iter=200, **PATHS[path])
+    twin = clone(model).fit(X * scale, y)
+    model.fit(X, y)
+    assert model.n_iter_ == twin.n_iter_
+    np.testing.assert_allclose(twin.coef_ * scale, model.coef_, rtol=1e-6)
+    np.testing.assert_allclose(twin.predict(X * scale), model.predict(X), rtol=1e-6)
+
+
+# --------------------------------------------------------------- tol, max_iter, words
+
+
+@pytest.fixture(scope="module")
+def small():
+    return make_problem("squared_error", n=100)
+
+
+@pytest.mark.parametrize("settings", PATHS.values(), ids=PATHS)
+def test_max_iter_warning(small, settings):
+    model = GDRegressor(max_iter=3, tol=1e-9, random_state=0, **settings)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(*small)
+    (message,) = [str(w.message) for w in caught]
+    assert re.search(r"max_iter=3\b", message)
+    assert re.search(r"tol is 1e-09", message)
+    assert "Increase max_iter" in message
+    assert (model.stop_reason_, model.n_iter_) == ("max_iter", 3)
+
+
+@pytest.mark.parametrize("settings", PATHS.values(), ids=PATHS)
+def test_no_warning(small, settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = GDRegressor(max_iter=3, tol=None, **settings).fit(*small)
+        assert (model.stop_reason_, model.n_iter_) == ("max_iter", 3)
+        model = GDRegressor(random_state=0, tol=1e-3, **settings).fit(*small)
+        assert model.stop_reason_ == "converged" and model.n_iter_ < 1000
+        model.partial_fit(*small)
+        assert model.stop_reason_ == "partial_fit"
+
+
+def test_tol_and_n_iter_no_change(small):
+    epochs = [
+        GDRegressor(
+            optimizer="sgd",
+            batch_size="full",
+            tol=tol,
+            max_iter=5000,
+            n_iter_no_change=k,
+        )
+        .fit(*small)
+        .n_iter_
+        for tol, k in ((1e-2, 5), (1e-6, 5), (1e-6, 12))
+    ]
+    assert epochs[0] < epochs[1] < epochs[2]
+    # No improvement is ever large enough: the first epoch leaves the constant model.
+    few = [
+        GDRegressor(tol=10.0, n_iter_no_change=k).fit(*small).n_iter_ for k in (1, 3, 7)
+    ]
+    assert few[1] - few[0] == 2 and few[2] - few[1] == 4 and few[0] <= 2
+
+
+def test_adaptive_lowers_its_step(small, caplog, monkeypatch):
+    """Each plateau divides the step by five; below eta_min the run ends."""
+    monkeypatch.setattr(logging.getLogger("sklgd"), "handlers", [])
+    X, y = small
+    settings = {"optimizer": "sgd", "batch_size": 1, "random_state": 0, "verbose": 1}
+    settings |= {"penalty": None, "tol": 1e-3, "n_iter_no_change": 2}
+    with caplog.at_level("INFO", logger="sklgd"):
+        adaptive = GDRegressor(
+            learning_rate=Adaptive(eta0=0.2, eta_min=1e-5), **settings
+        ).fit(X, y)
+    steps = np.array([float(r.getMessage().split()[-1]) for r in caplog.records])
+    assert len(steps) == adaptive.n_iter_
+    drops = steps[:-1] / steps[1:]
+    assert set(np.round(drops, 6)) == {1.0, 5.0}
+    assert steps[-1] <= 1e-5 < 5 * steps[-1] and steps[0] == 0.2
+    assert adaptive.stop_reason_ == "converged"
+    constant = GDRegressor(learning_rate=0.2, **settings).fit(X, y)
+    best = objective(adaptive, X, y, (*np.split(lstsq(X, y), [6]),))
+    assert objective(adaptive, X, y) - best < 0.01 * (objective(constant, X, y) - best)
+    # With tol=None nothing is a plateau.
+    forever = GDRegressor(learning_rate="adaptive", eta0=0.01, **settings)
+    forever.set_params(tol=None, max_iter=30).fit(X, y)
+    plain = GDRegressor(learning_rate=0.01, **settings).set_params(
+        tol=None, max_iter=30
+    )
+    np.testing.assert_array_equal(forever.coef_, plain.fit(X, y).coef_)
+
+
+def lstsq(X, y):
+    return np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), y)[0]
+
+
+@quiet
+@pytest.mark.parametrize("loss", reference.LOSSES)
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("average", [False, True])
+def test_loss_curve_is_the_objective(loss, path, average):
+    """The last entry is F of the returned coefficients, not a running mean."""
+    for n_outputs in (1, 3):
+        X, y = make_problem(loss, n_outputs=n_outputs)
+        weight = np.random.default_rng(1).uniform(0.2, 2.0, len(X))
+        for penalty, s in (("elasticnet", weight), ("l2", None), (None, weight)):
+            model = estimator(loss, penalty=penalty, alpha=0.05, average=average)
+            model.set_params(max_iter=4, tol=None, **PATHS[path]).fit(X, y, s)
+            wanted = objective(model, X, y, weight=s)
+            assert model.loss_curve_[-1] == pytest.approx(wanted, rel=1e-9)
+            assert len(model.loss_curve_) == model.n_iter_ == 4
+            if s is None:
+                if loss in REGRESSION:
+                    model.partial_fit(X, y)
+                else:
+                    model.partial_fit(X, y, classes=np.unique(y))
+                wanted = objective(model, X, y)
+                assert model.loss_curve_[-1] == pytest.approx(wanted, rel=1e-9)
+
+
+# ------------------------------------------------------------------- early stopping
+
+
+def noisy(cls, n=120):
+    """Few rows for many features: fitting goes on, validation gets worse."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2 * n, 60))
+    z = X[:, 0] + 2.0 * rng.normal(size=2 * n)
+    y = z if cls is GDRegressor else np.digitize(z, [-2.0, 1.0])
+    return X[:n], y[:n], X[n:], y[n:]
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("average", [False, True])
+def test_early_stopping_on_given_rows(cls, path, average):
+    X, y, X_val, y_val = noisy(cls)
+    model = cls(
+        early_stopping=True, random_state=0, average=average, n_iter_no_change=7,
+        **PATHS[path],
+    )  # fmt: skip
+    weight = np.random.default_rng(0).uniform(size=len(y_val))
+    for s in (None, weight):
+        model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=s)
+        assert model.stop_reason_ == "early_stopping"
+        scores = model.validation_scores_
+        assert len(scores) == model.n_iter_ == len(model.loss_curve_) < 1000
+        assert model.best_validation_score_ == max(scores)
+        # The best coefficients are restored, not the last ones.
+        assert scores[-1] < model.best_validation_score_
+        best = model.score(X_val, y_val, s)
+        assert best == pytest.approx(model.best_validation_score_, rel=1e-12)
+    # Without early stopping the same run is scored, but goes on.
+    model.set_params(early_stopping=False, max_iter=model.n_iter_ + 20, tol=None)
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    assert model.validation_scores_[: len(scores)] == scores
+    assert model.stop_reason_ == "max_iter"
+    assert model.validation_scores_[-1] == pytest.approx(
+        model.score(X_val, y_val, weight), rel=1e-12
+    )
+
+
+def test_early_stopping_on_a_stratified_split():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = np.where(np.arange(200) % 20 == 0, "rare", "common")
+    X[y == "rare"] += 1.0
+    model = GDClassifier(early_stopping=True, random_state=3, validation_fraction=0.2)
+    model.fit(X, y)
+    # Of ten rare rows two are held out.
+    splitter = StratifiedShuffleSplit(test_size=0.2, random_state=3)
+    rows, held_out = next(splitter.split(X, y))
+    assert (y[held_out] == "rare").sum() == 2
+    assert model.score(X[held_out], y[held_out]) == model.best_validation_score_
+    again = clone(model).fit(
+        X[np.sort(rows)], y[np.sort(rows)], X_val=X[held_out], y_val=y[held_out]
+    )
+    np.testing.assert_array_equal(again.validation_scores_, model.validation_scores_)
+    np.testing.assert_allclose(again.coef_, model.coef_, rtol=1e-9)
+
+
+def test_early_stopping_without_tol_runs_to_the_end():
+    X, y, X_val, y_val = noisy(GDRegressor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = GDRegressor(early_stopping=True, tol=None, max_iter=60, random_state=0)
+        model.fit(X, y, X_val=X_val, y_val=y_val)
+    assert (model.n_iter_, model.stop_reason_) == (60, "max_iter")
+    assert model.score(X_val, y_val) == pytest.approx(max(model.validation_scores_))
+    model.set_params(tol=1e-4, max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="validation score.*max_iter"):
+        model.fit(X, y, X_val=X_val, y_val=y_val)
+
+
+# ----------------------------------------------------------------------- divergence
+
+RAW = {
+    GDRegressor: load_diabetes(return_X_y=True, scaled=False),
+    GDClassifier: load_breast_cancer(return_X_y=True),
+}
+DIVERGENT = {
+    (GDRegressor, "squared_error"): 1e-2,
+    (GDRegressor, "squared_epsilon_insensitive"): 1e-2,
+    (GDRegressor, "poisson"): 1e-2,
+    (GDClassifier, "squared_hinge"): 1e-2,
+    (GDClassifier, "modified_huber"): 1e4,
+    (GDClassifier, "log_loss"): 1e4,
+    (GDClassifier, "hinge"): 1e4,
+}
+
+
+def assert_diverged(model, X, y, caught):
+    """Finite, no worse than where it began, and the reason named with figures."""
+    (message,) = {str(w.message) for w in caught}
+    assert all(issubclass(w.category, ConvergenceWarning) for w in caught)
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
+    zero = (0.0 * model.coef_, 0.0 * model.intercept_)
+    reached = objective(model, X, y)
+    assert reached <= objective(model, X, y, zero) * (1 + 1e-12)
+    assert model.loss_curve_[-1] == pytest.approx(reached, rel=1e-9)
+    for word in ("diverged", "step size", "root mean square", "StandardScaler", "auto"):
+        assert word in message
+    number = r"(\d[\d.]*(?:e[-+]?\d+)?)"
+    eta, limit = (
+        float(re.search(pattern + number, message)[1].rstrip("."))
+        for pattern in (r"step size (?:of )?", r"up to about ")
+    )
+    small, large = re.search(rf"range from {number} to {number}", message).groups()
+    sizes = np.sqrt((X**2).mean(axis=0))
+    sizes = sizes[sizes > 0]
+    assert float(small) == pytest.approx(sizes.min(), rel=0.1)
+    assert float(large.rstrip(".")) == pytest.approx(sizes.max(), rel=0.1)
+    return eta, limit
+
+
+@pytest.mark.parametrize(
+    "cls, loss", DIVERGENT, ids=[f"{c.__name__}-{loss}" for c, loss in DIVERGENT]
+)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("batch_size", [1, 32, "full"])
+def test_divergence_is_caught(cls, loss, optimizer, batch_size):
+    X, y = RAW[cls]
+    eta = DIVERGENT[cls, loss]
+    for tol in (1e-4, None):
+        for more in ({}, {"average": True}, {"early_stopping": True}):
+            model = cls(
+                loss, optimizer=optimizer, batch_size=batch_size, learning_rate=eta,
+                max_iter=30, tol=tol, random_state=0, **more,
+            )  # fmt: skip
+            with pytest.warns(ConvergenceWarning) as caught:
+                model.fit(X, y)
+            if "early_stopping" in more:
+                assert model.stop_reason_ == "diverged"
+                assert np.isfinite(model.coef_).all()
+                assert len(model.validation_scores_) == model.n_iter_
+                continue
+            used, limit = assert_diverged(model, X, y, caught)
+            assert used == eta > limit
+            assert model.n_iter_ < 10
+    # With the step size that the warning calls stable it does not diverge.
+    if (optimizer, batch_size) == ("sgd", "full"):
+        model.set_params(learning_rate=0.5 * limit, early_stopping=False)
+        assert model.fit(X, y).stop_reason_ == "max_iter"
+        assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+@pytest.mark.parametrize("cls", RAW)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("batch_size", [1, 32, "full"])
+def test_divergence_of_partial_fit(cls, optimizer, batch_size):
+    X, y = RAW[cls]
+    loss = "squared_error" if cls is GDRegressor else "squared_hinge"
+    model = cls(
+        loss, optimizer=optimizer, batch_size=batch_size, learning_rate=1e-2,
+        random_state=0,
+    )  # fmt: skip
+    classes = [] if cls is GDRegressor else [[0, 1]]
+    reasons = []
+    for _ in range(10):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.partial_fit(X, y, *classes)
+        reasons.append(model.stop_reason_)
+        if reasons[-1] == "diverged":
+            eta, limit = assert_diverged(model, X, y, caught)
+            assert eta == 1e-2 > limit
+        else:
+            assert not caught
+    assert "diverged" in reasons
+    # A step size that suits the data makes it learn from there.
+    model.set_params(learning_rate="auto")
+    for _ in range(20):
+        model.partial_fit(X, y)
+    assert model.stop_reason_ == "partial_fit"
+    assert model.score(X, y) > (0.3 if cls is GDRegressor else 0.9)
+
+
+def test_divergence_after_a_good_start():
+    """The best coefficients seen are kept, not the starting point."""
+    X, y = make_problem("squared_error", n=100)
+    model = GDRegressor(
+        optimizer="sgd",
+        batch_size="full",
+        learning_rate=lambda t: 0.1 if t <= 20 else 9.0,
+        tol=None,
+    )
+    good = clone(model).set_params(learning_rate=0.1, max_iter=20).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "diverged"
+    np.testing.assert_allclose(model.coef_, good.coef_, rtol=1e-12)
+    assert model.loss_curve_[-1] == pytest.approx(good.loss_curve_[-1])
+
+
+def test_figures_with_a_decaying_step():
+    """The step size blamed is one that was too large, not the last one."""
+    X, y = RAW[GDRegressor]
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    model = GDRegressor(
+        optimizer="sgd", batch_size=1, learning_rate=lambda t: 5.0 / t, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match="diverged") as caught:
+        model.fit(X, y)
+    eta, limit = assert_diverged(model, X, y, caught)
+    assert eta > limit
+
+
+@pytest.mark.parametrize("excess", [1.01, 1.1, 1.5, 3.0])
+def test_slow_divergence(excess):
+    """A step just above the limit is no convergence, however slowly it grows."""
+    X, y = make_problem("squared_error", n=100)
+    X1 = np.column_stack([X, np.ones(100)])
+    limit = 2.0 / (np.linalg.eigvalsh(X1.T @ X1 / 100).max())
+    model = GDRegressor(
+        optimizer="sgd", batch_size="full", penalty=None, learning_rate=excess * limit
+    )
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    assert model.stop_reason_ != "converged"
+    zero = (0.0 * model.coef_, 0.0 * model.intercept_)
+    assert objective(model, X, y) <= objective(model, X, y, zero)
+    # Below the limit all is well.
+    model.set_params(learning_rate=0.9 * limit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.fit(X, y).stop_reason_ == "converged"
+
+
+@pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.01}])
+def test_overflow(settings):
+    """Values whose squares are infinite are refused, or the run is said to diverge."""
+    X, y = make_problem("squared_error")
+    with pytest.raises(ValueError, match=r"y: values as large as .* overflow"):
+        GDRegressor(**settings).fit(X, y * 1e200)
+    if not settings:
+        with pytest.raises(ValueError, match=r"X: the values of column 0 .* overflow"):
+            GDRegressor().fit(X * 1e200, y)
+
+
+# --------------------------------------------------------------------------- verbose
+
+
+@pytest.fixture
+def logger(monkeypatch):
+    """The package's logger as it is before anybody used it."""
+    logger = logging.getLogger("sklgd")
+    monkeypatch.setattr(logger, "handlers", [])
+    level = logger.level
+    logger.setLevel(logging.NOTSET)
+    yield logger
+    logger.setLevel(level)
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}])
+def test_verbose_logs(small, logger, settings, caplog, capsys):
+    model = GDRegressor(max_iter=3, tol=None, random_state=0, **settings)
+    with caplog.at_level("INFO", logger="sklgd"):
+        model.fit(*small)
+        assert not caplog.records
+        model.set_params(verbose=1).fit(*small)
+    assert [r.name for r in caplog.records] == ["sklgd"] * 3
+    for k, record in enumerate(caplog.records):
+        text = record.getMessage()
+        assert re.match(rf"epoch {k + 1}: ", text)
+        assert f"{model.loss_curve_[k]:.6g}"[:5] in text
+        if settings:
+            assert f"validation score {model.validation_scores_[k]:.5g}"[:21] in text
+    assert capsys.readouterr().out == ""
+
+
+def test_verbose_shows_without_any_configuration(small, logger, monkeypatch, capsys):
+    """A user who sets verbose=1 and nothing else sees the lines, once."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    for _ in range(2):
+        GDRegressor(max_iter=2, tol=None, verbose=1).fit(*small)
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("epoch 1:") == 2
+
+
+def test_verbose_respects_the_users_logging(small, logger, monkeypatch, capsys):
+    """Where the user has set up logging, a line goes there and nowhere else."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    GDRegressor(max_iter=2, tol=None, verbose=1).fit(*small)
+    assert stream.getvalue().count("epoch 1:") == 1
+    assert capsys.readouterr() == ("", "")

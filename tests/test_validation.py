@@ -1,0 +1,400 @@
+"""Wrong input raises ValueError (NotFittedError) and says what is wrong with it."""
+
+import re
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd.optimizers import FTRL, OPTIMIZERS, Adam, Momentum
+from sklgd.schedules import Adaptive, Constant, Cosine
+
+X = np.random.default_rng(0).normal(size=(20, 3))
+Y = X @ [1.0, -1.0, 0.5]
+CLASSES = (Y > 0).astype(int)
+ESTIMATORS = [(GDRegressor, Y), (GDClassifier, CLASSES)]
+both = pytest.mark.parametrize("cls, y", ESTIMATORS, ids=["regressor", "classifier"])
+
+NAN, INF = float("nan"), float("inf")
+# Parameter -> values that are wrong whatever the other parameters are.
+WRONG = {
+    "loss": ["nonsense", None, 3],
+    "penalty": ["l3", 2, False],
+    "alpha": [-1e-4, NAN, INF, "1", None, True],
+    "l1_ratio": [-0.1, 1.1, NAN, "half"],
+    "fit_intercept": ["yes", 2, None],
+    "optimizer": ["adamw", None, 3, Adam],
+    "batch_size": [0, -1, 1.5, 32.0, "all", True, None, NAN],
+    "learning_rate": ["fast", 0, -0.1, NAN, INF, None, True, Constant],
+    "eta0": [0, -0.1, NAN, INF, "0.1", True],
+    "power_t": [NAN, "half", None],
+    "max_iter": [0, -1, 1.5, "many", None, True],
+    "tol": [-1e-3, NAN, "1e-3", True],
+    "n_iter_no_change": [0, -1, 1.5, None],
+    "shuffle": ["yes", None, 2],
+    "random_state": ["seed", -1, 1.5],
+    "n_jobs": [0, 1.5, "all"],
+    "verbose": [-1, "loud", 0.5],
+    "early_stopping": ["yes", None, 2],
+    "validation_fraction": [0.0, 1.0, -0.1, NAN, None, "0.1"],
+    "warm_start": ["yes", None, 2],
+    "average": [-1, 0.5, "yes", None],
+    "epsilon": [-0.1, NAN, INF, None],
+}
+WRONG_REGRESSOR = {
+    "loss": ["log_loss", "hinge"],
+    "quantile": [-0.1, 1.1, NAN, None],
+    "power": [-1.0, 0.5, NAN, None],
+}
+WRONG_CLASSIFIER = {
+    "loss": ["squared_error", "quantile"],
+    "class_weight": ["fair", {0: -1.0, 1: 1.0}, {0: NAN, 1: 1.0}, 3],
+}
+CASES = [
+    (cls, y, name, value)
+    for cls, y, table in (
+        (GDRegressor, Y, WRONG),
+        (GDRegressor, Y, WRONG_REGRESSOR),
+        (GDClassifier, CLASSES, WRONG),
+        (GDClassifier, CLASSES, WRONG_CLASSIFIER),
+    )
+    for name, values in table.items()
+    for value in values
+]
+
+
+def shown(value):
+    """How a message may write a value: a number plainly, or as Python does."""
+    texts = {repr(value), str(value)}
+    if isinstance(value, type):
+        texts = {value.__name__}
+    return "|".join(map(re.escape, texts))
+
+
+@pytest.mark.parametrize(
+    "cls, y, name, value", CASES, ids=[f"{c[0].__name__}-{c[2]}={c[3]}" for c in CASES]
+)
+def test_wrong_parameter(cls, y, name, value):
+    # The constructor never validates, fit always does.
+    step = {"learning_rate": "constant"} if name == "eta0" else {}
+    model = cls(**{name: value}, **step)
+    with pytest.raises(ValueError) as caught:
+        model.fit(X, y)
+    message = str(caught.value)
+    # scikit-learn's own message about a seed will do.
+    assert name in message or (name == "random_state" and "seed" in message.lower())
+    assert re.search(shown(value), message)
+    assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize(
+    "parameter, words",
+    [
+        ({"optimizer": Adam(beta_1=1.0)}, ["Adam", "beta_1", "1.0"]),
+        ({"optimizer": Adam(epsilon="small")}, ["Adam", "epsilon", "small"]),
+        ({"optimizer": Momentum(-0.5)}, ["Momentum", "momentum", "-0.5"]),
+        ({"optimizer": FTRL(NAN)}, ["FTRL", "beta", "nan"]),
+        ({"learning_rate": Constant(-1.0)}, ["Constant", "eta0", "-1.0"]),
+        ({"learning_rate": Cosine("big")}, ["Cosine", "eta0", "big"]),
+        ({"learning_rate": Adaptive(factor=2)}, ["Adaptive", "factor", "2"]),
+    ],
+    ids=str,
+)
+@both
+def test_wrong_parameter_of_an_object(cls, y, parameter, words):
+    with pytest.raises(ValueError) as caught:
+        cls(**parameter).fit(X, y)
+    for word in words:
+        assert word in str(caught.value)
+
+
+COMBINATIONS = {
+    "eta0-auto": ({"eta0": 0.25}, ["eta0", "0.25", "auto"]),
+    "eta0-float": ({"eta0": 0.25, "learning_rate": 0.5}, ["eta0", "0.25", "0.5"]),
+    "eta0-object": (
+        {"eta0": 0.25, "learning_rate": Constant(0.5)},
+        ["eta0", "0.25", "Constant"],
+    ),
+    "eta0-function": ({"eta0": 0.25, "learning_rate": abs}, ["eta0", "0.25"]),
+    "eta0-optimal": (
+        {"eta0": 0.25, "learning_rate": "optimal"},
+        ["eta0", "0.25", "optimal"],
+    ),
+    "optimal-no-alpha": (
+        {"learning_rate": "optimal", "alpha": 0.0},
+        ["optimal", "alpha", "0.0"],
+    ),
+    "elasticnet-no-ratio": (
+        {"penalty": "elasticnet", "l1_ratio": None},
+        ["l1_ratio", "None", "elasticnet"],
+    ),
+    "negative-schedule": (
+        {"learning_rate": lambda t: -1.5},
+        ["learning_rate", "-1.5"],
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize("case", COMBINATIONS)
+def test_impossible_combination(cls, y, case):
+    parameters, words = COMBINATIONS[case]
+    for method in ("fit", "partial_fit"):
+        classes = [[0, 1]] if (method, cls) == ("partial_fit", GDClassifier) else []
+        with pytest.raises(ValueError) as caught:
+            getattr(cls(**parameters), method)(X, y, *classes)
+        for word in words:
+            assert word in str(caught.value)
+
+
+@both
+@pytest.mark.parametrize("l1_ratio", [None, 0, 1, 0.5])
+def test_unused_l1_ratio_is_free(cls, y, l1_ratio):
+    """As in SGD*: l1_ratio=None says that it is not used."""
+    cls(l1_ratio=l1_ratio, max_iter=2, tol=None).fit(X, y)
+
+
+@both
+@pytest.mark.parametrize(
+    "good",
+    [
+        {"batch_size": np.int64(7)},
+        {"batch_size": 10**6},
+        {"alpha": 0},
+        {"alpha": np.float32(0.01)},
+        {"tol": 0},
+        {"fit_intercept": np.bool_(False)},
+        {"max_iter": np.int32(2)},
+        {"average": 10},
+        {"verbose": False},
+        {"n_jobs": -1},
+        pytest.param({"random_state": np.random.RandomState(0)}, id="RandomState"),
+        {"learning_rate": np.float32(0.01)},
+        {"learning_rate": 1, "alpha": 0.5, "max_iter": 1},
+        {"learning_rate": "constant", "eta0": 1e-3},
+        {"epsilon": 0},
+        *({"optimizer": name} for name in OPTIMIZERS),
+    ],
+    ids=str,
+)
+def test_good_parameter(cls, y, good):
+    model = cls(**({"max_iter": 2} | good))
+    model.set_params(tol=good.get("tol")).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+
+
+def changed(array, value):
+    array = np.array(array, dtype=float)
+    array.flat[4] = value
+    return array
+
+
+@both
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, sp.csr_array])
+def test_not_finite_X(cls, y, value, form):
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        cls().fit(form(changed(X, value)), y)
+    model = cls(max_iter=1, tol=None).fit(X, y)
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        model.predict(form(changed(X, value)))
+
+
+@both
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_not_finite_y(cls, y, value):
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        cls().fit(X, changed(y, value))
+
+
+@both
+@pytest.mark.parametrize(
+    "weight, message",
+    [
+        (changed(np.ones(20), NAN), "sample_weight contains NaN"),
+        (changed(np.ones(20), INF), "sample_weight contains NaN or inf"),
+        (changed(np.ones(20), -0.5), "sample_weight .*-0.5"),
+        (np.zeros(20), "sample_weight.*zero"),
+        (np.ones(19), r"sample_weight.*19"),
+        (np.ones((20, 1)), "sample_weight must be 1D"),
+    ],
+    ids=["nan", "inf", "negative", "zeros", "short", "2d"],
+)
+def test_wrong_weights(cls, y, weight, message):
+    with pytest.raises(ValueError, match=message):
+        cls().fit(X, y, weight)
+    with pytest.raises(ValueError, match=message):
+        if cls is GDClassifier:
+            cls().partial_fit(X, y, [0, 1], weight)
+        else:
+            cls().partial_fit(X, y, weight)
+    if len(weight) == 20:
+        with pytest.raises(ValueError, match="sample_weight_val"):
+            cls().fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
+
+
+@pytest.mark.parametrize(
+    "loss, params, good, bad",
+    [
+        ("poisson", {}, 0.0, -1e-3),
+        ("gamma", {}, 1e-3, 0.0),
+        ("tweedie", {"power": 1.0}, 0.0, -1.0),
+        ("tweedie", {"power": 1.5}, 0.0, -1.0),
+        ("tweedie", {"power": 2}, 1e-3, 0.0),
+        ("tweedie", {"power": 3}, 1e-3, 0.0),
+        ("tweedie", {"power": 0}, -1.0, None),
+    ],
+)
+def test_domain_of_y(loss, params, good, bad):
+    model = GDRegressor(loss, max_iter=2, tol=None, **params)
+    y = np.abs(Y) + 0.1
+    y[3] = good
+    model.fit(X, y)
+    if bad is not None:
+        y[3] = bad
+        for method in (model.fit, model.partial_fit):
+            with pytest.raises(ValueError, match=f"y.*{loss}"):
+                method(X, y)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_one_class(form):
+    with pytest.raises(ValueError, match=r"(?i)class"):
+        GDClassifier().fit(form(X), np.ones(20))
+    # A class whose rows all have weight zero is not there.
+    with pytest.raises(ValueError, match=r"(?i)class"):
+        GDClassifier().fit(form(X), CLASSES, sample_weight=CLASSES)
+
+
+def test_continuous_classes():
+    with pytest.raises(ValueError, match=r"(?i)continuous|label type"):
+        GDClassifier().fit(X, Y)
+    with pytest.raises(ValueError, match=r"(?i)continuous|label type"):
+        GDClassifier().partial_fit(X, Y, classes=[0, 1])
+    with pytest.raises(ValueError):
+        GDClassifier().fit(X, np.column_stack([CLASSES, CLASSES]))
+
+
+@pytest.mark.parametrize(
+    "y", [Y[:-1], np.array([]), Y.astype(str), Y[:, None, None]], ids=np.shape
+)
+def test_wrong_y(y):
+    if y.dtype.kind == "U":
+        y = np.array(["some text"] * 20)
+    with pytest.raises(ValueError):
+        GDRegressor().fit(X, y)
+
+
+@both
+def test_wrong_X(cls, y):
+    for bad in (X[0], X[None], np.empty((0, 3)), np.empty((20, 0)), X[:-1]):
+        with pytest.raises(ValueError):
+            cls().fit(bad, y)
+    for bad in (X.astype(complex), np.full((20, 3), "a")):
+        with pytest.raises(ValueError):
+            cls().fit(bad, y)
+
+
+@pytest.mark.parametrize(
+    "start, name",
+    [
+        ({"coef_init": np.ones(4)}, "coef_init"),
+        ({"coef_init": np.ones((2, 3))}, "coef_init"),
+        ({"coef_init": [1.0, NAN, 1.0]}, "coef_init"),
+        ({"intercept_init": np.ones(2)}, "intercept_init"),
+        ({"intercept_init": INF}, "intercept_init"),
+    ],
+)
+@both
+def test_wrong_start(cls, y, start, name):
+    with pytest.raises(ValueError, match=name):
+        cls().fit(X, y, **start)
+
+
+def test_wrong_start_of_several_outputs():
+    y = np.arange(20) % 3
+    for shape in [(3,), (1, 3), (2, 3), (3, 2), (9,)]:
+        with pytest.raises(ValueError, match=r"coef_init.*\(3, 3\)"):
+            GDClassifier().fit(X, y, coef_init=np.ones(shape))
+    with pytest.raises(ValueError, match=r"intercept_init.*\(3,\)"):
+        GDClassifier().fit(X, y, intercept_init=0.0)
+
+
+@both
+def test_wrong_validation_set(cls, y):
+    with pytest.raises(ValueError, match=r"X_val.*y_val"):
+        cls().fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match=r"y_val.*X_val"):
+        cls().fit(X, y, y_val=y)
+    with pytest.raises(ValueError, match="X_val"):
+        cls().fit(X, y, sample_weight_val=np.ones(20))
+    with pytest.raises(ValueError, match="features"):
+        cls().fit(X, y, X_val=X[:, :2], y_val=y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        cls().fit(X, y, X_val=X, y_val=y[:-1])
+    with pytest.raises(ValueError, match=r"NaN"):
+        cls().fit(X, y, X_val=changed(X, NAN), y_val=y)
+    if cls is GDRegressor:
+        with pytest.raises(ValueError, match="y_val"):
+            cls().fit(X, y, X_val=X, y_val=np.column_stack([y, y]))
+
+
+def test_unknown_label_in_the_validation_set():
+    """Labels of another type cannot be scored; a new label is just a miss."""
+    model = GDClassifier(max_iter=3, tol=None)
+    model.fit(X, CLASSES, X_val=X, y_val=np.full(20, 7))
+    assert model.validation_scores_ == [0.0, 0.0, 0.0]
+    with pytest.raises(ValueError):
+        model.fit(X, CLASSES, X_val=X, y_val=np.full(20, "seven"))
+
+
+@both
+def test_feature_count(cls, y):
+    model = cls(max_iter=1, tol=None).fit(X, y)
+    for form in (np.asarray, sp.csr_array):
+        with pytest.raises(ValueError, match="2 features"):
+            model.predict(form(X[:, :2]))
+        with pytest.raises(ValueError, match="2 features"):
+            model.partial_fit(form(X[:, :2]), y)
+    with pytest.raises(ValueError, match="1D"):
+        model.predict(X[0])
+
+
+@both
+def test_not_fitted(cls, y):
+    model = cls(loss="log_loss") if cls is GDClassifier else cls()
+    methods = ["predict"]
+    if cls is GDClassifier:
+        methods += ["decision_function", "predict_proba", "predict_log_proba"]
+    for method in methods:
+        with pytest.raises(NotFittedError):
+            getattr(model, method)(X)
+    for method in (model.sparsify, model.densify):
+        with pytest.raises(NotFittedError):
+            method()
+    with pytest.raises(NotFittedError):
+        model.score(X, y)
+
+
+@both
+def test_indices_outside_a_sparse_matrix(cls, y):
+    """The kernels must never see an index they would follow out of the array."""
+    matrix = sp.csr_matrix(X)
+    matrix.indices[7] = 1000
+    with pytest.raises(ValueError, match="1000"):
+        cls().fit(matrix, y)
+
+
+@both
+def test_partial_fit_refuses_early_stopping(cls, y):
+    with pytest.raises(ValueError, match="early_stopping"):
+        cls(early_stopping=True).partial_fit(X, y)
+
+
+@both
+def test_split_with_too_few_rows(cls, y):
+    model = cls(early_stopping=True, validation_fraction=0.01)
+    with pytest.raises(ValueError):
+        model.fit(X[:2], y[:2] if cls is GDRegressor else [0, 1])
