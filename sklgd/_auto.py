@@ -455,7 +455,7 @@ def raw_curvature(data, statistics, batch_size):
     return per_row * batch_curvature(data, zero, square, one, batch_size)
 
 
-def stable_step(data, null, batch_size):
+def stable_step(data, batch_size):
     """About the largest stable step of plain descent in raw coordinates.
 
     Returns
@@ -464,7 +464,7 @@ def stable_step(data, null, batch_size):
     spread : (float, float)
         Smallest and largest root mean square of a column that is not zero.
     """
-    statistics = Statistics.of(data, null)
+    statistics = Statistics.of(data, data.null_model())
     square = statistics.var + statistics.mean**2
     sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
     limit = 2.0 / raw_curvature(data, statistics, batch_size)

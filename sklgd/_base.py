@@ -166,29 +166,28 @@ class BaseGD(BaseEstimator):
     def _run(self, training, monitor, validation):
         """Epochs until `Monitor` or max_iter ends them; a warning's text or None."""
         state, guarded = training.state, training.state.plan.guarded
-        objective = monitor.start
+        objective = best_objective = monitor.start
         kept = best = training.snapshot()
-        best_objective, improved_once = objective, False
+        improved_once = False
+        monitor.stop_reason = "max_iter"
         for epoch in range(1, self.max_iter + 1):
             eta, largest = training.epoch()
             after = training.objective()
-            diverged = monitor.diverged(after)
-            if guarded:
-                if training.accept(objective, after, kept, diverged):
-                    objective, improved_once = after, True
-                    kept = training.snapshot()
-            elif not diverged:
+            wild = monitor.diverged(after)
+            if wild and not guarded:
+                monitor.loss_curve.append(after)
+                monitor.stop_reason = "diverged"
+                break
+            if not guarded:
                 objective = after
-            else:
-                return self._give_up(
-                    training, monitor, validation, best, best_objective, after, largest
-                )
+            elif training.accept(objective, after, kept, wild):
+                objective, improved_once = after, True
+                kept = training.snapshot()
             score = self._validate_epoch(training, validation)
-            better = (
-                score > monitor.best_score
-                if self.early_stopping
-                else objective <= best_objective
-            )
+            if self.early_stopping:
+                better = score > monitor.best_score
+            else:
+                better = objective <= best_objective
             if better:
                 best_objective = objective
                 best = kept if guarded else training.snapshot()
@@ -197,47 +196,20 @@ class BaseGD(BaseEstimator):
             if stalled and not searching:
                 plateau = state.plan.schedule.plateau
                 if plateau is None or eta <= plateau[1]:
-                    monitor.stop_reason = self._why_stalled(training, monitor)
+                    monitor.stop_reason = monitor.why_stalled(guarded, training.plain)
                     break
                 state.factor *= plateau[0]
                 monitor.no_change = 0
-        else:
-            monitor.stop_reason = "max_iter"
+        if monitor.stop_reason == "diverged":
+            training.restore(best)
+            monitor.amend(best_objective, self._validate_epoch(training, validation))
+            limit, spread = stable_step(training.data, state.plan.batch_size)
+            return divergence_message(
+                epoch, after, monitor.null, largest, limit, spread
+            )
         if self.early_stopping:
             training.restore(best)
-        elif monitor.stop_reason == "diverged":
-            monitor.loss_curve.pop()
-            return self._give_up(
-                training, monitor, validation, best, best_objective, objective, largest
-            )
         return None
-
-    def _why_stalled(self, training, monitor):
-        """Name the reason for a stop after epochs without improvement."""
-        if self.early_stopping:
-            return "early_stopping"
-        if monitor.degenerate or training.state.plan.guarded:
-            return "converged"
-        # Plain batch descent only ever rises if the step is too large.
-        plain = training.full and not training.rule.slots
-        if monitor.loss_curve[-1] > monitor.start or (plain and monitor.rising()):
-            return "diverged"
-        return "stalled" if monitor.worse_than_null() else "converged"
-
-    def _give_up(self, training, monitor, validation, best, objective, after, eta):
-        """Go back to the best coefficients of a run that diverged; the warning."""
-        training.restore(best)
-        score = self._validate_epoch(training, validation)
-        if monitor.validation_scores and len(monitor.validation_scores) > len(
-            monitor.loss_curve
-        ):
-            monitor.validation_scores.pop()
-        monitor.record(objective, score, eta)
-        monitor.stop_reason = "diverged"
-        data, null = training.data, training.data.null_model()
-        limit, spread = stable_step(data, null, training.state.plan.batch_size)
-        epoch = len(monitor.loss_curve)
-        return divergence_message(epoch, after, monitor.null, eta, limit, spread)
 
     def _validate_epoch(self, training, validation):
         """Score on the validation set, or None."""
@@ -313,7 +285,12 @@ class BaseGD(BaseEstimator):
         )
         with one_blas_thread(data):
             before = training.objective() if state.plan.guarded else None
-            _, largest = training.epoch()
+            try:
+                _, largest = training.epoch()
+            except BaseException:
+                # Interrupted: the coefficients are those before this call.
+                training.restore(kept)
+                raise
             after = training.objective()
         diverged, message = monitor.diverged(after), None
         if state.plan.guarded:
@@ -321,7 +298,7 @@ class BaseGD(BaseEstimator):
                 after = before
         elif diverged:
             training.restore(kept)
-            limit, spread = stable_step(data, zero, state.plan.batch_size)
+            limit, spread = stable_step(data, state.plan.batch_size)
             epoch = len(self.loss_curve_) + 1
             message = divergence_message(
                 epoch, after, monitor.null, largest, limit, spread

@@ -483,6 +483,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(X_val, y_val, reset=False)
         y_val = column_or_1d(y_val, warn=True)
+        if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
+            raise ValueError(
+                f"y_val holds labels like {y_val[0]!r}, but y has {self.classes_}: "
+                "strings and numbers are never equal."
+            )
         weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
         return X_val, y_val, weights
 

@@ -113,6 +113,32 @@ class Monitor:
             self.log(objective, score, eta)
         return self.no_change >= self.n_iter_no_change
 
+    def amend(self, objective, score):
+        """Replace the last epoch's figures by those of the coefficients kept."""
+        self.loss_curve[-1] = objective
+        if score is not None:
+            del self.validation_scores[len(self.loss_curve) - 1 :]
+            self.validation_scores.append(score)
+            self.best_score = max(self.best_score, score)
+
+    def why_stalled(self, guarded, plain):
+        """Name the reason for a stop after epochs without improvement.
+
+        Parameters
+        ----------
+        guarded : bool
+            True if epochs that do harm are undone.
+        plain : bool
+            True for descent that only ever rises if the step is too large.
+        """
+        if self.early_stopping:
+            return "early_stopping"
+        if guarded or self.degenerate:
+            return "converged"
+        if self.loss_curve[-1] > self.start or (plain and self.rising()):
+            return "diverged"
+        return "stalled" if self.worse_than_null() else "converged"
+
     def log(self, objective, score, eta):
         """One line about the epoch just recorded."""
         validation = "" if score is None else f", validation score {score:.6g}"

@@ -240,6 +240,11 @@ class Training:
         return last_eta, largest
 
     @property
+    def plain(self):
+        """True for batch descent without a memory, which falls in every epoch."""
+        return self.full and not self.rule.slots
+
+    @property
     def coef(self):
         """The coefficients to report: the average once there is one."""
         if self.average_from and self.state.average_count:

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
 
 from sklgd import GDClassifier, GDRegressor
@@ -448,3 +449,32 @@ def test_parameters_may_change_between_calls():
     assert model.t_ == 1 + 21 * N
     model.set_params(alpha=10.0, learning_rate=0.01)
     assert np.abs(epochs(model, X, y, 20).coef_).max() < 0.2
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_interrupted_call(cls, penalty):
+    """Ctrl-C inside a call leaves the coefficients of the call before."""
+    X, y = problem(cls)
+
+    def interrupt(t):
+        if t > 2 * N:
+            raise KeyboardInterrupt
+        return 0.01
+
+    model = cls(
+        optimizer="sgd", batch_size=1, penalty=penalty, learning_rate=interrupt,
+        random_state=0,
+    )  # fmt: skip
+    epochs(model, X, y, 2)
+    before = model.coef_.copy()
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X, y)
+    np.testing.assert_array_equal(model.coef_, before)
+    model.set_params(learning_rate=1e-12).partial_fit(X, y)
+    np.testing.assert_allclose(model.coef_, before, rtol=1e-6, atol=1e-8)
+    fresh = clone(model).set_params(learning_rate=interrupt, tol=None)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.fit(X, y)
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)

@@ -346,7 +346,7 @@ def test_unknown_label_in_the_validation_set():
     model = GDClassifier(max_iter=3, tol=None)
     model.fit(X, CLASSES, X_val=X, y_val=np.full(20, 7))
     assert model.validation_scores_ == [0.0, 0.0, 0.0]
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"y_val holds labels like .*seven"):
         model.fit(X, CLASSES, X_val=X, y_val=np.full(20, "seven"))
 
 
