@@ -198,9 +198,10 @@ def divergence_message(epoch, objective, null, eta, limit, spread):
     spread : (float, float)
         Smallest and largest root mean square of a feature.
     """
+    reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
     return (
         f"Gradient descent diverged in epoch {epoch}: the objective is "
-        f"{objective:.3g}, that of a constant model {null:.3g}. The step size "
+        f"{reached}, that of a constant model {null:.3g}. The step size "
         f"{eta:.3g} is too large for these data (plain descent is stable up to about "
         f"{limit:.2g}; the features' root mean squares range from {spread[0]:.2g} to "
         f"{spread[1]:.2g}). The best coefficients seen before are kept. Use "
