@@ -143,6 +143,7 @@ class BaseGD(BaseEstimator):
             unit=float(data.units(null)[1].sum()),
             start=np.inf if loss.degenerate else training.objective(),
             degenerate=loss.degenerate,
+            patient=state.plan.schedule.starts_wild,
             early_stopping=self.early_stopping,
             verbose=int(self.verbose),
         )
@@ -200,7 +201,8 @@ class BaseGD(BaseEstimator):
                     break
                 state.factor *= plateau[0]
                 monitor.no_change = 0
-        if monitor.stop_reason == "diverged":
+        if monitor.stop_reason == "diverged" or monitor.diverged(objective, final=True):
+            monitor.stop_reason = "diverged"
             training.restore(best)
             monitor.amend(best_objective, self._validate_epoch(training, validation))
             limit, spread = stable_step(training.data, state.plan.batch_size)
@@ -280,6 +282,7 @@ class BaseGD(BaseEstimator):
             unit=state.unit,
             start=zero_objective,
             degenerate=loss.degenerate,
+            patient=state.plan.schedule.starts_wild,
             early_stopping=False,
             verbose=0,
         )

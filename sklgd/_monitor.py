@@ -32,6 +32,9 @@ class Monitor:
         Objective at the starting point.
     degenerate : bool
         The loss vanishes at w = 0; being above that is no failure.
+    patient : bool
+        The schedule starts with steps that are far too large on purpose
+        (`Schedule.starts_wild`).
     early_stopping : bool
         Watch the validation score in place of the objective; ``tol`` is then an
         absolute difference of scores.
@@ -54,15 +57,16 @@ class Monitor:
         unit,
         start,
         degenerate,
+        patient,
         early_stopping,
         verbose,
     ):
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.null, self.unit, self.start = null, unit, start
-        self.degenerate, self.early_stopping = degenerate, early_stopping
-        self.verbose = verbose
+        self.degenerate, self.patient = degenerate, patient
+        self.early_stopping, self.verbose = early_stopping, verbose
         self.loss_curve, self.validation_scores = [], []
-        self.best, self.best_score = start, -np.inf
+        self.best, self.best_score = np.inf if patient else start, -np.inf
         self.no_change = 0
         self.stop_reason = None
         if verbose and logger.level == logging.NOTSET:
@@ -70,10 +74,15 @@ class Monitor:
         if verbose and not logger.hasHandlers():
             logger.addHandler(logging.StreamHandler())
 
-    def diverged(self, objective):
-        """True if an objective is not finite or far above the constant model's."""
+    def diverged(self, objective, *, final=False):
+        """True if an objective is not finite or far above the constant model's.
+
+        With ``patient`` the latter counts at the end of the run only.
+        """
         if not np.isfinite(objective):
             return True
+        if self.patient and not final:
+            return False
         span = max(self.unit, abs(self.start - self.null))
         return objective - self.null > FAR * span
 
@@ -135,7 +144,8 @@ class Monitor:
             return "early_stopping"
         if guarded or self.degenerate:
             return "converged"
-        if self.loss_curve[-1] > self.start or (plain and self.rising()):
+        above_start = self.loss_curve[-1] > self.start and not self.patient
+        if above_start or (plain and self.rising()):
             return "diverged"
         return "stalled" if self.worse_than_null() else "converged"
 

@@ -71,9 +71,13 @@ class Schedule(BaseEstimator):
         ``(factor, eta_min)``: when training stops improving, the training loop
         multiplies all further step sizes by ``factor`` and goes on, as long as the
         current step size is above ``eta_min``.
+    starts_wild : bool
+        True if the first steps are far too large on purpose, so that an objective
+        far above the start is no sign of divergence while it is finite.
     """
 
     plateau = None
+    starts_wild = False
 
     def eta(self, t):
         """Step sizes for an array of step numbers.
@@ -255,6 +259,8 @@ class Optimal(Schedule):
     >>> round(schedule(1), 6), round(schedule(1001), 6)
     (10.0, 5.0)
     """
+
+    starts_wild = True
 
     def eta(self, t):
         """Step sizes for an array of step numbers; see `Schedule.eta`."""

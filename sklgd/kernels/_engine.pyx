@@ -328,6 +328,7 @@ cdef class Descent:
         self.coef, self.u = &self.coef_view[0, 0], &self.u_view[0, 0]
         self.size = coef.size
         self.grad = np.zeros(self.size)
+        self.features = np.empty(1, dtype=np.intp)
         self.centre = self.scale = self.gradient_scale = self.average = NULL
         if centre is not None:
             self.centre_view, self.scale_view = centre, scale
@@ -395,8 +396,8 @@ cdef class Descent:
                     m = min(batch_size, n - position)
                     longest = max(
                         longest, self.problem.rows.n_entries(rows, position, m))
-            if self.features is None or self.features.shape[0] < longest:
-                self.features = np.empty(max(longest, 1), dtype=np.intp)
+            if self.features.shape[0] < longest:
+                self.features = np.empty(longest, dtype=np.intp)
         with nogil:
             for step in range(n_steps):
                 position = start + step * batch_size
