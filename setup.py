@@ -109,11 +109,12 @@ class BuildKernels(build_ext):
     def translate(self, config):
         """Make C files of the .pyx files, outside the source tree."""
         import Cython
+        import numpy
         from Cython.Build import cythonize
 
         environment = [os.environ.get(name) for name in ("CC", "CFLAGS", "LDFLAGS")]
         config = (
-            f"{config} Cython={Cython.__version__} {environment}\n"
+            f"{config} Cython={Cython.__version__} numpy={numpy.__version__} {environment}\n"
             f"{DIRECTIVES}\n{MACROS}\n{UNIX_FLAGS}\n{MSVC_FLAGS}\n"
         )
         changed = not STAMP.exists() or STAMP.read_text() != config
