@@ -114,7 +114,8 @@ class BuildKernels(build_ext):
 
         environment = [os.environ.get(name) for name in ("CC", "CFLAGS", "LDFLAGS")]
         config = (
-            f"{config} Cython={Cython.__version__} numpy={numpy.__version__} {environment}\n"
+            f"{config} Cython={Cython.__version__} numpy={numpy.__version__} "
+            f"{environment}\n"
             f"{DIRECTIVES}\n{MACROS}\n{UNIX_FLAGS}\n{MSVC_FLAGS}\n"
         )
         changed = not STAMP.exists() or STAMP.read_text() != config
