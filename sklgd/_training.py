@@ -189,6 +189,7 @@ class Training:
         self.bind()
 
     def bind(self):
+        """Make the compiled loop for the present rule and coordinates."""
         state, metric = self.state, self.state.plan.metric
         self.descent = Descent(
             self.problem,
