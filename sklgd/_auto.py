@@ -26,7 +26,7 @@ from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
 
 # Rows that are looked at together: temporary arrays stay in the cache.
-BLOCK = 4096
+BLOCK = 2048
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
 # Batch descent is chosen up to so many entries of X times outputs: there an epoch takes
@@ -228,21 +228,25 @@ def largest_eigenvalue(data, centre, scale):
     rows = data.rows
     if len(rows) > EIGEN_ROWS:
         rows = rows[:: -(-len(rows) // EIGEN_ROWS)]
-    everything = len(rows) == data.X.shape[0]
-    sample = data.X if everything else data.X[rows]
-    s = np.ones(len(rows)) if data.weights is None else data.weights[rows]
-    s = s / max(s.sum(), np.finfo(float).tiny)
+    total = len(rows) if data.weights is None else data.weights[rows].sum()
     v = np.random.RandomState(0).standard_normal(data.X.shape[1]) * (scale > 0.0)
     largest = 1.0
     for iteration in range(12):
         norm = float(np.linalg.norm(v))
         if iteration:
             largest = max(largest, norm)
-        if not 0.0 < norm < np.inf:
+        if not 0.0 < norm < np.inf or not total > 0.0:
             break
-        v = scale * (v / norm)
-        r = s * (sample @ v - centre @ v)
-        v = scale * (sample.T @ r - centre * r.sum())
+        u = scale * (v / norm)
+        shift = centre @ u
+        product, residual = np.zeros_like(v), 0.0
+        for part, block in row_blocks(data.X, rows):
+            r = block @ u - shift
+            if data.weights is not None:
+                r *= data.weights[part]
+            product += block.T @ r
+            residual += r.sum()
+        v = scale * (product - centre * residual) / total
     return largest
 
 
