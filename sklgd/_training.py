@@ -217,7 +217,9 @@ class Training:
         rows, n_batches = batches(n, state.plan.batch_size)
         order = None
         if self.shuffle and not self.full:
-            order = self.data.rows[state.rng.permutation(n)]
+            order = state.rng.permutation(n).astype(np.intp, copy=False)
+            if not self.data.everything:
+                order = self.data.rows[order]
         X = self.data.X
         entries = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
         entries = max(1, entries * self.data.n_outputs)
