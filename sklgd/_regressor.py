@@ -217,7 +217,6 @@ class GDRegressor(RegressorMixin, BaseGD):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = False
         return tags
 
     def fit(

@@ -7,6 +7,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
 import pytest
+import reference
 from reference import LOSSES
 
 
@@ -34,6 +35,21 @@ def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed
     # Every class occurs, whatever the seed.
     y[: max(n_outputs, 2)] = np.arange(max(n_outputs, 2))
     return X, y
+
+
+def objective(model, X, y, coef=None, weight=None):
+    """F by the oracle, at the model's coefficients or at given ones."""
+    params = model.get_params()
+    coef = (model.coef_, model.intercept_) if coef is None else coef
+    return reference.objective(
+        *(X, y, *coef),
+        loss=model.loss,
+        loss_params={k: params[k] for k in LOSSES[model.loss].params},
+        penalty=model.penalty,
+        alpha=model.alpha,
+        l1_ratio=model.l1_ratio,
+        sample_weight=weight,
+    )
 
 
 @pytest.fixture

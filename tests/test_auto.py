@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse as sp
+from conftest import objective
 from scipy.optimize import minimize
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._auto import Statistics
+from sklgd._validation import canonical
 from sklgd.optimizers import OPTIMIZERS, SGD
 from sklgd.schedules import SCHEDULES, Constant
 
@@ -43,18 +46,6 @@ def estimator(name, **settings):
 
 def default_loss(y):
     return "squared_error" if y.dtype.kind == "f" else "log_loss"
-
-
-def objective(model, X, y):
-    params = model.get_params()
-    return reference.objective(
-        *(X, y, model.coef_, model.intercept_),
-        loss=model.loss,
-        loss_params={k: params[k] for k in reference.LOSSES[model.loss].params},
-        penalty=model.penalty,
-        alpha=model.alpha,
-        l1_ratio=model.l1_ratio,
-    )
 
 
 def range_of_objective(X, y, loss, alpha=1e-4):
@@ -376,3 +367,84 @@ def test_penalty_is_the_raw_one(penalty):
     best = objective(textbook, X, y)
     assert objective(reached, X, y) == pytest.approx(best, rel=1e-5)
     assert (reached.coef_ == 0).any() == (penalty != "l2")
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("batch_size", [16, "full"])
+def test_without_intercept(storage, batch_size):
+    """No centring then: the intercept stays zero and the optimum is reached."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) * [1.0, 50.0, 0.1] + [4.0, 0.0, 1.0]
+    y = X @ [1.0, 0.02, -3.0] + 0.1 * rng.normal(size=200)
+    model = GDRegressor(
+        fit_intercept=False, alpha=1e-6, batch_size=batch_size, tol=1e-8, random_state=0
+    ).fit(storage(X), y)
+    assert model.intercept_ == 0.0
+    exact = np.linalg.solve(X.T @ X / 200 + 1e-6 * np.eye(3), X.T @ y / 200)
+    best = objective(model, X, y, (exact, np.zeros(1)))
+    start = objective(model, X, y, (0.0 * exact, np.zeros(1)))
+    assert objective(model, X, y) - best < 1e-3 * (start - best)
+
+
+def test_rounding_is_no_spread():
+    """A constant column with the last digits off must not get a huge weight."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    X[:, 1] = 1e8 + rng.integers(0, 3, 300) * np.spacing(1e8)
+    y = X[:, 0] + 0.5 * rng.normal(size=300)
+    assert np.ptp(X[:, 1]) > 0.0
+    model = GDRegressor(penalty=None, random_state=0).fit(X, y)
+    assert model.coef_[1] == 0.0
+    assert abs(model.coef_[0] - 1.0) < 0.2
+
+
+def test_duplicate_entries():
+    """An entry given in two parts counts as their sum in the statistics, too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 4)) * [1.0, 10.0, 1.0, 100.0]
+    y = X @ [1.0, 0.1, -1.0, 0.02] + 0.1 * rng.normal(size=100)
+    indices = np.tile(np.repeat(np.arange(4), 2), 100)
+    data = np.column_stack([3.0 * X.ravel(), -2.0 * X.ravel()]).ravel()
+    parts = sp.csr_array((data, indices, np.arange(0, 801, 8)), shape=X.shape)
+    model = GDRegressor(random_state=0)
+    whole = model.fit(sp.csr_array(X), y).coef_.copy()
+    np.testing.assert_allclose(model.fit(parts, y).coef_, whole, rtol=1e-9)
+    assert parts.nnz == 800
+    merged = canonical(parts)
+    assert merged.nnz == 400 and merged.has_canonical_format
+
+
+def test_the_callers_matrix_is_left_alone():
+    """Neither its arrays are replaced nor notes made on it by us."""
+    rng = np.random.default_rng(0)
+    X = sp.random_array((60, 5), density=0.5, format="csr", rng=rng)
+    strided = np.repeat(X.data, 2)[::2]
+    X = sp.csr_array((strided, X.indices, X.indptr), shape=X.shape, copy=False)
+    arrays = [X.data, X.indices, X.indptr]
+    canonical(X)
+    assert "_has_canonical_format" not in vars(X)
+    assert all(
+        a is b for a, b in zip(arrays, [X.data, X.indices, X.indptr], strict=True)
+    )
+    assert canonical(X).data.flags.c_contiguous
+
+
+@pytest.mark.parametrize("change", ["mean", "var", "z_unit", None])
+def test_when_a_metric_is_renewed(change):
+    """Statistics ask for a new metric when a size doubles or a mean moves away."""
+    values = {
+        "weight": 10.0,
+        "mean": np.array([1.0, 5.0]),
+        "var": np.array([4.0, 0.25]),
+        "z_unit": np.ones(1),
+        "loss_unit": np.ones(1),
+    }
+    old = Statistics(**values)
+    assert old.equals(Statistics(**values)) and not old.differs(old)
+    if change is None:
+        slightly = Statistics(**values | {"mean": np.array([2.0, 5.2])})
+        assert not slightly.differs(old) and not slightly.equals(old)
+    else:
+        factor = {"mean": 1.5, "var": 5.0, "z_unit": 2.5}[change]
+        new = Statistics(**values | {change: factor * values[change]})
+        assert new.differs(old) and not new.equals(old)

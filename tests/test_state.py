@@ -451,30 +451,64 @@ def test_parameters_may_change_between_calls():
     assert np.abs(epochs(model, X, y, 20).coef_).max() < 0.2
 
 
-@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
-@pytest.mark.parametrize("penalty", ["l2", "l1"])
-def test_interrupted_call(cls, penalty):
-    """Ctrl-C inside a call leaves the coefficients of the call before."""
-    X, y = problem(cls)
+class Interruptible:
+    """A constant step size that Ctrl-C can hit at a given step."""
 
-    def interrupt(t):
-        if t > 2 * N:
+    def __init__(self):
+        self.at = np.inf
+
+    def __call__(self, t):
+        if t > self.at:
             raise KeyboardInterrupt
         return 0.01
 
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_interrupted_call(cls, penalty, monkeypatch):
+    """Ctrl-C in the middle of a call leaves the coefficients of the call before."""
+    monkeypatch.setattr("sklgd._training.CHUNK_ROWS", 8)
+    X, y = problem(cls)
+    step = Interruptible()
     model = cls(
-        optimizer="sgd", batch_size=1, penalty=penalty, learning_rate=interrupt,
-        random_state=0,
+        optimizer="sgd", batch_size=1, penalty=penalty, learning_rate=step,
+        shuffle=False, tol=None,
     )  # fmt: skip
+    twice = clone(model).set_params(max_iter=2).fit(X, y)
     epochs(model, X, y, 2)
-    before = model.coef_.copy()
+    step.at = 2 * N + 20
     with pytest.raises(KeyboardInterrupt):
         model.partial_fit(X, y)
-    np.testing.assert_array_equal(model.coef_, before)
-    model.set_params(learning_rate=1e-12).partial_fit(X, y)
-    np.testing.assert_allclose(model.coef_, before, rtol=1e-6, atol=1e-8)
-    fresh = clone(model).set_params(learning_rate=interrupt, tol=None)
+    np.testing.assert_array_equal(model.coef_, twice.coef_)
+    # ... and the next call goes on from them, not from the middle of that call.
+    step.at = np.inf
+    model.partial_fit(X, y)
+    np.testing.assert_array_equal(model.coef_, twice.partial_fit(X, y).coef_)
+    fresh = clone(model)
+    step.at = 20
+    fresh.set_params(learning_rate=step)
     with pytest.raises(KeyboardInterrupt):
         fresh.fit(X, y)
     with pytest.raises(NotFittedError):
         fresh.predict(X)
+
+
+def test_steps_of_a_stream_fall():
+    """On a long noisy stream a step moves the coefficients less and less."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(32_000, 3))
+    y = X @ [1.0, -1.0, 0.5] + rng.normal(size=len(X))
+
+    def movement(model):
+        moved = []
+        for i in range(0, 3200, 32):
+            before = model.coef_.copy()
+            model.partial_fit(X[i : i + 32], y[i : i + 32])
+            moved.append(np.abs(model.coef_ - before).mean())
+        return np.mean(moved)
+
+    model = GDRegressor(random_state=0)
+    stream(model, X, y, 3200, 1)
+    early = movement(model)
+    stream(model, X, y, 3200, 8)
+    assert movement(model) < 0.7 * early

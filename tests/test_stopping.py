@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import reference
-from conftest import make_problem
+from conftest import make_problem, objective
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
@@ -25,21 +25,6 @@ quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarnin
 def estimator(loss, **settings):
     return (GDRegressor if loss in REGRESSION else GDClassifier)(
         loss, **{"random_state": 0} | settings
-    )
-
-
-def objective(model, X, y, coef=None, weight=None):
-    """F by the oracle, at the model's coefficients or at given ones."""
-    params = model.get_params()
-    coef = (model.coef_, model.intercept_) if coef is None else coef
-    return reference.objective(
-        *(X, y, *coef),
-        loss=model.loss,
-        loss_params={k: params[k] for k in reference.LOSSES[model.loss].params},
-        penalty=model.penalty,
-        alpha=model.alpha,
-        l1_ratio=model.l1_ratio,
-        sample_weight=weight,
     )
 
 
