@@ -11,7 +11,7 @@ row is the intercept, which takes part in every rule but is never penalised.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax, wrightomega
 
 # --------------------------------------------------------------------------------------
 # Losses: functions (y, z, **params) -> (value, derivative in z), element by element
@@ -121,6 +121,69 @@ def softmax_cross_entropy(codes, z):
     return value, softmax(z, axis=1) - onehot
 
 
+def tweedie_curvature(y, z, power=1.5):
+    return (2 - power) * np.exp((2 - power) * z) - y * (1 - power) * np.exp(
+        (1 - power) * z
+    )
+
+
+# Second derivatives (y, z, **params); of losses made of lines it is zero.
+CURVATURES = {
+    squared_error: lambda y, z: np.ones_like(z),
+    huber: lambda y, z, epsilon=0.1: 1.0 * (np.abs(z - y) <= epsilon),
+    squared_epsilon_insensitive: lambda y, z, epsilon=0.1: (
+        2.0 * (np.abs(z - y) > epsilon)
+    ),
+    poisson: lambda y, z: np.exp(z),
+    gamma: lambda y, z: y * np.exp(-z),
+    tweedie: tweedie_curvature,
+    logistic: lambda y, z: expit(z) * expit(-z),
+    squared_hinge: lambda y, z: 2.0 * (y * z < 1.0),
+    modified_huber: lambda y, z: 2.0 * (np.abs(y * z) < 1.0),
+}
+
+
+# (x, dx/dz, a, b) of each kink max(a x, b x) that a loss made of lines adds up.
+KINKS = {
+    absolute_error: lambda y, z: [(z - y, 1.0, -1.0, 1.0)],
+    quantile: lambda y, z, quantile=0.5: [(z - y, 1.0, -quantile, 1.0 - quantile)],
+    epsilon_insensitive: lambda y, z, epsilon=0.1: [
+        (z - y - epsilon, 1.0, 0.0, 1.0),
+        (y - z - epsilon, -1.0, 0.0, 1.0),
+    ],
+    hinge: lambda y, z: [(1.0 - y * z, -y, 0.0, 1.0)],
+    perceptron: lambda y, z: [(-y * z, -y, 0.0, 1.0)],
+}
+
+
+def bisect(increasing, low, high):
+    """The point where an increasing function changes its sign, element by element."""
+    for _ in range(120):
+        middle = 0.5 * (low + high)
+        if np.all((middle == low) | (middle == high)):
+            break
+        above = increasing(middle) > 0.0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return 0.5 * (low + high)
+
+
+def prox_softmax(codes, z0, q):
+    """Prox of q times the multinomial loss, through the normaliser L = logsumexp(z).
+
+    z + q exp(z - L) = z0 + q onehot has the solution q exp(z - L) = omega(z0 +
+    q onehot + log q - L) with Wright's omega, and these add up to q.
+    """
+    a = z0 + q * (np.arange(z0.shape[1]) == np.asarray(codes)[:, None])
+    top = a.max(axis=1, keepdims=True)
+    L = bisect(
+        lambda L: q - wrightomega(a + np.log(q) - L).sum(axis=1, keepdims=True),
+        top - q - 1.0,
+        top + np.log(z0.shape[1]) + 1.0,
+    )
+    z = a - wrightomega(a + np.log(q) - L)
+    return z, (z0 - z) / q
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss of the registry.
@@ -142,15 +205,66 @@ class Loss:
         K = 1 and class codes when K >= 3: softmax for the logistic loss, one problem
         per class (the class against the rest) for the others, their values added up.
         """
-        if self.task == "classification":
-            if z.shape[1] == 1:
-                y = np.reshape(y, (-1, 1))
-            elif self.function is logistic:
-                return softmax_cross_entropy(y, z)
-            else:
-                y = np.where(np.arange(z.shape[1]) == np.asarray(y)[:, None], 1.0, -1.0)
-        value, gradient = self.function(y, z, **params)
+        if self.function is logistic and z.shape[1] > 1:
+            return softmax_cross_entropy(y, z)
+        value, gradient = self.function(self.targets(y, z), z, **params)
         return value.sum(axis=1), gradient
+
+    def targets(self, y, z):
+        """Targets shaped like z: signs, class against the rest, for classification."""
+        if self.task == "regression":
+            return y
+        if z.shape[1] == 1:
+            return np.reshape(y, (-1, 1))
+        return np.where(np.arange(z.shape[1]) == np.asarray(y)[:, None], 1.0, -1.0)
+
+    def curvature(self, y, z, **params):
+        """Second derivatives of each output; p (1 - p) for the softmax."""
+        if self.function is logistic and z.shape[1] > 1:
+            return softmax(z, axis=1) * (1.0 - softmax(z, axis=1))
+        if self.kinks(**params):
+            return np.zeros_like(z)
+        return CURVATURES[self.function](self.targets(y, z), z, **params)
+
+    def smoothed(self, y, z, softness, **params):
+        """Kinks max(a x, b x) with a logarithmic barrier on their dual variables c.
+
+        max_c c x + e log((c - a) (b - c) / w^2), w = (b - a) / 2: Boyd & Vandenberghe
+        (2004), section 11.2. Returns values, derivatives in z, and what is lost by c
+        not being the best one: the sum of max(a x, b x) - c x.
+        """
+        value, slope, lost = np.zeros((3, *z.shape))
+        for x, dx, a, b in KINKS[self.function](self.targets(y, z), z, **params):
+            with np.errstate(divide="ignore"):
+                c = bisect(
+                    lambda c, x=x, a=a, b=b: (
+                        softness / (b - c) - softness / (c - a) - x
+                    ),
+                    np.full(z.shape, a),
+                    np.full(z.shape, b),
+                )
+            w = 0.5 * (b - a)
+            value += c * x + softness * np.log((c - a) * (b - c) / w**2)
+            slope += c * dx
+            lost += np.maximum(a * x, b * x) - c * x
+        return value, slope, lost
+
+    def prox(self, y, z0, q, **params):
+        """Moreau (1965): the z that minimises q l(y, z) + (z - z0)^2 / 2.
+
+        Returns z and (z0 - z) / q, a subgradient at z. q is a column of positive
+        numbers. The root of z - z0 + q l'(z) is no further from z0 than q |l'(z0)|.
+        """
+        if self.function is logistic and z0.shape[1] > 1:
+            return prox_softmax(y, z0, q)
+        y = self.targets(y, z0)
+        reach = q * np.abs(self.function(y, z0, **params)[1]) + 10.0 + np.abs(y)
+        z = bisect(
+            lambda z: z - z0 + q * self.function(y, z, **params)[1],
+            z0 - reach,
+            z0 + reach,
+        )
+        return z, (z0 - z) / q
 
 
 LOSSES = {
@@ -555,6 +669,145 @@ def descend(
     return w[:-1].T.copy(), w[-1].copy()
 
 
+class SAGA:
+    """Defazio, Bach & Lacoste-Julien (2014), eqs. (1) and (2)."""
+
+    def step(self, w, rows, problem, eta):
+        c, x = problem.slopes(w, rows), problem.X1[rows]
+        change = x.T @ (c - problem.table[rows])
+        w = problem.prox(w - eta * (change + problem.G), eta)
+        problem.G = problem.G + change / len(problem.X1)
+        problem.table[rows] = c
+        return w
+
+    def report(self, w, problem, eta):
+        return w
+
+
+class PointSAGA:
+    """Defazio (2016), algorithm 1; the penalty's prox comes first.
+
+    With an l1 penalty the reported point is that of the penalty's prox.
+    """
+
+    def step(self, w, rows, problem, eta):
+        x, old = problem.X1[rows], problem.table[rows]
+        v = problem.prox(w - eta * problem.G, eta) + eta * x.T @ old
+        c = problem.implicit_slopes(x @ v, rows, eta * np.sum(x**2))
+        problem.G = problem.G + x.T @ (c - old) / len(problem.X1)
+        problem.table[rows] = c
+        return v - eta * x.T @ c
+
+    def report(self, w, problem, eta):
+        if not problem.l1.any():
+            return w
+        step = problem.prox(w - eta * problem.G, eta)
+        return np.vstack([step[:-1], w[-1:]])
+
+
+class SVRG(SAGA):
+    """Johnson & Zhang (2013); prox: Xiao & Zhang (2014). The table stays."""
+
+    def step(self, w, rows, problem, eta):
+        change = problem.slopes(w, rows) - problem.table[rows]
+        g = problem.X1[rows].T @ change / len(rows) + problem.G
+        return problem.prox(w - eta * g, eta)
+
+
+VARIANCE_REDUCED = {"saga": SAGA, "point_saga": PointSAGA, "svrg": SVRG}
+
+
+class FiniteSum:
+    """Rows, slopes s_i l'(x_i.w) of all of them at some point, and their mean."""
+
+    def __init__(self, X, y, loss, loss_params, weights, fit_intercept, l1, l2):
+        self.X1 = np.column_stack([X, np.full(len(X), float(fit_intercept))])
+        self.targets, self.n_outputs = _targets(y, loss)
+        self.loss, self.params, self.s = LOSSES[loss], loss_params or {}, weights
+        penalised = np.append(np.ones(X.shape[1]), 0.0)[:, None]
+        self.l1, self.l2 = l1 * penalised, l2 * penalised
+
+    def slopes(self, w, rows):
+        z = self.X1[rows] @ w
+        _, dz = self.loss.evaluate(self.targets[rows], z, **self.params)
+        return self.s[rows, None] * dz
+
+    def implicit_slopes(self, z, rows, q):
+        if q == 0.0 or self.s[rows] == 0.0:
+            _, c = self.loss.evaluate(self.targets[rows], z, **self.params)
+        else:
+            q = q * self.s[rows, None]
+            _, c = self.loss.prox(self.targets[rows], z, q, **self.params)
+        return self.s[rows, None] * c
+
+    def prox(self, w, eta):
+        return soft_threshold(w, eta * self.l1) / (1.0 + eta * self.l2)
+
+    def take_snapshot(self, w):
+        self.table = self.slopes(w, np.arange(len(self.X1)))
+        self.G = self.X1.T @ self.table / len(self.X1)
+
+
+def reduce_variance(
+    X,
+    y,
+    *,
+    optimizer,
+    loss="squared_error",
+    loss_params=None,
+    eta=0.01,
+    penalty="l2",
+    alpha=1e-4,
+    l1_ratio=0.15,
+    batch_size=1,
+    n_epochs=1,
+    sample_weight=None,
+    fit_intercept=True,
+):
+    """SAGA, Point-SAGA and SVRG from w = 0, rows in their order; as `descend`.
+
+    ``eta`` is a number or a function of the number of an epoch's first step.
+    """
+    X = np.asarray(X, dtype=float)
+    n = len(X)
+    problem = FiniteSum(
+        X,
+        y,
+        loss,
+        loss_params,
+        _weights(sample_weight, n),
+        fit_intercept,
+        *penalty_strengths(penalty, alpha, l1_ratio),
+    )
+    method = VARIANCE_REDUCED[optimizer]()
+    w = np.zeros((X.shape[1] + 1, problem.n_outputs))
+    for epoch in range(n_epochs):
+        if epoch == 0 or optimizer == "svrg":
+            problem.take_snapshot(w)
+        step_size = eta(1 + epoch * -(-n // batch_size)) if callable(eta) else eta
+        for start in range(0, n, batch_size):
+            rows = np.arange(start, min(start + batch_size, n))
+            w = method.step(w, rows, problem, step_size)
+    w = method.report(w, problem, step_size)
+    return w[:-1].T.copy(), w[-1].copy()
+
+
+def whiten(X, sample_weight, h, ridge, damping):
+    """R and M = mean of ((1-damping) h + damping) x x' + ridge, with R' M R = 1.
+
+    Whitening by the curvature (Newton's metric) with damping towards the bound of the
+    curvature, one (Levenberg 1944; the bound: Boehning 1992). x is a row of the
+    weighted-centred X, and one.
+    """
+    s = _weights(sample_weight, len(X))
+    x = np.column_stack([X - np.average(X, axis=0, weights=s), np.ones(len(X))])
+    weights = s * ((1.0 - damping) * h + damping)
+    M = x.T @ (weights[:, None] * x) / len(X)
+    M[:-1, :-1] += ridge * np.eye(X.shape[1])
+    values, vectors = np.linalg.eigh(M)
+    return vectors / np.sqrt(values), M
+
+
 def objective(
     X,
     y,
@@ -585,3 +838,209 @@ def distance(a, b):
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     assert a.size == b.size
     return np.max(np.abs(a.ravel() - b.ravel())) / np.max(np.abs(b))
+
+
+# --------------------------------------------------------------------------------------
+# Second moments
+# --------------------------------------------------------------------------------------
+
+
+def weighted_gram(X, h=None, subset=None, centre=None):
+    """sum h (x - mu)(x - mu)', sum h (x - mu) and sum h over the rows of a subset."""
+    rows = np.arange(len(X)) if subset is None else subset
+    h = np.ones(len(rows)) if h is None else h[rows]
+    X = X[rows] - (0.0 if centre is None else centre)
+    return (X.T * h) @ X, h @ X, h.sum()
+
+
+def column_statistics(X, sample_weight=None, subset=None):
+    """Sum of the weights; weighted mean and variance of the columns."""
+    rows = np.arange(len(X)) if subset is None else subset
+    s = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
+    mean = s @ X[rows] / s.sum()
+    return s.sum(), mean, s @ (X[rows] - mean) ** 2 / s.sum()
+
+
+def softmax_hessian(X, p, sample_weight=None, subset=None, centre=None):
+    """Hessian of the summed softmax losses: Boehning (1992), equation 2.2.
+
+    Kronecker products of (x - mu, 1)(x - mu, 1)' and diag(p) - p p', row by row.
+    """
+    n, K = p.shape
+    s = np.ones(n) if sample_weight is None else sample_weight
+    X = np.column_stack([X - (0.0 if centre is None else centre), np.ones(n)])
+    H = np.zeros((X.shape[1] * K, X.shape[1] * K))
+    for i in range(n) if subset is None else subset:
+        H += s[i] * np.kron(np.outer(X[i], X[i]), np.diag(p[i]) - np.outer(p[i], p[i]))
+    return H
+
+
+# --------------------------------------------------------------------------------------
+# Batch methods: all rows, in coordinates u with w_k = S_k u_k, b_k = S_bk u_bk - mu.w_k
+# --------------------------------------------------------------------------------------
+
+
+class Objective:
+    """F as a function of u, of shape (n_features + 1, n_outputs), and its derivatives.
+
+    ``A`` of shape (n_samples, n_features + 1, n_outputs) holds the rows in the
+    coordinates: z_ik = A_ik . u_k. Without ``centre`` and ``scale`` u is (w, b).
+    """
+
+    def __init__(
+        self,
+        X,
+        y,
+        *,
+        loss="squared_error",
+        loss_params=None,
+        penalty="l2",
+        alpha=1e-4,
+        l1_ratio=0.15,
+        sample_weight=None,
+        fit_intercept=True,
+        centre=None,
+        scale=None,
+    ):
+        n, d = X.shape
+        self.targets, K = _targets(y, loss)
+        self.loss, self.params = LOSSES[loss], loss_params or {}
+        self.coupled = loss == "log_loss" and K > 1
+        self.s = _weights(sample_weight, n)
+        self.centre = np.zeros(d) if centre is None else centre
+        self.scale = np.ones((d + 1, K)) if scale is None else scale
+        rows = np.column_stack([X - self.centre, np.full(n, float(fit_intercept))])
+        self.A = rows[:, :, None] * self.scale
+        l1, l2 = penalty_strengths(penalty, alpha, l1_ratio)
+        self.l1, self.l2 = l1 * np.abs(self.scale), l2 * self.scale**2
+        self.l1[-1] = self.l2[-1] = 0.0
+
+    def to_position(self, coef, intercept):
+        """u of coefficients (n_outputs, n_features) and intercepts."""
+        coef = np.atleast_2d(coef)
+        full = np.vstack([coef.T, np.atleast_1d(intercept) + coef @ self.centre])
+        return full / self.scale
+
+    def to_raw(self, u):
+        """(coef, intercept) of u."""
+        w, b = (self.scale * u)[:-1], (self.scale * u)[-1]
+        return w.T, b - self.centre @ w
+
+    def margins(self, u):
+        return np.einsum("ijk,jk->ik", self.A, u)
+
+    def smooth(self, u):
+        """F without the l1 penalty."""
+        value, _ = self.loss.evaluate(self.targets, self.margins(u), **self.params)
+        return np.mean(self.s * value) + 0.5 * np.sum(self.l2 * u**2)
+
+    def value(self, u):
+        return self.smooth(u) + np.sum(self.l1 * np.abs(u))
+
+    def gradient(self, u):
+        """Of F without the l1 penalty."""
+        _, dz = self.loss.evaluate(self.targets, self.margins(u), **self.params)
+        g = np.einsum("ijk,ik->jk", self.A, self.s[:, None] * dz) / len(self.s)
+        return g + self.l2 * u
+
+    def hessian(self, u):
+        """Of F without the l1 penalty, of shape (n_features + 1, n_outputs) twice."""
+        z, (n, d, K) = self.margins(u), self.A.shape
+        if self.coupled:  # Boehning (1992), equation 2.2
+            p = softmax(z, axis=1)
+            h = p[:, :, None] * (np.eye(K) - p[:, None, :])
+        else:
+            h = np.eye(K) * self.loss.curvature(self.targets, z, **self.params)[:, None]
+        H = np.zeros((d, K, d, K))
+        for k, m in np.argwhere(h.any(axis=0)):
+            weight = self.s * h[:, k, m] / n
+            H[:, k, :, m] = (self.A[:, :, k].T * weight) @ self.A[:, :, m]
+        np.einsum("jkjk->jk", H)[...] += self.l2
+        return H
+
+
+def line_minimum(F, u, p):
+    """t >= 0 at which F without l1 is least on u + t p: a root of its slope."""
+
+    def slope(t):
+        return np.vdot(p, F.gradient(u + t * p))
+
+    far = 1.0
+    while slope(far) < 0.0 and far < 1e6:
+        far *= 2.0
+    return bisect(slope, 0.0, far)
+
+
+def newton(F, u, n_iter=100, accuracy=1e-15):
+    """u += t p, p = -H^-1 g: Nocedal & Wright (2006), equation 2.15, exact t.
+
+    Ends when half of -g.p, the decrease that the model promises, is down to rounding.
+    """
+    for _ in range(n_iter):
+        g = F.gradient(u)
+        H = F.hessian(u).reshape(g.size, g.size)
+        p = -np.linalg.lstsq(H, g.ravel(), rcond=1e-14)[0].reshape(g.shape)
+        if -0.5 * np.vdot(g, p) <= accuracy * abs(F.value(u)):
+            break
+        u = u + line_minimum(F, u, p) * p
+    return u
+
+
+def two_loop(pairs, g):
+    """H g by the two-loop recursion: Nocedal (1980); Nocedal & Wright, algorithm 7.4.
+
+    ``pairs`` are (s, y), the oldest first. The first matrix is gamma I with gamma =
+    s.y / y.y of the last pair (equation 7.20), one without pairs.
+    """
+    q, weights = g.copy(), []
+    for s, y in reversed(pairs):
+        weights.append(np.vdot(s, q) / np.vdot(s, y))
+        q -= weights[-1] * y
+    if pairs:
+        s, y = pairs[-1]
+        q *= np.vdot(s, y) / np.vdot(y, y)
+    for s, y in pairs:
+        q += (weights.pop() - np.vdot(y, q) / np.vdot(s, y)) * s
+    return q
+
+
+def fista(F, u, n_iter, growth=1.1):
+    """Beck & Teboulle (2009), equations 4.1 to 4.3 with backtracking, with restarts.
+
+    The step size grows by ``growth`` before each search. The momentum starts afresh
+    where a step turns against it (O'Donoghue & Candes 2015, gradient scheme); a step
+    that raises F is not made, and the next goes without momentum (function scheme).
+    """
+    theta, t, last = 1.0, 1.0, u
+    for _ in range(n_iter):
+        t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t**2))
+        y = u + (t - 1.0) / t_next * (u - last)
+        g, smooth = F.gradient(y), F.smooth(y)
+        theta *= growth
+        while True:
+            new = soft_threshold(y - theta * g, theta * F.l1)
+            step = new - y
+            bound = smooth + np.vdot(g, step) + 0.5 * np.vdot(step, step) / theta
+            if F.smooth(new) <= bound + 1e-13 * abs(bound):
+                break
+            theta *= 0.5
+        if F.value(new) > F.value(u) + 1e-13 * abs(F.value(u)):
+            last, t = u, 1.0
+            continue
+        t = 1.0 if np.vdot(y - new, new - u) > 0.0 else t_next
+        last, u = u, new
+    return u
+
+
+def l1_model(B, g, u, l1, n_sweeps=2000):
+    """The p that minimises g.p + p'B p / 2 + sum l1 |u + p|, one coordinate at a time.
+
+    Friedman, Hastie & Tibshirani (2010), equation 5.
+    """
+    p = np.zeros_like(g)
+    for _ in range(n_sweeps):
+        for j in np.flatnonzero(np.diag(B) > 0.0):
+            slope = g[j] + B[j] @ p
+            z = u[j] + p[j] - slope / B[j, j]
+            p[j] = soft_threshold(z, l1[j] / B[j, j]) - u[j]
+    return p

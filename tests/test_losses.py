@@ -275,6 +275,268 @@ def test_one_vs_rest_is_one_problem_per_class(name):
     assert_allclose(dz, np.column_stack([g for _, g in singles]), rtol=1e-13)
 
 
+# --------------------------------------------------------------------------------------
+# Proximal operator
+# --------------------------------------------------------------------------------------
+
+
+def slopes_around(loss, y, z, reach):
+    """Least and largest derivative in each output within ``reach`` of z."""
+    ends = [loss.evaluate(y, z + sign * reach)[1] for sign in (-1.0, 0.0, 1.0)]
+    return np.minimum.reduce(ends), np.maximum.reduce(ends)
+
+
+@variants
+@outputs
+def test_prox_equals_the_oracle(name, params, n_outputs, rng):
+    y, z0 = draw(name, n_outputs, seed=3)
+    q = 10.0 ** rng.uniform(-2, 2, size=len(z0))
+    z, c = LOSSES[name](**params).prox(y, z0, q)
+    expected, slope = reference.LOSSES[name].prox(y, z0, q[:, None], **params)
+    if name == "tweedie" and params.get("power", 1.5) in (0.0, 3.0):
+        # Not convex: there may be several stationary points.
+        same = np.abs(z - expected) < 1e-6
+        assert same.mean() > 0.9
+        z, c, expected, slope = z[same], c[same], expected[same], slope[same]
+    assert_allclose(z, expected, rtol=1e-11, atol=1e-11)
+    assert_allclose(c, slope, rtol=1e-9, atol=1e-9)
+
+
+@variants
+@outputs
+def test_prox_is_optimal(name, params, n_outputs, rng):
+    """z + q c = z0 and c is a slope at z, for steps and predictions of any size."""
+    n = 2000
+    y = draw(name, n_outputs, n=n, seed=4)[0]
+    q = 10.0 ** rng.uniform(-12, 12, size=n)
+    size = 10.0 ** rng.uniform(-8, 8, size=(n, n_outputs))
+    z0 = rng.choice([-1.0, 1.0], size=size.shape) * size
+    loss = LOSSES[name](**params)
+    z, c = loss.prox(y, z0, q)
+    target = y if loss.task == "regression" else 0.0
+    scale = np.abs(z0) + np.abs(z) + q[:, None] * np.abs(c) + np.abs(target)
+    assert np.max(np.abs(z + q[:, None] * c - z0) / scale) < 2e-14
+    if name == "log_loss" and n_outputs > 1:
+        # The outputs are coupled: a digit of the largest counts for all.
+        reach = 1e-15 * scale.max(axis=1, keepdims=True)
+        assert np.all(np.abs(c - loss.evaluate(y, z)[1]) <= reach + 1e-14)
+        assert_allclose(c.sum(axis=1), 0.0, atol=1e-15)
+    else:
+        low, high = slopes_around(
+            loss, y, z, 1e-13 * (np.abs(z) + np.abs(target) + 1e-3)
+        )
+        tolerance = 1e-10 * np.abs(c) + 1e-300
+        assert np.all(low - tolerance <= c)
+        assert np.all(c <= high + tolerance)
+
+
+@variants
+@outputs
+def test_prox_of_no_step(name, params, n_outputs):
+    y, z0 = draw(name, n_outputs, seed=5)
+    z, c = LOSSES[name](**params).prox(y, z0, 0.0)
+    assert_allclose(z, z0, rtol=0)
+    assert_allclose(c, LOSSES[name](**params).evaluate(y, z0)[1], atol=1e-15)
+    with pytest.raises(ValueError, match="q must be"):
+        LOSSES[name](**params).prox(y, z0, -1.0)
+
+
+def test_prox_keeps_the_digits_of_small_slopes():
+    """A row far on the right side of a logistic loss still has its tiny slope."""
+    _, c = LOSSES["log_loss"]().prox(np.ones(1), [[50.0]], 1.0)
+    assert_allclose(c, -np.exp(-50.0), rtol=1e-12)
+    _, c = LOSSES["log_loss"]().prox(np.ones(1), [[0.0, 50.0, 0.0]], 1.0)
+    assert_allclose(c, np.exp(-50.0) * np.array([[1.0, -2.0, 1.0]]), rtol=1e-12)
+
+
+# --------------------------------------------------------------------------------------
+# Second derivatives
+# --------------------------------------------------------------------------------------
+
+
+@variants
+@outputs
+def test_curvature_equals_the_oracle(name, params, n_outputs, rng):
+    y, z = draw(name, n_outputs, seed=6)
+    weight = rng.random(len(z)) * (rng.random(len(z)) < 0.8)
+    loss = LOSSES[name](**params)
+    expected = reference.LOSSES[name].curvature(y, z, **params)
+    h = loss.curvature(y, z)
+    assert h.shape == z.shape
+    assert_allclose(h, expected, rtol=1e-12, atol=1e-15)
+    assert_allclose(loss.curvature(y, z, weight), weight[:, None] * h, rtol=1e-14)
+    # The convex losses are not steeper than they say.
+    assert h.max() <= loss.bound(n_outputs)
+
+
+def check_numerical_curvature(loss, y, z):
+    """Curvature is the change of the slope wherever the slope has no kink."""
+    gradient, curvature = (lambda z: loss.evaluate(y, z)[1]), loss.curvature(y, z)
+    step = 1e-6
+    for k in range(z.shape[1]):
+        shift = step * (np.arange(z.shape[1]) == k)
+        numerical = (gradient(z + shift) - gradient(z - shift))[:, k] / (2 * step)
+        jump = np.abs(loss.curvature(y, z + shift) - loss.curvature(y, z - shift))
+        regular = jump[:, k] < 0.05 * (1.0 + np.abs(curvature[:, k]))
+        assert regular.mean() > 0.9
+        rounding = 1e-8 * max(1.0, np.max(np.abs(gradient(z))))
+        assert_allclose(
+            curvature[regular, k], numerical[regular], rtol=1e-6, atol=rounding
+        )
+
+
+@variants
+@outputs
+def test_numerical_curvature(name, params, n_outputs):
+    y, z = draw(name, n_outputs, n=300, seed=7)
+    check_numerical_curvature(LOSSES[name](**params), y, z)
+
+
+@variants
+def test_bound_is_reached(name, params):
+    """No smaller number bounds the second derivative."""
+    loss = LOSSES[name](**params)
+    z = np.linspace(-60.0, 60.0, 2001)[:, None]
+    y = np.ones(z.shape if loss.task == "regression" else len(z))
+    largest = loss.curvature(y, z).max()
+    if reference.LOSSES[name].kinks(**params):
+        assert loss.bound() == np.inf
+    elif name in LOG_LINK:
+        assert loss.bound() == np.inf
+        assert largest > 1e12
+    else:
+        assert largest == pytest.approx(loss.bound(), rel=1e-12)
+
+
+def test_bound_of_softmax():
+    """Boehning (1992): the Hessian is at most (I - 11'/K) / 2."""
+    rng = np.random.default_rng(0)
+    loss = LOSSES["log_loss"]()
+    for z in [*rng.normal(scale=2.0, size=(20, 4)), [50.0, 50.0, 0.0, 0.0]]:
+        p = softmax(z)
+        hessian = np.diag(p) - np.outer(p, p)
+        assert_allclose(loss.curvature([0.0], [z])[0], np.diag(hessian), atol=1e-15)
+        assert np.linalg.eigvalsh(hessian)[-1] <= loss.bound(4) + 1e-15
+    # Two classes that share everything reach it.
+    assert np.linalg.eigvalsh(hessian)[-1] == pytest.approx(loss.bound(4))
+
+
+def test_curvature_keeps_the_digits_of_sure_predictions():
+    h = LOSSES["log_loss"]().curvature([0.0], [[60.0, 0.0, -5.0]])
+    assert_allclose(h[0, 0], np.exp(-60.0) + np.exp(-65.0), rtol=1e-12, atol=0)
+    assert_allclose(h[0, 1], np.exp(-60.0), rtol=1e-12, atol=0)
+    h = LOSSES["log_loss"]().curvature([-1.0], [[60.0]])
+    assert_allclose(h, np.exp(-60.0), rtol=1e-12, atol=0)
+
+
+@variants
+@outputs
+def test_rows_without_weight_count_nothing(name, params, n_outputs):
+    y, z = draw(name, n_outputs, n=3)
+    z[1] = [np.nan, np.inf, -np.inf, 1e300][:n_outputs]
+    weight = np.array([1.0, 0.0, 1.0])
+    loss = LOSSES[name](**params)
+    losses = [loss, loss.smoothed(0.1)] if hasattr(loss, "smoothed") else [loss]
+    for loss in losses:
+        assert np.all(loss.evaluate(y, z, weight)[1][1] == 0.0)
+        assert np.all(loss.curvature(y, z, weight)[1] == 0.0)
+        assert np.all(np.isfinite(loss.curvature(y, z, weight)))
+
+
+# --------------------------------------------------------------------------------------
+# The piecewise linear losses with a barrier
+# --------------------------------------------------------------------------------------
+
+KINKED = [v for v in VARIANTS if reference.LOSSES[v[0]].kinks(**v[1])]
+kinked = pytest.mark.parametrize(
+    ("name", "params"), KINKED, ids=lambda v: v if isinstance(v, str) else str(v)
+)
+softnesses = pytest.mark.parametrize("softness", [1e-3, 0.3, 5.0])
+
+
+def test_kinked_losses_can_be_smoothed():
+    for name, cls in LOSSES.items():
+        assert hasattr(cls, "smoothed") == bool(reference.LOSSES[name].kinks())
+
+
+@kinked
+@outputs
+@softnesses
+def test_barrier_equals_the_oracle(name, params, n_outputs, softness):
+    y, z = draw(name, n_outputs, seed=8)
+    soft = LOSSES[name](**params).smoothed(softness)
+    assert type(soft) is LOSSES[name]
+    assert soft.softness == softness
+    value, slope, lost = reference.LOSSES[name].smoothed(y, z, softness, **params)
+    # The oracle's c, within a rounding error of a bound, has a logarithm of few digits.
+    assert_allclose(row_values(soft, y, z), value.sum(axis=1), rtol=1e-7, atol=1e-7)
+    assert_allclose(soft.evaluate(y, z)[1], slope, rtol=1e-7, atol=1e-7)
+    # Below the loss; and a slope is off by no more than costs e for each kink.
+    exact = row_values(LOSSES[name](**params), y, z)
+    assert np.all(row_values(soft, y, z) <= exact + 1e-14)
+    assert np.all(lost <= soft.n_kinks * softness * (1 + 1e-9) + 1e-12)
+    # Far from its kinks, in units of e, it has the slope of the loss.
+    sharp = LOSSES[name](**params).smoothed(1e-13)
+    away = np.ones(len(z), dtype=bool)
+    targets = reference.LOSSES[name].targets(y, z)
+    for x, *_ in reference.KINKS[reference.LOSSES[name].function](targets, z, **params):
+        away &= (np.abs(x) > 1e-3).all(axis=1)
+    assert away.any()
+    plain = LOSSES[name](**params).evaluate(y, z)[1]
+    assert_allclose(sharp.evaluate(y, z)[1][away], plain[away], atol=1e-8)
+
+
+@kinked
+@outputs
+@softnesses
+def test_barrier_derivatives(name, params, n_outputs, softness):
+    y, z = draw(name, n_outputs, n=300, seed=10)
+    soft = LOSSES[name](**params).smoothed(softness)
+    step = 1e-6
+    assert soft.bound() == 0.5 / softness
+    for k in range(n_outputs):
+        shift = step * (np.arange(n_outputs) == k)
+        up, down = row_values(soft, y, z + shift), row_values(soft, y, z - shift)
+        slope = soft.evaluate(y, z)[1][:, k]
+        # The slope bends by at most step times the bound in between.
+        tolerance = step * soft.bound() + 1e-7
+        assert_allclose(slope, (up - down) / (2 * step), atol=tolerance)
+        up, down = (
+            soft.evaluate(y, z + t)[1][:, k] for t in (1e-3 * shift, -1e-3 * shift)
+        )
+        h = soft.curvature(y, z)[:, k]
+        assert_allclose(h, (up - down) / (2e-3 * step), rtol=1e-3, atol=1e-4 / softness)
+        assert np.all(h > 0.0) and np.all(h <= soft.bound() * (1 + 1e-12))
+
+
+@kinked
+@outputs
+def test_prox_is_that_of_the_loss_itself(name, params, n_outputs, rng):
+    y, z0 = draw(name, n_outputs, n=500, seed=11)
+    q = 10.0 ** rng.uniform(-12, 4, size=len(z0))
+    loss = LOSSES[name](**params)
+    for a, b in zip(
+        loss.smoothed(0.3).prox(y, z0, q), loss.prox(y, z0, q), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@kinked
+def test_barrier_keeps_its_weight(name, params):
+    y, z = draw(name, 1)
+    loss = LOSSES[name](**params)
+    soft = loss.smoothed(0.5)
+    twin = pickle.loads(pickle.dumps(soft))
+    assert twin.softness == 0.5
+    assert twin.evaluate(y, z)[0] == soft.evaluate(y, z)[0] != loss.evaluate(y, z)[0]
+    # The original is untouched, and softness 0 gives it back.
+    assert loss.softness == 0.0
+    assert soft.smoothed(0.0).evaluate(y, z)[0] == loss.evaluate(y, z)[0]
+    for wrong in (-1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="softness"):
+            loss.smoothed(wrong)
+
+
 # scikit-learn's metrics give the mean over rows; deviances are twice the loss and leave
 # out terms in y alone, so differences between two predictions are compared.
 PUBLIC = {

@@ -9,7 +9,7 @@ fused list and one in the registration at the end; parameter checks, tests and
 documentation read the registry `LOSSES`.
 """
 cimport cython
-from libc.math cimport INFINITY, exp, fabs, log, log1p
+from libc.math cimport exp, fabs, fmax, fmin, log, log1p, sqrt, INFINITY
 
 import numpy as np
 
@@ -20,13 +20,103 @@ LOSSES = {}
 # stay finite for any raw prediction, so that divergence is seen, not NaN.
 cdef double EXP_MAX = 700.0
 
+cdef double LOG2 = 0.6931471805599453
+
+# A bound on the iterations of a prox; few are needed, bisection takes most.
+cdef int PROX_STEPS = 100
+
 
 cdef inline double bounded_exp(double x) noexcept nogil:
     return exp(x if x < EXP_MAX else EXP_MAX)
 
 
+# A kink of a piecewise linear loss, max(a x, b x) with slopes a <= 0 <= b, and how it
+# is smoothed: max_c c x + e log((c - a)(b - c)/w^2), w = (b - a)/2, the dual variable c
+# being kept inside [a, b] by a logarithmic barrier, as interior-point methods do. The
+# slope is c = (a + b)/2 + s with x = 2 e s/(w^2 - s^2).
+
+cdef inline double ramp(double x, double e, double a, double b) noexcept nogil:
+    cdef double w = 0.5 * (b - a), r = sqrt(e * e + x * x * w * w)
+    return 0.5 * (a + b) + x * w * w / (e + r)
+
+
+cdef inline double ramp_value(
+        double x, double e, double a, double b) noexcept nogil:
+    cdef double w = 0.5 * (b - a), r = sqrt(e * e + x * x * w * w)
+    return (0.5 * (a + b) + x * w * w / (e + r)) * x + e * log(2.0 * e / (e + r))
+
+
+cdef inline double ramp_curvature(
+        double x, double e, double a, double b) noexcept nogil:
+    cdef double w = 0.5 * (b - a), r = sqrt(e * e + x * x * w * w), s, q
+    if e == 0.0 or w == 0.0:
+        return 0.0
+    s = x * w * w / (e + r)
+    q = 2.0 * e * w * w / (e + r)       # w^2 - s^2
+    return q * q / (2.0 * e * (w * w + s * s))
+
+
+cdef inline double kink_prox(
+        double z0, double kink, double q, double a, double b,
+        double* c) noexcept nogil:
+    """z with z + q c = z0, c in [a, b] the slope at z of the loss itself."""
+    cdef double x = z0 - kink
+    c[0] = a if x <= q * a else (b if x >= q * b else x / q)
+    if c[0] == a or c[0] == b:
+        return z0 - q * c[0]
+    return kink
+
+
+cdef inline double subtract_exp(double A, double b) noexcept nogil:
+    """The solution z of z + b exp(z) = A for b >= 0.
+
+    With w = b exp(z) it is w + log w = A + log b, the Wright omega function:
+    two steps of Fritsch, Shafer and Crowley (Communications of the ACM 16,
+    1973, algorithm 443), each of which raises the error to the fourth power,
+    from the starting points of Lawrence, Corless and Jeffrey (ACM TOMS 38,
+    2012, algorithm 917).
+    """
+    cdef double log_b = log(b), x = A + log_b, w, r, t, log_w
+    cdef int _
+    if x < -40.0:
+        # w = exp(x) (1 - exp(x) + ...); also b = 0.
+        return A - exp(x)
+    if x < -1.0:
+        w = exp(x)
+    elif x < 4.0:
+        t = x - 1.0
+        w = 1.0 + t * (0.5 + t * (1.0 / 16.0 - t / 192.0))
+    else:
+        t = log(x)
+        w = x - t + t / x
+    for _ in range(2):
+        log_w = log(w)
+        r = x - w - log_w
+        t = (1.0 + w) * (1.0 + w + 2.0 / 3.0 * r)
+        w *= 1.0 + r / (1.0 + w) * (t - 0.5 * r) / (t - r)
+    # For large w the difference would cancel, for small w the logarithm.
+    return A - w if w < 1.0 else log(w) - log_b
+
+
+cdef inline double log_prox_start(double a, double q) noexcept nogil:
+    """A guess of the root of m = a + q / (1 + exp(m)) for m > 0, large q."""
+    # Two fixed-point steps of m = log(q / (m - a) - 1).
+    cdef double m = log1p(q / (1.0 + fabs(a)))
+    m = fmax(m, a + 1e-3)
+    return log1p(q / (m - a))
+
+
+cdef inline double subgradient(
+        double slope, double size, double z0, double z, double q) noexcept nogil:
+    """(z0 - z) / q or the slope at z, whichever loses fewer digits.
+
+    ``size`` is that of the terms whose difference ``slope`` is.
+    """
+    return slope if q * size < fabs(z0) + fabs(z) else (z0 - z) / q
+
+
 cdef class Loss:
-    """A loss l(y, z), convex in z.
+    """A loss l(y, z), convex in z (Tweedie: for 1 <= power <= 2 only).
 
     Class attributes
     ----------------
@@ -37,6 +127,8 @@ cdef class Loss:
         Constructor arguments, taken from the estimator's parameters.
     smooth : bool
         True if the gradient is Lipschitz continuous on bounded sets.
+    steady : bool
+        True if the second derivative is continuous, too.
     link : {"identity", "log"}
         The prediction is z or exp(z).
     has_proba : bool
@@ -50,6 +142,7 @@ cdef class Loss:
     task = "regression"
     params = ()
     smooth = True
+    steady = True
     link = "identity"
     has_proba = False
     degenerate = False
@@ -83,28 +176,120 @@ cdef class Loss:
         total : float
         gradient : ndarray of shape (n_samples, n_outputs)
         """
-        z_in = np.ascontiguousarray(z, dtype=np.float64)
-        cdef double[:, ::1] z_view = z_in.reshape(len(z_in), -1).copy()
-        cdef double[::1] y_view = np.array(y, dtype=np.float64).ravel()
-        cdef double[::1] s_view = None
-        cdef const double* s = NULL
+        y_in, z_in, s_in = self._checked(y, z, sample_weight)
+        cdef double[::1] y_view = y_in, s_view = s_in
+        cdef double[:, ::1] z_view = z_in
         cdef Py_ssize_t m = z_view.shape[0], K = z_view.shape[1]
         g = np.zeros((m, K))
         cdef double[:, ::1] g_view = g
-        if y_view.shape[0] != (m * K if self.task == "regression" else m):
-            raise ValueError(
-                f"y has {y_view.shape[0]} values for {m} rows and {K} outputs"
-            )
         if m == 0:
             return 0.0, g.reshape(np.shape(z))
-        if sample_weight is not None:
-            s_view = np.array(sample_weight, dtype=np.float64).ravel()
-            if s_view.shape[0] != m:
-                raise ValueError(f"sample_weight has {s_view.shape[0]} values, not {m}")
-            s = &s_view[0]
         total = self.evaluate_batch(
-            &y_view[0], &z_view[0, 0], s, &g_view[0, 0], m, K, True)
+            &y_view[0], &z_view[0, 0], &s_view[0], &g_view[0, 0], m, K, True)
         return total, g.reshape(np.shape(z))
+
+    def curvature(self, y, z, sample_weight=None):
+        """Weighted second derivatives with respect to z, output by output.
+
+        Parameters
+        ----------
+        y, z, sample_weight : arrays
+            As in `evaluate`.
+
+        Returns
+        -------
+        h : ndarray of shape (n_samples, n_outputs)
+            d2l/dz_k^2: one side's where the slope has a kink, 0 for a piecewise
+            linear loss, p_k (1 - p_k) for the softmax.
+        """
+        y_in, z_in, s_in = self._checked(y, z, sample_weight)
+        cdef double[::1] y_view = y_in, s_view = s_in
+        cdef double[:, ::1] z_view = z_in
+        cdef Py_ssize_t m = z_view.shape[0], K = z_view.shape[1]
+        h = np.zeros((m, K))
+        cdef double[:, ::1] h_view = h
+        if m > 0:
+            self.curvature_batch(
+                &y_view[0], &z_view[0, 0], &s_view[0], &h_view[0, 0], m, K)
+        return h.reshape(np.shape(z))
+
+    def bound(self, n_outputs=1):
+        """Least upper bound of the second derivative: infinity unless overridden.
+
+        For the softmax: of the eigenvalues of the Hessian with respect to z.
+        """
+        return INFINITY
+
+    def _checked(self, y, z, sample_weight=None):
+        """Contiguous copies of y (flat), z (2d) and weights that fit together."""
+        z = np.array(z, dtype=np.float64, order="C")
+        z = z.reshape(len(z), -1)
+        y = np.array(y, dtype=np.float64).ravel()
+        m, K = z.shape
+        if len(y) != (m * K if self.task == "regression" else m):
+            raise ValueError(f"y has {len(y)} values for {m} rows and {K} outputs")
+        if sample_weight is None:
+            return y, z, np.ones(m)
+        sample_weight = np.array(sample_weight, dtype=np.float64).ravel()
+        if len(sample_weight) != m:
+            raise ValueError(f"sample_weight has {len(sample_weight)} values, not {m}")
+        return y, z, sample_weight
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        """Second derivatives h = s_i d2l/dz_k^2 (m, K), overwritten.
+
+        Where the slope has a kink, h is one of the two sides'; a piecewise
+        linear loss has 0 everywhere. Softmax: the diagonal of the Hessian,
+        s_i p_k (1 - p_k). y, s and weights of zero as in `evaluate_batch`; the
+        caller owns all buffers, h may be z. Nothing is checked.
+        """
+        pass
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        """Proximal step of one row: z (K,) and c (K,) with z + q c = z0.
+
+        c is the gradient of the loss at z (a subgradient where it has a kink),
+        found without dividing by q where that would lose digits, so that q may
+        be tiny or huge. y points at K targets for regression, at one value for
+        classification, as in `evaluate_batch`; q >= 0. The caller owns all
+        buffers; z may be z0, c neither of them. Nothing is checked.
+        """
+        pass
+
+    def prox(self, y, z0, q):
+        """Proximal operator of q l: z minimising q l(y, z) + (z - z0)^2 / 2.
+
+        Parameters
+        ----------
+        y : array
+            As in `evaluate`.
+        z0 : array of shape (n_samples, n_outputs)
+        q : float or array of shape (n_samples,)
+            Zero or more.
+
+        Returns
+        -------
+        z, c : ndarrays of shape (n_samples, n_outputs)
+            The minimiser, and the (sub)gradient there: z + q c = z0.
+        """
+        if not np.all(np.asarray(q) >= 0.0):
+            raise ValueError("q must be zero or more")
+        y_in, z0_in, q_in = self._checked(y, z0, np.broadcast_to(q, (len(z0),)))
+        cdef double[::1] y_view = y_in, q_view = q_in
+        cdef double[:, ::1] z0_view = z0_in
+        cdef Py_ssize_t i, m = z0_view.shape[0], K = z0_view.shape[1]
+        cdef Py_ssize_t width = K if self.task == "regression" else 1
+        z, c = np.empty((m, K)), np.empty((m, K))
+        cdef double[:, ::1] z_view = z, c_view = c
+        for i in range(m):
+            self.prox_row(
+                &y_view[i * width], &z0_view[i, 0], q_view[i], &z_view[i, 0],
+                &c_view[i, 0], K)
+        return z.reshape(np.shape(z0)), c.reshape(np.shape(z0))
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Raw predictions of the best constant model, shape (n_outputs,).
@@ -155,6 +340,58 @@ cdef class Loss:
         return type(self), tuple(getattr(self, p) for p in self.params)
 
 
+cdef class PiecewiseLinear(Loss):
+    """A loss with kinks, exact or smoothed.
+
+    Attributes
+    ----------
+    softness : float
+        e of `smoothed`; 0 for the loss itself.
+    n_kinks : int
+        Kinks of l(y, .).
+    """
+
+    smooth = steady = False
+    n_kinks = 1
+    cdef readonly double softness
+
+    def smoothed(self, double softness):
+        """The loss with the barrier e log((c - a)(b - c)/w^2) on each kink's dual c.
+
+        A kink max(a x, b x), w = (b - a)/2, becomes max_c c x + e log(...): smooth and
+        convex, at most max(a x, b x). The minimiser of a penalised sum of such losses
+        with weights of sum one has an objective of the losses themselves that is at
+        most ``n_kinks * e`` above the optimum, because (b - c) x and (c - a) |x| are at
+        most e (Boyd and Vandenberghe, "Convex optimization", 2004, section 11.2).
+        `prox`, `null_model` and `units` stay those of the loss itself.
+
+        Parameters
+        ----------
+        softness : float
+            e in units of the loss, zero or more; 0 gives the loss itself.
+
+        Returns
+        -------
+        loss : Loss
+            A new object of the same class.
+        """
+        if not 0.0 <= softness < INFINITY:
+            raise ValueError(f"softness must be finite and >= 0, got {softness}")
+        loss = type(self)(*(getattr(self, p) for p in self.params))
+        (<PiecewiseLinear> loss).softness = softness
+        return loss
+
+    def bound(self, n_outputs=1):
+        """1/(2 e), which no kink with slopes in [-1, 1] exceeds; infinity unsmoothed."""
+        return 0.5 / self.softness if self.softness > 0.0 else INFINITY
+
+    def __reduce__(self):
+        return (*super().__reduce__(), self.softness)
+
+    def __setstate__(self, softness):
+        self.softness = softness
+
+
 # ----------------------------------------------------------------------------
 # Pointwise losses (regression)
 # ----------------------------------------------------------------------------
@@ -178,10 +415,32 @@ cdef class SquaredError(Loss):
     cdef inline double slope(self, double y, double z) noexcept nogil:
         return z - y
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return 1.0
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        c[0] = (z0 - y) / (1.0 + q)
+        return (z0 + q * y) / (1.0 + q)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
+
+    def bound(self, n_outputs=1):
+        """One."""
+        return 1.0
 
     def units(self, y, sample_weight, null):
         """Mean absolute deviation from the constant model, and its square."""
@@ -212,6 +471,7 @@ cdef class Huber(Loss):
     """
 
     name = "huber"
+    steady = False
     params = ("epsilon",)
     cdef readonly double epsilon
 
@@ -232,10 +492,36 @@ cdef class Huber(Loss):
             return -self.epsilon
         return r
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return 1.0 if fabs(z - y) <= self.epsilon else 0.0
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double r = z0 - y
+        if fabs(r) > self.epsilon * (1.0 + q):
+            c[0] = self.epsilon if r > 0.0 else -self.epsilon
+            return z0 - q * c[0]
+        c[0] = r / (1.0 + q)
+        return (z0 + q * y) / (1.0 + q)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
+
+    def bound(self, n_outputs=1):
+        """One."""
+        return 1.0
 
     def units(self, y, sample_weight, null):
         """Deviation z, and min(z, epsilon) z: the loss grows like that."""
@@ -244,7 +530,7 @@ cdef class Huber(Loss):
 
 
 @cython.final
-cdef class EpsilonInsensitive(Loss):
+cdef class EpsilonInsensitive(PiecewiseLinear):
     """l = max(0, |z - y| - epsilon), the loss of support vector regression.
 
     Vapnik, "The Nature of Statistical Learning Theory", 1995, ch. 6.
@@ -263,7 +549,7 @@ cdef class EpsilonInsensitive(Loss):
 
     name = "epsilon_insensitive"
     params = ("epsilon",)
-    smooth = False
+    n_kinks = 2
     cdef readonly double epsilon
 
     def __init__(self, double epsilon=0.1):
@@ -271,19 +557,48 @@ cdef class EpsilonInsensitive(Loss):
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         cdef double r = fabs(z - y) - self.epsilon
+        if self.softness > 0.0:
+            return (ramp_value(z - y - self.epsilon, self.softness, 0.0, 1.0)
+                    + ramp_value(z - y + self.epsilon, self.softness, -1.0, 0.0))
         return r if not r <= 0.0 else 0.0
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
+        if self.softness > 0.0:
+            return (ramp(z - y - self.epsilon, self.softness, 0.0, 1.0)
+                    + ramp(z - y + self.epsilon, self.softness, -1.0, 0.0))
         if z - y > self.epsilon:
             return 1.0
         if y - z > self.epsilon:
             return -1.0
         return 0.0
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return (ramp_curvature(z - y - self.epsilon, self.softness, 0.0, 1.0)
+                + ramp_curvature(z - y + self.epsilon, self.softness, -1.0, 0.0))
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        if z0 > y + self.epsilon:
+            return kink_prox(z0, y + self.epsilon, q, 0.0, 1.0, c)
+        if z0 < y - self.epsilon:
+            return kink_prox(z0, y - self.epsilon, q, -1.0, 0.0, c)
+        c[0] = 0.0
+        return z0
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
         """Mean absolute deviation from the constant model, twice."""
@@ -308,6 +623,7 @@ cdef class SquaredEpsilonInsensitive(Loss):
     """
 
     name = "squared_epsilon_insensitive"
+    steady = False
     params = ("epsilon",)
     cdef readonly double epsilon
 
@@ -326,10 +642,37 @@ cdef class SquaredEpsilonInsensitive(Loss):
             return 2.0 * (r + self.epsilon)
         return 0.0
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return 2.0 if fabs(z - y) > self.epsilon else 0.0
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double r = z0 - y, edge
+        if fabs(r) <= self.epsilon:
+            c[0] = 0.0
+            return z0
+        edge = y + self.epsilon if r > 0.0 else y - self.epsilon
+        c[0] = 2.0 * (z0 - edge) / (1.0 + 2.0 * q)
+        return (z0 + 2.0 * q * edge) / (1.0 + 2.0 * q)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
+
+    def bound(self, n_outputs=1):
+        """Two."""
+        return 2.0
 
     def units(self, y, sample_weight, null):
         """Mean absolute deviation from the constant model, and twice its square."""
@@ -338,7 +681,7 @@ cdef class SquaredEpsilonInsensitive(Loss):
 
 
 @cython.final
-cdef class AbsoluteError(Loss):
+cdef class AbsoluteError(PiecewiseLinear):
     """l = |z - y|; its minimiser is the median. The gradient at 0 is 0.
 
     Examples
@@ -349,18 +692,38 @@ cdef class AbsoluteError(Loss):
     """
 
     name = "absolute_error"
-    smooth = False
 
     cdef inline double value(self, double y, double z) noexcept nogil:
+        if self.softness > 0.0:
+            return ramp_value(z - y, self.softness, -1.0, 1.0)
         return fabs(z - y)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
+        if self.softness > 0.0:
+            return ramp(z - y, self.softness, -1.0, 1.0)
         return <double> (z > y) - <double> (z < y)
+
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return ramp_curvature(z - y, self.softness, -1.0, 1.0)
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        return kink_prox(z0, y, q, -1.0, 1.0, c)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
         """Mean absolute deviation from the constant model, twice."""
@@ -373,7 +736,7 @@ cdef class AbsoluteError(Loss):
 
 
 @cython.final
-cdef class Quantile(Loss):
+cdef class Quantile(PiecewiseLinear):
     """Pinball loss: with r = y - z, l = q r for r >= 0, else (q - 1) r.
 
     Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
@@ -392,7 +755,6 @@ cdef class Quantile(Loss):
 
     name = "quantile"
     params = ("quantile",)
-    smooth = False
     cdef readonly double quantile
 
     def __init__(self, double quantile=0.5):
@@ -400,19 +762,41 @@ cdef class Quantile(Loss):
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         cdef double r = y - z
+        if self.softness > 0.0:
+            return ramp_value(z - y, self.softness, -self.quantile, 1.0 - self.quantile)
         return self.quantile * r if r >= 0.0 else (self.quantile - 1.0) * r
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
+        if self.softness > 0.0:
+            return ramp(z - y, self.softness, -self.quantile, 1.0 - self.quantile)
         if z < y:
             return -self.quantile
         if z > y:
             return 1.0 - self.quantile
         return 0.0
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return ramp_curvature(
+            z - y, self.softness, -self.quantile, 1.0 - self.quantile)
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        return kink_prox(z0, y, q, -self.quantile, 1.0 - self.quantile, c)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
         """Mean absolute deviation from the constant model, twice."""
@@ -446,10 +830,30 @@ cdef class Poisson(Loss):
     cdef inline double slope(self, double y, double z) noexcept nogil:
         return bounded_exp(z) - y
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return bounded_exp(z)
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double z = subtract_exp(z0 + q * y, q)
+        cdef double mu = bounded_exp(z)
+        c[0] = subgradient(mu - y, mu + y, z0, z, q)
+        return z
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
         """One, and the mean of y: the second derivative at the constant model."""
@@ -486,10 +890,31 @@ cdef class Gamma(Loss):
     cdef inline double slope(self, double y, double z) noexcept nogil:
         return 1.0 - y * bounded_exp(-z)
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return y * bounded_exp(-z)
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        # In -z the equation is that of the Poisson loss.
+        cdef double z = -subtract_exp(q - z0, q * y)
+        cdef double ratio = y * bounded_exp(-z)
+        c[0] = subgradient(1.0 - ratio, 1.0 + ratio, z0, z, q)
+        return z
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
 
     def domain(self):
         """Positive targets."""
@@ -551,10 +976,82 @@ cdef class Tweedie(Loss):
             return bounded_exp((2.0 - p) * z) - y * bounded_exp((1.0 - p) * z)
         return bounded_exp((1.0 - p) * z) * (bounded_exp(z) - y)
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        cdef double p = self.power
+        return ((2.0 - p) * bounded_exp((2.0 - p) * z)
+                - (1.0 - p) * y * bounded_exp((1.0 - p) * z))
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double p = self.power, low, high, z, f, size, a, b, step, last
+        cdef int _
+        if p == 0.0 and y <= 0.0:
+            # Both terms are positive and one of them is at least half the sum.
+            low = fmin(subtract_exp(2.0 * z0, 4.0 * q) / 2.0,
+                       subtract_exp(z0, -2.0 * q * y))
+            high = z0
+        elif y <= 0.0:
+            # One exponential only; p < 2, as y = 0.
+            low = high = subtract_exp((2.0 - p) * z0, (2.0 - p) * q) / (2.0 - p)
+        elif z0 > log(y):
+            low, high = log(y), z0
+            if p < 2.0:
+                # slope <= exp((2-p) z); at least half of that from 2 y on.
+                a = (2.0 - p) * z0
+                b = (2.0 - p) * q
+                low = fmax(low, subtract_exp(a, b) / (2.0 - p))
+                high = fmin(high, fmax(
+                    log(y) + LOG2, subtract_exp(a, 0.5 * b) / (2.0 - p)))
+        else:
+            low, high = z0, log(y)
+            if p > 1.0:
+                a = (1.0 - p) * z0
+                b = (p - 1.0) * q * y
+                high = fmin(high, subtract_exp(a, b) / (1.0 - p))
+                low = fmax(low, fmin(
+                    log(y) - LOG2, subtract_exp(a, 0.5 * b) / (1.0 - p)))
+        z = 0.5 * (low + high)
+        size = 0.0
+        last = INFINITY
+        # Newton steps; halving where they leave the bracket or crawl.
+        for _ in range(PROX_STEPS):
+            size = (bounded_exp((2.0 - p) * z)
+                    + fabs(y) * bounded_exp((1.0 - p) * z))
+            f = z - z0 + q * self.slope(y, z)
+            if f > 0.0:
+                high = z
+            else:
+                low = z
+            step = -f / (1.0 + q * self.second(y, z))
+            if not fabs(f) > 4e-16 * (fabs(z) + fabs(z0) + q * size):
+                # Rounding is all that is left.
+                break
+            if low <= z + step <= high and (
+                    fabs(step) < 0.5 * fabs(last) or step * last <= 0.0):
+                last = step
+            else:
+                step = 0.5 * (low + high) - z
+                last = high - low
+            z += step
+            if step == 0.0:
+                break
+        c[0] = subgradient(self.slope(y, z), size, z0, z, q)
+        return z
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return pointwise(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_pointwise(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
         """One, and the second derivative at the constant model."""
@@ -576,7 +1073,7 @@ cdef class Tweedie(Loss):
 # ----------------------------------------------------------------------------
 
 @cython.final
-cdef class Hinge(Loss):
+cdef class Hinge(PiecewiseLinear):
     """l = max(0, 1 - y z), the loss of the linear support vector machine.
 
     At the kink y z = 1 the gradient is -y, as in SGDClassifier.
@@ -590,18 +1087,43 @@ cdef class Hinge(Loss):
 
     name = "hinge"
     task = "classification"
-    smooth = False
 
     cdef inline double value(self, double y, double z) noexcept nogil:
-        return 1.0 - y * z if not y * z > 1.0 else 0.0
+        # Exact first: both are then without mispredicted branches.
+        cdef double out = 1.0 - y * z if not y * z > 1.0 else 0.0
+        if self.softness > 0.0:
+            out = ramp_value(y * z - 1.0, self.softness, -1.0, 0.0)
+        return out
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
-        return -y if not y * z > 1.0 else 0.0
+        cdef double c = -y if not y * z > 1.0 else 0.0
+        if self.softness > 0.0:
+            c = y * ramp(y * z - 1.0, self.softness, -1.0, 0.0)
+        return c
+
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return ramp_curvature(y * z - 1.0, self.softness, -1.0, 0.0)
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double d, m = kink_prox(y * z0, 1.0, q, -1.0, 0.0, &d)
+        c[0] = y * d
+        return y * m
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return margins(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_margins(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_margins(self, y, z0, q, z, c, K)
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """The sign of the heavier side, output by output."""
@@ -610,7 +1132,7 @@ cdef class Hinge(Loss):
 
 
 @cython.final
-cdef class Perceptron(Loss):
+cdef class Perceptron(PiecewiseLinear):
     """l = max(0, -y z). Rosenblatt 1958; hinge with threshold 0.
 
     Examples
@@ -622,19 +1144,44 @@ cdef class Perceptron(Loss):
 
     name = "perceptron"
     task = "classification"
-    smooth = False
     degenerate = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
-        return -y * z if not y * z > 0.0 else 0.0
+        # Exact first: both are then without mispredicted branches.
+        cdef double out = -y * z if not y * z > 0.0 else 0.0
+        if self.softness > 0.0:
+            out = ramp_value(y * z, self.softness, -1.0, 0.0)
+        return out
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
-        return -y if not y * z > 0.0 else 0.0
+        cdef double c = -y if not y * z > 0.0 else 0.0
+        if self.softness > 0.0:
+            c = y * ramp(y * z, self.softness, -1.0, 0.0)
+        return c
+
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return ramp_curvature(y * z, self.softness, -1.0, 0.0)
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double d, m = kink_prox(y * z0, 0.0, q, -1.0, 0.0, &d)
+        c[0] = y * d
+        return y * m
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return margins(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_margins(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_margins(self, y, z0, q, z, c, K)
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Zero: the loss vanishes there."""
@@ -653,6 +1200,7 @@ cdef class SquaredHinge(Loss):
     """
 
     name = "squared_hinge"
+    steady = False
     task = "classification"
 
     cdef inline double value(self, double y, double z) noexcept nogil:
@@ -663,10 +1211,36 @@ cdef class SquaredHinge(Loss):
         cdef double r = 1.0 - y * z
         return -2.0 * y * r if not r <= 0.0 else 0.0
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return 2.0 if y * z < 1.0 else 0.0
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double r = 1.0 - y * z0
+        if r <= 0.0:
+            c[0] = 0.0
+            return z0
+        c[0] = -2.0 * y * r / (1.0 + 2.0 * q)
+        return (z0 + 2.0 * q * y) / (1.0 + 2.0 * q)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return margins(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_margins(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_margins(self, y, z0, q, z, c, K)
+
+    def bound(self, n_outputs=1):
+        """Two."""
+        return 2.0
 
     def units(self, y, sample_weight, null):
         """One, and the largest second derivative."""
@@ -692,6 +1266,7 @@ cdef class ModifiedHuber(Loss):
     """
 
     name = "modified_huber"
+    steady = False
     task = "classification"
     has_proba = True
 
@@ -711,10 +1286,39 @@ cdef class ModifiedHuber(Loss):
             return -2.0 * y * (1.0 - r)
         return -4.0 * y
 
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        return 2.0 if -1.0 <= y * z < 1.0 else 0.0
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        cdef double r = y * z0
+        if r >= 1.0:
+            c[0] = 0.0
+            return z0
+        if r >= -1.0 - 4.0 * q:
+            c[0] = -2.0 * y * (1.0 - r) / (1.0 + 2.0 * q)
+            return (z0 + 2.0 * q * y) / (1.0 + 2.0 * q)
+        c[0] = -4.0 * y
+        return z0 + 4.0 * q * y
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         return margins(self, y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        curvature_margins(self, y, z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        prox_margins(self, y, z0, q, z, c, K)
+
+    def bound(self, n_outputs=1):
+        """Two."""
+        return 2.0
 
     def units(self, y, sample_weight, null):
         """One, and the largest second derivative."""
@@ -745,15 +1349,53 @@ cdef class LogLoss(Loss):
     has_proba = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
-        cdef double r = y * z
-        return log1p(exp(-r)) if r > 0.0 else log1p(exp(r)) - r
+        # One exponential for value and slope, and no branch around it.
+        cdef double r = y * z, e = exp(-fabs(r))
+        return log1p(e) + (0.0 if r > 0.0 else -r)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
-        cdef double r = y * z, e
-        if r > 0.0:
-            e = exp(-r)
-            return -y * e / (1.0 + e)
-        return -y / (1.0 + exp(r))
+        cdef double r = y * z, e = exp(-fabs(r))
+        return -y * ((e if r > 0.0 else 1.0) / (1.0 + e))
+
+    cdef inline double second(self, double y, double z) noexcept nogil:
+        cdef double e = exp(-fabs(z))
+        return e / ((1.0 + e) * (1.0 + e))
+
+    cdef inline double proximal(
+            self, double y, double z0, double q, double* c) noexcept nogil:
+        # In the margin: m = a + q / (1 + exp(m)). The equation keeps its form
+        # under (m, a) -> (-m, -a - q), so that m >= 0 can be assumed.
+        cdef double a = y * z0, m, p, v, f, df, ratio, step, sign = y
+        cdef int _
+        cdef bint mirrored = a < -0.5 * q
+        if mirrored:
+            a = -a - q
+            sign = -y
+        # Both are below the root, where Newton's method is monotone.
+        m = (a + 0.5 * q) / (1.0 + 0.25 * q)
+        if a > m:
+            m = a
+        if q > 8.0 and a < 700.0:
+            m = fmax(m, log_prox_start(a, q))
+        p = 0.0
+        for _ in range(PROX_STEPS):
+            p = exp(-m)
+            p /= 1.0 + p
+            v = p * (1.0 - p)
+            f = m - a - q * p
+            df = 1.0 + q * v
+            # Halley's method: f'' = -q v (1 - 2 p).
+            ratio = f / df
+            step = -ratio / (1.0 + 0.5 * ratio * q * v * (1.0 - 2.0 * p) / df)
+            if not m + step >= 0.0:
+                step = -m
+            m += step
+            # p at the new m, by Taylor's formula: the error is step^3 / 6.
+            p *= 1.0 - step * (1.0 - p) * (1.0 - 0.5 * step * (1.0 - 2.0 * p))
+            if fabs(step) <= 1e-5:
+                break
+        c[0] = -sign * p if not mirrored else -y * (1.0 - p)
+        return sign * m
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -761,6 +1403,26 @@ cdef class LogLoss(Loss):
         if K == 1:
             return margins(self, y, z, s, g, m, K, want_value)
         return softmax(y, z, s, g, m, K, want_value)
+
+    cdef void curvature_batch(
+            self, const double* y, const double* z, const double* s, double* h,
+            Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+        if K == 1:
+            curvature_margins(self, y, z, s, h, m, K)
+        else:
+            curvature_softmax(z, s, h, m, K)
+
+    cdef void prox_row(
+            self, const double* y, const double* z0, double q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        if K == 1:
+            prox_margins(self, y, z0, q, z, c, K)
+        else:
+            prox_softmax(y, z0, q, z, c, K)
+
+    def bound(self, n_outputs=1):
+        """A quarter; one half for the softmax (Boehning 1992)."""
+        return 0.25 if n_outputs == 1 else 0.5
 
     def units(self, y, sample_weight, null):
         """One, and the largest second derivative (softmax: Boehning 1992)."""
@@ -862,6 +1524,159 @@ cdef inline double softmax(
             gi[k] *= c / norm
         gi[code] -= c
     return total
+
+
+cdef inline void curvature_pointwise(
+        Pointwise loss, const double* y, const double* z, const double* s,
+        double* h, Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t i, k, j
+    cdef double c
+    for i in range(m):
+        c = 1.0 if s == NULL else s[i]
+        for k in range(K):
+            j = i * K + k
+            h[j] = 0.0 if c == 0.0 else c * loss.second(y[j], z[j])
+
+
+cdef inline void curvature_margins(
+        Margin loss, const double* y, const double* z, const double* s,
+        double* h, Py_ssize_t m, Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t i, k, j
+    cdef double c, sign
+    for i in range(m):
+        c = 1.0 if s == NULL else s[i]
+        for k in range(K):
+            j = i * K + k
+            sign = y[i] if K == 1 else (1.0 if y[i] == k else -1.0)
+            h[j] = 0.0 if c == 0.0 else c * loss.second(sign, z[j])
+
+
+cdef inline void curvature_softmax(
+        const double* z, const double* s, double* h, Py_ssize_t m,
+        Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t i, k, best
+    cdef double c, top, rest, norm
+    cdef const double* zi
+    cdef double* hi
+    for i in range(m):
+        c = 1.0 if s == NULL else s[i]
+        zi = z + i * K
+        hi = h + i * K
+        if c == 0.0:
+            for k in range(K):
+                hi[k] = 0.0
+            continue
+        best = 0
+        for k in range(1, K):
+            if not zi[k] <= zi[best]:
+                best = k
+        top = zi[best]
+        # The sum without its largest term, 1: 1 - p would lose digits.
+        rest = 0.0
+        for k in range(K):
+            if k != best:
+                hi[k] = exp(zi[k] - top)
+                rest += hi[k]
+        norm = 1.0 + rest
+        for k in range(K):
+            if k != best:
+                hi[k] = c * (hi[k] / norm) * ((norm - hi[k]) / norm)
+        hi[best] = c * rest / (norm * norm)
+
+
+cdef inline void prox_pointwise(
+        Pointwise loss, const double* y, const double* z0, double q, double* z,
+        double* c, Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(K):
+        if q > 0.0:
+            z[k] = loss.proximal(y[k], z0[k], q, c + k)
+        else:
+            z[k] = z0[k]
+            c[k] = loss.slope(y[k], z0[k])
+
+
+cdef inline void prox_margins(
+        Margin loss, const double* y, const double* z0, double q, double* z,
+        double* c, Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double sign
+    for k in range(K):
+        sign = y[0] if K == 1 else (1.0 if y[0] == k else -1.0)
+        if q > 0.0:
+            z[k] = loss.proximal(sign, z0[k], q, c + k)
+        else:
+            z[k] = z0[k]
+            c[k] = loss.slope(sign, z0[k])
+
+
+cdef void prox_softmax(
+        const double* y, const double* z0, double q, double* z, double* c,
+        Py_ssize_t K) noexcept nogil:
+    """Prox of log(sum_k exp z_k) - z_y, by Newton's method for one number.
+
+    Given the logarithm of the sum of exponentials, L, the outputs separate:
+    w_k = q p_k solves w_k + log w_k = z0_k + log q - L for k != y, and
+    d = q (1 - p_y) solves d - log(1 - d/q) = L - z0_y. L is the root of
+    sum_k w_k - d, which is decreasing and convex in L, so that from the second
+    step on Newton's method is monotone. Working with d and the other classes,
+    not with p_y, keeps the digits of a row that is well classified.
+    """
+    cdef Py_ssize_t k, code = <Py_ssize_t> y[0]
+    cdef double L, top = -INFINITY, total, f, df, step, left, s, v
+    cdef int _, __
+    for k in range(K):
+        if not z0[k] <= top:
+            top = z0[k]
+    total = 0.0
+    for k in range(K):
+        total += exp(z0[k] - top)
+    L = top + log(total)
+    if q <= 0.0:
+        total = 0.0
+        for k in range(K):
+            z[k] = z0[k]
+            if k != code:
+                c[k] = exp(z0[k] - L)
+                total += c[k]
+        c[code] = -total
+        return
+    for _ in range(PROX_STEPS):
+        total = 0.0
+        df = 0.0
+        for k in range(K):
+            if k != code:
+                # exp(z_k - L) is the probability.
+                c[k] = exp(subtract_exp(z0[k] - L, q))
+                total += c[k]
+                df += c[k] / (1.0 + q * c[k])
+        s = L - z0[code]
+        if s < 0.5 * q + LOG2:
+            # v = 1 - p_y < 1/2: convex, from above.
+            v = s / (1.0 + q)
+            for __ in range(PROX_STEPS):
+                step = (q * v - log1p(-v) - s) / (q + 1.0 / (1.0 - v))
+                v -= step
+                if fabs(step) <= 1e-8 * v:
+                    break
+            left = 1.0 - v
+        else:
+            left = exp(subtract_exp(q - s, q))
+            v = 1.0 - left
+        f = total - v
+        df += left / (1.0 + q * left)
+        step = f / df
+        if L + step < z0[code]:
+            step = z0[code] - L
+        L += step
+        if not fabs(step) > 1e-15 * (1.0 + fabs(L)):
+            break
+    # L is only known to its last digit: the sum of probabilities is better.
+    for k in range(K):
+        c[k] /= total + left
+    c[code] = -total / (total + left)
+    for k in range(K):
+        z[k] = z0[k] - q * c[k]
 
 
 # ----------------------------------------------------------------------------
