@@ -12,6 +12,9 @@ cdef class Rows:
     cdef const double* load(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, double* buffer) noexcept nogil
+    cdef void densify(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t end, double* buffer) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* block, const double* coef, Py_ssize_t K,
@@ -26,3 +29,20 @@ cdef class Rows:
     cdef void touched(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t* features) noexcept nogil
+    cdef void load_weighted(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* centre, const double* root, double* buffer) noexcept nogil
+    cdef void add_pairs(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t end_column, Py_ssize_t* cursor, const double* shift,
+        const double* h, double* values, double* gram) noexcept nogil
+    cdef void count_entries(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t* counts) noexcept nogil
+    cdef void add_moments(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* shift, const double* s, double* sums) noexcept nogil
+
+    cdef void entries(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t* first, Py_ssize_t* columns, double* values) noexcept nogil

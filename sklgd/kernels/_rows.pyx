@@ -12,6 +12,7 @@ checked: row numbers, column numbers and buffer sizes are the caller's promise.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm
 
 import numpy as np
@@ -35,6 +36,8 @@ cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # cache lines of a row worth asking for
     LINE = 64           # bytes
+    NEAR = 6            # entries of a sparse row before those of its coefficients
+    PANEL = 256         # columns whose moments are summed at a time
 
 ctypedef fused real:
     float
@@ -145,6 +148,8 @@ cdef inline void sparse_forward(
         for k in range(K):
             z[i * K + k] = 0.0
         for p in range(indptr[row], indptr[row + 1]):
+            if p + NEAR < indptr[row + 1]:
+                prefetch(coef + indices[p + NEAR] * K, K * sizeof(double))
             x = data[p]
             w = coef + indices[p] * K
             for k in range(K):
@@ -170,6 +175,8 @@ cdef inline void sparse_backward(
                 out[indices[p]] += c * data[p]
             continue
         for p in range(indptr[row], indptr[row + 1]):
+            if p + NEAR < indptr[row + 1]:
+                prefetch(out + indices[p + NEAR] * K, K * sizeof(double))
             x = data[p]
             w = out + indices[p] * K
             for k in range(K):
@@ -185,6 +192,189 @@ cdef inline void sparse_touched(
         for p in range(indptr[row], indptr[row + 1]):
             features[count] = indices[p]
             count += 1
+
+
+cdef inline void sparse_entries(
+        const real* data, const index_t* indices, const index_t* indptr,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t* first, Py_ssize_t* columns, double* values) noexcept nogil:
+    cdef Py_ssize_t i, p, row, count = 0
+    for i in range(m):
+        row = row_at(order, start + i)
+        first[i] = count
+        for p in range(indptr[row], indptr[row + 1]):
+            columns[count] = indices[p]
+            values[count] = data[p]
+            count += 1
+    first[m] = count
+
+
+cdef inline void sparse_load(
+        const real* data, const index_t* indices, const index_t* indptr,
+        Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        double* buffer) noexcept nogil:
+    cdef Py_ssize_t i, p, row
+    memset(buffer, 0, m * d * sizeof(double))
+    for i in range(m):
+        row = row_at(order, start + i)
+        for p in range(indptr[row], indptr[row + 1]):
+            buffer[i * d + indices[p]] = data[p]
+
+
+cdef inline void dense_load_weighted(
+        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+        Py_ssize_t m, const double* centre, const double* root,
+        double* buffer) noexcept nogil:
+    cdef Py_ssize_t i, j
+    cdef double r
+    cdef const real* x
+    cdef double* out
+    for i in range(m):
+        if order != NULL and i + AHEAD < m:
+            prefetch(X + order[start + i + AHEAD] * d, d * sizeof(real))
+        x = X + row_at(order, start + i) * d
+        out = buffer + i * (d + 1)
+        r = root[i]
+        for j in range(d):
+            out[j] = r * (x[j] - centre[j])
+        out[d] = r
+
+
+cdef inline void sparse_load_weighted(
+        const real* data, const index_t* indices, const index_t* indptr,
+        Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* centre, const double* root, double* buffer) noexcept nogil:
+    cdef Py_ssize_t i, j, p, row
+    cdef double r
+    cdef double* out
+    for i in range(m):
+        row = row_at(order, start + i)
+        out = buffer + i * (d + 1)
+        r = root[i]
+        for j in range(d):
+            out[j] = -r * centre[j]
+        for p in range(indptr[row], indptr[row + 1]):
+            out[indices[p]] = r * (data[p] - centre[indices[p]])
+        out[d] = r
+
+
+cdef inline void sparse_add_pairs(
+        const real* data, const index_t* indices, const index_t* indptr,
+        Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t end_column, Py_ssize_t* cursor, const double* shift,
+        const double* h, double* values, double* gram) noexcept nogil:
+    cdef Py_ssize_t i, p, q, row, count
+    cdef double c
+    cdef double* out
+    cdef const index_t* column
+    cdef const real* x
+    for i in range(m):
+        row = row_at(order, start + i)
+        column = indices + indptr[row]
+        x = data + indptr[row]
+        count = indptr[row + 1] - indptr[row]
+        p = cursor[i]
+        if p == count or column[p] >= end_column:
+            continue
+        if shift != NULL:
+            for q in range(p, count):
+                values[q] = x[q] - shift[column[q]]
+        while p < count and column[p] < end_column:
+            out = gram + column[p] * (d + 1)
+            if shift != NULL:
+                c = h[i] * values[p]
+                for q in range(p, count):
+                    out[column[q]] += c * values[q]
+            else:
+                c = h[i] * x[p]
+                for q in range(p, count):
+                    out[column[q]] += c * x[q]
+            out[d] += c
+            p += 1
+        cursor[i] = p
+
+
+cdef inline void sparse_count(
+        const index_t* indices, const index_t* indptr, const Py_ssize_t* order,
+        Py_ssize_t start, Py_ssize_t m, Py_ssize_t* counts) noexcept nogil:
+    cdef Py_ssize_t i, p, row
+    for i in range(m):
+        row = row_at(order, start + i)
+        for p in range(indptr[row], indptr[row + 1]):
+            counts[indices[p]] += 1
+
+
+cdef inline void dense_moments(
+        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+        Py_ssize_t m, const double* shift, const double* s, double* first,
+        double* second) noexcept nogil:
+    # Four rows at a time, so that the sums are rarely loaded and stored, and a panel
+    # of columns at a time, whose sums stay in the L1 cache (as local arrays, so that
+    # the compiler knows that they are nobody else's).
+    cdef double[PANEL] c, f, g
+    cdef Py_ssize_t i, j, j0 = 0, w
+    cdef double t0, t1, t2, t3, a0, a1, a2, a3, s0, s1, s2, s3
+    cdef const real* x0
+    cdef const real* x1
+    cdef const real* x2
+    cdef const real* x3
+    while j0 < d:
+        w = min(PANEL, d - j0)
+        for j in range(w):
+            c[j] = shift[j0 + j]
+            f[j] = g[j] = 0.0
+        i = 0
+        while i + 4 <= m:
+            if i + 12 <= m:
+                for j in range(8, 12):
+                    prefetch(X + row_at(order, start + i + j) * d + j0, w * sizeof(real))
+            x0 = X + row_at(order, start + i) * d + j0
+            x1 = X + row_at(order, start + i + 1) * d + j0
+            x2 = X + row_at(order, start + i + 2) * d + j0
+            x3 = X + row_at(order, start + i + 3) * d + j0
+            s0, s1, s2, s3 = s[i], s[i + 1], s[i + 2], s[i + 3]
+            for j in range(w):
+                t0 = x0[j] - c[j]
+                t1 = x1[j] - c[j]
+                t2 = x2[j] - c[j]
+                t3 = x3[j] - c[j]
+                a0 = s0 * t0
+                a1 = s1 * t1
+                a2 = s2 * t2
+                a3 = s3 * t3
+                f[j] += (a0 + a1) + (a2 + a3)
+                g[j] += (a0 * t0 + a1 * t1) + (a2 * t2 + a3 * t3)
+            i += 4
+        while i < m:
+            x0 = X + row_at(order, start + i) * d + j0
+            for j in range(w):
+                t0 = x0[j] - c[j]
+                a0 = s[i] * t0
+                f[j] += a0
+                g[j] += a0 * t0
+            i += 1
+        for j in range(w):
+            first[j0 + j] += f[j]
+            second[j0 + j] += g[j]
+        j0 += w
+
+
+cdef inline void sparse_moments(
+        const real* data, const index_t* indices, const index_t* indptr,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* shift, const double* s, double* sums) noexcept nogil:
+    cdef Py_ssize_t i, p, row
+    cdef double t, a
+    cdef double* out
+    for i in range(m):
+        row = row_at(order, start + i)
+        for p in range(indptr[row], indptr[row + 1]):
+            t = data[p] - shift[indices[p]]
+            a = s[i] * t
+            out = sums + 3 * indices[p]
+            out[0] += s[i]
+            out[1] += a
+            out[2] += a * t
 
 
 cdef class Rows:
@@ -245,6 +435,35 @@ cdef class Rows:
             dense_load(<const double*> self.data, self.n_features, order, start, m,
                        end, buffer)
         return buffer
+
+    cdef void densify(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Py_ssize_t end, double* buffer) noexcept nogil:
+        """The m rows as a dense float64 block in ``buffer`` (m * d), caller's."""
+        cdef Py_ssize_t d = self.n_features
+        if self.is_sparse:
+            if self.is_float32:
+                if self.is_int64:
+                    sparse_load(
+                        <const float*> self.data, <const int64_t*> self.indices,
+                        <const int64_t*> self.indptr, d, order, start, m, buffer)
+                else:
+                    sparse_load(
+                        <const float*> self.data, <const int32_t*> self.indices,
+                        <const int32_t*> self.indptr, d, order, start, m, buffer)
+            else:
+                if self.is_int64:
+                    sparse_load(
+                        <const double*> self.data, <const int64_t*> self.indices,
+                        <const int64_t*> self.indptr, d, order, start, m, buffer)
+                else:
+                    sparse_load(
+                        <const double*> self.data, <const int32_t*> self.indices,
+                        <const int32_t*> self.indptr, d, order, start, m, buffer)
+        elif self.is_float32:
+            dense_load(<const float*> self.data, d, order, start, m, end, buffer)
+        else:
+            dense_load(<const double*> self.data, d, order, start, m, end, buffer)
 
     cdef void forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -359,3 +578,159 @@ cdef class Rows:
         else:
             sparse_touched(<const int32_t*> self.indices,
                            <const int32_t*> self.indptr, order, start, m, features)
+
+    cdef void load_weighted(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* centre, const double* root,
+            double* buffer) noexcept nogil:
+        """buffer_i = root_i (x_i - centre, 1) for m rows, shape (m, d + 1).
+
+        ``centre`` has d entries, ``root`` has m, one for each position from
+        ``start`` on.
+        """
+        cdef Py_ssize_t d = self.n_features
+        if self.is_sparse:
+            if self.is_float32:
+                if self.is_int64:
+                    sparse_load_weighted(
+                        <const float*> self.data, <const int64_t*> self.indices,
+                        <const int64_t*> self.indptr, d, order, start, m, centre,
+                        root, buffer)
+                else:
+                    sparse_load_weighted(
+                        <const float*> self.data, <const int32_t*> self.indices,
+                        <const int32_t*> self.indptr, d, order, start, m, centre,
+                        root, buffer)
+            else:
+                if self.is_int64:
+                    sparse_load_weighted(
+                        <const double*> self.data, <const int64_t*> self.indices,
+                        <const int64_t*> self.indptr, d, order, start, m, centre,
+                        root, buffer)
+                else:
+                    sparse_load_weighted(
+                        <const double*> self.data, <const int32_t*> self.indices,
+                        <const int32_t*> self.indptr, d, order, start, m, centre,
+                        root, buffer)
+        elif self.is_float32:
+            dense_load_weighted(<const float*> self.data, d, order, start, m, centre,
+                                root, buffer)
+        else:
+            dense_load_weighted(<const double*> self.data, d, order, start, m, centre,
+                                root, buffer)
+
+    cdef void add_pairs(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Py_ssize_t end_column, Py_ssize_t* cursor, const double* shift,
+            const double* h, double* values, double* gram) noexcept nogil:
+        """Part of gram += sum_i h_i (x_i - shift, 1)(x_i - shift, 1)' (CSR only).
+
+        The rows of ``gram`` (d + 1, d + 1) before ``end_column`` that are not done
+        yet, all but the last. ``cursor`` (m) is the place in each row of the first
+        entry not done: zeros at the start. Each pair of entries is added once: above
+        the diagonal where the columns of a row ascend, else in either triangle
+        (and perhaps later, but before ``end_column`` exceeds all columns). The shift is
+        subtracted from stored entries only; NULL means zeros. ``values`` is scratch
+        for the entries of the longest row, used with a shift.
+        """
+        cdef Py_ssize_t d = self.n_features
+        if self.is_float32:
+            if self.is_int64:
+                sparse_add_pairs(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, d, order, start, m,
+                    end_column, cursor, shift, h, values, gram)
+            else:
+                sparse_add_pairs(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, d, order, start, m,
+                    end_column, cursor, shift, h, values, gram)
+        else:
+            if self.is_int64:
+                sparse_add_pairs(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, d, order, start, m,
+                    end_column, cursor, shift, h, values, gram)
+            else:
+                sparse_add_pairs(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, d, order, start, m,
+                    end_column, cursor, shift, h, values, gram)
+
+    cdef void count_entries(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Py_ssize_t* counts) noexcept nogil:
+        """counts_j += number of stored entries of column j (CSR only)."""
+        if self.is_int64:
+            sparse_count(<const int64_t*> self.indices, <const int64_t*> self.indptr,
+                         order, start, m, counts)
+        else:
+            sparse_count(<const int32_t*> self.indices, <const int32_t*> self.indptr,
+                         order, start, m, counts)
+
+    cdef void add_moments(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* shift, const double* s, double* sums) noexcept nogil:
+        """Add to ``sums`` (3 * d, caller's) the moments of the entries of m rows.
+
+        Sums over stored entries of s_i, s_i t and s_i t^2, t = x_ij - shift_j. Dense:
+        d sums of t, then d of its square; what remains is not touched, as every
+        entry is stored. CSR: three sums for each column, side by side.
+        """
+        cdef Py_ssize_t d = self.n_features
+        if self.is_sparse:
+            if self.is_float32:
+                if self.is_int64:
+                    sparse_moments(
+                        <const float*> self.data, <const int64_t*> self.indices,
+                        <const int64_t*> self.indptr, order, start, m, shift, s, sums)
+                else:
+                    sparse_moments(
+                        <const float*> self.data, <const int32_t*> self.indices,
+                        <const int32_t*> self.indptr, order, start, m, shift, s, sums)
+            else:
+                if self.is_int64:
+                    sparse_moments(
+                        <const double*> self.data, <const int64_t*> self.indices,
+                        <const int64_t*> self.indptr, order, start, m, shift, s, sums)
+                else:
+                    sparse_moments(
+                        <const double*> self.data, <const int32_t*> self.indices,
+                        <const int32_t*> self.indptr, order, start, m, shift, s, sums)
+        elif self.is_float32:
+            dense_moments(<const float*> self.data, d, order, start, m, shift, s,
+                          sums, sums + d)
+        else:
+            dense_moments(<const double*> self.data, d, order, start, m, shift, s,
+                          sums, sums + d)
+
+    cdef void entries(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Py_ssize_t* first, Py_ssize_t* columns, double* values) noexcept nogil:
+        """Copies of the m rows' entries, row i at first[i] to first[i + 1] (CSR only).
+
+        The caller's buffers: ``first`` of m + 1, ``columns`` and ``values`` with room
+        for `n_entries` of the same rows.
+        """
+        if self.is_float32:
+            if self.is_int64:
+                sparse_entries(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, order, start, m, first, columns,
+                    values)
+            else:
+                sparse_entries(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, order, start, m, first, columns,
+                    values)
+        else:
+            if self.is_int64:
+                sparse_entries(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, order, start, m, first, columns,
+                    values)
+            else:
+                sparse_entries(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, order, start, m, first, columns,
+                    values)

@@ -1,0 +1,570 @@
+"""Weighted first and second moments of the rows.
+
+`softmax_hessian` is that of K outputs, whose curvatures are K x K matrices;
+`column_statistics` gives mean and variance of each column.
+
+With x~_i = (x_i - centre, 1), `weighted_gram` is sum_i h_i x~_i x~_i': the Hessian of
+a loss of one output, h_i being its curvature at row i, intercept included.
+"""
+from cython.parallel cimport prange, threadid
+from libc.math cimport sqrt
+from libc.string cimport memset
+from scipy.linalg.cython_blas cimport dgemm, dsyrk
+
+import numpy as np
+
+from sklgd.kernels._rows cimport Rows
+
+# A block of rows that BLAS multiplies: at least so many rows, since each block reads and
+# writes the whole Gram matrix, and about so many entries (512 kB, half an L2 cache).
+cdef Py_ssize_t BLOCK = 256
+cdef Py_ssize_t MAX_BLOCK = 1024
+cdef Py_ssize_t BLOCK_ENTRIES = 65536
+# Chunks for the threads, each with a Gram matrix of its own: at most so many, none
+# shorter than so many rows or columns, and one only above so many columns. The cut
+# depends on the data alone, and the sums are added in a fixed order.
+cdef Py_ssize_t MAX_CHUNKS = 4
+cdef Py_ssize_t CHUNK_ROWS = 2048
+cdef Py_ssize_t MAX_PARTIAL = 1024
+# The statistics of the columns are summed in chunks like those of `Problem`.
+cdef Py_ssize_t STATISTICS_CHUNKS = 16
+cdef Py_ssize_t CHUNK_ENTRIES = 200000
+# Time of one multiply-add of a pair of sparse entries, in those of BLAS.
+cdef double PAIR = 12.0
+cdef enum:
+    TILE = 32           # of a matrix that is transposed
+# Products of columns that `softmax_hessian` hands to BLAS at a time, at least.
+cdef Py_ssize_t PRODUCTS = 256
+# Rows that are looked at before the columns of all are counted.
+cdef Py_ssize_t PROBE = 8
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    # Not -(-a // b): compiled without Python's rounding of negative numbers.
+    return (a + b - 1) // b
+
+
+cdef void add_dense(
+        Rows rows, const double* h, Py_ssize_t stride, const Py_ssize_t* order,
+        Py_ssize_t start, Py_ssize_t m, const double* centre, Py_ssize_t block,
+        double* scratch, double* gram) noexcept nogil:
+    """gram += sum_i h_i x~_i x~_i' over m positions, in one triangle, by BLAS.
+
+    gram is (d + 1, d + 1); scratch holds block * (d + 2) doubles.
+    """
+    cdef Py_ssize_t done = 0, part, i, row
+    cdef double* B = scratch + block
+    cdef int D = <int> rows.n_features + 1, n_rows
+    cdef double one = 1.0
+    while done < m:
+        part = min(block, m - done)
+        for i in range(part):
+            row = start + done + i if order == NULL else order[start + done + i]
+            scratch[i] = 1.0 if h == NULL else sqrt(h[row * stride])
+        rows.load_weighted(order, start + done, part, centre, scratch, B)
+        n_rows = <int> part
+        # Row-major rows are the columns of a column-major matrix.
+        dsyrk(b"L", b"N", &D, &n_rows, &one, B, &D, &one, gram, &D)
+        done += part
+
+
+cdef void add_sparse(
+        Rows rows, const double* h, Py_ssize_t stride, const Py_ssize_t* order,
+        Py_ssize_t start, Py_ssize_t m, const double* shift, Py_ssize_t n_panels,
+        Py_ssize_t* cursor, double* scratch, double* gram) noexcept nogil:
+    """The same by pairs of entries, in n_panels passes over the rows.
+
+    Each pass fills rows of the Gram matrix that fit into the cache together.
+    cursor holds m numbers, scratch BLOCK + (longest row) doubles.
+    """
+    cdef Py_ssize_t done, part, i, row, panel, D = rows.n_features + 1, end_column
+    memset(cursor, 0, m * sizeof(Py_ssize_t))
+    for panel in range(1, n_panels + 1):
+        # Equal shares of the triangle.
+        end_column = <Py_ssize_t> (D * (1.0 - sqrt(1.0 - panel / <double> n_panels)))
+        done = 0
+        while done < m:
+            part = min(BLOCK, m - done)
+            for i in range(part):
+                row = start + done + i if order == NULL else order[start + done + i]
+                scratch[i] = 1.0 if h == NULL else h[row * stride]
+                if panel == 1:
+                    gram[D * D - 1] += scratch[i]
+            rows.add_pairs(
+                order, start + done, part, end_column, cursor + done, shift, scratch,
+                scratch + BLOCK, gram)
+            done += part
+
+
+cdef void finish(
+        const double* gram, Py_ssize_t D, const double* residual,
+        double* A, double* v) noexcept nogil:
+    """Both triangles of the centred matrix A (d, d), and v, from the raw sums.
+
+    An entry above the diagonal may be spread over both triangles of ``gram``.
+    With u = sum h x, H = sum h and v = u - H mu, where mu (``residual``) is what has
+    not yet been subtracted from the entries:
+    sum h (x - mu)(x - mu)' = sum h x x' - H mu mu' - (mu v' + v mu').
+    """
+    cdef Py_ssize_t j, k, j0 = 0, k0, d = D - 1
+    cdef double total = gram[d * D + d], a
+    cdef const double* mu = residual
+    for j in range(d):
+        v[j] = gram[j * D + d] + gram[d * D + j] - total * mu[j]
+    # In tiles: a column of a large matrix touches a cache line per entry.
+    while j0 < d:
+        k0 = j0
+        while k0 < d:
+            for j in range(j0, min(j0 + TILE, d)):
+                for k in range(max(k0, j), min(k0 + TILE, d)):
+                    a = gram[j * D + k]
+                    if k > j:
+                        a = a + gram[k * D + j]
+                    a = (a - total * (mu[j] * mu[k])) - (mu[j] * v[k] + v[j] * mu[k])
+                    if k == j:
+                        a = max(a, 0.0)     # less is rounding
+                    A[j * d + k] = a
+                    A[k * d + j] = a
+            k0 += TILE
+        j0 += TILE
+
+
+def active_rows(h, subset):
+    """Numbers of the rows with h > 0, of ``subset`` or of all; None means all."""
+    if h is None:
+        return subset
+    chosen = h if subset is None else h[subset]
+    if np.count_nonzero(chosen) == len(chosen):
+        return subset
+    chosen = np.flatnonzero(chosen)
+    return chosen if subset is None else subset[chosen]
+
+
+def full_columns(Rows rows, order):
+    """True for the columns of a CSR matrix with an entry in every row of ``order``.
+
+    Few matrices have any, so a few rows are asked first.
+    """
+    cdef Py_ssize_t n = rows.n_samples if order is None else len(order)
+    probe = np.arange(n) if order is None else order
+    full = _count_entries(rows, probe[:: ceil_div(n, PROBE)])
+    full = full == len(probe[:: ceil_div(n, PROBE)])
+    return _count_entries(rows, probe) == n if full.any() else full
+
+
+def _count_entries(Rows rows, order):
+    cdef const Py_ssize_t[::1] view = np.ascontiguousarray(order, dtype=np.intp)
+    counts = np.zeros(rows.n_features + 1, dtype=np.intp)
+    cdef Py_ssize_t[::1] out = counts
+    with nogil:
+        rows.count_entries(&view[0], 0, view.shape[0], &out[0])
+    return counts[:rows.n_features]
+
+
+def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
+                  out=None):
+    """Weighted second moments of the rows about ``centre``.
+
+    A = sum_i h_i (x_i - mu)(x_i - mu)',  v = sum_i h_i (x_i - mu),  H = sum_i h_i,
+
+    the blocks of the Hessian sum_i h_i x~_i x~_i' in the coefficients and the
+    intercept of a model that sees x - mu.
+
+    Parameters
+    ----------
+    rows : Rows
+    h : float64 array of shape (n_samples,), default=None
+        Weights >= 0, by row number; any stride. None means ones. A row of weight
+        zero costs next to nothing.
+    subset : intp array, default=None
+        Numbers of the rows to sum over; None means all.
+    centre : float64 array of shape (n_features,), default=None
+        mu; None means zeros.
+    n_threads : int, default=1
+        The result does not depend on it.
+    out : C-contiguous float64 array of shape (n_features, n_features), default=None
+        Where A is stored.
+
+    Returns
+    -------
+    A : ndarray of shape (n_features, n_features)
+        Both triangles.
+    v : ndarray of shape (n_features,)
+    H : float
+
+    Notes
+    -----
+    Dense rows are centred before they are multiplied, so a mean far from zero costs no
+    accuracy. Sparse rows are multiplied entry by entry, sum_i nnz_i^2 / 2 products,
+    unless they are so full that BLAS is faster; only columns without zeros are
+    centred before, the others by a correction at the end. Takes memory for an
+    integer per sparse row and for
+    another matrix of A's size, or for up to four with at most 1024 columns.
+    """
+    cdef Py_ssize_t d = rows.n_features, D = d + 1, n, n_chunks, chunk_rows, chunk
+    cdef Py_ssize_t block, size, stride = 1, j, n_panels, longest
+    cdef Py_ssize_t[::1] cursor_view
+    cdef const double[:] h_view
+    cdef const double[::1] mu_view
+    cdef const Py_ssize_t[::1] order_view
+    cdef const double* h_data = NULL
+    cdef const Py_ssize_t* order_data = NULL
+    cdef double[:, ::1] A_view
+    cdef double[::1] v_view, scratch, grams
+    cdef bint dense, shifted = False
+    mu = np.zeros(d) if centre is None else np.array(centre, dtype=np.float64)
+    if mu.shape != (d,):
+        raise ValueError("centre does not match the columns")
+    A = np.empty((d, d)) if out is None else out
+    v = np.zeros(d)
+    A_view, v_view = A, v
+    if A_view.shape[0] != d or A_view.shape[1] != d:
+        raise ValueError("out must have shape (n_features, n_features)")
+    if h is not None:
+        h_view = h
+        if h_view.shape[0] != rows.n_samples:
+            raise ValueError("h does not match the rows")
+        if rows.n_samples:
+            h_data = &h_view[0]
+            stride = h_view.strides[0] // <Py_ssize_t> sizeof(double)
+    order = active_rows(h, subset)
+    n = rows.n_samples
+    if order is not None:
+        order_view = order
+        n = order_view.shape[0]
+        if n:
+            order_data = &order_view[0]
+    if n == 0 or d == 0:
+        A[...] = 0.0
+        return A, v, float(n if h is None else np.sum(h if order is None else h[order]))
+
+    dense, longest, n_panels = True, 0, 1
+    if rows.is_sparse:
+        counts = np.diff(rows.X.indptr)
+        if order is not None:
+            counts = counts[order]
+        longest = counts.max()
+        pairs = 0.5 * float(np.square(counts, dtype=np.float64).sum())
+        dense = PAIR * pairs > 0.5 * n * <double> D * D
+        n_panels = min(ceil_div(D * D, 2 * BLOCK_ENTRIES), 1 + int(counts.mean()))
+    cursor = np.empty(0 if dense else n, dtype=np.intp)
+    cursor_view = cursor
+    block = BLOCK
+    if dense:
+        block = min(n, max(BLOCK, min(MAX_BLOCK, BLOCK_ENTRIES // D)))
+        longest = block * D
+    residual = np.zeros(d)
+    if not dense:
+        # What can be subtracted from the entries themselves loses no digits.
+        full = full_columns(rows, order) & (mu != 0.0)
+        residual = np.where(full, 0.0, mu)
+        mu = np.where(full, mu, 0.0)
+        shifted = full.any()
+    cdef const double[::1] residual_view = residual
+    mu_view = mu
+
+    n_chunks = 1
+    if d <= MAX_PARTIAL:
+        n_chunks = max(1, min(MAX_CHUNKS, n // max(CHUNK_ROWS, D)))
+    chunk_rows = ceil_div(n, n_chunks)
+    n_threads = max(1, min(n_threads, <int> n_chunks))
+    size = block + longest
+    scratch = np.empty(size * n_threads)
+    grams = np.zeros(n_chunks * D * D)
+    with nogil:
+        for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+            if dense:
+                add_dense(
+                    rows, h_data, stride, order_data, chunk * chunk_rows,
+                    min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], block,
+                    &scratch[threadid() * size], &grams[chunk * D * D])
+            else:
+                add_sparse(
+                    rows, h_data, stride, order_data, chunk * chunk_rows,
+                    min(chunk_rows, n - chunk * chunk_rows),
+                    &mu_view[0] if shifted else NULL, n_panels,
+                    &cursor_view[chunk * chunk_rows],
+                    &scratch[threadid() * size], &grams[chunk * D * D])
+        for chunk in range(1, n_chunks):
+            for j in range(D * D):
+                grams[j] += grams[chunk * D * D + j]
+        finish(&grams[0], D, &residual_view[0], &A_view[0, 0], &v_view[0])
+    return A, v, grams[D * D - 1]
+
+
+cdef void add_products(
+        Rows rows, const double* p, Py_ssize_t K, const double* s,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* centre, const double* ones, double* scratch,
+        double* sums) noexcept nogil:
+    """sums[(j, j'), (k, l)] += sum_i x~_ij x~_ij' s_i p_ik (delta_kl - p_il).
+
+    Both pairs ascending, (0, 0), (0, 1), ..., (1, 1), ...: the products of the
+    coefficients times those of the classes are one matrix product, a quarter of the
+    multiply-adds of the whole Hessian. scratch holds
+    BLOCK * (D + K (K + 1) / 2 + D + PRODUCTS) doubles, D = n_features + 1.
+    """
+    cdef Py_ssize_t D = rows.n_features + 1, n_pairs = K * (K + 1) // 2
+    cdef Py_ssize_t done = 0, part, i, j, j0, j1, k, e, row, width, place
+    cdef double* B = scratch
+    cdef double* W = B + BLOCK * D
+    cdef double* P = W + BLOCK * n_pairs
+    cdef double* w
+    cdef double* out
+    cdef const double* x
+    cdef double c, one = 1.0
+    cdef int n_rows, n_left = <int> n_pairs, n_right
+    while done < m:
+        part = min(BLOCK, m - done)
+        rows.load_weighted(order, start + done, part, centre, ones, B)
+        for i in range(part):
+            row = start + done + i if order == NULL else order[start + done + i]
+            w = W + i * n_pairs
+            for k in range(K):
+                c = p[row * K + k] if s == NULL else s[row] * p[row * K + k]
+                for e in range(k, K):
+                    w[e - k] = -c * p[row * K + e]
+                w[0] += c
+                w += K - k
+        n_rows = <int> part
+        j0, place = 0, 0
+        while j0 < D:
+            j1, width = j0, 0
+            while j1 < D and (width == 0 or width + D - j1 <= PRODUCTS):
+                width += D - j1
+                j1 += 1
+            for i in range(part):
+                x = B + i * D
+                out = P + i * width
+                for j in range(j0, j1):
+                    c = x[j]
+                    for e in range(D - j):
+                        out[e] = c * x[j + e]
+                    out += D - j
+            # Row-major P' W is column-major W' P.
+            n_right = <int> width
+            dgemm(b"N", b"T", &n_left, &n_right, &n_rows, &one, W, &n_left, P,
+                  &n_right, &one, sums + place * n_pairs, &n_left)
+            place += width
+            j0 = j1
+        done += part
+
+
+cdef void expand(
+        const double* sums, Py_ssize_t D, Py_ssize_t K, double* H) noexcept nogil:
+    """The symmetric (D K, D K) matrix of the sums of `add_products`."""
+    cdef Py_ssize_t j, i, k, e, size = D * K
+    cdef const double* pair = sums
+    for j in range(D):
+        for i in range(j, D):
+            for k in range(K):
+                for e in range(k, K):
+                    H[(j * K + k) * size + i * K + e] = pair[0]
+                    H[(j * K + e) * size + i * K + k] = pair[0]
+                    H[(i * K + k) * size + j * K + e] = pair[0]
+                    H[(i * K + e) * size + j * K + k] = pair[0]
+                    pair += 1
+
+
+def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
+                    int n_threads=1):
+    """Hessian of the sum of the softmax losses of the rows.
+
+    H[(j, k), (j', l)] = sum_i s_i p_ik (delta_kl - p_il) x~_ij x~_ij',
+    x~_i = (x_i - centre, 1) (Boehning 1992, equation 2.2).
+
+    Parameters
+    ----------
+    rows : Rows
+    p : C-contiguous float64 array of shape (n_samples, n_classes)
+        Probabilities, by row number.
+    sample_weight : C-contiguous float64 array of shape (n_samples,), default=None
+        Weights >= 0, by row number; None means ones.
+    subset : intp array, default=None
+        Numbers of the rows to sum over; None means all.
+    centre : float64 array of shape (n_features,), default=None
+        None means zeros.
+    n_threads : int, default=1
+        The result does not depend on it.
+
+    Returns
+    -------
+    H : ndarray of shape (size, size), size = (n_features + 1) * n_classes
+        In the order of ``coef.ravel()``, coef of shape (n_features + 1, n_classes).
+        Adding a constant to the coefficients of all classes changes no probability:
+        H is singular in n_features + 1 directions.
+
+    Notes
+    -----
+    n D^2 K^2 / 4 multiply-adds of BLAS, D = n_features + 1; sparse rows are made dense
+    block by block. Takes memory for a quarter of H besides, or for a whole one
+    where that is small.
+    """
+    cdef Py_ssize_t d = rows.n_features, D = d + 1, K, n = rows.n_samples, n_chunks
+    cdef Py_ssize_t chunk, chunk_rows, size, n_sums, j
+    cdef const double[:, ::1] p_view = p
+    cdef const double[::1] s_view, mu_view, ones_view
+    cdef const Py_ssize_t[::1] order_view
+    cdef const double* s = NULL
+    cdef const Py_ssize_t* order = NULL
+    cdef double[::1] scratch, sums
+    cdef double[:, ::1] H_view
+    K = p_view.shape[1]
+    mu = np.zeros(D)
+    if centre is not None:
+        mu[:d] = centre
+    mu_view = mu
+    ones_view = np.ones(BLOCK)
+    if p_view.shape[0] != n:
+        raise ValueError("p does not match the rows")
+    if sample_weight is not None:
+        s_view = sample_weight
+        if s_view.shape[0] != n:
+            raise ValueError("sample_weight does not match the rows")
+        s = &s_view[0]
+    chosen = active_rows(sample_weight, subset)
+    if chosen is not None:
+        order_view = chosen
+        n = order_view.shape[0]
+        if n:
+            order = &order_view[0]
+    H = np.zeros((D * K, D * K))
+    if n == 0:
+        return H
+    H_view = H
+    n_sums = (D * (D + 1) // 2) * (K * (K + 1) // 2)
+    n_chunks = 1
+    if D * K <= MAX_PARTIAL:
+        n_chunks = max(1, min(MAX_CHUNKS, n // max(CHUNK_ROWS, D * K)))
+    chunk_rows = ceil_div(n, n_chunks)
+    n_threads = max(1, min(n_threads, <int> n_chunks))
+    size = BLOCK * (2 * D + K * (K + 1) // 2 + PRODUCTS)
+    scratch = np.empty(size * n_threads)
+    sums = np.zeros(n_chunks * n_sums)
+    with nogil:
+        for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+            add_products(
+                rows, &p_view[0, 0], K, s, order, chunk * chunk_rows,
+                min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], &ones_view[0],
+                &scratch[threadid() * size], &sums[chunk * n_sums])
+        for chunk in range(1, n_chunks):
+            for j in range(n_sums):
+                sums[j] += sums[chunk * n_sums + j]
+        expand(&sums[0], D, K, &H_view[0, 0])
+    return H
+
+
+cdef double add_moments(
+        Rows rows, const double* s, const Py_ssize_t* order, Py_ssize_t start,
+        Py_ssize_t m, const double* shift, double* scratch,
+        double* sums) noexcept nogil:
+    """`Rows.add_moments` by blocks, with weights by row number; their sum.
+
+    scratch holds BLOCK doubles.
+    """
+    cdef Py_ssize_t done = 0, part, i, row
+    cdef double total = 0.0
+    while done < m:
+        part = min(BLOCK, m - done)
+        for i in range(part):
+            row = start + done + i if order == NULL else order[start + done + i]
+            scratch[i] = 1.0 if s == NULL else s[row]
+            total += scratch[i]
+        rows.add_moments(order, start + done, part, shift, scratch, sums)
+        done += part
+    return total
+
+
+def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=1):
+    """Weighted mean and variance of the columns, in one pass over X.
+
+    mean_j = sum_i s_i x_ij / sum_i s_i,  var_j = sum_i s_i (x_ij - mean_j)^2 / sum_i s_i.
+
+    Parameters
+    ----------
+    rows : Rows
+    sample_weight : C-contiguous float64 array of shape (n_samples,), default=None
+        By row number; None means ones. Their sum over the rows must not be zero.
+    subset : intp array, default=None
+        Numbers of the rows that count, at least one; None means all.
+    n_threads : int, default=1
+        The result does not depend on it.
+
+    Returns
+    -------
+    total : float
+        Sum of the weights.
+    mean, var : ndarrays of shape (n_features,)
+        A variance that is only rounding error is zero.
+
+    Raises
+    ------
+    ValueError
+        If the square of a value overflows.
+
+    Notes
+    -----
+    Entries are shifted by those of the first row before squaring, so a mean far from
+    zero costs no accuracy. The entries that a sparse column does not store are a group
+    of their own, merged by the formula of Chan, Golub and LeVeque (1983).
+    """
+    cdef Py_ssize_t d = rows.n_features, n = rows.n_samples, n_chunks, chunk_rows
+    cdef Py_ssize_t chunk, size = 3 * d + 1, j
+    cdef const double[::1] s_view, shift_view
+    cdef const Py_ssize_t[::1] order_view
+    cdef const double* s = NULL
+    cdef const Py_ssize_t* order = NULL
+    cdef double[::1] sums, scratch
+    if sample_weight is not None:
+        s_view = sample_weight
+        if s_view.shape[0] != n:
+            raise ValueError("sample_weight does not match the rows")
+        s = &s_view[0]
+    if subset is not None:
+        order_view = subset
+        order = &order_view[0]
+        n = order_view.shape[0]
+    first_row = rows.X[[0 if subset is None else subset[0]]]
+    shift = np.zeros(d + 1)
+    shift[:d] = first_row.toarray()[0] if rows.is_sparse else first_row[0]
+    shift_view = shift
+
+    per_row = max(1, rows.X.nnz // rows.n_samples if rows.is_sparse else d)
+    chunk_rows = max(
+        ceil_div(max(CHUNK_ENTRIES, 16 * size), per_row),
+        ceil_div(n, STATISTICS_CHUNKS))
+    n_chunks = ceil_div(n, chunk_rows)
+    n_threads = max(1, min(n_threads, <int> n_chunks))
+    moments = np.zeros((n_chunks, size))
+    sums = moments.ravel()
+    scratch = np.empty(n_threads * BLOCK)
+    with nogil:
+        for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+            sums[chunk * size] = add_moments(
+                rows, s, order, chunk * chunk_rows,
+                min(chunk_rows, n - chunk * chunk_rows), &shift_view[0],
+                &scratch[threadid() * BLOCK], &sums[chunk * size + 1])
+        for chunk in range(1, n_chunks):
+            for j in range(size):
+                sums[j] += sums[chunk * size + j]
+    total = moments[0, 0]
+    shift = shift[:d]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if rows.is_sparse:
+            stored, first, second = moments[0, 1:].reshape(d, 3).T
+        else:
+            stored, first, second = total, moments[0, 1:d + 1], moments[0, d + 1:2 * d + 1]
+        inverse = np.divide(1.0, stored, out=np.zeros(d), where=stored > 0.0)
+        offset, second, share = first * inverse, second * inverse, stored / total
+        mean = shift + offset
+        second += (1.0 - share) * mean**2
+        var = share * (second - offset**2)
+        mean = share * mean
+    if not np.isfinite(var).all():
+        column = int(np.argmin(np.isfinite(var)))
+        raise ValueError(
+            f"X: the values of column {column} are so large that their squares "
+            "overflow float64. Scale this column."
+        )
+    noise = 1e-12 * share * second + (1e-14 * mean) ** 2
+    return total, mean, np.where(var > noise, var, 0.0)
