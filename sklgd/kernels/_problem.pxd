@@ -1,0 +1,58 @@
+from sklgd.kernels._losses cimport Loss
+from sklgd.kernels._rows cimport Rows
+
+
+cdef struct Scratch:
+    double* z                           # block * n_outputs
+    double* g                           # block * n_outputs
+    double* y                           # block * y_stride
+    double* s                           # block
+    double* rows                        # dense block for BLAS
+
+
+cdef class Problem:
+    cdef readonly Rows rows
+    cdef readonly Loss loss
+    cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block
+    cdef readonly bint fit_intercept
+    cdef Py_ssize_t y_stride
+    cdef const double[::1] y_view, s_view
+    cdef const Py_ssize_t[::1] subset_view
+    cdef const Py_ssize_t* subset       # NULL: all rows
+    cdef const double* y
+    cdef const double* s
+    cdef readonly int n_threads
+    cdef double[::1] buffers
+    cdef Py_ssize_t buffer_size
+    cdef Py_ssize_t size                # coefficients
+    cdef Py_ssize_t chunk_rows
+    cdef double[::1] partials           # loss, then gradient, of each chunk
+
+    cdef Scratch scratch(self, int thread) noexcept nogil
+    cdef const double* slopes(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* coef, double scale, bint want_value, Scratch* scratch,
+        double* total) noexcept nogil
+    cdef const double* targets(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Scratch* scratch, const double** weights) noexcept nogil
+    cdef double sweep(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* coef, double* grad, bint want_value) noexcept nogil
+    cdef double sweep_chunk(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* coef, double* grad, bint want_value,
+        int thread) noexcept nogil
+    cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil
+    cdef void margins_chunk(
+        self, Py_ssize_t start, Py_ssize_t m, const double* coef, double* z,
+        int thread) noexcept nogil
+    cdef void line_chunk(
+        self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
+        const double* p, const double* t, double* g, double* sums,
+        int thread) noexcept nogil
+    cdef void gradient_chunk(
+        self, Py_ssize_t start, Py_ssize_t m, const double* g, double* grad,
+        int thread) noexcept nogil
+    cdef _check(self, const double[:, ::1] w)
+    cdef _check_margins(self, const double[:, ::1] z)

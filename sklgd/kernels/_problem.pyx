@@ -1,0 +1,403 @@
+"""The data term of the objective, over any rows.
+
+`Problem` evaluates sum_i s_i l(y_i, x_i.w + b) and its gradient in sweeps over blocks
+of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
+"""
+cimport cython
+from cython.parallel cimport prange, threadid
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from sklgd.kernels._losses cimport Loss
+from sklgd.kernels._rows cimport Rows
+
+# Rows handled at a time: their z and g stay in the L1 cache, their share of X
+# in L2 between the forward and the backward product.
+cdef Py_ssize_t BLOCK = 256
+# Entries of the dense block that BLAS multiplies (512 kB).
+cdef Py_ssize_t BLOCK_ENTRIES = 65536
+# A sweep is cut into chunks that threads share out, at most so many, of at least so
+# many entries of X times outputs, and of PARTIAL_SHARE times the gradient's size, as
+# each has a partial gradient. The cut depends on the data alone, and the partial sums
+# are added in a fixed order: the bits are those of one thread.
+cdef Py_ssize_t MAX_CHUNKS = 16
+cdef Py_ssize_t CHUNK_ENTRIES = 200000
+cdef Py_ssize_t PARTIAL_SHARE = 16
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    # Not -(-a // b): compiled without Python's rounding of negative numbers.
+    return (a + b - 1) // b
+
+
+@cython.final
+cdef class Problem:
+    """The data term sum_i s_i l(y_i, x_i.w + b), free of estimator state.
+
+    Parameters
+    ----------
+    rows : Rows
+    y : float64 array of shape (n_samples * n_outputs,) or (n_samples,)
+        Targets as `Loss.evaluate` wants them.
+    sample_weight : float64 array of shape (n_samples,) or None
+        None means ones.
+    loss : Loss
+    n_outputs : int
+    fit_intercept : bool
+    subset : intp array, default=None
+        Numbers of the rows that count, in their natural order; None means all.
+    n_threads : int, default=1
+        Threads of a sweep over many rows. The results do not depend on it.
+
+    Notes
+    -----
+    Keeps its inputs alive and does not copy them. Owns scratch: per thread
+    O(block * n_outputs) and a block of rows for BLAS, and partial gradients of
+    at most 1/16 of the size of X. One object serves one caller at a time.
+    """
+
+    def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
+                 bint fit_intercept, subset=None, int n_threads=1):
+        cdef Py_ssize_t n_entries = 0, K = n_outputs, per_row, n_chunks
+        self.rows, self.loss = rows, loss
+        self.n_samples, self.n_features = rows.n_samples, rows.n_features
+        self.n_outputs, self.fit_intercept = n_outputs, fit_intercept
+        self.y_view = y.reshape(-1)
+        self.y_stride = n_outputs if loss.task == "regression" else 1
+        if self.n_samples == 0:
+            raise ValueError("there are no rows")
+        if self.y_view.shape[0] != self.n_samples * self.y_stride:
+            raise ValueError("y does not match the rows")
+        self.y = &self.y_view[0]
+        self.s = NULL
+        if sample_weight is not None:
+            self.s_view = sample_weight
+            if self.s_view.shape[0] != self.n_samples:
+                raise ValueError("sample_weight does not match the rows")
+            self.s = &self.s_view[0]
+        self.subset = NULL
+        if subset is not None:
+            self.subset_view = subset
+            self.subset = &self.subset_view[0]
+            self.n_samples = self.subset_view.shape[0]
+        self.block = min(BLOCK, self.n_samples)
+        if K > 1 and not rows.is_sparse:
+            self.block = min(
+                self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
+            n_entries = self.block * self.n_features
+        self.n_threads = n_threads
+        self.buffer_size = self.block * (2 * K + self.y_stride + 1) + n_entries
+        self.buffers = np.empty(self.buffer_size * n_threads)
+        self.size = (self.n_features + 1) * K
+        per_row = K * max(1, (
+            rows.X.nnz // max(1, rows.n_samples) if rows.is_sparse
+            else rows.n_features))
+        self.chunk_rows = max(
+            ceil_div(max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), per_row),
+            ceil_div(self.n_samples, MAX_CHUNKS))
+        n_chunks = ceil_div(self.n_samples, self.chunk_rows)
+        if n_chunks > 1:
+            self.partials = np.empty(n_chunks * (self.size + 1))
+
+    cdef Scratch scratch(self, int thread) noexcept nogil:
+        """The buffers of one thread."""
+        cdef Scratch out
+        out.z = &self.buffers[thread * self.buffer_size]
+        out.g = out.z + self.block * self.n_outputs
+        out.y = out.g + self.block * self.n_outputs
+        out.s = out.y + self.block * self.y_stride
+        out.rows = out.s + self.block
+        return out
+
+    cdef const double* slopes(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* coef, double scale, bint want_value, Scratch* scratch,
+            double* total) noexcept nogil:
+        """Fill scratch.g = s dl/dz for m <= block rows; total += their loss.
+
+        Returns the block of rows for `Rows.backward`.
+        """
+        cdef const double* y
+        cdef const double* s
+        cdef const double* block = NULL
+        if self.n_outputs > 1:
+            block = self.rows.load(order, start, m, self.n_samples, scratch.rows)
+        self.rows.forward(
+            order, start, m, self.n_samples, block, coef, self.n_outputs, scale,
+            scratch.z)
+        y = self.targets(order, start, m, scratch, &s)
+        total[0] += self.loss.evaluate_batch(
+            y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
+        return block
+
+    cdef const double* targets(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Scratch* scratch, const double** weights) noexcept nogil:
+        """Targets of m <= block rows; ``weights`` becomes theirs, NULL for ones.
+
+        Points into the data where the rows follow each other, else into scratch.
+        """
+        cdef Py_ssize_t i, k, row, ys = self.y_stride
+        if order == NULL:
+            weights[0] = NULL if self.s == NULL else self.s + start
+            return self.y + start * ys
+        for i in range(m):
+            row = order[start + i]
+            for k in range(ys):
+                scratch.y[i * ys + k] = self.y[row * ys + k]
+            if self.s != NULL:
+                scratch.s[i] = self.s[row]
+        weights[0] = NULL if self.s == NULL else scratch.s
+        return scratch.y
+
+    cdef double sweep(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* coef, double* grad, bint want_value) noexcept nogil:
+        """Sum of losses over m rows; grad is their gradient, unless NULL.
+
+        coef and grad have (n_features + 1) * n_outputs entries; grad is
+        overwritten.
+        """
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(m, self.chunk_rows)
+        cdef Py_ssize_t stride = self.size + 1
+        cdef double total
+        if n_chunks <= 1:
+            return self.sweep_chunk(
+                order, start, m, coef, grad, want_value, 0)
+        for chunk in prange(
+                n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                schedule="static"):
+            self.partials[chunk * stride] = self.sweep_chunk(
+                order, start + chunk * self.chunk_rows,
+                min(self.chunk_rows, m - chunk * self.chunk_rows), coef,
+                NULL if grad == NULL else &self.partials[chunk * stride + 1],
+                want_value, threadid())
+        self.reduce(n_chunks, 1 if grad == NULL else stride)
+        total = self.partials[0]
+        if grad != NULL:
+            memcpy(grad, &self.partials[1], self.size * sizeof(double))
+        return total
+
+    cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil:
+        """Add the chunks' first ``length`` partial sums into chunk 0, in a fixed order."""
+        cdef Py_ssize_t chunk, j, step = 1, stride = self.size + 1
+        cdef double* partial
+        while step < n_chunks:
+            chunk = 0
+            while chunk + step < n_chunks:
+                partial = &self.partials[chunk * stride]
+                for j in range(length):
+                    partial[j] += partial[step * stride + j]
+                chunk += 2 * step
+            step *= 2
+
+    cdef double sweep_chunk(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* coef, double* grad, bint want_value,
+            int thread) noexcept nogil:
+        """`sweep` without threads."""
+        cdef double total = 0.0
+        cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
+        cdef double* intercept
+        cdef const double* block
+        cdef Scratch scratch = self.scratch(thread)
+        if grad != NULL:
+            memset(grad, 0, self.size * sizeof(double))
+        while done < m:
+            part = min(self.block, m - done)
+            block = self.slopes(
+                order, start + done, part, coef, 1.0, want_value, &scratch, &total)
+            if grad != NULL:
+                self.rows.backward(
+                    order, start + done, part, block, scratch.g, K, grad)
+                if self.fit_intercept:
+                    intercept = grad + self.n_features * K
+                    for i in range(part):
+                        for k in range(K):
+                            intercept[k] += scratch.g[i * K + k]
+            done += part
+        return total
+
+    def value(self, coef):
+        """Mean loss of all rows at ``coef`` (n_features + 1, n_outputs)."""
+        cdef const double[:, ::1] w = coef
+        cdef double total
+        self._check(w)
+        with nogil:
+            total = self.sweep(self.subset, 0, self.n_samples, &w[0, 0], NULL, True)
+        return total / self.n_samples
+
+    def value_and_gradient(self, coef, gradient):
+        """Mean loss at ``coef``; ``gradient`` (same shape) is overwritten.
+
+        One read of X gives both.
+        """
+        cdef const double[:, ::1] w = coef
+        cdef double[:, ::1] grad = gradient
+        cdef double total
+        self._check(w)
+        self._check(grad)
+        with nogil:
+            total = self.sweep(
+                self.subset, 0, self.n_samples, &w[0, 0], &grad[0, 0], True)
+        gradient /= self.n_samples
+        return total / self.n_samples
+
+    # Batch methods keep the raw predictions Z of the rows that count, (n_samples,
+    # n_outputs): a step along a direction then costs no product with X.
+
+    def margins(self, coef, out):
+        """out = X w + b for the rows that count, in their order."""
+        cdef const double[:, ::1] w = coef
+        cdef double[:, ::1] z = out
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
+        cdef Py_ssize_t n = self.n_samples
+        self._check(w)
+        self._check_margins(z)
+        with nogil:
+            for chunk in prange(
+                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                    schedule="static"):
+                self.margins_chunk(
+                    chunk * self.chunk_rows,
+                    min(self.chunk_rows, n - chunk * self.chunk_rows),
+                    &w[0, 0], &z[0, 0], threadid())
+
+    cdef void margins_chunk(
+            self, Py_ssize_t start, Py_ssize_t m, const double* coef, double* z,
+            int thread) noexcept nogil:
+        cdef Py_ssize_t done = 0, part, K = self.n_outputs
+        cdef const double* block = NULL
+        cdef Scratch scratch = self.scratch(thread)
+        while done < m:
+            part = min(self.block, m - done)
+            if K > 1:
+                block = self.rows.load(
+                    self.subset, start + done, part, self.n_samples, scratch.rows)
+            self.rows.forward(
+                self.subset, start + done, part, self.n_samples, block, coef, K, 1.0,
+                z + (start + done) * K)
+            done += part
+
+    def line(self, Loss loss, z, direction, const double[::1] t, slopes, derivative):
+        """A loss on the line z_k + t_k direction_k, a length for each output.
+
+        Parameters
+        ----------
+        loss : Loss
+            The problem's own, or a smoothed form of it.
+        z, direction : float64 arrays of shape (n_samples, n_outputs)
+        t : float64 array of shape (n_outputs,)
+        slopes : float64 array of shape (n_samples, n_outputs)
+            Overwritten with s dl/dz.
+        derivative : float64 array of shape (n_outputs,)
+            Overwritten with the mean loss's derivatives in t_k.
+
+        Returns
+        -------
+        value : float
+            Mean loss.
+        """
+        cdef const double[:, ::1] a = z, p = direction
+        cdef double[:, ::1] g = slopes
+        cdef double[:, ::1] sums
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
+        cdef Py_ssize_t n = self.n_samples
+        self._check_margins(a)
+        self._check_margins(p)
+        self._check_margins(g)
+        if not t.shape[0] == derivative.shape[0] == self.n_outputs:
+            raise ValueError("t and derivative must have n_outputs entries")
+        partial = np.zeros((n_chunks, self.n_outputs + 1))
+        sums = partial
+        with nogil:
+            for chunk in prange(
+                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                    schedule="static"):
+                self.line_chunk(
+                    loss, chunk * self.chunk_rows,
+                    min(self.chunk_rows, n - chunk * self.chunk_rows),
+                    &a[0, 0], &p[0, 0], &t[0], &g[0, 0], &sums[chunk, 0], threadid())
+        for chunk in range(1, n_chunks):
+            partial[0] += partial[chunk]
+        derivative[:] = partial[0, 1:] / n
+        return partial[0, 0] / n
+
+    cdef void line_chunk(
+            self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
+            const double* p, const double* t, double* g, double* sums,
+            int thread) noexcept nogil:
+        """sums[0] += the loss of m rows, sums[1:] += its derivatives."""
+        cdef Py_ssize_t done = 0, part, first, i, k, j, K = self.n_outputs
+        cdef const double* y
+        cdef const double* s
+        cdef Scratch scratch = self.scratch(thread)
+        while done < m:
+            part = min(self.block, m - done)
+            first = (start + done) * K
+            for i in range(part):
+                for k in range(K):
+                    j = i * K + k
+                    scratch.z[j] = z[first + j] + t[k] * p[first + j]
+            y = self.targets(self.subset, start + done, part, &scratch, &s)
+            sums[0] += loss.evaluate_batch(
+                y, scratch.z, s, g + first, part, K, True)
+            for i in range(part):
+                for k in range(K):
+                    j = first + i * K + k
+                    sums[1 + k] += g[j] * p[j]
+            done += part
+
+    def gradient(self, slopes, out):
+        """out = X'G / n_samples and, in the last row, the columns' means of G."""
+        cdef const double[:, ::1] g = slopes
+        cdef double[:, ::1] grad = out
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
+        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1
+        self._check(grad)
+        self._check_margins(g)
+        with nogil:
+            if n_chunks <= 1:
+                self.gradient_chunk(0, n, &g[0, 0], &grad[0, 0], 0)
+            else:
+                for chunk in prange(
+                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                        schedule="static"):
+                    self.gradient_chunk(
+                        chunk * self.chunk_rows,
+                        min(self.chunk_rows, n - chunk * self.chunk_rows),
+                        &g[0, 0], &self.partials[chunk * stride], threadid())
+                self.reduce(n_chunks, self.size)
+                memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
+        out /= n
+
+    cdef void gradient_chunk(
+            self, Py_ssize_t start, Py_ssize_t m, const double* g, double* grad,
+            int thread) noexcept nogil:
+        cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
+        cdef const double* block = NULL
+        cdef double* intercept = grad + self.n_features * K
+        cdef Scratch scratch = self.scratch(thread)
+        memset(grad, 0, self.size * sizeof(double))
+        while done < m:
+            part = min(self.block, m - done)
+            if K > 1:
+                block = self.rows.load(
+                    self.subset, start + done, part, self.n_samples, scratch.rows)
+            self.rows.backward(
+                self.subset, start + done, part, block, g + (start + done) * K, K,
+                grad)
+            if self.fit_intercept:
+                for i in range(part):
+                    for k in range(K):
+                        intercept[k] += g[(start + done + i) * K + k]
+            done += part
+
+    cdef _check(self, const double[:, ::1] w):
+        if w.shape[0] != self.n_features + 1 or w.shape[1] != self.n_outputs:
+            raise ValueError("coef must have shape (n_features + 1, n_outputs)")
+
+    cdef _check_margins(self, const double[:, ::1] z):
+        if z.shape[0] != self.n_samples or z.shape[1] != self.n_outputs:
+            raise ValueError("margins must have shape (n_samples, n_outputs)")
