@@ -1,0 +1,314 @@
+"""Variance-reduced methods: their metric and step size, and one run of them.
+
+With ``learning_rate="auto"`` the steps are taken in the coordinates x' = V'(x - mu)
+and the metric
+
+    D_j = 1/(gamma E[x'_j^2] + l2),   gamma = f/z^2,
+
+where f and z are the natural sizes of the loss and of a prediction (`Loss.units`), so
+that neither the units of X nor those of y matter. V is the identity or, where rotating
+a row is cheap, holds the eigenvectors of the second moments: then D is the inverse of
+the whole Hessian bound, and the l2 penalty keeps its form because V is orthonormal.
+SVRG steps in raw coordinates with the inverse matrix itself. An explicit step size
+means raw coordinates and D = 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg.lapack import dgejsv
+
+from ._auto import batch_curvature, batches, bind, row_blocks
+from ._training import CHUNK_ENTRIES, Training, single_blas_thread
+from .kernels._gram import weighted_gram
+from .kernels._openmp import effective_threads
+from .kernels._rows import Rows
+from .schedules import Constant, as_schedule
+
+# Up to so many columns the metric is a matrix, and CSR rows are made dense.
+MATRIX_COLUMNS = 300
+# Smallest eigenvalue that counts, of columns scaled to size one.
+SMALLEST = 1e-12
+
+
+@dataclass
+class Coordinates:
+    """Metric of a variance-reduced method, as its kernel takes it.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (n_features + 1, n_outputs)
+        D, the last row for the intercept.
+    centre : ndarray of shape (n_features,) or None
+    matrix : ndarray of shape (n_features, n_features) or None
+        V for methods that step row by row; D as a full matrix for SVRG.
+    dense : bool
+        True if CSR rows are made dense.
+    """
+
+    sizes: np.ndarray
+    centre: np.ndarray | None = None
+    matrix: np.ndarray | None = None
+    dense: bool = True
+
+    def to_position(self, coef):
+        """The kernels keep their own coordinates."""
+        return coef
+
+
+def narrow(X):
+    """True if X has so few columns that a matrix of them is cheap."""
+    return X.shape[1] <= MATRIX_COLUMNS
+
+
+def second_moments(data, centre):
+    """Weighted mean of (x - centre)(x - centre)', shape (n_features, n_features)."""
+    rows = None if data.everything else data.rows
+    threads = effective_threads(data.n_jobs)
+    gram, _, total = weighted_gram(Rows(data.X), data.weights, rows, centre, threads)
+    return gram / total
+
+
+def largest_row(data, metric, sizes):
+    """max_i s_i |V'(x_i - mu)|_D^2 for one column D of sizes."""
+    centre, basis, largest = metric.centre, metric.matrix, 0.0
+    for rows, block in row_blocks(data.X, data.rows):
+        if not metric.dense:
+            squares = block.power(2) @ sizes
+        else:
+            block = block.toarray() if sp.issparse(block) else block
+            block = block if centre is None else block - centre
+            block = block if basis is None else block @ basis
+            squares = block**2 @ sizes
+        s = 1.0 if data.weights is None else data.weights[rows]
+        largest = max(largest, float(np.max(s * squares)))
+    return largest
+
+
+def inverse(curvature):
+    """1/curvature, 0 where there is none."""
+    out = np.zeros_like(curvature)
+    return np.divide(1.0, curvature, out=out, where=curvature > 0.0)
+
+
+def row_coordinates(data, statistics, gamma, l1, l2):
+    """Coordinates of SAGA and Point-SAGA, and the mean curvature of a row in them."""
+    d = data.X.shape[1]
+    dense = not sp.issparse(data.X) or narrow(data.X)
+    if not dense:
+        # Sparse rows stay as they are. Columns with few entries would get steps that
+        # hardly any row corrects: their curvature counts with the root of the share
+        # of rows that have them.
+        square = statistics.var + statistics.mean**2
+        share = np.bincount(data.X[data.rows].indices, minlength=d) / len(data.rows)
+        seen = np.divide(square, np.sqrt(share), out=np.zeros(d), where=share > 0.0)
+        sizes = inverse(gamma * seen[:, None] + l2) * (square > 0.0)[:, None]
+        coordinates = Coordinates(sizes, dense=False)
+    else:
+        centre, square = statistics.mean, statistics.var
+        if not data.fit_intercept:
+            centre, square = None, square + statistics.mean**2
+        basis = None
+        if l1 == 0.0 and narrow(data.X):
+            basis, square = principal_axes(data, centre, square)
+        sizes = inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
+        coordinates = Coordinates(sizes, centre, basis)
+    mean = float((gamma * square[:, None] * sizes).sum(axis=0).max())
+    return coordinates, mean + data.fit_intercept
+
+
+def principal_axes(data, centre, square):
+    """Orthonormal eigenvectors and eigenvalues of the second moments M.
+
+    The columns' sizes s may differ by many orders, and small eigenvalues must not drown
+    in the rounding of large ones: M = diag(s) C diag(s) with unit diagonal in C = L L',
+    and the Jacobi method finds the singular values of diag(s) L to high relative
+    accuracy (Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", 2008).
+    """
+    seen = np.flatnonzero(square > 0.0)
+    basis, values = np.eye(len(square)), np.zeros(len(square))
+    if len(seen) == 0:
+        return basis, values
+    moments = second_moments(data, centre)
+    moments = moments[np.ix_(seen, seen)]
+    size = np.sqrt(square[seen])
+    correlation = moments / size / size[:, None]
+    # Collinear columns: what is left of them beside rounding.
+    correlation[np.diag_indices_from(correlation)] = 1.0 + len(seen) * SMALLEST
+    factor = size[:, None] * np.linalg.cholesky(correlation)
+    order = np.argsort(-size)
+    # Rows and columns of any size (joba=2), left vectors (jobu=0), no right (jobv=3).
+    singular, vectors, _, work, _, info = dgejsv(factor[order], joba=2, jobu=0, jobv=3)
+    if info != 0:
+        return None, square
+    axes = np.empty_like(vectors)
+    axes[order] = vectors
+    basis[np.ix_(seen, seen)] = axes
+    values[seen] = (singular * (work[0] / work[1])) ** 2
+    return basis, values
+
+
+def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
+    """Coordinates of SVRG, and the curvature that a batch sees in them."""
+    centre, square = statistics.mean, statistics.var
+    if not data.fit_intercept:
+        centre, square = np.zeros_like(centre), square + centre**2
+    sizes = inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
+    coordinates = Coordinates(sizes, centre if data.fit_intercept else None)
+    one_unit = gamma.max() <= (1.0 + 1e-9) * gamma.min()
+    if not (l1 == 0.0 and narrow(data.X) and one_unit):
+        scale = np.sqrt((gamma * sizes).max(axis=1))
+        return coordinates, batch_curvature(data, centre, square, scale, batch_size)
+    # Scaled to unit diagonal first, which keeps small columns from drowning.
+    scale = np.sqrt(sizes[:, 0])
+    hessian = gamma[0] * scale[:, None] * second_moments(data, centre) * scale
+    hessian[np.diag_indices_from(hessian)] += l2 * scale**2
+    values, vectors = np.linalg.eigh(hessian)
+    inverted = inverse(np.maximum(values, SMALLEST * max(values.max(), 0.0)))
+    matrix = scale[:, None] * ((vectors * inverted) @ vectors.T) * scale
+    coordinates.matrix = np.ascontiguousarray(0.5 * (matrix + matrix.T))
+    # In this metric every curvature of F is at most 1, and a row's mean is a trace.
+    n, b = len(data.rows), batches(len(data.rows), batch_size)[0]
+    share = 1.0 if n == 1 else n * (b - 1) / (b * (n - 1))
+    row = float((values * inverted).sum()) + 1.0
+    return coordinates, share * 1.1 + (1.0 - share) * max(row, 1.1)
+
+
+class VarianceReduced(Training):
+    """Runs epochs of SAGA, Point-SAGA or SVRG on one state and problem.
+
+    Parameters are those of `Training`.
+    """
+
+    plain = may_cut = False
+    average_from = 0
+
+    def __init__(self, data, state, l1, l2, shuffle, average):
+        self.data, self.problem, self.state = data, data.problem(), state
+        self.l1, self.l2, self.share, self.shuffle = l1, l2, data.share, shuffle
+        self.optimizer = state.plan.optimizer
+        metric = state.plan.metric
+        if metric is None:
+            metric = Coordinates(np.ones_like(state.coef), dense=narrow(data.X))
+        options = {"centre": metric.centre}
+        if self.optimizer.by_rows:
+            options |= {"basis": metric.matrix, "dense": metric.dense}
+        else:
+            options["matrix"] = metric.matrix
+        with single_blas_thread():
+            self.kernel = self.optimizer.steps(
+                self.problem, state.coef, l1, l2, metric.sizes, **options
+            )
+        self.table_ready = False
+        # For `accept`: epochs since the step size changed, and needed to double it.
+        self.calm, self.wait, self.last_fall = 0, 0, np.inf
+        self.grows = data.loss.smooth and isinstance(state.plan.schedule, Constant)
+
+    @staticmethod
+    def tune(plan, est, data, statistics, l1, l2):
+        """Give a plan its metric and the step size that suits it."""
+        optimizer = plan.optimizer
+        gamma = statistics.loss_unit / statistics.z_unit**2
+        with single_blas_thread():
+            if optimizer.by_rows:
+                metric, mean = row_coordinates(data, statistics, gamma, l1, l2)
+                largest = mean
+                if optimizer.needs_largest_row:
+                    largest = data.fit_intercept + max(
+                        largest_row(data, metric, gamma[k] * metric.sizes[:, k])
+                        for k in range(len(gamma))
+                    )
+                eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
+            else:
+                metric, curvature = batch_coordinates(
+                    data, statistics, gamma, l1, l2, plan.batch_size
+                )
+                eta0 = optimizer.unit_step(curvature, False)
+        metric.sizes = np.vstack([metric.sizes, 1.0 / gamma])
+        plan.metric = metric
+        name = "constant" if est.learning_rate == "auto" else est.learning_rate
+        plan.schedule = bind(
+            as_schedule(name, eta0, est.power_t), est, data, plan.batch_size
+        )
+
+    def epoch(self):
+        """One pass over the training rows.
+
+        Returns
+        -------
+        eta, eta : float
+            The epoch's step size, twice: `Training` tells its last and its largest.
+        """
+        state, n = self.state, self.problem.n_samples
+        rows, n_batches = batches(n, state.plan.batch_size)
+        order = None
+        if self.shuffle:
+            order = state.rng.permutation(n).astype(np.intp, copy=False)
+            if not self.data.everything:
+                order = self.data.rows[order]
+        eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
+        eta *= state.factor
+        chunk = max(1, CHUNK_ENTRIES // self.entries_per_row // rows) * rows
+        with single_blas_thread():
+            if not self.table_ready:
+                self.kernel.refresh()
+                self.table_ready = True
+            for start in range(0, n, chunk):
+                stop = min(start + chunk, n)
+                if self.optimizer.by_rows:
+                    self.kernel.run(order, eta, start, stop)
+                else:
+                    self.kernel.run(order, eta, rows, start, stop)
+            if self.optimizer.by_rows:
+                self.kernel.settle()
+        self.table_ready = self.optimizer.by_rows
+        state.steps += n_batches
+        state.rows += n
+        return eta, eta
+
+    def objective(self):
+        """F at the coefficients; for SVRG the sweep is also the next snapshot."""
+        with single_blas_thread():
+            if self.table_ready:
+                loss = self.problem.value(self.state.coef)
+            else:
+                loss = self.kernel.refresh()
+                self.table_ready = True
+        return loss / self.share + self.penalty(self.state.coef)
+
+    def snapshot(self):
+        """Copies of what an epoch changes."""
+        return self.state.coef.copy(), self.kernel.copies()
+
+    def restore(self, snapshot):
+        """Go back to a snapshot."""
+        coef, copies = snapshot
+        self.state.coef[...] = coef
+        self.table_ready = self.kernel.restore(copies)
+
+    def keep(self):
+        """Forget the metric: nothing continues from here."""
+        self.state.plan.metric = None
+
+    def accept(self, before, after, snapshot, wild):
+        """Undo an epoch that raised F, and halve the step size.
+
+        The curvature that it was found from is that of the worst point. Where F falls
+        more slowly than by half an epoch, the step size is doubled, less and less often
+        after steps that were too large. Point-SAGA, which no row throws off, may pass
+        through larger values at its first step size. Returns True if the epoch stands.
+        """
+        state, fall = self.state, before - after
+        trusted = self.optimizer.steady and state.factor <= 1.0
+        if wild or not (fall >= 0.0 or trusted):
+            state.factor *= 0.1 if wild else 0.5
+            self.calm, self.wait = 0, 2 * self.wait + 1
+            self.restore(snapshot)
+            return False
+        self.calm += 1
+        if self.grows and self.calm > self.wait and fall > 0.5 * self.last_fall:
+            state.factor *= 2.0
+            self.calm = 0
+        self.last_fall = fall
+        return True

@@ -1,0 +1,866 @@
+"""Variance-reduced stochastic methods: SAGA, Point-SAGA and SVRG.
+
+All three keep a table with the slope c_i = s_i dl/dz of every row at an earlier point,
+and the mean gradient G = 1/n sum_i c_i x_i of the table. A row then says only how its
+slope differs from the table's, so that the noise of a step vanishes as the run
+converges, and the step size need not:
+
+    w = T_{eta D}(w - eta D ((s_i l'(m_i) - c_i) x_i + G)),
+
+T_e(v) = ST(v, e l1)/(1 + e l2) being the prox of the penalty and D a diagonal metric.
+SAGA and Point-SAGA replace c_i in every step, SVRG the whole table once an epoch.
+Optimizers are registered in `OPTIMIZERS` here; sklgd/_stochastic.py drives them.
+"""
+cimport cython
+from libc.math cimport expm1, fabs, floor, log1p
+from libc.string cimport memset
+from scipy.linalg.cython_blas cimport dgemm, dgemv
+
+import numbers
+
+import numpy as np
+
+from sklgd.kernels._optimizers import Optimizer
+from sklgd.kernels._penalty cimport soft
+from sklgd.kernels._problem cimport Problem, Scratch
+
+# Rows that are copied, centred and rotated together.
+cdef Py_ssize_t BLOCK = 256
+
+
+cdef inline double dot(const double* x, const double* w, Py_ssize_t d) noexcept nogil:
+    """sum_j x_j w_j in four lanes, which the compiler can vectorise."""
+    cdef double a = 0.0, b = 0.0, c = 0.0, e = 0.0
+    cdef Py_ssize_t j = 0
+    while j + 4 <= d:
+        a += x[j] * w[j]
+        b += x[j + 1] * w[j + 1]
+        c += x[j + 2] * w[j + 2]
+        e += x[j + 3] * w[j + 3]
+        j += 4
+    while j < d:
+        a += x[j] * w[j]
+        j += 1
+    return (a + b) + (c + e)
+
+
+cdef inline double dot_square(
+        const double* x, const double* w, Py_ssize_t d) noexcept nogil:
+    """sum_j x_j^2 w_j in four lanes."""
+    cdef double a = 0.0, b = 0.0, c = 0.0, e = 0.0
+    cdef Py_ssize_t j = 0
+    while j + 4 <= d:
+        a += x[j] * x[j] * w[j]
+        b += x[j + 1] * x[j + 1] * w[j + 1]
+        c += x[j + 2] * x[j + 2] * w[j + 2]
+        e += x[j + 3] * x[j + 3] * w[j + 3]
+        j += 4
+    while j < d:
+        a += x[j] * x[j] * w[j]
+        j += 1
+    return (a + b) + (c + e)
+
+
+cdef double coast(
+        double w, double g, double e, double l1, double l2,
+        Py_ssize_t k) noexcept nogil:
+    """k steps w = ST(w - e g, e l1)/(1 + e l2), as an untouched coordinate makes them.
+
+    While w keeps its sign s, the steps are w = rho (w - e u), u = g + s l1 and
+    rho = 1/(1 + e l2), hence after i of them
+
+        w + q (-u/l2 - w),  q = 1 - rho^i,        or  w - i e u  without l2.
+
+    The step that changes the sign is made as it stands; there are at most three
+    phases (algorithm 3b.9 of the design notes; lightning and scikit-learn loop).
+    """
+    cdef double s, u, limit, log_rho = 0.0, steps
+    cdef Py_ssize_t i, _
+    if l2 > 0.0:
+        log_rho = -log1p(e * l2)
+    while k > 0:
+        if k == 1:
+            return soft(w - e * g, e * l1) / (1.0 + e * l2)
+        s = 1.0
+        if w < 0.0 or (w == 0.0 and g > 0.0):
+            s = -1.0
+        if w == 0.0 and fabs(g) <= l1:
+            return w
+        u = g + s * l1
+        # How many steps keep the sign? One less than the last is always safe.
+        steps = <double> k
+        if l1 > 0.0 and s * u > 0.0 and w != 0.0:
+            if l2 > 0.0:
+                limit = -u / l2
+                steps = floor(log1p(w / (limit - w)) / log_rho)
+            else:
+                steps = floor(w / (e * u))
+        if not steps < k:
+            i = k
+        else:
+            i = <Py_ssize_t> steps - 1
+        if i > 0:
+            if l2 > 0.0:
+                w -= expm1(i * log_rho) * (-u / l2 - w)
+            else:
+                w -= i * e * u
+            k -= i
+        if k > 0:
+            # At or next to the change of sign: two steps as they stand.
+            for _ in range(min(k, 2)):
+                w = soft(w - e * g, e * l1) / (1.0 + e * l2)
+            k -= min(k, 2)
+    return w
+
+
+cdef class Reduced:
+    """What the three methods share: the table of slopes and its mean gradient.
+
+    Parameters
+    ----------
+    problem : Problem
+    coef : float64 array of shape (n_features + 1, n_outputs)
+        Raw coefficients, updated in place.
+    l1, l2 : float
+        Penalty of every feature.
+    """
+
+    cdef Problem problem
+    cdef double[:, ::1] coef_view, mean_view, table_view
+    cdef double* coef
+    cdef double* mean                   # G, (n_features + 1) * n_outputs
+    cdef double* table                  # c, n_samples of X * n_outputs
+    cdef Py_ssize_t size, n_outputs, n_features
+    cdef double l1, l2
+    cdef readonly object table_array, mean_array
+
+    def __init__(self, Problem problem, coef, double l1, double l2):
+        self.problem = problem
+        self.n_outputs, self.n_features = problem.n_outputs, problem.n_features
+        self.l1, self.l2 = l1, l2
+        self.coef_view = coef
+        problem._check(self.coef_view)
+        self.mean_array = np.zeros_like(coef)
+        self.table_array = np.zeros((problem.rows.n_samples, problem.n_outputs))
+        self.mean_view, self.table_view = self.mean_array, self.table_array
+        self.coef, self.mean = &self.coef_view[0, 0], &self.mean_view[0, 0]
+        self.table = &self.table_view[0, 0]
+        self.size = coef.size
+
+    def refresh(self):
+        """Fill the table and its mean gradient at ``coef``; returns the mean loss."""
+        cdef Py_ssize_t start, m, i, k, row, n = self.problem.n_samples
+        cdef Py_ssize_t K = self.n_outputs
+        cdef const Py_ssize_t* order = self.problem.subset
+        cdef double* intercept = self.mean + self.n_features * K
+        cdef const double* block
+        cdef double total = 0.0
+        cdef Scratch scratch = self.problem.scratch(0)
+        with nogil:
+            memset(self.mean, 0, self.size * sizeof(double))
+            start = 0
+            while start < n:
+                m = min(self.problem.block, n - start)
+                block = self.problem.slopes(
+                    order, start, m, self.coef, 1.0, True, &scratch, &total)
+                self.problem.rows.backward(
+                    order, start, m, block, scratch.g, K, self.mean)
+                for i in range(m):
+                    row = start + i if order == NULL else order[start + i]
+                    for k in range(K):
+                        self.table[row * K + k] = scratch.g[i * K + k]
+                        intercept[k] += scratch.g[i * K + k]
+                start += m
+            for i in range(self.size):
+                self.mean[i] /= n
+            if not self.problem.fit_intercept:
+                for k in range(K):
+                    intercept[k] = 0.0
+        return total / n
+
+    def copies(self):
+        """What an epoch changes beside ``coef`` and `refresh` does not give back."""
+
+    def restore(self, copies):
+        """Undo an epoch, after ``coef``; returns True if the table is that of then."""
+        return False
+
+
+@cython.final
+cdef class SnapshotSteps(Reduced):
+    """SVRG: mini-batches against a table of the last snapshot.
+
+    The step is taken in raw coordinates, centred by rank-one corrections, so that X is
+    read where it lies, dense or sparse:
+
+        g = 1/b sum_i (s_i l'(m_i) - c_i) x_i + G,  g_w -= mu g_b,
+        w = T_{eta D}(w - eta D g_w)   or   w -= eta M (g_w + l2 w),
+        b -= eta D_b g_b + mu.(change of w),
+
+    with a diagonal metric D or a symmetric matrix M in its place.
+
+    Parameters
+    ----------
+    sizes : float64 array shaped like coef
+        The metric D; its last row is D_b.
+    centre : float64 array of shape (n_features,) or None
+    matrix : float64 array of shape (n_features, n_features) or None
+        M; needs l1 = 0.
+    """
+
+    cdef const double[:, ::1] sizes_view, matrix_view
+    cdef const double[::1] centre_view
+    cdef double[::1] grad_view, step_view
+    cdef const double* centre
+    cdef const double* matrix
+
+    def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
+                 matrix=None):
+        Reduced.__init__(self, problem, coef, l1, l2)
+        self.sizes_view = sizes
+        problem._check(self.sizes_view)
+        self.grad_view, self.step_view = np.empty(self.size), np.empty(self.size)
+        self.centre = self.matrix = NULL
+        if centre is not None:
+            self.centre_view = centre
+            self.centre = &self.centre_view[0]
+        if matrix is not None:
+            self.matrix_view = matrix
+            self.matrix = &self.matrix_view[0, 0]
+
+    def run(self, order, double eta, Py_ssize_t batch_size, Py_ssize_t start,
+            Py_ssize_t stop):
+        """Steps over the rows order[start:stop], natural if None."""
+        cdef const Py_ssize_t[::1] order_view
+        cdef const Py_ssize_t* rows = self.problem.subset
+        cdef Py_ssize_t m
+        if order is not None:
+            order_view = order
+            rows = &order_view[0]
+        with nogil:
+            while start < stop:
+                m = min(batch_size, stop - start)
+                self.step(rows, start, m, eta)
+                start += m
+
+    cdef void step(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            double eta) noexcept nogil:
+        cdef Py_ssize_t done = 0, part, i, k, row, K = self.n_outputs
+        cdef double unused = 0.0
+        cdef double* g
+        cdef double* grad = &self.grad_view[0]
+        cdef double* intercept = grad + self.n_features * K
+        cdef const double* block
+        cdef Scratch scratch = self.problem.scratch(0)
+        memset(grad, 0, self.size * sizeof(double))
+        while done < m:
+            part = min(self.problem.block, m - done)
+            block = self.problem.slopes(
+                order, start + done, part, self.coef, 1.0, False, &scratch, &unused)
+            g = scratch.g
+            for i in range(part):
+                row = start + done + i
+                if order != NULL:
+                    row = order[row]
+                for k in range(K):
+                    g[i * K + k] -= self.table[row * K + k]
+                    intercept[k] += g[i * K + k]
+            self.problem.rows.backward(order, start + done, part, block, g, K, grad)
+            done += part
+        for i in range(self.size):
+            grad[i] = grad[i] / m + self.mean[i]
+        self.move(grad, eta)
+
+    cdef void move(self, double* grad, double eta) noexcept nogil:
+        cdef Py_ssize_t i, j, k, d = self.n_features, K = self.n_outputs
+        cdef double e, new
+        cdef double one = 1.0, zero = 0.0
+        cdef int n = <int> d, n_out = <int> K, unit = 1
+        cdef double* w = self.coef
+        cdef double* b = w + d * K
+        cdef double* step = &self.step_view[0]
+        cdef const double* sizes = &self.sizes_view[0, 0]
+        if self.problem.fit_intercept:
+            for k in range(K):
+                b[k] -= eta * sizes[d * K + k] * grad[d * K + k]
+        if self.centre != NULL:
+            for j in range(d):
+                for k in range(K):
+                    grad[j * K + k] -= self.centre[j] * grad[d * K + k]
+        if self.matrix != NULL:
+            for i in range(d * K):
+                grad[i] += self.l2 * w[i]
+            if K == 1:
+                dgemv(b"N", &n, &n, &one, <double*> self.matrix, &n, grad, &unit,
+                      &zero, step, &unit)
+            else:
+                dgemm(b"N", b"N", &n_out, &n, &n, &one, grad, &n_out,
+                      <double*> self.matrix, &n, &zero, step, &n_out)
+            for i in range(d * K):
+                step[i] *= -eta
+                w[i] += step[i]
+        else:
+            for i in range(d * K):
+                e = eta * sizes[i]
+                new = soft(w[i] - e * grad[i], e * self.l1) / (1.0 + e * self.l2)
+                step[i] = new - w[i]
+                w[i] = new
+        if self.centre != NULL and self.problem.fit_intercept:
+            for j in range(d):
+                for k in range(K):
+                    b[k] -= self.centre[j] * step[j * K + k]
+
+
+cdef class RowSteps(Reduced):
+    """SAGA; with ``implicit`` overridden, Point-SAGA: a step per row.
+
+    The steps are taken on v and b~ in the coordinates x' = V'(x - mu):
+
+        w = V v,  b = b~ - mu.w,
+
+    V orthonormal, so that the l2 penalty is the one of v. Blocks of rows are made
+    dense, centred and rotated together. Sparse rows in raw coordinates are taken as
+    they are: a coordinate that rows do not touch `coast`s when it is next needed.
+
+    Parameters
+    ----------
+    sizes : float64 array shaped like coef
+        The metric D in the coordinates of v; its last row is that of b~.
+    centre : float64 array of shape (n_features,) or None
+    basis : float64 array of shape (n_features, n_features) or None
+        V; needs l1 = 0.
+    dense : bool
+        True if rows are made dense; needed for a centre and a basis.
+    """
+
+    cdef const double[:, ::1] sizes_view, basis_view
+    cdef const double[::1] centre_view
+    cdef double[:, ::1] position_view
+    cdef double[::1] step_view, shrink_view, scratch_view, values_view, work_view
+    cdef Py_ssize_t[::1] first_view, columns_view, settled_view
+    cdef const double* centre
+    cdef const double* basis
+    cdef double* position               # v, last row b~
+    cdef double* steps                  # eta D
+    cdef double* shrinks                # 1/(1 + eta D l2)
+    cdef double* z                      # raw prediction, K
+    cdef double* z0                     # before the implicit step, K
+    cdef double* c                      # new slopes, K
+    cdef double* q                      # sum_j eta D_j x_j^2, K
+    cdef double* delta                  # change of the slopes, K
+    cdef bint dense, implicit, pointwise
+    cdef readonly object position_array
+
+    def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
+                 basis=None, dense=True):
+        cdef Py_ssize_t K = problem.n_outputs, d = problem.n_features
+        Reduced.__init__(self, problem, coef, l1, l2)
+        self.sizes_view = sizes
+        problem._check(self.sizes_view)
+        self.dense = dense or not problem.rows.is_sparse
+        if not self.dense and (centre is not None or basis is not None):
+            raise ValueError("sparse rows are neither centred nor rotated")
+        self.pointwise = problem.loss.task == "regression"
+        self.centre = self.basis = NULL
+        if centre is not None:
+            self.centre_view = centre
+            self.centre = &self.centre_view[0]
+        if basis is not None:
+            self.basis_view = basis
+            self.basis = &self.basis_view[0, 0]
+        self.step_view, self.shrink_view = np.zeros(self.size), np.ones(self.size)
+        self.steps, self.shrinks = &self.step_view[0], &self.shrink_view[0]
+        self.scratch_view = np.zeros(5 * K)
+        self.z = &self.scratch_view[0]
+        self.z0, self.c, self.q = self.z + K, self.z + 2 * K, self.z + 3 * K
+        self.delta = self.z + 4 * K
+        if self.dense:
+            self.values_view = np.empty(BLOCK * d)
+            self.work_view = np.empty(max(d * K, 0 if basis is None else BLOCK * d))
+        else:
+            self.first_view = np.zeros(BLOCK + 1, dtype=np.intp)
+            self.columns_view = np.zeros(1, dtype=np.intp)
+            self.values_view = np.zeros(1)
+            self.settled_view = np.zeros(d, dtype=np.intp)
+        self.position_array = np.zeros_like(coef)
+        self.position_view = self.position_array
+        self.position = &self.position_view[0, 0]
+        self.place()
+
+    def place(self):
+        """Take v and b~ from ``coef``."""
+        cdef Py_ssize_t d = self.n_features
+        coef, position = np.asarray(self.coef_view), self.position_array
+        position[...] = coef
+        if self.centre != NULL:
+            position[d] += np.asarray(self.centre_view) @ coef[:d]
+        if self.basis != NULL:
+            position[:d] = np.asarray(self.basis_view).T @ coef[:d]
+
+    def settle(self):
+        """Write ``coef``: v, with l1 after one more step along G where the
+        penalty comes first, which is where exact zeros are seen."""
+        cdef Py_ssize_t d = self.n_features
+        coef, position = np.asarray(self.coef_view), self.position_array
+        coef[...] = position
+        if self.implicit and self.l1 > 0.0:
+            steps = np.asarray(self.step_view).reshape(coef.shape)[:d]
+            moved = position[:d] - steps * self.mean_array[:d]
+            kept = np.maximum(np.abs(moved) - steps * self.l1, 0.0)
+            coef[:d] = np.copysign(kept, moved) / (1.0 + steps * self.l2) + 0.0
+        if self.basis != NULL:
+            coef[:d] = np.asarray(self.basis_view) @ position[:d]
+        if self.centre != NULL:
+            coef[d] = position[d] - np.asarray(self.centre_view) @ coef[:d]
+
+    def copies(self):
+        """The position, the table and its mean gradient."""
+        arrays = self.position_array, self.table_array, self.mean_array
+        return [array.copy() for array in arrays]
+
+    def restore(self, copies):
+        """Go back to `copies`; the table is that of then."""
+        self.position_array[...], self.table_array[...], self.mean_array[...] = copies
+        return True
+
+    def refresh(self):
+        """Fill the table and G, in the coordinates of v; returns the mean loss."""
+        cdef Py_ssize_t d = self.n_features
+        value = Reduced.refresh(self)
+        mean = self.mean_array
+        if self.centre != NULL:
+            mean[:d] -= np.outer(self.centre_view, mean[d])
+        if self.basis != NULL:
+            mean[:d] = np.asarray(self.basis_view).T @ mean[:d]
+        return value
+
+    def run(self, order, double eta, Py_ssize_t start, Py_ssize_t stop):
+        """Steps over the rows order[start:stop], natural if None.
+
+        `settle` writes the coefficients afterwards.
+        """
+        cdef const Py_ssize_t[::1] order_view
+        cdef const Py_ssize_t* rows = self.problem.subset
+        cdef Py_ssize_t m, i, j, row, n_entries, t, K = self.n_outputs
+        cdef Py_ssize_t d = self.n_features
+        cdef double* x
+        if order is not None:
+            order_view = order
+            rows = &order_view[0]
+        for i in range(self.size):
+            self.steps[i] = eta * (&self.sizes_view[0, 0])[i]
+        for i in range(d * K):
+            self.shrinks[i] = 1.0 / (1.0 + self.steps[i] * self.l2)
+        if not self.problem.fit_intercept:
+            for i in range(d * K, self.size):
+                self.steps[i] = 0.0
+        if self.dense:
+            with nogil:
+                while start < stop:
+                    m = min(BLOCK, stop - start)
+                    x = self.block(rows, start, m)
+                    for i in range(m):
+                        row = start + i if rows == NULL else rows[start + i]
+                        self.dense_step(x + i * d, row)
+                    start += m
+            return
+        for j in range(d):
+            self.settled_view[j] = 0
+        t = 0
+        while start < stop:
+            m = min(BLOCK, stop - start)
+            n_entries = self.problem.rows.n_entries(rows, start, m)
+            if self.columns_view.shape[0] < n_entries:
+                self.columns_view = np.empty(2 * n_entries, dtype=np.intp)
+                self.values_view = np.empty(2 * n_entries)
+            with nogil:
+                self.problem.rows.entries(
+                    rows, start, m, &self.first_view[0], &self.columns_view[0],
+                    &self.values_view[0])
+                for i in range(m):
+                    row = start + i if rows == NULL else rows[start + i]
+                    j = self.first_view[i]
+                    self.sparse_step(
+                        &self.columns_view[0] + j, &self.values_view[0] + j,
+                        self.first_view[i + 1] - j, row, t)
+                    t += 1
+            start += m
+        with nogil:
+            for j in range(d):
+                self.catch_up(j, t)
+
+    cdef double* block(
+            self, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m) noexcept nogil:
+        """V'(x - mu) of m <= BLOCK rows, (m, d), in a buffer of this object."""
+        cdef Py_ssize_t i, j, d = self.n_features
+        cdef int n = <int> d, n_rows = <int> m
+        cdef double one = 1.0, zero = 0.0
+        cdef double* x = &self.values_view[0]
+        self.problem.rows.densify(order, start, m, self.problem.n_samples, x)
+        if self.centre != NULL:
+            for i in range(m):
+                for j in range(d):
+                    x[i * d + j] -= self.centre[j]
+        if self.basis == NULL:
+            return x
+        # Row-major X' = X V is column-major X'^T = V^T X^T.
+        dgemm(b"N", b"N", &n, &n_rows, &n, &one, <double*> self.basis, &n, x, &n,
+              &zero, &self.work_view[0], &n)
+        return &self.work_view[0]
+
+    cdef void slopes(self, Py_ssize_t row) noexcept nogil:
+        """From z0 and the table to ``c``, the row's new slopes, and ``delta``.
+
+        SAGA takes the slopes at z0. Point-SAGA solves z + q s l'(z) = z0 + q c_i,
+        the stationarity of the row's own prox: the slopes after the step.
+        """
+        cdef Py_ssize_t k, K = self.n_outputs
+        cdef const double* y = self.problem.y + row * self.problem.y_stride
+        cdef const double* s = self.problem.s
+        cdef double* old = self.table + row * K
+        if s != NULL:
+            s = s + row
+        self.problem.loss.evaluate_batch(y, self.z0, s, self.c, 1, K, False)
+        for k in range(K):
+            self.delta[k] = self.c[k] - old[k]
+            old[k] = self.c[k]
+
+    cdef void dense_step(self, const double* x, Py_ssize_t row) noexcept nogil:
+        """A step with the dense row x in the coordinates of v."""
+        cdef Py_ssize_t i, j, k, d = self.n_features, K = self.n_outputs
+        cdef Py_ssize_t size = d * K
+        cdef double c, share = 1.0 / self.problem.n_samples, l1 = self.l1
+        cdef double* v = self.position
+        cdef double* G = self.mean
+        cdef double* e = self.steps
+        cdef double* shrink = self.shrinks
+        if self.implicit:
+            self.follow_mean()
+        if K == 1:
+            self.z0[0] = dot(x, v, d) + v[d]
+            if self.implicit:
+                self.q[0] = dot_square(x, e, d) + e[d]
+        else:
+            for k in range(K):
+                self.z0[k] = v[size + k]
+                self.q[k] = e[size + k]
+            for j in range(d):
+                for k in range(K):
+                    self.z0[k] += x[j] * v[j * K + k]
+            if self.implicit:
+                for j in range(d):
+                    for k in range(K):
+                        self.q[k] += x[j] * x[j] * e[j * K + k]
+        self.slopes(row)
+        if self.implicit:
+            if K == 1:
+                c = self.delta[0]
+                for j in range(d):
+                    v[j] -= e[j] * c * x[j]
+                    G[j] += share * c * x[j]
+            else:
+                for j in range(d):
+                    for k in range(K):
+                        i = j * K + k
+                        v[i] -= e[i] * self.delta[k] * x[j]
+                        G[i] += share * self.delta[k] * x[j]
+        elif K == 1:
+            c = self.delta[0]
+            if l1 > 0.0:
+                for j in range(d):
+                    v[j] = soft(v[j] - e[j] * (c * x[j] + G[j]), e[j] * l1) * shrink[j]
+                    G[j] += share * c * x[j]
+            else:
+                for j in range(d):
+                    v[j] = (v[j] - e[j] * (c * x[j] + G[j])) * shrink[j]
+                    G[j] += share * c * x[j]
+        else:
+            for j in range(d):
+                for k in range(K):
+                    i = j * K + k
+                    c = self.delta[k] * x[j]
+                    v[i] = soft(v[i] - e[i] * (c + G[i]), e[i] * l1) * shrink[i]
+                    G[i] += share * c
+        self.intercept_step()
+
+    cdef void follow_mean(self) noexcept nogil:
+        """v = T_{eta D}(v - eta D G) in all coordinates, the intercept's included."""
+        cdef Py_ssize_t i, size = self.n_features * self.n_outputs
+        cdef double l1 = self.l1
+        cdef double* v = self.position
+        cdef double* G = self.mean
+        cdef double* e = self.steps
+        cdef double* shrink = self.shrinks
+        if l1 > 0.0:
+            for i in range(size):
+                v[i] = soft(v[i] - e[i] * G[i], e[i] * l1) * shrink[i]
+        else:
+            for i in range(size):
+                v[i] = (v[i] - e[i] * G[i]) * shrink[i]
+        for i in range(size, self.size):
+            v[i] -= e[i] * G[i]
+
+    cdef void intercept_step(self) noexcept nogil:
+        """The intercept's part of a step, after the features'."""
+        cdef Py_ssize_t i, k, K = self.n_outputs
+        cdef double* v = self.position
+        cdef double* G = self.mean
+        if not self.problem.fit_intercept:
+            return
+        for k in range(K):
+            i = self.n_features * K + k
+            v[i] -= self.steps[i] * self.delta[k]
+            if not self.implicit:
+                v[i] -= self.steps[i] * G[i]
+            G[i] += self.delta[k] / self.problem.n_samples
+
+    cdef void catch_up(self, Py_ssize_t j, Py_ssize_t t) noexcept nogil:
+        """Let the outputs of feature j make the steps up to t that passed it by."""
+        cdef Py_ssize_t i, k, missed = t - self.settled_view[j]
+        if missed <= 0:
+            return
+        for k in range(self.n_outputs):
+            i = j * self.n_outputs + k
+            self.position[i] = coast(
+                self.position[i], self.mean[i], self.steps[i], self.l1, self.l2, missed)
+        self.settled_view[j] = t
+
+    cdef void sparse_step(
+            self, const Py_ssize_t* columns, const double* values, Py_ssize_t n,
+            Py_ssize_t row, Py_ssize_t t) noexcept nogil:
+        """Step t of an epoch, with the entries of a sparse row: O(n n_outputs)."""
+        cdef Py_ssize_t i, j, k, p, K = self.n_outputs, size = self.n_features * K
+        cdef double c, x
+        cdef double* v = self.position
+        cdef double* G = self.mean
+        cdef double* e = self.steps
+        for k in range(K):
+            if self.implicit:
+                v[size + k] -= e[size + k] * G[size + k]
+            self.z0[k] = v[size + k]
+            self.q[k] = e[size + k]
+        for p in range(n):
+            j, x = columns[p], values[p]
+            # The step along G comes first where the row's part is implicit.
+            self.catch_up(j, t + 1 if self.implicit else t)
+            for k in range(K):
+                i = j * K + k
+                self.z0[k] += x * v[i]
+                self.q[k] += x * x * e[i]
+        self.slopes(row)
+        for p in range(n):
+            j, x = columns[p], values[p]
+            self.settled_view[j] = t + 1
+            for k in range(K):
+                i = j * K + k
+                c = self.delta[k] * x
+                if self.implicit:
+                    v[i] -= e[i] * c
+                else:
+                    v[i] = (soft(v[i] - e[i] * (c + G[i]), e[i] * self.l1)
+                            * self.shrinks[i])
+                G[i] += c / self.problem.n_samples
+        self.intercept_step()
+
+
+@cython.final
+cdef class PointSteps(RowSteps):
+    """Point-SAGA: `RowSteps` with the row's loss taken implicitly."""
+
+    def __init__(self, *args, **kwargs):
+        RowSteps.__init__(self, *args, **kwargs)
+        self.implicit = True
+
+    cdef void slopes(self, Py_ssize_t row) noexcept nogil:
+        cdef Py_ssize_t k, K = self.n_outputs
+        cdef const double* y = self.problem.y + row * self.problem.y_stride
+        cdef double s = 1.0 if self.problem.s == NULL else self.problem.s[row]
+        cdef double* old = self.table + row * K
+        for k in range(K):
+            self.z0[k] += self.q[k] * old[k]
+            self.c[k] = 0.0
+        if s > 0.0:
+            if self.pointwise:
+                for k in range(K):
+                    self.problem.loss.prox_row(
+                        y + k, self.z0 + k, s * self.q[k], self.z + k, self.c + k, 1)
+            else:
+                self.problem.loss.prox_row(
+                    y, self.z0, s * self.q[0], self.z, self.c, K)
+        for k in range(K):
+            self.delta[k] = s * self.c[k] - old[k]
+            old[k] = s * self.c[k]
+
+
+class VarianceReducedOptimizer(Optimizer):
+    """What the parameter classes share."""
+
+    training = "variance_reduced"
+    steps = None                        # the compiled steps
+    by_rows = True                      # a step takes one row
+    takes_kinks = False                 # losses need not be smooth
+    needs_largest_row = False           # for its step size
+    steady = False                      # no single row can do harm
+
+    def __init__(self):
+        pass
+
+    def check_run(self, est, loss, stream):
+        """Raise ValueError for a run that this method cannot make."""
+        if stream:
+            raise ValueError(
+                f"optimizer={self.name!r} keeps a value for every row of a fixed set "
+                "and cannot learn from a stream. Use fit, or another optimizer."
+            )
+        if est.average:
+            raise ValueError(
+                f"average={est.average!r} is not possible with optimizer={self.name!r}, "
+                "whose iterates converge without averaging. Use average=False."
+            )
+        if not loss.smooth and not self.takes_kinks:
+            raise ValueError(
+                f"loss={loss.name!r} has kinks and optimizer={self.name!r} needs a "
+                "smooth loss. Use optimizer='point_saga'."
+            )
+
+    def resolve_batch_size(self, batch_size, n_features, per_row):
+        """Rows per step: one; a step of these methods has no mini-batch."""
+        if batch_size not in ("auto", 1):
+            raise ValueError(
+                f"batch_size={batch_size!r} is not possible with "
+                f"optimizer={self.name!r}, which takes one row at a time. Use "
+                "batch_size=1, or optimizer='svrg' for mini-batches."
+            )
+        return 1
+
+
+class SAGA(VarianceReducedOptimizer):
+    """SAGA: w = T(w - eta ((s_i l'(m_i) - c_i) x_i + G)); then c_i = s_i l'(m_i).
+
+    m_i is the row's raw prediction, c_i its slope when it was last used, G the mean
+    of c_i x_i over all rows and T(v) = ST(v, eta l1)/(1 + eta l2) the prox of the
+    penalty. The table starts with the slopes at the starting point. Every epoch takes
+    each row once (the paper draws with replacement), and takes a schedule's step size
+    at its first step.
+
+    A row's step is O(n_outputs) per entry on wide CSR data. Memory: the table, of
+    n_samples * n_outputs. For smooth losses; no mini-batches, no averaging and no
+    ``partial_fit``.
+
+    References
+    ----------
+    Defazio, Bach and Lacoste-Julien, "SAGA: a fast incremental gradient method with
+    support for non-strongly convex composite objectives", 1407.0202, eqs. (1), (2).
+
+    Examples
+    --------
+    >>> from sklgd import GDRegressor
+    >>> model = GDRegressor(optimizer="saga", alpha=0.0, tol=None, random_state=0)
+    >>> model = model.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> round(float(model.coef_[0]), 4)
+    2.0
+    """
+
+    name = "saga"
+    steps = RowSteps
+    needs_largest_row = True
+
+    def row_step(self, mean, largest, loss, dense):
+        """1/(3 L) of the paper, L being the largest row's curvature or 10 means."""
+        return 1.0 / (3.0 * min(largest, 10.0 * mean))
+
+
+class PointSAGA(VarianceReducedOptimizer):
+    """Point-SAGA: v = T(w - eta G) + eta c_i x_i; w = v - eta c x_i, where
+    c = s_i l'(x_i.w) is the slope after the step (a prox); then c_i = c.
+
+    G is the mean of c_i x_i over all rows and T(v) = ST(v, eta l1)/(1 + eta l2) the
+    prox of the penalty, taken first, as in a Douglas-Rachford step; without penalty
+    this is the paper's method. No row can throw it off, however large, and losses with
+    kinks are no different. With l1, ``coef_`` is T(w - eta G), which has exact zeros.
+    Every epoch takes each row once (the paper draws with replacement), and takes a
+    schedule's step size at its first step.
+
+    A row's step is O(n_outputs) per entry on wide CSR data. Memory: the table, of
+    n_samples * n_outputs. No mini-batches, no averaging and no ``partial_fit``.
+
+    References
+    ----------
+    Defazio, "A simple practical accelerated method for finite sums", 1602.02442,
+    algorithm 1. Traore, Apidopoulos, Salzo and Villa, "Variance reduction techniques
+    for stochastic proximal point algorithms", 2308.09310.
+
+    Examples
+    --------
+    >>> from sklgd import GDRegressor
+    >>> model = GDRegressor(loss="absolute_error", optimizer="point_saga", alpha=0.0)
+    >>> model = model.set_params(tol=None, random_state=0)
+    >>> model = model.fit([[0.0], [1.0], [2.0], [3.0], [4.0]], [1, 3, 5, 7, 99])
+    >>> round(float(model.coef_[0]), 3)
+    2.0
+    """
+
+    name = "point_saga"
+    steps = PointSteps
+    takes_kinks = True
+    steady = True
+
+    def row_step(self, mean, largest, loss, dense):
+        """A share of 1/mean curvature of a row; measured, not derived."""
+        if not loss.smooth:
+            return 0.3 / mean
+        return (0.5 if dense else 1.0) / mean
+
+
+class SVRG(VarianceReducedOptimizer):
+    """SVRG: w = T(w - eta (1/b sum_i (s_i l'(m_i) - c_i) x_i + G)) over batches.
+
+    c_i is the slope at the last snapshot, G the full gradient there, T the prox of
+    the penalty (Xiao and Zhang). The snapshot is taken at the end of every epoch; its
+    sweep also gives the objective. A schedule's step size is taken at the first step
+    of an epoch.
+
+    Memory: the slopes, n_samples * n_outputs. For smooth losses and any batch size
+    but "full", which leaves no variance to reduce; no averaging, no ``partial_fit``.
+
+    References
+    ----------
+    Johnson and Zhang, "Accelerating stochastic gradient descent using predictive
+    variance reduction", NIPS 2013, procedure SVRG, option I. Xiao and Zhang, "A
+    proximal stochastic gradient method with progressive variance reduction",
+    1403.4699, figure 1.
+
+    Examples
+    --------
+    >>> from sklgd import GDRegressor
+    >>> model = GDRegressor(optimizer="svrg", batch_size=1, alpha=0.0, tol=None)
+    >>> model = model.set_params(random_state=0).fit([[0.0], [1.0], [2.0]], [1, 3, 5])
+    >>> round(float(model.coef_[0]), 4)
+    2.0
+    """
+
+    name = "svrg"
+    steps = SnapshotSteps
+    by_rows = False
+
+    def unit_step(self, curvature, full):
+        return 0.5 / curvature
+
+    def resolve_batch_size(self, batch_size, n_features, per_row):
+        """"auto": as many rows as make up for a step of O(n_features)."""
+        if batch_size == "auto":
+            return int(np.clip(n_features / max(1.0, per_row), 64, 1024))
+        if not isinstance(batch_size, numbers.Integral):
+            raise ValueError(
+                "batch_size='full' leaves optimizer='svrg' no variance to reduce. Use "
+                "a number of rows, or optimizer='sgd' for plain batch descent."
+            )
+        return batch_size
+
+
+OPTIMIZERS = {cls.name: cls for cls in (SAGA, PointSAGA, SVRG)}
+"""Optimizer name -> parameter class."""
+
+__all__ = ["PointSAGA", "SAGA", "SVRG"]

@@ -1,0 +1,314 @@
+"""SAGA, Point-SAGA and SVRG: step for step, at the optimum, and under "auto"."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import reference
+from conftest import make_problem, objective
+from numpy.testing import assert_allclose
+from scipy import sparse
+from sklearn import linear_model
+from sklearn.datasets import load_breast_cancer, load_diabetes
+
+from sklgd import GDClassifier, GDRegressor, _stochastic
+from sklgd.losses import LOSSES
+from sklgd.optimizers import OPTIMIZERS
+from sklgd.schedules import InvScaling
+
+METHODS = [n for n, c in OPTIMIZERS.items() if c.training == "variance_reduced"]
+PENALTIES = [None, "l2", "l1", "elasticnet"]
+JOBS = [
+    (method, loss, n_outputs)
+    for method in METHODS
+    for loss, cls in LOSSES.items()
+    for n_outputs in (1, 3)
+    if cls.smooth or OPTIMIZERS[method].takes_kinks
+]
+
+
+@pytest.fixture(params=["dense", "narrow csr", "wide csr"])
+def storage(request, monkeypatch):
+    """Storage of X, with each of the ways a kernel may take it."""
+    if request.param == "wide csr":
+        monkeypatch.setattr(_stochastic, "MATRIX_COLUMNS", 0)
+    return np.asarray if request.param == "dense" else sparse.csr_matrix
+
+
+def estimator(loss, **settings):
+    cls = GDRegressor if LOSSES[loss].task == "regression" else GDClassifier
+    return cls(loss=loss, **settings)
+
+
+def both(X, y, storage, *, sample_weight=None, eta=0.02, **job):
+    """The estimator's and the oracle's coefficients after the same steps."""
+    settings = {"loss": "squared_error", "penalty": "elasticnet", "alpha": 0.1}
+    settings |= {"l1_ratio": 0.5, "fit_intercept": True, "batch_size": 1} | job
+    n_epochs = settings.pop("n_epochs", 4)
+    schedule = eta
+    if callable(eta):
+        eta = schedule.eta
+    coef, intercept = reference.reduce_variance(
+        X, y, eta=eta, n_epochs=n_epochs, sample_weight=sample_weight, **settings
+    )
+    model = estimator(
+        **settings, learning_rate=schedule, max_iter=n_epochs, shuffle=False, tol=None
+    ).fit(storage(X), y, sample_weight=sample_weight)
+    ours = np.column_stack([np.atleast_2d(model.coef_), model.intercept_])
+    return ours, np.column_stack([coef, intercept])
+
+
+def assert_same(ours, theirs, rtol=1e-9):
+    assert ours.shape == theirs.shape
+    assert np.abs(theirs).max() > 1e-3
+    assert reference.distance(ours, theirs) < rtol
+    assert np.array_equal(ours[:, :-1] == 0, theirs[:, :-1] == 0)
+
+
+def test_registry_is_complete():
+    assert set(METHODS) == set(reference.VARIANCE_REDUCED)
+
+
+# ------------------------------------------------------------------- step for step
+
+
+def test_first_steps_by_hand():
+    """f_1 = (w - 1)^2/2, f_2 = (2w - 4)^2/2 from w = 0, with eta = 1/8."""
+    X, y = np.array([[1.0], [2.0]]), np.array([1.0, 4.0])
+    # The table is -1, -4 and G = (-1 - 8)/2 = -9/2. In the first step of SAGA and SVRG
+    # no slope has changed: w1 = 9/16. Then that of f_2 has, by 2 (9/16) = 9/8:
+    # w2 = 9/16 - (9/4 - 9/2)/8 = 27/32.
+    path = {
+        # G = -9/2 + 9/8; w3 = 27/32 - (27/32 - 27/8)/8 = 297/256;
+        # G = -27/8 + 27/64; w4 = 297/256 - (153/64 - 189/64)/8
+        "saga": 315 / 256,
+        # v = 9/16 - 1/8; w1 = (v + 1/8)/(1 + 1/8) = 1/2, c_1 = -1/2, G = -17/4;
+        # v = 1/2 + 17/32 - 1; w2 = (v + 1)/(1 + 1/2) = 11/16, c_2 = -21/8, G = -23/8;
+        # v = 63/64; w3 = 71/72, c_1 = -1/72, G = -379/144; v = 759/1152; w4 as w2
+        "point_saga": 637 / 576,
+        # The table is -5/32, -37/16, G = -153/64; w3 = 27/32 + 153/512,
+        # w4 = w3 - (153/128 - 153/64)/8
+        "svrg": 1323 / 1024,
+    }
+    for method, w in path.items():
+        job = {"optimizer": method, "eta": 0.125, "n_epochs": 2}
+        job |= {"penalty": None, "fit_intercept": False, "batch_size": 1}
+        ours, theirs = both(X, y, np.asarray, **job)
+        assert_allclose(theirs, [[w, 0.0]], rtol=1e-12)
+        assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("method", "loss", "n_outputs"), JOBS)
+def test_every_loss(method, loss, n_outputs, storage):
+    X, y = make_problem(loss, n=16, n_outputs=n_outputs)
+    job = {"optimizer": method, "loss": loss, "n_epochs": 2, "eta": 0.04}
+    ours, theirs = both(X, y, storage, **job)
+    # The oracle finds a prox by bisection.
+    assert_same(ours, theirs, 1e-7 if method == "point_saga" else 1e-10)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_every_penalty_on_rare_features(method, penalty, n_outputs, storage):
+    """Coordinates that rows pass by for long: the closed forms of their steps."""
+    X, y = make_problem(n=80, d=15, density=0.04, n_outputs=n_outputs)
+    job = {"optimizer": method, "penalty": penalty, "n_epochs": 3, "eta": 0.3}
+    ours, theirs = both(X, y, storage, alpha=0.04, **job)
+    assert_same(ours, theirs)
+    if penalty == "l1":
+        assert 0 < np.sum(theirs == 0) < theirs.size
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_weights_schedule_and_storage(method, fit_intercept, storage, rng):
+    X, y = make_problem("log_loss")
+    weight = rng.uniform(0.0, 3.0, len(y)) * (rng.random(len(y)) < 0.8)
+    job = {"optimizer": method, "loss": "log_loss", "fit_intercept": fit_intercept}
+    job |= {"sample_weight": weight, "eta": InvScaling(0.3)}
+    assert_same(*both(X, y, storage, **job), rtol=1e-8)
+    X = X.astype(np.float32)
+    assert_same(*both(X, y, storage, **job), rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [7, 40, 1000])
+def test_mini_batches(batch_size, storage):
+    X, y = make_problem("log_loss", n_outputs=3)
+    job = {"optimizer": "svrg", "loss": "log_loss", "batch_size": batch_size}
+    assert_same(*both(X, y, storage, **job, eta=0.3))
+
+
+# ------------------------------------------------------------------------- optimum
+
+
+def raw(X):
+    """Columns of very different sizes, far from the origin."""
+    scale = np.logspace(-2, 2, X.shape[1])
+    return X * scale + 10.0 * scale[::-1]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("method", METHODS)
+def test_one_optimum(method, penalty, storage, rng):
+    X = rng.normal(size=(200, 6))
+    X = raw(X) if storage is np.asarray else X * [0.1, 1, 1, 1, 3, 10]
+    y = X @ rng.normal(size=6) / X.std(axis=0).mean() + rng.normal(size=200)
+    alpha = 0.05
+    model = GDRegressor(
+        optimizer=method, penalty=penalty, alpha=alpha, l1_ratio=0.6, tol=None,
+        max_iter=600, random_state=0,
+    ).fit(storage(X), y)  # fmt: skip
+    if penalty in (None, "l2"):
+        theirs = linear_model.Ridge(alpha=200 * alpha if penalty else 0.0)
+    else:
+        l1_ratio = 1.0 if penalty == "l1" else 0.6
+        theirs = linear_model.ElasticNet(
+            alpha=alpha, l1_ratio=l1_ratio, tol=1e-14, max_iter=10**6
+        )
+    theirs.fit(X, y)
+    best = objective(model, X, y, (theirs.coef_, theirs.intercept_))
+    assert objective(model, X, y) < best * (1.0 + 1e-6)
+    assert model.loss_curve_[-1] == pytest.approx(objective(model, X, y), rel=1e-8)
+
+
+@pytest.mark.parametrize("loss", [n for n, c in LOSSES.items() if not c.degenerate])
+def test_point_saga_on_every_loss(loss, storage):
+    """As good as a long run of another method."""
+    X, y = make_problem(loss, n=120, d=4)
+    X = X * [1.0, 10.0, 0.1, 3.0]
+    model = estimator(loss, optimizer="point_saga", alpha=0.01, tol=None)
+    model.set_params(max_iter=400, random_state=0).fit(storage(X), y)
+    other = estimator(loss, optimizer="adam", learning_rate="cosine", alpha=0.01)
+    other.set_params(max_iter=3000, tol=None, random_state=0, batch_size="full")
+    other.fit(X, y)
+    null = reference.objective(
+        X, y, np.zeros(4), 0.0, loss=loss,
+        loss_params={k: getattr(model, k) for k in LOSSES[loss].params},
+    )  # fmt: skip
+    best = objective(other, X, y)
+    assert null > best
+    assert objective(model, X, y) < best + 2e-3 * (null - best)
+
+
+# ------------------------------------------------------------------------ raw data
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("outliers", [False, True])
+def test_raw_data(method, outliers, storage, rng):
+    X, y = load_breast_cancer(return_X_y=True)
+    if outliers:
+        X.flat[rng.choice(X.size, 17, replace=False)] *= 1e4
+    model = GDClassifier(optimizer=method, tol=None, max_iter=60, random_state=0)
+    model.fit(storage(X), y)
+    null = reference.objective(X, y, np.zeros(30), np.log(357 / 212), loss="log_loss")
+    assert model.loss_curve_[-1] < (1.0 if outliers else 0.5) * null
+    if method != "point_saga":
+        assert (np.diff(model.loss_curve_) <= 0.0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_collinear_columns_of_wild_sizes(method, rng):
+    """Small directions among large ones carry the signal, 1e-9 of their variance."""
+    Z = rng.normal(size=(300, 6))
+    Z[:, 1] = Z[:, 0] + 1e-3 * Z[:, 1]
+    X = Z * [1e6, 1e6, 1e3, 1.0, 1e-3, 1.0] + 1e3
+    y = 1e3 * (Z[:, 1] - Z[:, 0]) + Z[:, 3] + 0.1 * rng.normal(size=300)
+    model = GDRegressor(optimizer=method, penalty=None, tol=None, max_iter=60)
+    model.set_params(random_state=0).fit(X, y)
+    design = np.column_stack([np.ones(300), Z])
+    residual = y - design @ np.linalg.lstsq(design, y)[0]
+    best = 0.5 * np.mean(residual**2)
+    assert model.loss_curve_[-1] < best + 1e-3 * (0.5 * y.var() - best)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_outputs_of_different_size(method, storage):
+    X, y = load_diabetes(return_X_y=True)
+    y = np.column_stack([y, 1e-3 * y**2, 1e4 * X[:, 2]])
+    model = GDRegressor(optimizer=method, alpha=1e-6, tol=None, max_iter=200)
+    model.fit(storage(X), y)
+    assert model.score(X[:, :], y) > 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_degenerate_columns(method, storage, rng):
+    X = rng.normal(size=(80, 6))
+    X[:, 1] = 5.0
+    X[:, 2] = X[:, 0]
+    X[:, 3] = 0.0
+    y = X[:, 0] + 2.0 * X[:, 4]
+    model = GDRegressor(optimizer=method, max_iter=100, random_state=0)
+    model.fit(storage(X), y)
+    assert model.score(X, y) > 0.99
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_rest_of_the_interface(method):
+    X, y = load_diabetes(return_X_y=True)
+    model = GDRegressor(optimizer=method, random_state=0, max_iter=200).fit(X, y)
+    again = GDRegressor(optimizer=OPTIMIZERS[method](), random_state=0, max_iter=200)
+    assert np.array_equal(again.fit(X, y).coef_, model.coef_)
+    assert model.stop_reason_ == "converged"
+    assert model.optimizer_.name == method
+    assert model.t_ == 1 + model.n_iter_ * len(y)
+    copy = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(copy.predict(X), model.predict(X))
+    model.set_params(early_stopping=True).fit(X, y)
+    assert model.score(X, y) > 0.4
+    # A warm start goes on where the first fit stopped.
+    short = GDRegressor(optimizer=method, random_state=0, max_iter=3, tol=None)
+    before = short.set_params(warm_start=True).fit(X, y).loss_curve_[-1]
+    assert short.fit(X, y).loss_curve_[-1] < before
+
+
+def test_an_epoch_that_does_harm_is_undone():
+    """The first step size of SAGA does not know of a huge weight."""
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.ones(len(y))
+    weight[5] = 3e4
+    model = GDRegressor(optimizer="saga", max_iter=100, tol=None, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    curve = np.array(model.loss_curve_)
+    assert (np.diff(curve) <= 0.0).all()
+
+
+def test_a_step_that_is_too_large_is_reported():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    model = GDRegressor(optimizer="saga", learning_rate=1.0, max_iter=5)
+    with pytest.warns(UserWarning, match="diverged"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_not_possible(method):
+    X, y = load_diabetes(return_X_y=True)
+    model = GDRegressor(optimizer=method)
+    with pytest.raises(ValueError, match=f"{method}.*Use fit"):
+        model.partial_fit(X, y)
+    with pytest.raises(ValueError, match=f"average=10.*{method}"):
+        GDRegressor(optimizer=method, average=10).fit(X, y)
+    model.fit(X, y)
+    with pytest.raises(ValueError, match="Use fit"):
+        model.partial_fit(X, y)
+    full = GDRegressor(optimizer=method, batch_size="full")
+    with pytest.raises(ValueError, match=f"batch_size='full'.*{method}"):
+        full.fit(X, y)
+    if not OPTIMIZERS[method].takes_kinks:
+        with pytest.raises(ValueError, match=r"kinks.*point_saga"):
+            GDRegressor(loss="absolute_error", optimizer=method).fit(X, y)
+    if OPTIMIZERS[method].by_rows:
+        with pytest.raises(ValueError, match=r"batch_size=32.*svrg"):
+            GDRegressor(optimizer=method, batch_size=32).fit(X, y)
+
+
+def test_no_warnings(storage):
+    X, y = load_diabetes(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for method in METHODS:
+            GDRegressor(optimizer=method, max_iter=300).fit(storage(X), y)
