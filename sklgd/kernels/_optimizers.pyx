@@ -546,11 +546,18 @@ class Optimizer(BaseEstimator):
         else low < value < high.
     rule : type
         The compiled rule.
+    training : str
+        What runs its epochs, a key of ``sklgd._base.DRIVERS``; "descent" steps with
+        a rule.
+    normalised : bool
+        True if a step's length does not follow that of the gradient.
     """
 
     name = None
+    normalised = True
     ranges = {}
     rule = None
+    training = "descent"
 
     def unit_step(self, curvature, full):
         """First step size for ``learning_rate="auto"``.
@@ -584,6 +591,17 @@ class Optimizer(BaseEstimator):
                     f"{type(self).__name__}: {parameter} must be a number in "
                     f"{bracket}{low:g}, {high:g}), got {value!r}."
                 )
+
+    def check_run(self, est, loss, stream):
+        """Raise ValueError for a run that this optimizer cannot make.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+        loss : Loss
+        stream : bool
+            True for ``partial_fit``.
+        """
 
     def make_rule(self, coef, l1, l2, state=None):
         """The compiled rule, bound to float64 coordinates it updates in place.
@@ -621,6 +639,7 @@ class SGD(Optimizer):
     """
 
     name = "sgd"
+    normalised = False
     rule = SGDRule
 
     def __init__(self):
@@ -633,6 +652,7 @@ class SGD(Optimizer):
 class VelocityOptimizer(Optimizer):
     """Parameters that momentum and Nesterov share."""
 
+    normalised = False
     ranges = {"momentum": (0.0, True, 1.0)}
 
     def __init__(self, momentum=0.9):

@@ -1,0 +1,360 @@
+"""What the batch methods have in common: a point, a search along a line, an end.
+
+A run keeps the raw predictions Z = Xw + b of all rows. The length of a step is then
+searched without another product with X: an iteration, which counts as an epoch, is one
+product with X and one with its transpose.
+
+A loss with kinks is smoothed by a logarithmic barrier of weight e on its dual variables
+(`PiecewiseLinear.smoothed`), and e shrinks as the run converges: the path of an
+interior-point method, as Portnoy and Koenker (1997) follow it for quantile regression.
+"""
+
+import numpy as np
+
+from ._curvature import Coordinates, coupled
+from .kernels._optimizers import Optimizer
+from .kernels._vector import add_scaled, dots
+from .schedules import as_schedule
+
+# The barrier of a loss with kinks shrinks by this factor as soon as the promised
+# decrease is this share of what the barrier may still hide.
+SHRINK, SETTLED = 0.2, 0.1
+# Its first weight: this share of F of the constant model may be hidden by it.
+SOFTNESS = 0.1
+# A step is taken if the slope along it has fallen to this share.
+SLOPE_SHARE = 0.5
+MAX_TRIALS = 40
+# Relative rounding error of an objective.
+ROUNDING = 1e-13
+
+
+class Batch:
+    """One run; the counterpart of `_training.Training`, driven by the same methods.
+
+    A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``settled`` (what
+    it forgets when the barrier shrinks).
+
+    Parameters
+    ----------
+    data : Data
+        With normalised weights.
+    state : State
+        Updated in place.
+    l1, l2 : float
+        Penalty of the raw coefficients.
+    """
+
+    plain = may_cut = False
+
+    def __init__(self, data, state, l1, l2):
+        self.data, self.problem, self.state = data, data.problem(), state
+        self.l1, self.l2, self.share = l1, l2, data.share
+        self.coordinates = state.plan.metric
+        scale = self.coordinates.scale
+        self.l1_u, self.l2_u = l1 * scale, l2 * scale**2
+        self.l1_u[-1] = self.l2_u[-1] = 0.0
+        self.u = self.coordinates.to_position(state.coef)
+        self.coupled = coupled(data.loss, self.problem.n_outputs)
+        shape = (self.problem.n_samples, self.problem.n_outputs)
+        self.margins, self.along = np.empty(shape), np.zeros(shape)
+        self.slopes = np.empty(shape)
+        self.null, self.tol, self.gains = np.inf, None, []
+        self.loss, self.softness, self.started = data.loss, None, False
+        self.constant = None
+        if not data.loss.smooth:
+            null = self.constant_objective(data.null_model())
+            self.soften(SOFTNESS * null / (data.loss.n_kinks * data.n_outputs))
+        self.begin()
+        self.started = True
+
+    @classmethod
+    def start(cls, data, state, l1, l2, shuffle, average):
+        """The run of a state; ``shuffle`` and ``average`` are for other methods."""
+        return cls(data, state, l1, l2)
+
+    @staticmethod
+    def tune(plan, est, data, statistics, l1, l2):
+        """Give a plan its coordinates; the length of a step is searched."""
+        plan.metric = Coordinates.of(data, statistics, l2)
+        plan.schedule = as_schedule(1.0, None, est.power_t)
+
+    def aim(self, null, tol):
+        """Tell the run F of the constant model, and the relative gap to reach."""
+        self.null, self.tol = null, tol
+
+    def soften(self, softness):
+        """Minimise the loss with a barrier of this weight from now on."""
+        self.softness = softness
+        self.loss = self.data.loss.smoothed(softness)
+
+    def begin(self):
+        """Evaluate everything at the position."""
+        self.state.coef[...] = self.coordinates.to_raw(self.u)
+        if self.state.coef[:-1].any():
+            self.problem.margins(self.state.coef, self.margins)
+        else:
+            self.margins[...] = self.state.coef[-1]
+        self.evaluate()
+
+    def evaluate(self):
+        """Loss and gradient at the margins."""
+        self.value, _ = self.line(self.loss, 0.0)
+        self.refresh()
+
+    def line(self, loss, t):
+        """Mean loss at ``margins + t along``, and its derivatives in t.
+
+        t has an entry for each output with a loss of its own, or one for all of them;
+        so have the derivatives. ``slopes`` are overwritten.
+        """
+        derivative = np.empty(self.problem.n_outputs)
+        lengths = np.resize(t, derivative.shape)
+        value = self.problem.line(
+            loss, self.margins, self.along, lengths, self.slopes, derivative
+        )
+        if self.coupled:
+            derivative = derivative.sum(keepdims=True)
+        return value / self.share, derivative / self.share
+
+    def line_from(self, loss, margins):
+        """Mean loss at margins of their own; ``slopes`` are overwritten."""
+        length = np.zeros(self.problem.n_outputs)
+        value = self.problem.line(
+            loss, margins, margins, length, self.slopes, np.empty_like(length)
+        )
+        return value / self.share
+
+    def dot(self, a, b):
+        """Products of coordinates, of each output by itself unless softmax has them."""
+        if self.coupled or a.shape[1] == 1:
+            return np.array([np.vdot(a, b)])
+        out = np.empty(a.shape[1])
+        dots(a, b, out)
+        return out
+
+    def refresh(self):
+        """Take note of the gradient at u, from the slopes."""
+        self.gradient = self.gradient_at(self.u)
+
+    def gradient_at(self, u):
+        """The gradient of F in u without the l1 penalty, from the slopes at u."""
+        raw = np.empty_like(u)
+        self.problem.gradient(self.slopes, raw)
+        return self.coordinates.gradient(raw, self.share, self.l2_u, u)
+
+    # ------------------------------------------------------------- as Training does
+
+    def objective(self):
+        """F at the coefficients, with the loss itself."""
+        value = self.value
+        if self.softness is not None:
+            value, _ = self.line(self.data.loss, 0.0)
+        return value + self.penalty(self.state.coef)
+
+    def constant_objective(self, raw_predictions):
+        """F of a constant model."""
+        coef = self.state.coef
+        if self.started and not coef[:-1].any() and (coef[-1] == raw_predictions).all():
+            return self.objective()
+        if self.constant is None or (self.constant[0] != raw_predictions).any():
+            self.along[...] = raw_predictions
+            value = self.line_from(self.data.loss, self.along)
+            self.constant = np.array(raw_predictions), value
+        return self.constant[1]
+
+    def penalty(self, coef):
+        """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
+        w = coef[:-1]
+        value = 0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0
+        return float(value + (self.l1 * np.abs(w).sum() if self.l1 else 0.0))
+
+    @property
+    def coef(self):
+        """The coefficients to report."""
+        return self.state.coef
+
+    def snapshot(self):
+        """A copy of the coefficients."""
+        return self.state.coef.copy()
+
+    def restore(self, snapshot):
+        """Put a snapshot's coefficients in place; the run is over."""
+        self.state.coef[...] = snapshot
+
+    def accept(self, before, after, snapshot, wild):
+        """True: the search takes no step that makes F worse."""
+        return True
+
+    def settle(self):
+        """F after an epoch."""
+        return self.objective()
+
+    def refresh_metric(self, est, epoch, accepted):
+        """False: `epoch` sees to the metric."""
+        return False
+
+    def keep(self):
+        """Nothing outlives the run but the coefficients."""
+        self.state.plan.metric = None
+        self.state.position = self.state.coef
+
+    def gap(self):
+        """Estimate of (F - F*) / (F_null - F*)."""
+        objective = self.objective()
+        excess = self.excess() + self.hidden()
+        gained = max(self.null - objective, 0.0) + excess
+        if not np.isfinite(excess):
+            return 1.0
+        return excess / gained if gained > 0.0 else 0.0
+
+    def smoothed_objective(self):
+        """The objective that the run minimises at present."""
+        return self.value + self.penalty(self.state.coef)
+
+    def hidden(self):
+        """Largest distance of the smoothed minimiser's objective from the optimum."""
+        if self.softness is None:
+            return 0.0
+        return self.softness * self.data.loss.n_kinks * self.data.n_outputs
+
+    def tighten(self):
+        """Weaken the barrier once it, and not the descent, limits the accuracy."""
+        hidden = self.hidden()
+        if hidden > ROUNDING * abs(self.value) and self.excess() <= SETTLED * hidden:
+            self.soften(self.softness * SHRINK)
+            self.evaluate()
+            self.settled()
+
+    def extrapolated(self):
+        """F - F* from the gains of the last third of the steps and of the third before.
+
+        Exact for a decrease like 1/k^2, which is what proximal gradients guarantee; a
+        faster one is estimated on the safe side.
+        """
+        third = len(self.gains) // 3
+        if third < 2:
+            return np.inf
+        last = sum(self.gains[-third:])
+        before = sum(self.gains[-2 * third : -third])
+        if last <= 0.0:
+            return 0.0
+        rate = min(np.sqrt(last / before), 0.99) if before > 0.0 else 0.99
+        return last * rate / (1.0 - rate)
+
+    # --------------------------------------------------------------------- one step
+
+    def move(self, t, p, raw):
+        """Go t along p, whose raw coefficients are ``raw`` and margins ``along``."""
+        add_scaled(self.margins, t, self.along)
+        add_scaled(self.u, t, p)
+        add_scaled(self.state.coef, t, raw)
+
+    def search(self, p, raw):
+        """Lengths t of the steps along p, whose raw coefficients are ``raw``.
+
+        F is convex on each line, so its slope rises with t: a root between two points
+        of different sign, the first trial at 1. Regula falsi, in the Illinois form: an
+        end that stays twice in a row counts half, or the other would creep along a
+        slope that jumps (Dowell and Jarratt 1971). Outputs with a loss of their own
+        have a length of their own.
+
+        Returns
+        -------
+        t : ndarray
+        loss : float
+            ``self.slopes`` are left as they are at t.
+        """
+        w, dw = self.state.coef[:-1], raw[:-1]
+        linear, square = self.l2 * self.dot(w, dw), self.l2 * self.dot(dw, dw)
+        slack = ROUNDING * (abs(self.value) + np.abs(linear).sum())
+        l1_start, slope = self.l1_along(p, np.zeros(1))
+        slope += self.dot(p, self.gradient)
+        low, low_slope = np.zeros_like(slope), slope.copy()
+        high, high_slope = np.full_like(slope, np.inf), np.full_like(slope, np.inf)
+        t, last = np.ones_like(slope), np.zeros_like(slope)
+        t[slope >= 0.0] = 0.0
+        for _ in range(MAX_TRIALS):
+            value, derivative = self.line(self.loss, t)
+            l1_value, l1_slope = self.l1_along(p, t)
+            derivative += linear + t * square + l1_slope
+            gain = value - self.value + l1_value - l1_start
+            gain += float((t * linear + 0.5 * t**2 * square).sum())
+            finite = np.isfinite(gain)
+            settled = (np.abs(derivative) <= SLOPE_SHARE * np.abs(slope)) | (t == 0.0)
+            enough = finite and gain <= 1e-4 * float((t * slope).sum()) + slack
+            if enough and settled.all():
+                return t, value
+            if not finite:
+                derivative[:] = np.inf
+            # If the lengths look right but F is not lower, those beyond the minimum.
+            open_ = ~settled if not settled.all() else (derivative > 0.0) & (t > 0.0)
+            short = open_ & (derivative < 0.0)
+            long = open_ & ~short
+            low[short], low_slope[short] = t[short], derivative[short]
+            high[long], high_slope[long] = t[long], derivative[long]
+            side = long * 1.0 - short
+            low_slope[long & (side == last)] *= 0.5
+            high_slope[short & (side == last)] *= 0.5
+            last = side
+            grow = short & np.isinf(high)
+            factor = slope[grow] / (slope[grow] - derivative[grow])
+            t[grow] *= np.clip(factor, 1.5, 10.0)
+            cut = open_ & ~grow
+            width = high[cut] - low[cut]
+            # The share is zero where the slope at the long end is infinite.
+            share = low_slope[cut] / (low_slope[cut] - high_slope[cut])
+            t[cut] = low[cut] + np.clip(share, 0.1, 0.9) * width
+            if not open_.any() or (cut.any() and (width <= 1e-12 * high[cut]).all()):
+                break
+        return low, self.line(self.loss, low)[0]
+
+    def l1_along(self, p, t):
+        """The l1 penalty at u + t p, and its slopes in t."""
+        if not self.l1:
+            return 0.0, np.zeros(1 if self.coupled else p.shape[1])
+        at = self.u + t * p
+        side = np.where(at == 0.0, np.sign(p), np.sign(at))
+        return float((self.l1_u * np.abs(at)).sum()), self.dot(self.l1_u * side, p)
+
+
+class BatchOptimizer(Optimizer):
+    """Parameters of a batch method."""
+
+    def check_run(self, est, loss, stream):
+        """Raise ValueError for a run that no batch method can make."""
+        if stream:
+            raise ValueError(
+                f"optimizer={self.name!r} needs all rows at once and cannot learn from "
+                "a stream. Use fit, or another optimizer."
+            )
+        if est.average:
+            raise ValueError(
+                f"average={est.average!r} is not possible with optimizer="
+                f"{self.name!r}, whose iterates converge without averaging. Use "
+                "average=False."
+            )
+        if not (isinstance(est.learning_rate, str) and est.learning_rate == "auto"):
+            raise ValueError(
+                f"learning_rate={est.learning_rate!r} would be ignored: optimizer="
+                f"{self.name!r} searches the length of each step. Use "
+                "learning_rate='auto'."
+            )
+
+    def resolve_batch_size(self, batch_size, n_features, per_row):
+        """All rows, always."""
+        if batch_size not in ("auto", "full"):
+            raise ValueError(
+                f"batch_size={batch_size!r} is not possible with optimizer="
+                f"{self.name!r}, which uses all rows in every step. Use "
+                "batch_size='full', or optimizer='svrg' for mini-batches."
+            )
+        return "full"
+
+
+def has_l1(est):
+    """True if an estimator's penalty has an l1 part."""
+    return (
+        est.alpha > 0.0
+        and est.penalty in ("l1", "elasticnet")
+        and (est.penalty == "l1" or est.l1_ratio > 0.0)
+    )

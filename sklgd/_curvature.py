@@ -1,0 +1,398 @@
+"""The metric of a batch method, and the ladder on which it is bought.
+
+A metric B approximates the Hessian of F in the coordinates u, with
+
+    w_jk = S_jk u_jk,   b_k = S_bk u_bk - sum_j mu_j w_jk,
+
+in which every centred feature has a curvature of about one: the implicit metric of
+`_auto` in units of the loss. The rungs, each dearer and better than the one before:
+
+1. the diagonal: B = I / theta;
+2. a bound of the Hessian that holds everywhere, sup l'' X~'X~ + penalty: one Gram
+   matrix for all outputs; exact for the squared loss, Boehning's (1992) for softmax;
+3. the Hessian's blocks of one output each, exact except for softmax;
+4. the whole Hessian of softmax.
+"""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.special import softmax
+
+from ._cost import gram_cost, softmax_cost, sweep_cost
+from .kernels._gram import softmax_hessian, weighted_gram
+from .kernels._vector import gradient_to_metric, to_raw
+
+# A metric that costs no more than so many sweeps is bought before the first step; that
+# of the squared error, whose first step is then the last, at a higher price.
+FREE_SWEEPS, FREE_SQUARED = 4.0, 20.0
+# What an iteration costs beside its sweep, in nanoseconds.
+OVERHEAD = 6e4
+# Share of a bound in the blocks: softmax's at first, others' at the first short step,
+# and the least.
+DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
+# Coordinates that one factorisation may have: memory, and a cube of operations.
+MAX_FACTOR = 3000
+# The same for the whole Hessian of softmax, above which its blocks serve.
+MAX_COUPLED = 500
+# Share of the curvature that rows may make together to be left out of that Hessian.
+FLAT_SHARE = 1e-3
+
+
+class Coordinates:
+    """Raw coefficients <-> coordinates u.
+
+    Parameters
+    ----------
+    centre : ndarray of shape (n_features,)
+        mu.
+    scale : ndarray of shape (n_features + 1, n_outputs)
+        S; zero for a column without spread, which stays out of the model.
+    """
+
+    def __init__(self, centre, scale):
+        self.centre, self.scale = centre, scale
+
+    @classmethod
+    def of(cls, data, statistics, l2):
+        """Coordinates in which every feature has a curvature of about one.
+
+        S_jk = (gamma_k var_j + l2)^-1/2, gamma being the natural size of a second
+        derivative of the loss (`Loss.units`).
+        """
+        gamma = statistics.loss_unit / statistics.z_unit**2
+        centre, square = statistics.mean, statistics.var
+        if not data.fit_intercept:
+            centre, square = np.zeros_like(centre), square + centre**2
+        scale = np.empty((len(centre) + 1, len(gamma)))
+        np.sqrt(np.multiply.outer(square, gamma) + l2, out=scale[:-1])
+        np.divide(1.0, scale[:-1], out=scale[:-1], where=square[:, None] > 0.0)
+        # A column without spread says nothing beside an intercept; it stays at zero.
+        scale[:-1][square <= 0.0] = 0.0
+        scale[-1] = 1.0 / np.sqrt(gamma)
+        return cls(centre, scale)
+
+    def gradient(self, raw, share, l2, u):
+        """dF/du, made in place of the loss's gradient in raw coefficients.
+
+        ``share`` divides the loss, ``l2`` is the penalty of u^2 / 2.
+        """
+        gradient_to_metric(raw, self.centre, self.scale, share, l2, u)
+        return raw
+
+    def to_raw(self, u):
+        """Coefficients, or a direction among them, of u."""
+        out = np.empty_like(self.scale)
+        to_raw(u, self.centre, self.scale, out)
+        return out
+
+    def to_position(self, coef):
+        """u of coefficients; the share of constant columns goes to the intercept."""
+        full = coef.copy()
+        full[-1] += self.centre @ coef[:-1]
+        out = np.zeros_like(full)
+        return np.divide(full, self.scale, out=out, where=self.scale > 0.0)
+
+
+class Diagonal:
+    """B = I / theta, theta being the inverse curvature that the last step has met."""
+
+    exact = False
+
+    def __init__(self):
+        self.theta = 1.0
+
+    def solve(self, g):
+        """B^-1 g for g of shape (n_features + 1, n_outputs); g may be overwritten."""
+        return np.multiply(g, self.theta, out=g)
+
+    def adapt(self, y, curvature, dot):
+        """Learn from a step s that changed the gradient by y; ``curvature`` is s.y.
+
+        ``dot`` multiplies what belongs together: all outputs, or each by itself.
+        """
+        self.theta = ratio(curvature, dot(y, y), self.theta)
+
+
+class Factored:
+    """B by Cholesky factors.
+
+    Parameters
+    ----------
+    matrices : list of ndarray, positive semidefinite
+        One of order n_features + 1 for all outputs; or one for each; or one of all
+        coordinates, output by output within a feature.
+    exact : bool
+        True for a Hessian, False for a bound of it (which `adapt` may rescale).
+    """
+
+    def __init__(self, matrices, exact):
+        self.matrices, self.exact, self.theta = matrices, exact, 1.0
+        self.factors = [_cholesky(matrix) for matrix in matrices]
+
+    def solve(self, g):
+        """As in `Diagonal`."""
+        first = self.factors[0]
+        if len(first) == g.size:
+            out = dpotrs(first, g.reshape(-1), lower=1)[0].reshape(g.shape)
+        elif len(self.factors) == 1:
+            out = dpotrs(first, g, lower=1)[0]
+        else:
+            columns = [
+                dpotrs(factor, g[:, k], lower=1)[0]
+                for k, factor in enumerate(self.factors)
+            ]
+            out = np.stack(columns, axis=1)
+        out = np.ascontiguousarray(out)
+        return out if np.all(self.theta == 1.0) else self.theta * out
+
+    def parts(self, shape):
+        """Pairs of a matrix and the part of u, of that shape, that it is for."""
+        if len(self.matrices[0]) == shape[0] * shape[1]:
+            yield self.matrices[0], np.s_[:]
+            return
+        for k in range(shape[1]):
+            yield self.matrices[min(k, len(self.matrices) - 1)], np.s_[:, k]
+
+    def adapt(self, y, curvature, dot):
+        """As in `Diagonal`; a Hessian needs no correction."""
+        if self.exact:
+            return
+        self.theta, before = 1.0, self.theta
+        self.theta = ratio(curvature, dot(y, self.solve(y.copy())), before)
+
+
+def ratio(a, b, otherwise):
+    """a / b where both are positive, else ``otherwise``."""
+    good = (a > 0.0) & (b > 0.0)
+    return np.where(good, a / np.where(good, b, 1.0), otherwise)
+
+
+def _cholesky(matrix):
+    """Lower factor of a matrix with just as much added as rounding asks for."""
+    diagonal = matrix.diagonal().copy()
+    diagonal[diagonal <= 0.0] = 1.0  # a coordinate that has no effect stays where it is
+    ridge = 1e-12 * diagonal.max()
+    while True:
+        np.fill_diagonal(matrix, diagonal + ridge)
+        factor, info = dpotrf(matrix, lower=1)
+        if info == 0:
+            return factor
+        ridge *= 100.0
+
+
+class Ladder:
+    """Decides which metric a run has.
+
+    A run starts on the cheapest metric. The next is bought when the time predicted for
+    the sweeps since the last purchase reaches its price, and so is the Hessian at a new
+    point: whichever metric would have been best, the run takes little more than twice
+    the time. The prices are predictions, not measurements, so a run can be repeated.
+
+    Parameters
+    ----------
+    data : Data
+    problem : Problem
+    coordinates : Coordinates
+    l2 : ndarray of shape (n_features + 1, n_outputs)
+        Penalty of u^2 / 2.
+    curvature : bool
+        False for a run that stays on the diagonal.
+    """
+
+    def __init__(self, data, problem, coordinates, l2, curvature=True):
+        self.data, self.problem = data, problem
+        self.coordinates, self.l2 = coordinates, l2
+        self.subset = None if data.everything else data.rows
+        weights = data.weights
+        self.repeats = None if weights is None else weights * data.weight_unit
+        self.sweep = OVERHEAD + sweep_cost(
+            problem.rows, problem.n_outputs, self.subset, self.repeats
+        )
+        free = FREE_SQUARED if data.loss.name == "squared_error" else FREE_SWEEPS
+        self.spent, self.waiting = 0.0, free * self.sweep
+        self.rungs = self.plan() if curvature else []
+        self.coupled = coupled(data.loss, problem.n_outputs)
+        self.moments, self.blocks_at, self.heights = None, None, None
+        self.damping = DAMPING if self.coupled else 0.0
+        self.rejected, self.calm = 0, True
+
+    def plan(self):
+        """Price and maker of the metrics, in the order in which they are bought."""
+        loss, K = self.data.loss, self.problem.n_outputs
+        order = self.problem.n_features + 1
+        if order > MAX_FACTOR:
+            return []
+        gram = gram_cost(self.problem.rows, self.subset, self.repeats)
+        cheapest = (gram, self.bound)
+        if loss.name == "squared_error":
+            return [cheapest]
+        if coupled(loss, K) and order * K <= MAX_COUPLED:
+            n = self.problem.n_samples if self.repeats is None else self.repeats.sum()
+            price = softmax_cost(n, self.problem.n_features, K)
+            hessian = (price, self.hessian)
+        else:
+            hessian = (gram * K, self.blocks)
+        bounded = loss.smooth and np.isfinite(loss.bound(K))
+        return [cheapest, hessian] if K > 1 and bounded else [hessian]
+
+    def climb(self, loss, margins):
+        """The metric to go on with, or None for the present one.
+
+        Parameters
+        ----------
+        loss : Loss
+            As it is minimised now.
+        margins : ndarray of shape (n_samples, n_outputs)
+            Raw predictions.
+        """
+        if not self.rungs:
+            return None
+        price, make = self.rungs[0]
+        if price > max(self.spent, self.waiting):
+            return None
+        self.spent = self.waiting = 0.0
+        if len(self.rungs) > 1 or loss.name == "squared_error":
+            del self.rungs[0]
+        return make(loss, margins)
+
+    def judge(self, t):
+        """Learn from the length of a step: a metric for it to change to, or None.
+
+        Steps much shorter than one mean that the blocks promise too much: those of
+        softmax know nothing of how the classes act on each other, those of a slope with
+        kinks nothing of the kinks nearby. Then a bound is mixed in (Levenberg 1944).
+        """
+        short = 0.5 if self.data.loss.steady else 0.01
+        if self.blocks_at is None or t >= short:
+            self.rejected = 0
+            return None
+        self.calm = False
+        self.rejected += 1
+        if self.rejected <= self.coupled or self.damping >= 1.0:
+            return None
+        self.rejected = 0
+        self.damping = min(1.0, max(4.0 * self.damping, FIRST_DAMPING))
+        return self.damped()
+
+    def use(self, sweeps=1.0):
+        """Note the time of an iteration."""
+        self.spent += sweeps * self.sweep
+
+    def stuck(self):
+        """The metric led nowhere: the next one is due whatever it costs."""
+        self.spent = np.inf
+
+    # ------------------------------------------------------------------ the metrics
+
+    def bound(self, loss, margins):
+        """sup l'' X~'X~ / n + penalty."""
+        A, v, total = self.gram(self.data.weights)
+        c, scale = loss.bound(self.problem.n_outputs), self.coordinates.scale
+        alike = (scale == scale[:, :1]).all()
+        self.moments = A, v, total
+        outputs = [0] if alike else range(scale.shape[1])
+        bounds = c * A, c * v, c * total
+        matrices = [self.scaled(bounds, k) for k in outputs]
+        return Factored(matrices, loss.name == "squared_error")
+
+    def blocks(self, loss, margins):
+        """X~' diag(l''_k) X~ / n + penalty for each output k."""
+        y, s = self.data.targets()
+        # Tweedie's loss is not convex for every power.
+        h = self.by_row(np.maximum(loss.curvature(y, margins, s), 0.0))
+        grams = (self.gram(h[:, k]) for k in range(h.shape[1]))
+        matrices = [self.scaled(gram, k) for k, gram in enumerate(grams)]
+        if self.blocks_at is not None and self.calm:
+            self.damping /= 8.0
+            if self.damping < LEAST_DAMPING:
+                self.damping = LEAST_DAMPING if self.coupled else 0.0
+        self.blocks_at, self.rejected, self.calm = matrices, 0, True
+        # What the bound of softmax is for its blocks, the mean curvature is for others.
+        self.heights = h.sum(axis=0) / self.total_weight
+        if self.coupled:
+            self.heights[:] = loss.bound(len(self.heights))
+        return self.damped()
+
+    def damped(self):
+        """(1 - rho) blocks + rho bound, rho being the damping."""
+        rho = self.damping
+        if rho == 0.0:
+            return Factored([block.copy() for block in self.blocks_at], exact=True)
+        if self.moments is None:
+            self.moments = self.gram(self.data.weights)
+        mixed = []
+        for k, (block, height) in enumerate(
+            zip(self.blocks_at, self.heights, strict=True)
+        ):
+            moments = [rho * height * moment for moment in self.moments]
+            share = self.scaled(moments, k) - (1.0 - rho) * np.diag(self.l2[:, k])
+            mixed.append((1.0 - rho) * block + share)
+        return Factored(mixed, exact=False)
+
+    def undamped(self):
+        """The blocks themselves where a bound is mixed in, else None."""
+        if self.coupled or self.damping == 0.0 or self.blocks_at is None:
+            return None
+        return Factored([block.copy() for block in self.blocks_at], exact=True)
+
+    def hessian(self, loss, margins):
+        """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
+        p = self.by_row(softmax(margins, axis=1))
+        H = softmax_hessian(
+            self.problem.rows, p, self.data.weights, self.curved(p),
+            self.coordinates.centre, self.problem.n_threads,
+        )  # fmt: skip
+        S = self.coordinates.scale.copy()
+        S[-1] *= self.data.fit_intercept
+        S = S.reshape(-1)
+        H *= np.multiply.outer(S, S / self.total_weight)
+        np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
+        return Factored([H], exact=True)
+
+    def curved(self, p):
+        """The rows that make almost all of the curvature of softmax."""
+        rows = np.arange(len(p)) if self.subset is None else self.subset
+        h = 1.0 - np.einsum("ik,ik->i", p[rows], p[rows])
+        if self.data.weights is not None:
+            h *= self.data.weights[rows]
+        order = np.argsort(h)
+        flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
+        self.active = 1.0 - flat / len(rows)
+        return np.sort(rows[order[flat:]])
+
+    @property
+    def total_weight(self):
+        """Sum of the weights of the rows."""
+        return self.problem.n_samples * self.data.share
+
+    def gram(self, h):
+        """Weighted second moments of the rows about the centre."""
+        return weighted_gram(
+            self.problem.rows, h, self.subset, self.coordinates.centre,
+            self.problem.n_threads,
+        )  # fmt: skip
+
+    def scaled(self, gram, k):
+        """The block of output k in u, from the moments in raw coordinates."""
+        A, v, total = gram
+        S = self.coordinates.scale[:-1, k]
+        Sb = self.coordinates.scale[-1, k] if self.data.fit_intercept else 0.0
+        B = np.empty((len(v) + 1, len(v) + 1))
+        np.multiply(A, np.multiply.outer(S, S / self.total_weight), out=B[:-1, :-1])
+        B[-1, :-1] = B[:-1, -1] = v * S * (Sb / self.total_weight)
+        B[-1, -1] = total * Sb**2 / self.total_weight
+        np.einsum("jj->j", B)[...] += self.l2[:, k]
+        return B
+
+    def by_row(self, values):
+        """Values of the rows that count, put where all rows have theirs."""
+        if self.subset is None:
+            return values
+        out = np.zeros((self.data.X.shape[0], *values.shape[1:]))
+        out[self.subset] = values
+        return out
+
+
+def coupled(loss, n_outputs):
+    """True if the outputs share one loss (softmax)."""
+    return loss.name == "log_loss" and n_outputs > 1

@@ -1,0 +1,495 @@
+"""Quasi-Newton methods: the runs of "newton" and "lbfgs", and their parameters."""
+
+from copy import copy
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import softmax
+
+from ._batch import Batch, BatchOptimizer, has_l1
+from ._curvature import Coordinates, Diagonal, Ladder, coupled, ratio
+from .kernels._coordinate import l1_step
+from .kernels._vector import add_scaled
+
+# Coordinate descent on the model: until no coordinate gains more than this share of the
+# best gain, at most so many sweeps.
+MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
+# Conjugate gradients end when the later half of them has added less than this share to
+# the promised decrease, if it ends the run and if it does not.
+LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
+# A rate at which such promises fall slowly, and the largest that is believed.
+SLOW, SLOWEST = 0.3, 0.9
+# A curvature below this share of the natural one is none.
+FLAT = 1e-12
+# A rehearsal has at least so many rows, so many for each coefficient and so many of
+# each class; it takes place if there are so many times more rows, and ends at this gap
+# or after so many steps.
+LEAST_ROWS, ROWS_PER_COEFFICIENT, LEAST_OF_CLASS, WORTH = 600, 20, 20, 15
+REHEARSAL_TOL, REHEARSAL_STEPS = 1e-3, 15
+# Gains beyond this multiple of the promise show that the metric is out of date.
+TRUST = 1.25
+
+
+class QuasiNewton(Batch):
+    """Steps -B^-1 g, corrected by the last steps (L-BFGS), in a metric B of the ladder.
+
+    With an l1 penalty a step minimises g.p + p'B p/2 + |S (u + p)|_1 by coordinate
+    descent (proximal Newton), and the last steps are not used.
+    """
+
+    def __init__(self, data, state, l1, l2):
+        super().__init__(data, state, l1, l2)
+        optimizer = state.plan.optimizer
+        self.memory, self.pairs = optimizer.memory, []
+        self.metric = Diagonal()
+        self.ladder = Ladder(
+            data, self.problem, self.coordinates, self.l2_u, optimizer.curvature
+        )
+        if l1:
+            self.ladder.stuck()
+        self.step, self.trusted, self.round = None, False, None
+
+    @classmethod
+    def start(cls, data, state, l1, l2, shuffle, average):
+        """A run; of outputs that have nothing in common but X, one each."""
+        apart = data.n_outputs > 1 and not coupled(data.loss, data.n_outputs)
+        if apart and data.loss.name != "squared_error":
+            return OneByOne(data, state, l1, l2)
+        cold = state.coef.copy()
+        warm = rehearse(data, state, l1, l2)
+        run = cls(data, state, l1, l2)
+        if warm and run.objective() > run.constant_objective(cold[-1]):
+            # Few rows may lead astray.
+            state.coef[...] = cold
+            run = cls(data, state, l1, l2)
+        return run
+
+    def direction(self):
+        """The step that the model proposes and the decrease that it promises."""
+        if self.step is None:
+            self.step = self.last_step()
+        if self.step is None:
+            if not self.data.loss.steady:
+                # The curvature of a barrier or of a slope with kinks tells little of
+                # that a step further on: a Hessian for each step.
+                self.ladder.stuck()
+            metric = self.ladder.climb(self.loss, self.margins)
+            if metric is not None:
+                self.metric = metric
+                if not self.data.loss.steady or metric.exact:
+                    self.pairs.clear()
+            self.step = self.proximal_step() if self.l1 else self.newton_step()
+        return self.step
+
+    def last_step(self):
+        """A step so small that it ends the run, if the present Hessian shows it."""
+        if self.l1 or not (self.metric.exact and self.trusted):
+            return None
+        q = self.apply(self.gradient)
+        promised = 0.5 * float(np.vdot(q, self.gradient))
+        return None if promised > self.target() else (np.negative(q, out=q), promised)
+
+    def newton_step(self):
+        """The quasi-Newton step; a truncated Newton step once that promises too little.
+
+        A metric that is no Hessian promises too little, by factors of 2 to 60 on real
+        data, and would end the run too early.
+        """
+        q = self.apply(self.gradient)
+        promised = 0.5 * float(np.vdot(q, self.gradient))
+        if promised > self.target():
+            return np.negative(q, out=q), promised
+        return self.truncated_step(q)
+
+    def truncated_step(self, q):
+        """Conjugate gradients on Newton's equation, preconditioned by the metric.
+
+        They end when the decrease that the quadratic model promises hardly grows any
+        more: by at most half as much as before some times in a row, or little in the
+        later half of many iterations (after Nash and Sofer 1990, whose test of a single
+        iteration ends by chance). A promise that is going to end the run has to be
+        surer than one of which only a step is made. Preconditioning by the quasi-Newton
+        matrix is from Morales and Nocedal 2000.
+        """
+        x, r, d = np.zeros_like(q), -self.gradient, -q
+        rz, promised = self.dot(self.gradient, q), 0.0
+        curvature = self.curvature()
+        target = self.target()
+        course, gains = [], [np.inf, np.inf, np.inf]
+        for _ in range(MAX_CG):
+            Hd = self.hessian_product(d, curvature)
+            self.ladder.use()
+            self.state.rows += self.problem.n_samples
+            dHd = self.dot(d, Hd)
+            # Where F is flat, as between kinks, the quadratic model has no minimum.
+            a = ratio(rz, np.where(dHd > FLAT * self.dot(d, d), dHd, 0.0), 0.0)
+            add_scaled(x, a, d)
+            add_scaled(r, -a, Hd)
+            gains.append(0.5 * float((a * rz).sum()))
+            promised += gains[-1]
+            course.append(promised)
+            ends = promised <= target
+            recent = gains[-4 if ends else -3 :]
+            fading = all(2.0 * later <= early for early, later in pairwise(recent))
+            small = (0.05 if ends else 0.2) * promised
+            if fading and recent[0] < np.inf and gains[-1] <= small:
+                break
+            half = len(course) // 2
+            little = (LAST_SHARE if ends else STEP_SHARE) * promised
+            if half >= 4 and promised - course[half] <= little:
+                break
+            z = self.apply(r)
+            rz, before = self.dot(r, z), rz
+            d *= ratio(rz, before, 0.0)
+            d += z
+        if not promised > 0.0:
+            return -q, 0.5 * float(np.vdot(q, self.gradient))
+        return x, self.outlook(promised, target)
+
+    def outlook(self, promised, target):
+        """Estimate of F - F* from the promises of this and earlier truncated steps.
+
+        Rounds whose promises hardly fall are not the end of Newton's method: near
+        separable classes the Hessian vanishes along the way. They make a geometric
+        series, and a single small promise among them does not end the run.
+        """
+        now, low = self.smoothed_objective(), promised <= target
+        total, rate = promised, 0.0
+        if self.round is not None:
+            last, then, before, was_low = self.round
+            rate = min(promised / last, SLOWEST)
+            mean = max(rate, np.sqrt(rate * before))
+            total = max(promised, (then - now) * mean / (1.0 - mean))
+            if low and not was_low and before > SLOW:
+                total = max(total, 2.0 * target)
+        self.round = promised, now, rate, low
+        return total
+
+    def curvature(self):
+        """What `hessian_product` needs to know of the rows at this point."""
+        y, s = self.data.targets()
+        if coupled(self.loss, self.u.shape[1]):
+            return softmax(self.margins, axis=1), s
+        return np.maximum(self.loss.curvature(y, self.margins, s), 0.0), None
+
+    def hessian_product(self, d, at):
+        """H d, by one product with X and one with its transpose."""
+        h, s = at
+        self.problem.margins(self.coordinates.to_raw(d), self.along)
+        if coupled(self.loss, self.u.shape[1]):
+            self.along -= np.einsum("ik,ik->i", h, self.along)[:, None]
+            if s is not None:
+                self.along *= s[:, None]
+        self.along *= h
+        raw = np.empty_like(self.u)
+        self.problem.gradient(self.along, raw)
+        return self.coordinates.gradient(raw, self.share, self.l2_u, d)
+
+    def target(self):
+        """F - F* at which the run ends."""
+        if self.tol is None:
+            return 0.0
+        return self.tol * max(self.null - self.smoothed_objective(), 0.0)
+
+    def apply(self, g):
+        """H g by the two-loop recursion (Nocedal 1980)."""
+        q, weights = g.copy(), []
+        for s, y, rho in reversed(self.pairs):
+            a = rho * self.dot(s, q)
+            add_scaled(q, -a, y)
+            weights.append(a)
+        q = self.metric.solve(q)
+        for s, y, rho in self.pairs:
+            add_scaled(q, weights.pop() - rho * self.dot(y, q), s)
+        if self.ladder.coupled:
+            # Adding one number to all classes' scores changes nothing but the penalty.
+            q -= q.mean(axis=1, keepdims=True)
+        return q
+
+    def proximal_step(self):
+        """The minimiser of the model with the l1 penalty, and its decrease."""
+        p, promised = self.minimise_model(self.metric)
+        if promised <= self.target():
+            # A bound mixed in promises too little, and would end the run too early.
+            sharp = self.ladder.undamped()
+            if sharp is not None:
+                p, promised = self.minimise_model(sharp)
+        return p, promised
+
+    def minimise_model(self, metric):
+        """Step and decrease of the model with this metric."""
+        p, promised = np.empty_like(self.u), 0.0
+        for matrix, part in metric.parts(self.u.shape):
+            g, u = self.gradient[part].ravel(), self.u[part].ravel()
+            l1 = self.l1_u[part].ravel()
+            step, product = np.zeros_like(g), np.zeros_like(g)
+            l1_step(matrix, g, u, l1, step, product, MODEL_TOL, MODEL_SWEEPS)
+            p[part] = step.reshape(p[part].shape)
+            promised -= g @ step + 0.5 * step @ product
+            promised -= l1 @ (np.abs(u + step) - np.abs(u))
+        return p, float(promised)
+
+    def epoch(self):
+        """One step; returns its length (twice, as the last and the largest)."""
+        p, promised = self.direction()
+        self.step = None
+        self.state.rows += self.problem.n_samples
+        self.state.steps += 1
+        raw = self.coordinates.to_raw(p)
+        self.problem.margins(raw, self.along)
+        t, value = self.search(p, raw)
+        self.ladder.use()
+        longest = float(t.max())
+        metric = self.ladder.judge(longest)
+        if metric is not None:
+            self.metric = metric
+            self.pairs.clear()
+        if longest == 0.0:
+            self.pairs.clear()
+            self.ladder.stuck()
+            return 0.0, 0.0
+        before, start = self.gradient, self.smoothed_objective()
+        self.move(t, p, raw)
+        self.value = value
+        # A Hessian of another point may promise far too little, and look like the end.
+        self.gains.append(start - self.smoothed_objective())
+        self.trusted = self.gains[-1] <= TRUST * promised
+        self.refresh()
+        p *= t
+        np.subtract(self.gradient, before, out=before)
+        self.remember(p, before)
+        self.tighten()
+        return longest, longest
+
+    def remember(self, s, y):
+        """Keep a step and the change of the gradient along it."""
+        curvature = self.dot(s, y)
+        sure = curvature > 1e-12 * np.sqrt(self.dot(s, s) * self.dot(y, y))
+        if sure.any():
+            self.pairs.append((s, y, ratio(np.where(sure, 1.0, 0.0), curvature, 0.0)))
+            self.metric.adapt(y, np.where(sure, curvature, 0.0), self.dot)
+        del self.pairs[: max(0, len(self.pairs) - self.memory)]
+
+    def settled(self):
+        """Forget what belongs to the stronger barrier."""
+        self.pairs.clear()
+        self.gains.clear()
+        self.step = self.round = None
+        self.ladder.stuck()
+
+    def excess(self):
+        """Estimate of the smoothed F - F*: what the model promises."""
+        promised = self.direction()[1]
+        if self.l1 and self.coupled:
+            # A bound's promise is too small, and there is no Hessian to ask.
+            return max(promised, self.extrapolated())
+        return promised
+
+
+def rehearse(data, state, l1, l2):
+    """Put the optimum of a few rows into ``state.coef``, if that is worth it.
+
+    The optimum of m rows is about n_features / m from that of all (in units of the
+    loss's own noise), and costs m / n of the time: a warm start that leaves one or two
+    steps to do (Eisen, Mokhtari and Ribeiro 2018). The rows are evenly spaced, so that
+    a sorted file is well represented.
+
+    Returns
+    -------
+    warm : bool
+        True if the coefficients have changed.
+    """
+    K, order = data.n_outputs, data.X.shape[1] + 1
+    m = max(LEAST_ROWS, ROWS_PER_COEFFICIENT * order * K)
+    n = len(data.rows)
+    cold = not state.coef[:-1].any()
+    squared = data.loss.name == "squared_error"
+    if squared or not cold or n < WORTH * m or not state.plan.optimizer.curvature:
+        return False
+    few = replace(data, rows=np.ascontiguousarray(data.rows[:: n // m]))
+    if not few.share > 0.0 or rare_classes(few):
+        return False
+    part = copy(state)
+    part.coef = state.coef.copy()
+    run = QuasiNewton(few, part, l1, l2)
+    run.aim(run.constant_objective(few.null_model()), REHEARSAL_TOL)
+    for _ in range(REHEARSAL_STEPS):
+        if run.epoch()[0] == 0.0 or run.gap() <= REHEARSAL_TOL:
+            break
+    state.coef[...] = part.coef
+    return True
+
+
+def rare_classes(data):
+    """True if a class has too few of the rows to learn from."""
+    if data.loss.task == "regression":
+        return False
+    target = data.target[data.rows]
+    if data.n_outputs == 1:
+        positive = np.count_nonzero(target > 0.0)
+        counts = np.array([positive, len(target) - positive])
+    else:
+        counts = np.bincount(target.astype(np.intp), minlength=data.n_outputs)
+    return bool(counts.min() < LEAST_OF_CLASS)
+
+
+class OneByOne(Batch):
+    """Quasi-Newton runs of the outputs of a loss that treats them apart.
+
+    Each output has a metric, a damping and an end of its own. An epoch is an iteration
+    of every output that has not ended.
+    """
+
+    def __init__(self, data, state, l1, l2):
+        self.data, self.state, self.problem = data, state, data.problem()
+        self.l1, self.l2, self.share = l1, l2, data.share
+        self.runs = []
+        for k in range(data.n_outputs):
+            metric = state.plan.metric
+            column = Coordinates(metric.centre, metric.scale[:, [k]])
+            part = copy(state)
+            part.plan = replace(state.plan, metric=column)
+            part.coef = state.coef[:, [k]]
+            run = QuasiNewton(data.output(k), part, l1, l2)
+            self.runs.append(run)
+        self.ended = [False] * len(self.runs)
+        self.collect()
+
+    def aim(self, null, tol):
+        """Share the gap out over the outputs."""
+        super().aim(null, tol)
+        for run in self.runs:
+            raw = run.data.null_model()
+            run.aim(run.constant_objective(raw), tol)
+
+    def constant_objective(self, raw_predictions):
+        """F of a constant model."""
+        values = zip(self.runs, raw_predictions, strict=True)
+        return sum(run.constant_objective(value) for run, value in values)
+
+    def collect(self):
+        """Put the runs' coefficients together."""
+        for k, run in enumerate(self.runs):
+            self.state.coef[:, k] = run.state.coef[:, 0]
+
+    def epoch(self):
+        """One step of every output that has not ended."""
+        longest = 0.0
+        for k, run in enumerate(self.runs):
+            if not self.ended[k]:
+                t, _ = run.epoch()
+                longest = max(longest, t)
+                self.ended[k] = self.tol is not None and run.gap() <= self.tol
+        self.collect()
+        self.state.rows += self.problem.n_samples
+        self.state.steps += 1
+        return longest, longest
+
+    def objective(self):
+        """F at the coefficients."""
+        return sum(run.objective() for run in self.runs)
+
+    def smoothed_objective(self):
+        """The objective that the runs minimise at present."""
+        return sum(run.smoothed_objective() for run in self.runs)
+
+    def excess(self):
+        """Estimate of the smoothed F - F*."""
+        return sum(run.excess() for run in self.runs)
+
+    @property
+    def softness(self):
+        """Weight of the barriers, None without."""
+        return self.runs[0].softness
+
+    def hidden(self):
+        """As in `Batch`."""
+        return sum(run.hidden() for run in self.runs)
+
+
+class Newton(BatchOptimizer):
+    """Newton-type steps w -= t B^-1 g in a metric B that is bought when it pays.
+
+    B is the implicit diagonal metric at first, then a bound of the Hessian (for several
+    outputs), then the Hessian at points along the way: whichever the time spent in
+    sweeps has earned. The last ``memory`` steps correct it (L-BFGS), a search along the
+    step sets its length t. The squared loss is solved in one step, by a Cholesky
+    factor of the centred Gram matrix. An l1 penalty makes it a proximal Newton method
+    with coordinate descent, a loss with kinks is smoothed by a logarithmic barrier that
+    fades (an interior-point path). Memory is O(n_features^2); beyond 3000 features B
+    stays diagonal.
+
+    Parameters
+    ----------
+    memory : int, default=8
+        Steps that correct the metric; 0 for none.
+
+    References
+    ----------
+    Liu and Nocedal, "On the limited memory BFGS method for large scale optimization",
+    1989. Boehning, "Multinomial logistic regression algorithm", 1992. Lee, Sun and
+    Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014.
+
+    Examples
+    --------
+    >>> from sklgd.optimizers import Newton
+    >>> Newton()
+    Newton()
+    """
+
+    name = "newton"
+    training = "quasi_newton"
+    curvature = True
+    ranges = {"memory": (0, True, float("inf"))}
+
+    def __init__(self, memory=8):
+        self.memory = memory
+
+
+class LBFGS(Newton):
+    """L-BFGS in the implicit metric: w -= t H g with H from the last steps.
+
+    The two-loop recursion over the last ``memory`` steps, started on the diagonal
+    metric, with a search of t in the space of the raw predictions that costs no product
+    with X. O(n_features) memory: for wide and sparse data. A loss with kinks is
+    smoothed by a logarithmic barrier that fades. No l1 penalty.
+
+    Parameters
+    ----------
+    memory : int, default=5
+        Steps that correct the metric.
+
+    References
+    ----------
+    Nocedal, "Updating quasi-Newton matrices with limited storage", 1980. Liu and
+    Nocedal, "On the limited memory BFGS method for large scale optimization", 1989.
+
+    Examples
+    --------
+    >>> from sklgd.optimizers import LBFGS
+    >>> LBFGS(memory=10)
+    LBFGS(memory=10)
+    """
+
+    name = "lbfgs"
+    curvature = False
+
+    def __init__(self, memory=5):
+        super().__init__(memory)
+
+    def check_run(self, est, loss, stream):
+        """Raise ValueError for a run that L-BFGS cannot make."""
+        super().check_run(est, loss, stream)
+        if has_l1(est):
+            raise ValueError(
+                f"penalty={est.penalty!r} is not possible with optimizer='lbfgs', "
+                "which needs a smooth penalty. Use optimizer='fista' or 'newton', or "
+                "penalty='l2'."
+            )
+
+
+OPTIMIZERS = {cls.name: cls for cls in (Newton, LBFGS)}
+"""Name -> parameter class of the quasi-Newton methods."""
+
+__all__ = ["LBFGS", "Newton"]
