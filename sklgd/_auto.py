@@ -13,14 +13,18 @@ and neither the units of X nor those of y matter. X itself is neither copied nor
 changed, and the penalty remains the one of the raw coefficients.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from ._batch import has_l1
+from ._curvature import MAX_FACTOR, coupled
 from ._validation import step_is_explicit
-from .kernels._engine import Problem
+from .kernels._gram import column_statistics as kernel_statistics
+from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
+from .kernels._problem import Problem
 from .kernels._rows import Rows
 from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
@@ -29,10 +33,23 @@ from .schedules import as_schedule
 BLOCK = 2048
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
+# Multiplications spent on second moments (some tenths of a second).
+GRAM_WORK = 2_000_000_000
+# Features up to which the metric may be a full one.
+ROTATED = 1000
+# Arithmetic up to which every output gets a rotation of its own.
+EACH = 2e9
+# Least curvature in a rotated metric, relative to the largest.
+FLAT = 1e-10
 # Batch descent is chosen up to so many entries of X times outputs: there an epoch takes
 # milliseconds. Sparse mini-batches pay for a dense step each, so batches win longer.
 SMALL = 2_000_000
 SMALL_SPARSE = 500_000_000
+# Mini-batches of an epoch: in a full metric; where X is too wide for one and a step
+# costs O(n_features); and of a loss with kinks, whose gradient does not fade.
+STEPS, STEPS_WIDE, STEPS_KINKED = 64, 16, 200
+# Rows above which softmax is learnt in mini-batches by the rules that need not.
+MANY = 20_000
 
 
 @dataclass
@@ -52,6 +69,8 @@ class Data:
     n_outputs : int
     fit_intercept : bool
     n_jobs : int or None
+    weight_unit : float
+        Mean of the weights as they were given.
     """
 
     X: object
@@ -62,6 +81,7 @@ class Data:
     n_outputs: int
     fit_intercept: bool
     n_jobs: int | None
+    weight_unit: float = 1.0
 
     @property
     def everything(self):
@@ -79,6 +99,14 @@ class Data:
             return self.target, self.weights
         weights = None if self.weights is None else self.weights[self.rows]
         return self.target[self.rows], weights
+
+    def output(self, k):
+        """The data of one output; of several classes, one against the rest."""
+        if self.loss.task == "regression":
+            target = np.ascontiguousarray(self.target.reshape(-1, self.n_outputs)[:, k])
+        else:
+            target = np.where(self.target == k, 1.0, -1.0)
+        return replace(self, target=target, n_outputs=1)
 
     def null_model(self):
         """Raw predictions of the best constant model."""
@@ -123,11 +151,18 @@ class Metric:
     scale, gradient_scale : ndarray of shape (n_features + 1, n_outputs)
         w = scale * u and dF/du = gradient_scale * dF/dw, the latter in units of
         the loss.
+    rotation : ndarray of shape (1 or n_outputs, n_features + 1, n_features + 1) or None
+        R_k, in w_k = scale_k * (R_k u_k) and dF/du_k = R_k' (gradient_scale_k *
+        dF/dw_k); one for all outputs, or one each.
+    inverse : ndarray of the same shape, or None
+        The (pseudo-)inverses of R_k.
     """
 
     centre: np.ndarray
     scale: np.ndarray
     gradient_scale: np.ndarray
+    rotation: np.ndarray | None = None
+    inverse: np.ndarray | None = None
 
     def to_position(self, coef):
         """Raw coefficients as coordinates of the metric."""
@@ -135,7 +170,11 @@ class Metric:
         position[-1] += self.centre @ coef[:-1]
         # A column without spread has scale 0: its share is in the intercept now.
         out = np.zeros_like(position)
-        return np.divide(position, self.scale, out=out, where=self.scale > 0.0)
+        np.divide(position, self.scale, out=out, where=self.scale > 0.0)
+        if self.rotation is not None:
+            for k, u in enumerate(out.T):
+                u[:] = self.inverse[k % len(self.inverse)] @ u
+        return out
 
 
 @dataclass
@@ -152,6 +191,8 @@ class Plan:
         True if the step size was found from the data: then an epoch that makes
         the objective worse is undone and the step size halved (not with a
         degenerate loss, whose objective says nothing).
+    adaptive : bool
+        True if the step size also follows what an epoch gained (`Training.accept`).
     metric : Metric or None
     """
 
@@ -159,7 +200,18 @@ class Plan:
     batch_size: object
     schedule: object
     guarded: bool
+    adaptive: bool = False
     metric: Metric | None = None
+
+    @property
+    def streams(self):
+        """True if `partial_fit` can go on with it."""
+        return self.optimizer.training == "descent"
+
+    @property
+    def rotated(self):
+        """True if the metric mixes the features."""
+        return isinstance(self.metric, Metric) and self.metric.rotation is not None
 
 
 def batches(n_samples, batch_size):
@@ -187,36 +239,9 @@ def column_statistics(data):
         far from zero costs no accuracy; the rounding error that is left counts as
         no variance.
     """
-    sparse = sp.issparse(data.X)
-    n_features = data.X.shape[1]
-    shift = np.zeros(n_features)
-    if not sparse:
-        shift = data.X[data.rows[0]].astype(np.float64)
-    total, first, second = 0.0, np.zeros(n_features), np.zeros(n_features)
-    for rows, block in row_blocks(data.X, data.rows):
-        s = np.ones(len(rows)) if data.weights is None else data.weights[rows]
-        total += s.sum()
-        with np.errstate(over="ignore", invalid="ignore"):
-            if sparse:
-                first += block.T @ s
-                second += block.power(2).T @ s
-            else:
-                block = block - shift
-                first += s @ block
-                second += s @ (block * block)
-    offset = first / total
-    second /= total
-    with np.errstate(over="ignore", invalid="ignore"):
-        var = second - offset**2
-    if not np.isfinite(var).all():
-        column = int(np.argmin(np.isfinite(var)))
-        raise ValueError(
-            f"X: the values of column {column} are so large that their squares "
-            "overflow float64. Scale this column."
-        )
-    mean = shift + offset
-    noise = 1e-12 * second + (1e-14 * mean) ** 2
-    return mean, np.where(var > noise, var, 0.0)
+    subset = None if data.everything else data.rows
+    n_threads = effective_threads(data.n_jobs)
+    return kernel_statistics(Rows(data.X), data.weights, subset, n_threads)[1:]
 
 
 def largest_eigenvalue(data, centre, scale):
@@ -251,37 +276,73 @@ def largest_eigenvalue(data, centre, scale):
 
 
 def choose(est, data, explicit, stream):
-    """Optimizer object and batch size of an estimator, "auto" resolved.
-
-    With an explicit step size the choice is SGD*'s own (plain descent, row by row);
-    otherwise batch descent with momentum where an epoch is cheap, and mini-batches
-    of a rule that normalises gradients where it is not, where the loss has kinks,
-    and for streams.
-    """
+    """Optimizer object and batch size of an estimator, "auto" resolved."""
     n_samples, n_features = data.X.shape
-    per_row = data.X.nnz / n_samples if sp.issparse(data.X) else n_features
-    limit = SMALL_SPARSE if sp.issparse(data.X) else SMALL
+    sparse = sp.issparse(data.X)
+    per_row = data.X.nnz / n_samples if sparse else n_features
+    limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
     optimizer, batch_size = est.optimizer, est.batch_size
     full = data.loss.smooth and small and not stream
-    if isinstance(optimizer, str) and optimizer == "auto":
-        if explicit:
-            optimizer = "sgd"
-        elif batch_size == "full" or (batch_size == "auto" and full):
-            optimizer = "nesterov"
-        else:
-            optimizer = "adam"
     if isinstance(optimizer, str):
+        if optimizer == "auto":
+            optimizer = choose_optimizer(est, data, explicit, stream, full)
         optimizer = OPTIMIZERS[optimizer]()
+    optimizer.check_run(est, data.loss, stream)
+    if optimizer.training != "descent":
+        rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
+        return optimizer, rows
     if batch_size == "auto":
+        many = coupled(data.loss, data.n_outputs) and n_samples > MANY
         if explicit:
             batch_size = 1 if optimizer.name == "sgd" else 32
-        elif full:
+        elif full and est.optimizer == "auto":
+            batch_size = "full"
+        elif (
+            data.loss.smooth
+            and not stream
+            and not optimizer.normalised
+            and (full and sparse if n_features > ROTATED else not many)
+        ):
+            # A full metric makes each step worth an epoch of small ones, unless these
+            # are many and the metric has no more than the blocks of softmax. For wide
+            # sparse X an epoch of small steps would cost much more.
             batch_size = "full"
         else:
-            # A step costs O(n_features): a sparse batch should touch about as many.
-            batch_size = int(np.clip(n_features / max(1.0, per_row), 32, 1024))
+            # Rules that normalise the gradient are off by its noise, however small
+            # their steps: batches as large as leaves an epoch some steps.
+            if n_features > ROTATED:
+                rows = n_samples / STEPS_WIDE
+            else:
+                rows = n_samples / (STEPS if data.loss.smooth else STEPS_KINKED)
+            batch_size = int(np.clip(rows, 32 if n_samples > 2000 else 8, 1024))
     return optimizer, batch_size
+
+
+def choose_optimizer(est, data, explicit, stream, full):
+    """Name of the optimizer that "auto" stands for.
+
+    With an explicit step size it is SGD*'s own; where only a rule of descent does
+    (streams, averages, schedules, a loss whose objective says nothing) momentum over
+    all rows or Adam over some of them. Otherwise the batch size decides: Point-SAGA for
+    single rows, SVRG for mini-batches, and over all rows the second-order method as
+    long as n_features^2 numbers fit, beyond that L-BFGS, or FISTA with an l1 penalty.
+    """
+    if explicit:
+        return "sgd"
+    batch_size, loss = est.batch_size, data.loss
+    if stream or est.average or loss.degenerate or est.learning_rate != "auto":
+        all_rows = batch_size == "full" or (batch_size == "auto" and full)
+        return "nesterov" if all_rows else "adam"
+    if batch_size == 1:
+        return "point_saga"
+    if batch_size not in ("auto", "full"):
+        return "svrg" if loss.smooth else "adam"
+    wide = data.X.shape[1] >= MAX_FACTOR
+    if has_l1(est):
+        # Softmax has no curvature that coordinate descent could use cheaply.
+        return "fista" if wide or coupled(loss, data.n_outputs) else "newton"
+    return "lbfgs" if wide else "newton"
 
 
 @dataclass
@@ -375,10 +436,11 @@ def make_plan(est, data, stream=False):
     explicit = step_is_explicit(est)
     optimizer, batch_size = choose(est, data, explicit, stream)
     guarded = not explicit and not data.loss.degenerate
-    plan = Plan(optimizer, batch_size, None, guarded)
+    adaptive = guarded and not stream and est.learning_rate == "auto"
+    plan = Plan(optimizer, batch_size, None, guarded, adaptive)
     if explicit:
         schedule = as_schedule(est.learning_rate, est.eta0, est.power_t)
-        plan.schedule = _bind(schedule, est, data, batch_size)
+        plan.schedule = bind(schedule, est, data, batch_size)
     return plan
 
 
@@ -392,11 +454,39 @@ def add_metric(plan, est, data, statistics, l2):
         plan.metric = None
         curvature = raw_curvature(data, statistics, plan.batch_size)
     else:
-        plan.metric, curvature = make_metric(data, statistics, l2, plan.batch_size)
+        rotated = _worth_rotating(est, data, plan)
+        plan.metric, curvature = make_metric(
+            data, statistics, l2, plan.batch_size, rotated
+        )
+    set_pace(plan, est, data, curvature)
+
+
+def renew_rotation(plan, est, data, statistics, l2, coef, damping):
+    """Suit a rotated metric to the curvature at ``coef``."""
+    share = rotate(plan.metric, data, statistics, l2, coef, damping)
+    largest = 1.1
+    if coupled(data.loss, data.n_outputs):
+        # diag(p) - pp' <= 2 diag(p (1 - p)): softmax without its off-diagonal blocks.
+        largest *= 2.0 - damping
+    curvature = interpolate(len(data.rows), plan.batch_size, largest, 1.0 + share)
+    set_pace(plan, est, data, curvature)
+
+
+def set_pace(plan, est, data, curvature):
+    """Step sizes for the largest curvature that a batch sees."""
     eta0 = plan.optimizer.unit_step(curvature, plan.batch_size == "full")
     name = "constant" if est.learning_rate == "auto" else est.learning_rate
     schedule = as_schedule(name, eta0, est.power_t)
-    plan.schedule = _bind(schedule, est, data, plan.batch_size)
+    plan.schedule = bind(schedule, est, data, plan.batch_size)
+
+
+def _worth_rotating(est, data, plan):
+    """True if a full metric suits the penalty and costs little beside the rows."""
+    if not plan.adaptive or est.penalty not in ("l2", None) or not data.loss.smooth:
+        return False
+    n_features = data.X.shape[1]
+    rows = batches(len(data.rows), plan.batch_size)[0]
+    return n_features <= min(ROTATED, max(100, 8 * rows))
 
 
 def _few_entries(data, plan):
@@ -407,7 +497,9 @@ def _few_entries(data, plan):
     return 10 * rows * data.X.nnz < n_samples * n_features
 
 
-def _bind(schedule, est, data, batch_size):
+def bind(schedule, est, data, batch_size):
+    """Tell a schedule what it cannot know: the penalty, the length, the loss."""
+
     def slope(y, z):
         return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[
             1
@@ -417,13 +509,17 @@ def _bind(schedule, est, data, batch_size):
     return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)
 
 
-def make_metric(data, statistics, l2, batch_size):
+def make_metric(data, statistics, l2, batch_size, rotated):
     """Metric of the data, and the largest curvature that a batch sees in it."""
     z_unit, loss_unit = statistics.z_unit, statistics.loss_unit
     centre, var = statistics.mean, statistics.var
     if not data.fit_intercept:
         centre, var = np.zeros_like(centre), var + centre**2
-    size = np.sqrt(var[:, None] + l2 * z_unit**2 / loss_unit)
+    ridge = l2 * z_unit**2 / loss_unit
+    if rotated:
+        # One rotation serves all outputs.
+        ridge = np.full_like(ridge, ridge.max())
+    size = np.sqrt(var[:, None] + ridge)
     # A column without spread says nothing beside an intercept; it stays at zero.
     scale = np.zeros((len(centre) + 1, len(z_unit)))
     spread = np.broadcast_to(var[:, None] > 0.0, size.shape)
@@ -431,7 +527,84 @@ def make_metric(data, statistics, l2, batch_size):
     scale[-1] = z_unit
     metric = Metric(centre, scale, scale / loss_unit)
     widest = (scale[:-1] / z_unit).max(axis=1, initial=0.0)
-    return metric, batch_curvature(data, centre, var, widest, batch_size)
+    if not rotated:
+        return metric, batch_curvature(data, centre, var, widest, batch_size)
+    share = rotate(metric, data, statistics, l2, np.zeros_like(scale), 1.0)
+    return metric, interpolate(len(data.rows), batch_size, 1.1, 1.0 + share)
+
+
+def rotate(metric, data, statistics, l2, coef, damping):
+    """Give a metric the rotations R_k with R_k' M_k R_k = 1; mean squared row norm.
+
+    M_k is the Hessian of one output at ``coef``, in the coordinates that the metric's
+    scale defines, with a share ``damping`` of its bound (curvature one of the loss, in
+    its units): of near separable data the curvature at a point says little about that
+    further on.
+    """
+    moments = curvature_moments(data, metric, statistics, coef, damping)
+    base = metric.scale[:-1, 0] / statistics.z_unit[0]
+    metric.rotation, metric.inverse = np.empty_like(moments), np.empty_like(moments)
+    share = 0.0
+    ridges = l2 * statistics.z_unit**2 / statistics.loss_unit
+    if len(moments) == 1:
+        ridges = np.array([ridges.max()])
+    for k, (M, ridge) in enumerate(zip(moments, ridges, strict=True)):
+        full = M.copy()
+        full[np.diag_indices(len(base))] += ridge * base**2
+        # Columns that the sample missed keep their own size.
+        size = np.sqrt(np.diag(full))
+        size[size < 0.01] = 1.0
+        values, vectors = np.linalg.eigh(full / size / size[:, None])
+        # Directions without spread or curvature: no smaller than rounding allows.
+        root = np.sqrt(np.maximum(values, FLAT * values[-1]))
+        R = vectors / root / size[:, None]
+        metric.rotation[k] = R
+        metric.inverse[k] = (vectors * root).T * size
+        share += np.einsum("ij,ij->", M @ R, R) / len(moments)
+    return share
+
+
+def curvature_moments(data, metric, statistics, coef, damping):
+    """Mean of h_ik x_i x_i', x = [(X - centre) scale, 1], h the curvature of the loss.
+
+    Of all rows, or of evenly spaced ones where that would take long.
+
+    Returns
+    -------
+    moments : ndarray of shape (n_outputs, n_features + 1, n_features + 1)
+        One matrix, of the mean curvature, where the curvature is the same for all
+        outputs or a matrix each would take too long.
+    """
+    size, K = coef.shape
+    each = damping < 1.0 and K > 1 and K * size**3 < EACH
+    rows = data.rows
+    limit = max(20 * size, 4096, GRAM_WORK // (size**2 * (K if each else 1)))
+    rows = rows[:: -(-len(rows) // limit)]
+    units = statistics.z_unit**2 / statistics.loss_unit
+    base = metric.scale[:-1, 0] / statistics.z_unit[0]
+    h = np.zeros((data.X.shape[0], K if each else 1))
+    total = 0.0
+    for part, block in row_blocks(data.X, rows):
+        s = np.ones(len(part)) if data.weights is None else data.weights[part]
+        total += s.sum()
+        z = block @ coef[:-1] + coef[-1]
+        curvature = np.maximum(data.loss.curvature(data.target[part], z), 0.0) * units
+        curvature += damping * (1.0 - curvature)
+        if not each:
+            curvature = curvature.max(axis=1, keepdims=True)
+        h[part] = s[:, None] * curvature
+    out = np.zeros((h.shape[1], size, size))
+    for k, moments in enumerate(out):
+        A, v, height = weighted_gram(
+            Rows(data.X), h[:, k], rows, metric.centre, effective_threads(data.n_jobs)
+        )
+        moments[:-1, :-1] = A * base * base[:, None]
+        if data.fit_intercept:
+            moments[-1, :-1] = moments[:-1, -1] = v * base
+            moments[-1, -1] = height
+        else:
+            moments[-1, -1] = total
+    return out / total
 
 
 def batch_curvature(data, centre, var, scale, batch_size):
@@ -442,11 +615,15 @@ def batch_curvature(data, centre, var, scale, batch_size):
     since a few huge rows should not set the pace.
     """
     largest = 1.1 * largest_eigenvalue(data, centre, scale)
-    n = len(data.rows)
+    row = float(var @ scale**2) + 1.0
+    return interpolate(len(data.rows), batch_size, largest, row)
+
+
+def interpolate(n, batch_size, largest, row):
+    """Curvature of a batch, between the largest eigenvalue and a row's norm."""
     b = batches(n, batch_size)[0]
     if b == n:
         return largest
-    row = float(var @ scale**2) + 1.0
     share = n * (b - 1) / (b * (n - 1))
     return share * largest + (1.0 - share) * max(row, largest)
 

@@ -14,10 +14,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._auto import Data, make_plan, stable_step
 from ._compat import sparse_result
 from ._monitor import Monitor, divergence_message
+from ._proximal_gradient import ProximalGradient
+from ._quasi_newton import QuasiNewton
+from ._stochastic import VarianceReduced
 from ._training import State, Training, one_blas_thread
 from ._validation import canonical, check_start
 from .losses import LOSSES
 
+# Optimizer.training -> the class that runs its epochs.
+DRIVERS = {
+    "descent": Training,
+    "variance_reduced": VarianceReduced,
+    "quasi_newton": QuasiNewton,
+    "proximal_gradient": ProximalGradient,
+}
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
 MAX_HALVINGS = 60
@@ -129,13 +139,14 @@ class BaseGD(BaseEstimator):
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
         rng = check_random_state(self.random_state)
         state = State(coef, make_plan(self, data), self._plan_key(), rng)
+        driver = DRIVERS[state.plan.optimizer.training]
         state.normalise(data)
         null = data.null_model()
         if state.plan.schedule is None:
             if start is None:
                 coef[-1] = self._first_intercept(null)
-            state.tune(self, data, null, l2)
-        training = Training(data, state, l1, l2, self.shuffle, self.average)
+            state.tune(self, data, null, l1, l2, driver.tune)
+        training = driver.start(data, state, l1, l2, self.shuffle, self.average)
         monitor = Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
@@ -147,11 +158,13 @@ class BaseGD(BaseEstimator):
             early_stopping=self.early_stopping,
             verbose=int(self.verbose),
         )
-        with one_blas_thread(data):
+        training.aim(monitor.null, self.tol)
+        with one_blas_thread(data, state.plan.rotated):
             message = self._run(training, monitor, validation)
         training.keep()
         state.unit = monitor.unit
         self._store(state, training.coef, X.dtype)
+        self.optimality_gap_ = monitor.gap
         self.loss_curve_ = monitor.loss_curve
         self.n_iter_ = len(monitor.loss_curve)
         self.stop_reason_ = monitor.stop_reason
@@ -173,7 +186,7 @@ class BaseGD(BaseEstimator):
         monitor.stop_reason = "max_iter"
         for epoch in range(1, self.max_iter + 1):
             eta, largest = training.epoch()
-            after = training.objective()
+            after = training.settle()
             wild = monitor.diverged(after)
             if wild and not guarded:
                 monitor.loss_curve.append(after)
@@ -181,9 +194,15 @@ class BaseGD(BaseEstimator):
                 break
             if not guarded:
                 objective = after
-            elif training.accept(objective, after, kept, wild):
-                objective, improved_once = after, True
-                kept = training.snapshot()
+            else:
+                accepted = training.accept(objective, after, kept, wild)
+                if accepted:
+                    objective, improved_once = after, True
+                if training.refresh_metric(self, epoch, accepted):
+                    monitor.no_change = 0
+                    kept = training.snapshot()
+                elif accepted:
+                    kept = training.snapshot()
             score = self._validate_epoch(training, validation)
             if self.early_stopping:
                 better = score > monitor.best_score
@@ -192,8 +211,11 @@ class BaseGD(BaseEstimator):
             if better:
                 best_objective = objective
                 best = kept if guarded else training.snapshot()
-            stalled = monitor.record(objective, score, eta)
-            searching = guarded and not improved_once and epoch < MAX_HALVINGS
+            stalled = monitor.record(objective, score, eta, training.gap())
+            retrying = guarded and not accepted and training.may_cut
+            searching = retrying or (
+                guarded and not improved_once and epoch < MAX_HALVINGS
+            )
             if stalled and not searching:
                 plateau = state.plan.schedule.plateau
                 if plateau is None or eta <= plateau[1]:
@@ -258,7 +280,7 @@ class BaseGD(BaseEstimator):
             rng = check_random_state(self.random_state)
             state = State(coef, make_plan(self, data, True), self._plan_key(), rng)
             self.loss_curve_ = []
-        elif state.key != self._plan_key():
+        elif state.key != self._plan_key() or not state.plan.streams:
             state.plan, state.key = make_plan(self, data, True), self._plan_key()
             state.statistics, state.factor, state.steps = None, 1.0, 0
             state.place()
@@ -267,7 +289,7 @@ class BaseGD(BaseEstimator):
         if state.plan.schedule is None:
             if first:
                 state.coef[-1] = self._first_intercept(null)
-            state.tune(self, data, null, l2)
+            state.tune(self, data, null, l1, l2, Training.tune)
         elif state.statistics is not None:
             state.retune(self, data, null, l2)
         training = Training(data, state, l1, l2, self.shuffle, self.average)
@@ -286,7 +308,7 @@ class BaseGD(BaseEstimator):
             early_stopping=False,
             verbose=0,
         )
-        with one_blas_thread(data):
+        with one_blas_thread(data, state.plan.rotated):
             before = training.objective() if state.plan.guarded else None
             try:
                 _, largest = training.epoch()

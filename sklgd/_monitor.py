@@ -12,6 +12,8 @@ logger = logging.getLogger("sklgd")
 FAR = 1e3
 # Improvements below this share of the loss's natural size are rounding.
 NEGLIGIBLE = 1e-12
+# An objective that changes by less than this share of it does not change.
+ROUNDING = 1e-14
 
 
 class Monitor:
@@ -44,6 +46,8 @@ class Monitor:
     ----------
     loss_curve, validation_scores : list of float
         One entry per epoch.
+    gap : float
+        Estimate of (F - F*) / (F_null - F*) after the last epoch, or nan.
     best, best_score : float
     stop_reason : str or None
     """
@@ -69,6 +73,7 @@ class Monitor:
         self.best, self.best_score = np.inf if patient else start, -np.inf
         self.no_change = 0
         self.stop_reason = None
+        self.gap = np.nan
         if verbose and logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
         if verbose and not logger.hasHandlers():
@@ -97,17 +102,24 @@ class Monitor:
             return 0.0
         return max(abs(self.null - self.best), NEGLIGIBLE * self.unit)
 
-    def record(self, objective, score, eta):
-        """Note the end of an epoch.
+    def record(self, objective, score, eta, gap=np.nan):
+        """Note the end of an epoch; ``gap`` is what is left to gain, or nan.
 
         Returns
         -------
         stalled : bool
-            True after ``n_iter_no_change`` epochs without improvement.
+            True once the gap is at most ``tol``; or after ``n_iter_no_change`` epochs
+            without improvement, or where the gap is known, without any change.
         """
         self.loss_curve.append(objective)
+        self.gap = gap
+        known = not np.isnan(gap)
         if self.early_stopping:
             improved = self.tol is None or score >= self.best_score + self.tol
+        elif known:
+            last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
+            moved = abs(objective - last) > ROUNDING * abs(last)
+            improved = self.tol is None or (eta > 0.0 and moved)
         else:
             least = 0.0 if self.tol is None else self.tol * self.gained()
             improved = self.tol is None or (
@@ -120,6 +132,9 @@ class Monitor:
         self.no_change = 0 if improved else self.no_change + 1
         if self.verbose:
             self.log(objective, score, eta)
+        if known and not self.early_stopping and self.tol is not None:
+            if gap <= self.tol:
+                return True
         return self.no_change >= self.n_iter_no_change
 
     def amend(self, objective, score):
@@ -177,7 +192,11 @@ class Monitor:
             )
         if self.stop_reason != "max_iter":
             return None
-        if self.early_stopping:
+        if not np.isnan(self.gap) and not self.early_stopping:
+            state = (
+                f"the estimated optimality gap is {self.gap:.2g}, tol is {self.tol:g}"
+            )
+        elif self.early_stopping:
             state = f"the validation score {self.best_score:.4g} may still rise"
         else:
             before = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start

@@ -36,7 +36,8 @@ class GDRegressor(RegressorMixin, BaseGD):
     fit_intercept : bool, default=True
     optimizer : str or Optimizer, default="auto"
         A name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta",
-        "adam", "amsgrad", "nadam", "adamax", "ftrl"), an object of
+        "adam", "amsgrad", "nadam", "adamax", "ftrl", "saga", "point_saga", "svrg",
+        "newton", "lbfgs", "fista"), an object of
         `sklgd.optimizers` such as ``Adam(beta_1=0.8)``, whose parameters a grid
         search reaches as ``optimizer__beta_1``, or "auto".
     batch_size : int, "full" or "auto", default="auto"
@@ -56,10 +57,12 @@ class GDRegressor(RegressorMixin, BaseGD):
     max_iter : int, default=1000
         Most epochs, passes over the data.
     tol : float or None, default=1e-4
-        Stop after ``n_iter_no_change`` epochs in each of which the objective fell by
-        less than ``tol`` times what was gained over the best constant model. Free of
-        the scale of y and of the weights. With ``early_stopping`` the least
-        improvement of the validation score. None runs all epochs, without a warning.
+        Stop where ``optimality_gap_`` is at most ``tol``; for an optimizer that gives
+        no such estimate after ``n_iter_no_change`` epochs in each of which the
+        objective fell by less than ``tol`` times what was gained over the best constant
+        model. Free of the scale of y and of the weights. With ``early_stopping`` the
+        least improvement of the validation score. None runs all epochs, without a
+        warning.
     n_iter_no_change : int, default=5
     shuffle : bool, default=True
         Draw a new order of the rows for each epoch (not for batch descent).

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from ._auto import Plan, Statistics, add_metric, batches
+from ._auto import Plan, Statistics, add_metric, batches, renew_rotation
 from .kernels._engine import Descent
 
 # Rows per call of the kernel, and entries of X times outputs (about a tenth of a
@@ -18,6 +18,19 @@ CHUNK_ROWS = 65536
 CHUNK_ENTRIES = 20_000_000
 # Steps after which the step size found for a stream starts to fall, as 1/sqrt(t).
 STREAM_STEPS = 1000
+# What an epoch that gained multiplies the step size with, and one of mini-batches whose
+# last iterate was better than the mean; and one of mini-batches that was undone.
+GROW, STRIDE, CUT = 1.25, 1.5, 0.25
+# How far the last iterate of mini-batches may lie above their mean, relative to what
+# the epoch gained, for the step size to grow, and for it not to be halved.
+QUIET, LOUD = 0.5, 4.0
+# Mini-batches: a step size below this share of the first one is not cut any further
+# before the run may end.
+LEAST = 1e-3
+# Share of the bound in a renewed metric's curvature at first; its factor after trouble
+# or its absence; its least value; and how much longer the next metric is kept than the
+# last one.
+DAMPING, MORE, LOWEST, LONGER = 0.1, 4.0, 1e-4, 1.5
 
 
 @cache
@@ -26,14 +39,20 @@ def _libraries():
     return ThreadpoolController()
 
 
-def one_blas_thread(data):
-    """Context in which BLAS uses one thread, if the kernels are going to call it.
+def one_blas_thread(data, rotated):
+    """Context in which BLAS uses one thread, if the run is going to call it.
 
     ``n_jobs`` alone says how many threads there are, and BLAS rounds differently with
-    another number.
+    another number. (Gram matrices and their factors, which are made now and then, may
+    use the threads that BLAS has: looking for the libraries takes longer than they do.)
     """
-    if data.n_outputs == 1 or sp.issparse(data.X):
+    if not rotated and (data.n_outputs == 1 or sp.issparse(data.X)):
         return nullcontext()
+    return single_blas_thread()
+
+
+def single_blas_thread():
+    """Context in which BLAS uses one thread."""
     return _libraries().limit(limits=1, user_api="blas")
 
 
@@ -97,7 +116,7 @@ class State:
         self.place()
 
     def __setstate__(self, state):
-        self.__dict__ = state
+        self.__dict__.update(state)
         # joblib may hand out read-only memory maps and store aliases apart.
         self.coef = np.array(self.coef)
         if self.average is not None:
@@ -124,17 +143,20 @@ class State:
             )
         self.weight_sum += total
         self.weight_rows += n
-        unit = self.weight_sum / self.weight_rows
+        unit = data.weight_unit = self.weight_sum / self.weight_rows
         if weights is None and unit != 1.0:
             weights = np.ones(data.X.shape[0])
         if weights is not None:
             weights = weights / unit
             data.weights = None if (weights == 1.0).all() else weights
 
-    def tune(self, est, data, null, l2):
-        """Find the metric and the step size from the data (first chunk or fit)."""
+    def tune(self, est, data, null, l1, l2, tune):
+        """Find the metric and the step size from the data (first chunk or fit).
+
+        ``tune`` is that of the class of the run.
+        """
         self.statistics = self.basis = self.chunk = Statistics.of(data, null)
-        add_metric(self.plan, est, data, self.basis, l2)
+        tune(self.plan, est, data, self.basis, l1, l2)
         self.place()
 
     def retune(self, est, data, null, l2):
@@ -177,6 +199,9 @@ class Training:
             np.full_like(state.coef, l2),
         )
         penalty_1[-1] = penalty_2[-1] = 0.0
+        if metric is not None and metric.rotation is not None:
+            # The l2 penalty of a rotated metric is the compiled loop's business.
+            penalty_2[...] = 0.0
         if metric is not None:
             penalty_1 *= metric.gradient_scale
             penalty_2 *= metric.gradient_scale * metric.scale
@@ -186,7 +211,38 @@ class Training:
             state.position, penalty_1, penalty_2, state.rule
         )
         self.penalties = penalty_1, penalty_2
+        # Mini-batch iterates scatter about their mean: see `settle`.
+        averaged = (
+            plan.adaptive and not self.full and not average and metric is not None
+        )
+        self.mean = np.zeros_like(state.position) if averaged else None
+        self.noise = 0.0
+        self.damping, self.refused, self.trouble, self.next_renewal = (
+            DAMPING,
+            0,
+            False,
+            1,
+        )
         self.bind()
+
+    mean = None
+
+    @classmethod
+    def start(cls, data, state, l1, l2, shuffle, average):
+        """The run of a state."""
+        return cls(data, state, l1, l2, shuffle, average)
+
+    @staticmethod
+    def tune(plan, est, data, statistics, l1, l2):
+        """Give a plan its metric and the step size that suits it."""
+        add_metric(plan, est, data, statistics, l2)
+
+    @property
+    def entries_per_row(self):
+        """Entries of a row of X times outputs."""
+        X = self.data.X
+        entries = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+        return max(1, entries * self.data.n_outputs)
 
     def bind(self):
         """Make the compiled loop for the present rule and coordinates."""
@@ -199,9 +255,12 @@ class Training:
             centre=None if metric is None else metric.centre,
             scale=None if metric is None else metric.scale,
             gradient_scale=None if metric is None else metric.gradient_scale,
+            rotation=None if metric is None else metric.rotation,
+            l2=0.0 if metric is None or metric.rotation is None else self.l2,
             row_penalty=(self.l1, self.l2) if metric is None else None,
             average=state.average if self.average_from else None,
             average_count=state.average_count,
+            mean=self.mean,
         )
         self.descent.refresh()
 
@@ -220,11 +279,10 @@ class Training:
             order = state.rng.permutation(n).astype(np.intp, copy=False)
             if not self.data.everything:
                 order = self.data.rows[order]
-        X = self.data.X
-        entries = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
-        entries = max(1, entries * self.data.n_outputs)
-        chunk = max(1, min(CHUNK_ROWS, CHUNK_ENTRIES // entries) // rows)
+        chunk = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
+        chunk = max(1, chunk // rows)
         largest, last_eta = 0.0, 0.0
+        self.descent.mean_count = 0
         for first in range(0, n_batches, chunk):
             last = min(first + chunk, n_batches)
             t = np.arange(state.steps + first + 1, state.steps + last + 1, dtype=float)
@@ -235,12 +293,27 @@ class Training:
             if state.stream:
                 etas /= np.sqrt(1.0 + t / STREAM_STEPS)
             largest, last_eta = max(largest, float(etas.max())), float(etas[-1])
-            self.descent.run(order, etas, rows, first * rows, begin)
+            self.descent.run(
+                order, etas, rows, first * rows, begin, n_batches // 2 - first
+            )
         self.descent.flush()
         state.steps += n_batches
         state.rows += n
         state.average_count = self.descent.average_count
         return last_eta, largest
+
+    def aim(self, null, tol):
+        """Take note of F of the constant model, and of the relative gap to reach."""
+
+    def gap(self):
+        """Estimate of (F - F*) / (F_null - F*): descent with a rule has none."""
+        return np.nan
+
+    @property
+    def may_cut(self):
+        """True if smaller steps of mini-batches are still worth a try."""
+        state = self.state
+        return state.plan.adaptive and not self.full and state.factor > LEAST
 
     @property
     def plain(self):
@@ -263,6 +336,70 @@ class Training:
             loss = self.problem.value(coef)
         return loss / self.share + self.penalty(coef)
 
+    def settle(self):
+        """F after an epoch, at its last iterate or at the mean of its second half.
+
+        The coefficients become the better of the two: a constant step size leaves
+        the iterates scattered about a point closer to the minimiser than each of
+        them is (Polyak and Juditsky 1992; tail averages: Jain et al. 2018).
+        """
+        last = self.objective()
+        if self.mean is None:
+            return last
+        position, kept = self.state.position, self.state.position.copy()
+        position[...] = self.mean
+        self.descent.refresh()
+        mean = self.objective()
+        self.noise = last - mean
+        if mean <= last:
+            return mean
+        position[...] = kept
+        self.descent.refresh()
+        return last
+
+    def refresh_metric(self, est, epoch, accepted):
+        """Renew a rotated metric when it is due; True if it was.
+
+        It is due after 1, 2, 3, 4, 6, ... epochs, each time with less damping (near
+        separable data: the curvature there is far below its bound), and with more
+        damping after two epochs in a row that had to be undone (Levenberg 1944).
+        """
+        state = self.state
+        if not (state.plan.rotated and state.plan.adaptive):
+            return False
+        if self.data.loss.name == "squared_error":
+            return False
+        self.refused = 0 if accepted else self.refused + 1
+        if self.refused >= 2 and self.damping < 1.0:
+            self.damping = min(1.0, MORE * self.damping)
+            self.trouble = True
+            state.factor = 1.0 if self.full else state.factor * MORE
+        elif accepted and epoch >= self.next_renewal:
+            if not self.trouble and epoch > 1:
+                eased = max(LOWEST, self.damping / MORE)
+                if self.full:
+                    state.factor = max(1.0, state.factor * eased / self.damping)
+                self.damping = eased
+            self.trouble = False
+            self.next_renewal = max(epoch + 1, int(LONGER * epoch))
+        else:
+            return False
+        self.refused = 0
+        self.renew(est)
+        return True
+
+    def renew(self, est):
+        """Suit the metric to the curvature at the present coefficients."""
+        state = self.state
+        renew_rotation(
+            state.plan, est, self.data, state.basis, self.l2, state.coef, self.damping
+        )
+        state.place()
+        self.rule = state.plan.optimizer.make_rule(
+            state.position, *self.penalties, state.rule
+        )
+        self.bind()
+
     def constant_objective(self, raw_predictions):
         """F of a constant model."""
         coef = np.zeros_like(self.state.coef)
@@ -284,14 +421,23 @@ class Training:
         state = self.state
         position = None if state.position is state.coef else state.position.copy()
         average = None if state.average is None else state.average.copy()
-        return state.coef.copy(), position, average, state.average_count
+        return state.coef.copy(), position, self.rotation, average, state.average_count
+
+    @property
+    def rotation(self):
+        """What tells one of the run's metrics from the next."""
+        metric = self.state.plan.metric
+        return None if metric is None else metric.rotation
 
     def restore(self, snapshot):
         """Go back to a snapshot; the rule starts afresh."""
         state = self.state
-        coef, position, average, state.average_count = snapshot
+        coef, position, rotation, average, state.average_count = snapshot
         state.coef[...] = coef
         if position is not None:
+            if rotation is not self.rotation:
+                # The position was one in coordinates that have been renewed since.
+                position = state.plan.metric.to_position(coef)
             state.position[...] = position
         if average is not None:
             state.average[...] = average
@@ -314,9 +460,18 @@ class Training:
         state = self.state
         if after <= before or (state.stream and not wild):
             state.fresh = False
+            if state.plan.adaptive:
+                gain = before - after
+                if self.mean is None:
+                    state.factor *= GROW
+                elif self.noise < QUIET * gain:
+                    state.factor *= STRIDE if self.noise < 0.0 else GROW
+                elif self.noise > LOUD * gain:
+                    state.factor *= 0.5
             return True
         restart_only = self.full and self.rule.slots and not state.fresh and not wild
         if not restart_only:
-            state.factor *= 0.1 if wild else 0.5
+            noisy = state.plan.adaptive and not self.full
+            state.factor *= 0.1 if wild else CUT if noisy else 0.5
         self.restore(snapshot)
         return False

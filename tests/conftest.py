@@ -10,6 +10,11 @@ import pytest
 import reference
 from reference import LOSSES
 
+from sklgd.optimizers import OPTIMIZERS
+
+# Optimizers that step along the gradient of a batch by a rule.
+RULES = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
+
 
 def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed=0):
     """Dense X with exact zeros in it, and targets that suit the loss.

@@ -7,14 +7,22 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse as sp
-from conftest import objective
+from conftest import RULES, objective
 from scipy.optimize import minimize
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 
-from sklgd import GDClassifier, GDRegressor
-from sklgd._auto import Statistics
+from sklgd import GDClassifier, GDRegressor, _auto
+from sklgd._auto import (
+    Data,
+    Statistics,
+    make_metric,
+    make_plan,
+    renew_rotation,
+    rotate,
+)
 from sklgd._validation import canonical
+from sklgd.losses import LOSSES, LogLoss
 from sklgd.optimizers import OPTIMIZERS, SGD
 from sklgd.schedules import SCHEDULES, Constant
 
@@ -229,7 +237,7 @@ def test_nothing_to_learn(cls, form):
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", RULES)
 @pytest.mark.parametrize("batch_size", [1, 32, "full"])
 def test_every_optimizer_gets_near_the_optimum(name, optimizer, batch_size):
     X, y = load(name)
@@ -448,3 +456,127 @@ def test_when_a_metric_is_renewed(change):
         factor = {"mean": 1.5, "var": 5.0, "z_unit": 2.5}[change]
         new = Statistics(**values | {change: factor * values[change]})
         assert new.differs(old) and not new.equals(old)
+
+
+# ------------------------------------------------------------------- the full metric
+
+
+def fit_data(X, y, weight, loss):
+    target = np.where(y > 0, 1.0, -1.0) if loss.name == "log_loss" else y
+    rows = np.arange(X.shape[0], dtype=np.intp)
+    return Data(X, target, weight, rows, loss, 1, True, None)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("damping", [0.2, 1.0])
+def test_full_metric_whitens_the_curvature(form, damping):
+    """R'MR = 1 for the M of the definition, whatever the sizes of the columns."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)) @ rng.normal(size=(4, 4)) * [1e-3, 1.0, 1e3, 10.0]
+    weight = rng.uniform(0.0, 2.0, 300)
+    weight *= 300 / weight.sum()
+    y = rng.choice([-1.0, 1.0], 300)
+    data = fit_data(form(X), y, weight, LogLoss())
+    statistics = Statistics.of(data, data.null_model())
+    metric, _ = make_metric(data, statistics, 1e-4, "full", True)
+    coef = np.append(rng.normal(size=4) / X.std(axis=0), 0.3)[:, None]
+    rotate(metric, data, statistics, 1e-4, coef, damping)
+    p = 1.0 / (1.0 + np.exp(-(X @ coef[:-1, 0] + 0.3)))
+    unit = statistics.z_unit[0] ** 2 / statistics.loss_unit[0]
+    h = p * (1.0 - p) * unit
+    R, M = reference.whiten(X, weight, h, 1e-4 * unit, damping)
+    np.testing.assert_allclose(R.T @ M @ R, np.eye(5), atol=1e-6)
+    ours = metric.scale / statistics.z_unit * metric.rotation[0]
+    np.testing.assert_allclose(ours.T @ M @ ours, np.eye(5), atol=1e-6)
+    # There and back.
+    position = metric.to_position(coef)
+    back = metric.scale * (metric.rotation[0] @ position)
+    back[-1] -= metric.centre @ back[:-1]
+    np.testing.assert_allclose(back, coef, rtol=1e-8)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("damping", [0.01, 1.0])
+def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
+    """No curvature of F exceeds 1/eta, although the metric leaves the classes apart."""
+    if shared:
+        monkeypatch.setattr(_auto, "EACH", 0.0)
+    rng = np.random.default_rng(0)
+    n, d, K, l2 = 400, 3, 3, 1e-4
+    X = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) * [1e-2, 1.0, 1e2]
+    y = rng.integers(0, K, n)
+    rows = np.arange(n, dtype=np.intp)
+    data = Data(X, y.astype(float), None, rows, LogLoss(), K, True, None)
+    statistics = Statistics.of(data, data.null_model())
+    est = GDClassifier(optimizer="sgd", batch_size="full")
+    plan = make_plan(est, data)
+    plan.metric, _ = make_metric(data, statistics, l2, "full", True)
+    # Two classes share most rows, far from the third: the blocks' worst case.
+    coef = np.zeros((d + 1, K))
+    coef[:-1] = rng.normal(size=(d, K)) / X.std(axis=0)[:, None]
+    coef[-1, 0] = -6.0
+    renew_rotation(plan, est, data, statistics, l2, coef, damping)
+    assert len(plan.metric.rotation) == (1 if shared or damping == 1.0 else K)
+    z = X @ coef[:-1] + coef[-1]
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    x = np.column_stack([X - X.mean(axis=0), np.ones(n)])
+    hessian = np.zeros((K, d + 1, K, d + 1))
+    penalty = l2 * np.diag([*[1.0] * d, 0.0])
+    for k in range(K):
+        for j in range(K):
+            h = p[:, k] * ((k == j) - p[:, j])
+            hessian[k, :, j] = x.T @ (h[:, None] * x) / n + (k == j) * penalty
+    metric, seen = plan.metric, np.empty_like(hessian)
+    R = [metric.rotation[k % len(metric.rotation)] for k in range(K)]
+    for k in range(K):
+        for j in range(K):
+            block = hessian[k, :, j] * metric.gradient_scale[:, [k]]
+            seen[k, :, j] = R[k].T @ (block * metric.scale[:, j]) @ R[j]
+    largest = np.linalg.eigvals(seen.reshape(K * (d + 1), -1)).real.max()
+    assert largest * plan.schedule(1) <= 1.0
+
+
+def test_batch_sizes_of_named_optimizers():
+    """All rows where a full metric makes a step worth an epoch, else some steps."""
+    rng = np.random.default_rng(0)
+
+    def chosen(optimizer, n, d, loss, n_outputs=1):
+        X = sp.random_array((n, d), density=5 / d, format="csr", rng=rng)
+        rows = np.arange(n, dtype=np.intp)
+        y = rng.integers(0, 3, n).astype(float)
+        data = Data(X, y, None, rows, LOSSES[loss](), n_outputs, True, None)
+        return make_plan(GDRegressor(optimizer=optimizer), data).batch_size
+
+    assert chosen("momentum", 25_000, 20, "squared_error") == "full"
+    assert chosen("adam", 25_600, 20, "squared_error") == 400
+    assert chosen("adam", 25_600, 20, "absolute_error") == 128
+    assert chosen("adam", 6_400, 2000, "squared_error") == 400
+    assert chosen("adam", 100_000, 20, "squared_error") == 1024
+    assert chosen("adam", 200, 20, "squared_error") == 8
+    assert chosen("momentum", 25_600, 20, "log_loss", 3) == 400
+    assert chosen("momentum", 10_000, 20, "log_loss", 3) == "full"
+
+
+SEVEN = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam"]
+
+
+@pytest.mark.parametrize("optimizer", SEVEN)
+@pytest.mark.parametrize("name", ["iris", "cancer", "wine", "digits", "diabetes"])
+def test_named_optimizers_reach_the_optimum(name, optimizer):
+    """Within 50 epochs of a fit that may take more."""
+    X, y = load(name)
+    model = fit_quietly(estimator(name, optimizer=optimizer), X, y)
+    null, best = bounds(name)
+    assert min(model.loss_curve_[:50]) < best + 0.02 * (null - best)
+
+
+def test_collinear_columns_cost_no_more_epochs():
+    """One whitened step of full batch descent solves least squares, as Newton's."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(200, 3))
+    X = np.column_stack([base, base @ rng.normal(size=(3, 3)) + 1e-3 * base])
+    y = base @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=200)
+    model = fit_quietly(GDRegressor(optimizer="sgd", batch_size="full"), X, y)
+    null, best = range_of_objective(X, y, "squared_error")
+    assert model.loss_curve_[1] - best < 0.02 * (null - best)

@@ -3,6 +3,7 @@
 import doctest
 import importlib.metadata
 import inspect
+import re
 
 import pytest
 
@@ -31,6 +32,12 @@ def test_examples(cls):
         test, out=report.append
     )
     assert result.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("cls", OPTIMIZERS.values(), ids=lambda cls: cls.__name__)
+def test_every_optimizer_names_its_source(cls):
+    _, _, references = inspect.getdoc(cls).partition("References\n----------\n")
+    assert re.search(r'"[^"]{15,}"', references), f"{cls.__name__}: no paper"
 
 
 @pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)

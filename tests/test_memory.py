@@ -44,5 +44,8 @@ def test_peak(cls, storage, mode):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Targets, weights, order and blocks of rows: O(n) and a fixed amount.
-    assert peak < 0.35 * size
+    # Targets, weights, order and blocks of rows: O(n) and a fixed amount. Batch methods
+    # keep raw predictions, their slopes, and a direction among them.
+    outputs = 1 if cls is GDRegressor else 3
+    kept = 0 if mode != "auto" else 5 * 8 * n * outputs
+    assert peak < (0.35 if mode != "auto" else 0.15) * size + kept

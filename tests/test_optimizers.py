@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import reference
-from conftest import make_problem
+from conftest import RULES, make_problem
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.utils.class_weight import compute_class_weight
@@ -113,7 +113,7 @@ def assert_same(estimator, coef, intercept, rtol=1e-10):
 
 
 def test_registry_is_complete():
-    assert set(OPTIMIZERS) == set(reference.OPTIMIZERS)
+    assert set(RULES) == set(reference.OPTIMIZERS)
     assert set(SCHEDULES) == set(reference.SCHEDULES)
 
 

@@ -55,7 +55,20 @@ PATHS = {
 }
 
 
-def assert_same_course(a, b, X, c=1.0):
+def is_kinked(loss):
+    return bool(reference.LOSSES[loss].kinks())
+
+
+def assert_same_course(a, b, X, c=1.0, power=1.0):
+    if is_kinked(a.loss) and a.optimizer == "auto":
+        # Which kinks a step of Newton's crosses hangs on the last digit; what tol
+        # promises does not.
+        least = min(a.loss_curve_[-1], b.loss_curve_[-1] / c**power)
+        most = max(a.loss_curve_[-1], b.loss_curve_[-1] / c**power)
+        assert most - least <= 2.0 * a.tol * (a.loss_curve_[0] - least)
+        size = np.std(c * a.predict(X))
+        np.testing.assert_allclose(c * a.predict(X), b.predict(X), atol=0.02 * size)
+        return
     assert a.n_iter_ == b.n_iter_
     assert a.stop_reason_ == b.stop_reason_
     np.testing.assert_allclose(c * a.predict(X), b.predict(X), rtol=1e-6)
@@ -83,8 +96,13 @@ def test_scale_of_y(loss, path, c):
         scaled["learning_rate"] *= c ** (2 - power)
     model = estimator(loss, **settings).fit(X, y)
     twin = estimator(loss, **scaled).fit(X, c * y)
-    assert_same_course(model, twin, X, c)
-    assert model.n_iter_ > 5  # something was learnt, and tol had its say
+    assert_same_course(model, twin, X, c, power)
+    # Something was learnt, and tol had its say.
+    assert model.n_iter_ > (0 if path == "auto" else 5)
+    constant = estimator(loss, **settings).fit(0.0 * X, y)
+    assert objective(model, X, y) < objective(constant, X, y)
+    if is_kinked(loss) and path == "auto":
+        return
     drop, twin_drop = (
         np.array(m.loss_curve_) - m.loss_curve_[-1] for m in (model, twin)
     )
@@ -99,11 +117,13 @@ def test_scale_of_y(loss, path, c):
 def test_scale_of_the_weights(loss, path):
     X, y = make_problem(loss)
     weight = np.random.default_rng(1).uniform(0.2, 2.0, len(y))
-    settings = {"alpha": 0.01, "max_iter": 200} | PATHS[path]
+    settings = {"alpha": 0.01, "max_iter": 15} | PATHS[path]
     model = estimator(loss, **settings).fit(X, y, weight)
     for c in (1e-8, 3.0, 1e9):
         twin = estimator(loss, **settings).fit(X, y, c * weight)
         assert_same_course(model, twin, X)
+        if is_kinked(loss) and path == "auto":
+            continue
         np.testing.assert_allclose(twin.coef_, model.coef_, rtol=1e-6)
         np.testing.assert_allclose(twin.loss_curve_, model.loss_curve_, rtol=1e-6)
     unweighted = estimator(loss, **settings).fit(X, y)
@@ -119,6 +139,7 @@ def test_scale_of_the_columns(loss, path):
     model = estimator(loss, penalty=None, max_iter=200, **PATHS[path])
     twin = clone(model).fit(X * scale, y)
     model.fit(X, y)
+    # Powers of two round nothing: the bits are the same.
     assert model.n_iter_ == twin.n_iter_
     np.testing.assert_allclose(twin.coef_ * scale, model.coef_, rtol=1e-6)
     np.testing.assert_allclose(twin.predict(X * scale), model.predict(X), rtol=1e-6)
@@ -134,7 +155,9 @@ def small():
 
 @pytest.mark.parametrize("settings", PATHS.values(), ids=PATHS)
 def test_max_iter_warning(small, settings):
-    model = GDRegressor(max_iter=3, tol=1e-9, random_state=0, **settings)
+    # By default the squared error is solved in one step.
+    loss = "squared_error" if settings else "huber"
+    model = GDRegressor(loss, max_iter=3, tol=1e-9, random_state=0, **settings)
     with pytest.warns(ConvergenceWarning) as caught:
         model.fit(*small)
     (message,) = [str(w.message) for w in caught]
@@ -172,7 +195,10 @@ def test_tol_and_n_iter_no_change(small):
     assert epochs[0] < epochs[1] < epochs[2]
     # No improvement is ever large enough: the first epoch leaves the constant model.
     few = [
-        GDRegressor(tol=10.0, n_iter_no_change=k).fit(*small).n_iter_ for k in (1, 3, 7)
+        GDRegressor(optimizer="nesterov", tol=10.0, n_iter_no_change=k)
+        .fit(*small)
+        .n_iter_
+        for k in (1, 3, 7)
     ]
     assert few[1] - few[0] == 2 and few[2] - few[1] == 4 and few[0] <= 2
 
@@ -262,13 +288,20 @@ def test_early_stopping_on_given_rows(cls, path, average):
         assert len(scores) == model.n_iter_ == len(model.loss_curve_) < 1000
         assert model.best_validation_score_ == max(scores)
         # The best coefficients are restored, not the last ones.
-        assert scores[-1] < model.best_validation_score_
+        # (The average of many batch steps still rises a little, less than tol.)
+        if not (average and path == "auto"):
+            assert scores[-1] < model.best_validation_score_
         best = model.score(X_val, y_val, s)
         assert best == pytest.approx(model.best_validation_score_, rel=1e-12)
     # Without early stopping the same run is scored, but goes on.
     model.set_params(early_stopping=False, max_iter=model.n_iter_ + 20, tol=None)
     model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
-    assert model.validation_scores_[: len(scores)] == scores
+    # (A batch method asks its model once more where that says the run is over.)
+    np.testing.assert_allclose(
+        model.validation_scores_[: len(scores)],
+        scores,
+        rtol=1e-12 if path == "auto" else 0,
+    )
     assert model.stop_reason_ == "max_iter"
     assert model.validation_scores_[-1] == pytest.approx(
         model.score(X_val, y_val, weight), rel=1e-12
