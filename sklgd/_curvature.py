@@ -30,6 +30,8 @@ OVERHEAD = 6e4
 # Share of a bound in the blocks: softmax's at first, others' at the first short step,
 # and the least.
 DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
+# Rows for each coordinate from which on the bound of softmax's Hessian is of use.
+SCARCE = 4
 # Coordinates that one factorisation may have: memory, and a cube of operations.
 MAX_FACTOR = 3000
 # The same for the whole Hessian of softmax, above which its blocks serve.
@@ -222,12 +224,15 @@ class Ladder:
         order = self.problem.n_features + 1
         if order > MAX_FACTOR:
             return []
+        n = self.problem.n_samples if self.repeats is None else self.repeats.sum()
+        if coupled(loss, K) and order * K > MAX_COUPLED and n < SCARCE * order:
+            # So few rows that the bound is far from the Hessian along most directions.
+            return []
         gram = gram_cost(self.problem.rows, self.subset, self.repeats)
         cheapest = (gram, self.bound)
         if loss.name == "squared_error":
             return [cheapest]
         if coupled(loss, K) and order * K <= MAX_COUPLED:
-            n = self.problem.n_samples if self.repeats is None else self.repeats.sum()
             price = softmax_cost(n, self.problem.n_features, K)
             hessian = (price, self.hessian)
         else:
