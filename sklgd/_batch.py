@@ -327,12 +327,7 @@ class BatchOptimizer(Optimizer):
                 f"optimizer={self.name!r} needs all rows at once and cannot learn from "
                 "a stream. Use fit, or another optimizer."
             )
-        if est.average:
-            raise ValueError(
-                f"average={est.average!r} is not possible with optimizer="
-                f"{self.name!r}, whose iterates converge without averaging. Use "
-                "average=False."
-            )
+        self.refuse_average(est)
         if not (isinstance(est.learning_rate, str) and est.learning_rate == "auto"):
             raise ValueError(
                 f"learning_rate={est.learning_rate!r} would be ignored: optimizer="

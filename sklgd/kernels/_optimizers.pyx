@@ -603,6 +603,14 @@ class Optimizer(BaseEstimator):
             True for ``partial_fit``.
         """
 
+    def refuse_average(self, est):
+        """Raise ValueError if the estimator asks for averages of the iterates."""
+        if est.average:
+            raise ValueError(
+                f"average={est.average!r} is not possible with optimizer={self.name!r}, "
+                "whose iterates converge without averaging. Use average=False."
+            )
+
     def make_rule(self, coef, l1, l2, state=None):
         """The compiled rule, bound to float64 coordinates it updates in place.
 

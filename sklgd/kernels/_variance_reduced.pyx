@@ -714,11 +714,7 @@ class VarianceReducedOptimizer(Optimizer):
                 f"optimizer={self.name!r} keeps a value for every row of a fixed set "
                 "and cannot learn from a stream. Use fit, or another optimizer."
             )
-        if est.average:
-            raise ValueError(
-                f"average={est.average!r} is not possible with optimizer={self.name!r}, "
-                "whose iterates converge without averaging. Use average=False."
-            )
+        self.refuse_average(est)
         if not loss.smooth and not self.takes_kinks:
             raise ValueError(
                 f"loss={loss.name!r} has kinks and optimizer={self.name!r} needs a "
