@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import reference
 from conftest import make_problem, objective
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn import linear_model
@@ -140,6 +142,135 @@ def test_mini_batches(batch_size, storage):
     assert_same(*both(X, y, storage, **job, eta=0.3))
 
 
+# ------------------------------------------------------------- sparse rows, as dense
+
+
+def sparse_rows(seed, n, d, entries, zeros):
+    """CSR with empty rows and columns and, on demand, entries that are zero."""
+    rng = np.random.default_rng(seed)
+    X = np.zeros((n, d))
+    for i in np.flatnonzero(rng.random(n) < 0.9):
+        columns = rng.choice(d - 2, entries, replace=False)
+        X[i, columns] = rng.uniform(-1.0, 1.0, entries)
+    stored = sparse.csr_matrix(X)
+    if zeros:
+        stored.data[rng.random(stored.nnz) < 0.2] = 0.0
+    return stored
+
+
+def targets(X, n_outputs, classes, seed):
+    rng = np.random.default_rng(seed)
+    z = X @ rng.normal(size=(X.shape[1], max(n_outputs, 2)))
+    z += 0.3 * rng.normal(size=z.shape)
+    if classes:
+        z[np.arange(z.shape[1]), np.arange(z.shape[1])] = 9.0  # every class occurs
+        return z.argmax(axis=1)
+    return z[:, 0] if n_outputs == 1 else z
+
+
+def assert_sparse_is_dense(X, y, loss, **job):
+    models = []
+    for data in (X, X.toarray()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = estimator(loss, tol=None, random_state=0, **job).fit(data, y)
+        model.coef_ = np.atleast_2d(model.coef_)
+        models.append(model)
+    one, other = models
+    ours, theirs = (np.column_stack([m.coef_, m.intercept_]) for m in models)
+    largest = np.abs(theirs).max()
+    assert largest < 1e4
+    assert_allclose(ours, theirs, rtol=0.0, atol=1e-8 * largest)
+    assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=1e-8)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    method=st.sampled_from(METHODS),
+    penalty=st.sampled_from(PENALTIES),
+    alpha=st.sampled_from([1e-9, 1e-3, 0.03]),
+    batch_size=st.sampled_from([1, 2, 7, 30]),
+    eta=st.sampled_from([0.05, InvScaling(0.2), InvScaling(0.1, power_t=2.0)]),
+    classes=st.booleans(),
+    n_outputs=st.sampled_from([1, 3]),
+    fit_intercept=st.booleans(),
+    columns=st.sampled_from([0, 300]),
+    d=st.sampled_from([5, 40, 301]),
+    zeros=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_sparse_rows_give_the_dense_iterates(
+    method, penalty, alpha, batch_size, eta, classes, n_outputs, fit_intercept, columns,
+    d, zeros, seed,
+):  # fmt: skip
+    """Whether a step touches few features or all, and on both sides of `narrow`."""
+    X = sparse_rows(seed, n=25, d=d, entries=2, zeros=zeros)
+    y = targets(X, n_outputs, classes, seed)
+    job = {"optimizer": method, "penalty": penalty, "alpha": alpha, "l1_ratio": 0.5}
+    job |= {"fit_intercept": fit_intercept, "learning_rate": eta, "max_iter": 4}
+    job["batch_size"] = batch_size if method == "svrg" else 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_stochastic, "MATRIX_COLUMNS", columns)
+        assert_sparse_is_dense(X, y, "log_loss" if classes else "squared_error", **job)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 12])
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_that_are_fetched_in_parts(method, batch_size, rng):
+    """One row longer than the buffer for entries, others that do not fit beside it."""
+    if method != "svrg" and batch_size > 1:
+        pytest.skip("a row at a time")
+    X = sparse_rows(0, n=40, d=9000, entries=100, zeros=False)
+    X = sparse.vstack([X[:20], 0.01 * rng.normal(size=(1, 9000)), X[20:]]).tocsr()
+    y = targets(X, 1, False, 0)
+    job = {"optimizer": method, "penalty": "elasticnet", "alpha": 1e-3, "max_iter": 3}
+    job |= {"learning_rate": 1e-3, "batch_size": batch_size}
+    assert_sparse_is_dense(X, y, "squared_error", **job)
+
+
+def test_features_that_never_occur_only_shrink():
+    X = sparse_rows(0, n=30, d=400, entries=3, zeros=False)
+    y = targets(X, 1, False, 0)
+    for method in METHODS:
+        model = GDRegressor(
+            optimizer=method, batch_size=1, learning_rate=0.01, alpha=0.5
+        )
+        model.set_params(max_iter=2, tol=None)
+        model.fit(X, y, coef_init=np.ones(400))
+        assert model.coef_[-2:] == pytest.approx([1.005**-60] * 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("penalty", PENALTIES[1:])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_auto_on_rows_that_touch_few_features(penalty, n_outputs, batch_size):
+    """SVRG without a centre: the optimum of another method."""
+    X = abs(sparse_rows(1, n=300, d=400, entries=4, zeros=False))
+    y = targets(X, n_outputs, True, 1)
+    job = {"penalty": penalty, "alpha": 3e-3, "l1_ratio": 0.5, "random_state": 0}
+    model = GDClassifier(optimizer="svrg", batch_size=batch_size, **job)
+    model.set_params(tol=None, max_iter=100).fit(X, y)
+    other = GDClassifier(tol=1e-9, max_iter=3000, **job).fit(X, y)
+    null = reference.objective(
+        X.toarray(), y, np.zeros((len(other.intercept_), 400)),
+        np.log(np.bincount(y) / len(y)) if n_outputs > 1 else np.zeros(1),
+        loss="log_loss",
+    )  # fmt: skip
+    best = other.loss_curve_[-1]
+    assert model.loss_curve_[-1] < best + 1e-4 * (null - best)
+    assert model.loss_curve_[-1] == pytest.approx(
+        objective(model, X.toarray(), y), rel=1e-8
+    )
+
+
+def test_batch_size_that_auto_stands_for():
+    svrg = OPTIMIZERS["svrg"]()
+    assert svrg.resolve_batch_size("auto", 20_000, 10) == 64
+    assert svrg.resolve_batch_size("auto", 20_000, 50) == 400
+    assert svrg.resolve_batch_size("auto", 2_000, 10) == 200
+    assert svrg.resolve_batch_size(7, 20_000, 10) == 7
+
+
 # ------------------------------------------------------------------------- optimum
 
 
@@ -264,13 +395,13 @@ def test_the_rest_of_the_interface(method):
     assert short.fit(X, y).loss_curve_[-1] < before
 
 
-def test_an_epoch_that_does_harm_is_undone():
+def test_an_epoch_that_does_harm_is_undone(storage):
     """The first step size of SAGA does not know of a huge weight."""
     X, y = load_diabetes(return_X_y=True)
     weight = np.ones(len(y))
     weight[5] = 3e4
     model = GDRegressor(optimizer="saga", max_iter=100, tol=None, random_state=0)
-    model.fit(X, y, sample_weight=weight)
+    model.fit(storage(X), y, sample_weight=weight)
     curve = np.array(model.loss_curve_)
     assert (np.diff(curve) <= 0.0).all()
 

@@ -23,12 +23,22 @@ cdef class Rows:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* block, const double* g, Py_ssize_t K,
         double* out) noexcept nogil
+    cdef void settle_forward(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        Py_ssize_t end, double* records, double debt, const double* intercept,
+        Py_ssize_t K, double scale, double* z) noexcept nogil
+    cdef void scatter_backward(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* g, Py_ssize_t K, double* records) noexcept nogil
     cdef Py_ssize_t n_entries(
         self, const Py_ssize_t* order, Py_ssize_t start,
         Py_ssize_t m) noexcept nogil
-    cdef void touched(
-        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        Py_ssize_t* features) noexcept nogil
+    cdef void ask(
+        self, const Py_ssize_t* order, Py_ssize_t position,
+        Py_ssize_t end) noexcept nogil
+    cdef void ask_features(
+        self, const Py_ssize_t* order, Py_ssize_t position, const double* array,
+        Py_ssize_t K) noexcept nogil
     cdef void load_weighted(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* centre, const double* root, double* buffer) noexcept nogil

@@ -17,17 +17,10 @@ from scipy.linalg.cython_blas cimport dgemm
 
 import numpy as np
 
-cnp.import_array()
+from sklgd.kernels._penalty cimport soft
+from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define sklgd_prefetch(address) __builtin_prefetch(address)
-    #else
-    #define sklgd_prefetch(address) ((void) (address))
-    #endif
-    """
-    void sklgd_prefetch(const void* address) noexcept nogil
+cnp.import_array()
 
 # Rows in random order are found in memory, not in a cache. Asking for a row eight
 # rows early hides part of that: a shuffled epoch of single rows, 200000 x 30, took
@@ -35,7 +28,6 @@ cdef extern from *:
 cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # cache lines of a row worth asking for
-    LINE = 64           # bytes
     NEAR = 6            # entries of a sparse row before those of its coefficients
     PANEL = 256         # columns whose moments are summed at a time
 
@@ -123,6 +115,27 @@ cdef inline void dense_load(
             buffer[i * d + j] = x[j]
 
 
+cdef inline void sparse_ask(
+        const real* data, const index_t* indices, const index_t* indptr,
+        const Py_ssize_t* order, Py_ssize_t position, Py_ssize_t end) noexcept nogil:
+    cdef Py_ssize_t row, count
+    if position + 3 * AHEAD < end:
+        sklgd_prefetch(indptr + row_at(order, position + 3 * AHEAD))
+    if position + AHEAD < end:
+        row = row_at(order, position + AHEAD)
+        count = indptr[row + 1] - indptr[row]
+        prefetch(data + indptr[row], count * sizeof(real))
+        prefetch(indices + indptr[row], count * sizeof(index_t))
+
+
+cdef inline void sparse_ask_features(
+        const index_t* indices, const index_t* indptr, Py_ssize_t row,
+        const double* array, Py_ssize_t K) noexcept nogil:
+    cdef Py_ssize_t p
+    for p in range(indptr[row], indptr[row + 1]):
+        sklgd_prefetch(array + indices[p] * K)
+
+
 cdef inline void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -132,12 +145,8 @@ cdef inline void sparse_forward(
     cdef double total, x
     cdef const double* w
     for i in range(m):
-        if order != NULL and start + i + 3 * AHEAD < end:
-            sklgd_prefetch(indptr + order[start + i + 3 * AHEAD])
-            row = order[start + i + AHEAD]
-            k = indptr[row + 1] - indptr[row]
-            prefetch(data + indptr[row], k * sizeof(real))
-            prefetch(indices + indptr[row], k * sizeof(index_t))
+        if order != NULL:
+            sparse_ask(data, indices, indptr, order, start + i, end)
         row = row_at(order, start + i)
         if K == 1:
             total = 0.0
@@ -158,10 +167,41 @@ cdef inline void sparse_forward(
             z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
 
 
+cdef inline void sparse_settle_forward(
+        const real* data, const index_t* indices, const index_t* indptr,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
+        double* records, double debt, const double* intercept, Py_ssize_t K,
+        double scale, double* z) noexcept nogil:
+    cdef Py_ssize_t i, k, p, row
+    cdef double owed, x
+    cdef double* record
+    for i in range(m):
+        if order != NULL:
+            sparse_ask(data, indices, indptr, order, start + i, end)
+        if start + i + 2 < end:
+            sparse_ask_features(
+                indices, indptr, row_at(order, start + i + 2), records, K + 1)
+        row = row_at(order, start + i)
+        for k in range(K):
+            z[i * K + k] = 0.0
+        for p in range(indptr[row], indptr[row + 1]):
+            record = records + indices[p] * (K + 1)
+            owed = debt - record[0]
+            x = data[p]
+            if owed > 0.0:
+                record[0] = debt
+                for k in range(K):
+                    record[1 + k] = soft(record[1 + k], owed)
+            for k in range(K):
+                z[i * K + k] += x * record[1 + k]
+        for k in range(K):
+            z[i * K + k] = scale * z[i * K + k] + intercept[k]
+
+
 cdef inline void sparse_backward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* g, Py_ssize_t K, double* out) noexcept nogil:
+        const double* g, Py_ssize_t K, Py_ssize_t stride, double* out) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
     cdef double c, x
     cdef double* w
@@ -172,26 +212,15 @@ cdef inline void sparse_backward(
             if c == 0.0:
                 continue
             for p in range(indptr[row], indptr[row + 1]):
-                out[indices[p]] += c * data[p]
+                out[indices[p] * stride] += c * data[p]
             continue
         for p in range(indptr[row], indptr[row + 1]):
             if p + NEAR < indptr[row + 1]:
-                prefetch(out + indices[p + NEAR] * K, K * sizeof(double))
+                prefetch(out + indices[p + NEAR] * stride, K * sizeof(double))
             x = data[p]
-            w = out + indices[p] * K
+            w = out + indices[p] * stride
             for k in range(K):
                 w[k] += x * g[i * K + k]
-
-
-cdef inline void sparse_touched(
-        const index_t* indices, const index_t* indptr, const Py_ssize_t* order,
-        Py_ssize_t start, Py_ssize_t m, Py_ssize_t* features) noexcept nogil:
-    cdef Py_ssize_t i, p, row, count = 0
-    for i in range(m):
-        row = row_at(order, start + i)
-        for p in range(indptr[row], indptr[row + 1]):
-            features[count] = indices[p]
-            count += 1
 
 
 cdef inline void sparse_entries(
@@ -200,6 +229,8 @@ cdef inline void sparse_entries(
         Py_ssize_t* first, Py_ssize_t* columns, double* values) noexcept nogil:
     cdef Py_ssize_t i, p, row, count = 0
     for i in range(m):
+        if order != NULL:
+            sparse_ask(data, indices, indptr, order, start + i, start + m)
         row = row_at(order, start + i)
         first[i] = count
         for p in range(indptr[row], indptr[row + 1]):
@@ -528,20 +559,20 @@ cdef class Rows:
                 if self.is_int64:
                     sparse_backward(
                         <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, out)
+                        <const int64_t*> self.indptr, order, start, m, g, K, K, out)
                 else:
                     sparse_backward(
                         <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, out)
+                        <const int32_t*> self.indptr, order, start, m, g, K, K, out)
             else:
                 if self.is_int64:
                     sparse_backward(
                         <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, out)
+                        <const int64_t*> self.indptr, order, start, m, g, K, K, out)
                 else:
                     sparse_backward(
                         <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, out)
+                        <const int32_t*> self.indptr, order, start, m, g, K, K, out)
         elif K > 1:
             dgemm(b"N", b"T", &n_out, &n_cols, &n_rows, &one, <double*> g, &n_out,
                   <double*> block, &n_cols, &one, out, &n_out)
@@ -549,6 +580,65 @@ cdef class Rows:
             dense_backward(<const float*> self.data, d, order, start, m, g, out)
         else:
             dense_backward(<const double*> self.data, d, order, start, m, g, out)
+
+    cdef void settle_forward(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Py_ssize_t end, double* records, double debt, const double* intercept,
+            Py_ssize_t K, double scale, double* z) noexcept nogil:
+        """z = scale * X_b W + b after the l1 debt of the rows' features (CSR only).
+
+        ``records`` (d, K + 1), the caller's, hold the debt that a feature has settled
+        and its K coefficients, each of which is moved towards zero by what is owed.
+        """
+        if self.is_float32:
+            if self.is_int64:
+                sparse_settle_forward(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, order, start, m, end, records, debt,
+                    intercept, K, scale, z)
+            else:
+                sparse_settle_forward(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, order, start, m, end, records, debt,
+                    intercept, K, scale, z)
+        else:
+            if self.is_int64:
+                sparse_settle_forward(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, order, start, m, end, records, debt,
+                    intercept, K, scale, z)
+            else:
+                sparse_settle_forward(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, order, start, m, end, records, debt,
+                    intercept, K, scale, z)
+
+    cdef void scatter_backward(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            const double* g, Py_ssize_t K, double* records) noexcept nogil:
+        """W += X_b' g for the coefficients in the records of `settle_forward`."""
+        if self.is_float32:
+            if self.is_int64:
+                sparse_backward(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
+                    records + 1)
+            else:
+                sparse_backward(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
+                    records + 1)
+        else:
+            if self.is_int64:
+                sparse_backward(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
+                    records + 1)
+            else:
+                sparse_backward(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
+                    records + 1)
 
     cdef Py_ssize_t n_entries(
             self, const Py_ssize_t* order, Py_ssize_t start,
@@ -565,19 +655,37 @@ cdef class Rows:
                           - (<const int32_t*> self.indptr)[row])
         return total
 
-    cdef void touched(
-            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            Py_ssize_t* features) noexcept nogil:
-        """Column numbers of the m rows' entries, repeats included (CSR only).
-
-        ``features`` has room for `n_entries` of the same rows.
-        """
-        if self.is_int64:
-            sparse_touched(<const int64_t*> self.indices,
-                           <const int64_t*> self.indptr, order, start, m, features)
+    cdef void ask(
+            self, const Py_ssize_t* order, Py_ssize_t position,
+            Py_ssize_t end) noexcept nogil:
+        """Prefetch a row that comes some rows after ``position`` (CSR only)."""
+        if self.is_float32:
+            if self.is_int64:
+                sparse_ask(<const float*> self.data, <const int64_t*> self.indices,
+                           <const int64_t*> self.indptr, order, position, end)
+            else:
+                sparse_ask(<const float*> self.data, <const int32_t*> self.indices,
+                           <const int32_t*> self.indptr, order, position, end)
         else:
-            sparse_touched(<const int32_t*> self.indices,
-                           <const int32_t*> self.indptr, order, start, m, features)
+            if self.is_int64:
+                sparse_ask(<const double*> self.data, <const int64_t*> self.indices,
+                           <const int64_t*> self.indptr, order, position, end)
+            else:
+                sparse_ask(<const double*> self.data, <const int32_t*> self.indices,
+                           <const int32_t*> self.indptr, order, position, end)
+
+    cdef void ask_features(
+            self, const Py_ssize_t* order, Py_ssize_t position, const double* array,
+            Py_ssize_t K) noexcept nogil:
+        """Prefetch what ``array`` (n_features, K) holds of a row's features (CSR only)."""
+        if self.is_int64:
+            sparse_ask_features(
+                <const int64_t*> self.indices, <const int64_t*> self.indptr,
+                row_at(order, position), array, K)
+        else:
+            sparse_ask_features(
+                <const int32_t*> self.indices, <const int32_t*> self.indptr,
+                row_at(order, position), array, K)
 
     cdef void load_weighted(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

@@ -9,6 +9,8 @@ converges, and the step size need not:
 
 T_e(v) = ST(v, e l1)/(1 + e l2) being the prox of the penalty and D a diagonal metric.
 SAGA and Point-SAGA replace c_i in every step, SVRG the whole table once an epoch.
+On sparse rows a coordinate that they do not touch makes its steps w = T(w - eta D G)
+later, all at once and in closed form: the iterates are those of the dense steps.
 Optimizers are registered in `OPTIMIZERS` here; sklgd/_stochastic.py drives them.
 """
 cimport cython
@@ -22,10 +24,19 @@ import numpy as np
 
 from sklgd.kernels._optimizers import Optimizer
 from sklgd.kernels._penalty cimport soft
+from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 from sklgd.kernels._problem cimport Problem, Scratch
 
 # Rows that are copied, centred and rotated together.
 cdef Py_ssize_t BLOCK = 256
+# Entries of sparse rows that are copied together, more only if a row has more: they
+# stay in the L1 cache.
+cdef Py_ssize_t ENTRIES = 2048
+# Columns of X for each entry of a batch from which on sparse steps cost less than dense
+# ones; a batch of SHORT_BATCH rows of at most SHORT entries is worth such steps.
+FEW, SHORT, SHORT_BATCH = 4, 32, 64
+# The records of a sparse row's features are asked for so many rows early.
+cdef Py_ssize_t AHEAD = 4
 
 
 cdef inline double dot(const double* x, const double* w, Py_ssize_t d) noexcept nogil:
@@ -61,18 +72,42 @@ cdef inline double dot_square(
     return (a + b) + (c + e)
 
 
-cdef double coast(
-        double w, double g, double e, double l1, double l2,
-        Py_ssize_t k) noexcept nogil:
-    """k steps w = ST(w - e g, e l1)/(1 + e l2), as an untouched coordinate makes them.
+cdef inline double coast(
+        double w, double g, double e, double gone, double l1, double l2,
+        double steps) noexcept nogil:
+    """``steps`` times w = ST(w - e g, e l1)/(1 + e l2), as untouched coordinates step.
 
     While w keeps its sign s, the steps are w = rho (w - e u), u = g + s l1 and
     rho = 1/(1 + e l2), hence after i of them
 
-        w + q (-u/l2 - w),  q = 1 - rho^i,        or  w - i e u  without l2.
+        w + q (-u/l2 - w),  q = 1 - rho^i,        or  w - i e u  without l2,
+
+    towards -u/l2 without turning: the sign is kept if the last w has it (algorithm
+    3b.9 of the design notes; lightning and scikit-learn loop). Where |g| <= l1 no other
+    sign follows, but zeros. ``gone`` is q after all the steps.
+    """
+    cdef double s, u, end
+    if w == 0.0 and fabs(g) <= l1:
+        return w
+    s = 1.0
+    if w < 0.0 or (w == 0.0 and g > 0.0):
+        s = -1.0
+    u = g + s * l1
+    end = w + gone * (-u / l2 - w) if l2 > 0.0 else w - steps * e * u
+    if l1 == 0.0 or s * end > 0.0:
+        return end
+    if fabs(g) <= l1:
+        return 0.0
+    return coast_by_phases(w, g, e, l1, l2, <Py_ssize_t> steps)
+
+
+cdef double coast_by_phases(
+        double w, double g, double e, double l1, double l2,
+        Py_ssize_t k) noexcept nogil:
+    """`coast` where the sign of w may change within the k steps.
 
     The step that changes the sign is made as it stands; there are at most three
-    phases (algorithm 3b.9 of the design notes; lightning and scikit-learn loop).
+    phases.
     """
     cdef double s, u, limit, log_rho = 0.0, steps
     cdef Py_ssize_t i, _
@@ -113,6 +148,142 @@ cdef double coast(
     return w
 
 
+@cython.final
+cdef class Features:
+    """Weights and mean gradient of the features, for rows that touch few of them.
+
+    Such a step waits for memory more than it computes, so all that it needs of a
+    feature lies in one place, its record:
+
+        t, the number of steps it has made; eta D_j, one for all outputs if D is the
+        same for all, else one each; w_j; G_j; the gradient of a batch,
+
+    the last three of n_outputs each. The first `catch_up` at a step lets the feature
+    make the steps that passed it by; the caller makes the step itself.
+
+    Parameters
+    ----------
+    shape : (n_features, n_outputs)
+    sizes : float64 array of shape (n_features + 1, n_outputs)
+        The metric D.
+    l1, l2 : float
+    batches : bool
+        True if records have room for a gradient.
+    """
+
+    cdef double[::1] buffer
+    cdef const double[:, ::1] sizes
+    cdef double* records
+    cdef Py_ssize_t n_features, n_outputs, stride
+    cdef Py_ssize_t vary                # 1 if D differs between outputs, else 0
+    cdef Py_ssize_t w, G, sum           # places in a record
+    cdef double l1, l2, eta
+
+    def __init__(self, shape, sizes, double l1, double l2, bint batches):
+        cdef Py_ssize_t K, n_sizes, length
+        self.n_features, self.n_outputs = shape
+        K = self.n_outputs
+        self.sizes, self.l1, self.l2, self.eta = sizes, l1, l2, -1.0
+        self.vary = int((sizes != sizes[:, :1]).any())
+        n_sizes = K if self.vary else 1
+        self.w = 1 + n_sizes
+        self.G = self.w + K
+        self.sum = self.G + K
+        length = self.sum + (K if batches else 0)
+        # Short records lie within a cache line, long ones begin with one.
+        self.stride = 4 if length <= 4 else 8 * ((length + 7) // 8)
+        self.buffer = np.zeros(self.n_features * self.stride + 8)
+        self.records = &self.buffer[0]
+        while <size_t> self.records % LINE:
+            self.records += 1
+
+    def load(self, coef, mean):
+        """Take w and G from arrays of shape (n_features + 1, n_outputs)."""
+        cdef const double[:, ::1] from_w = coef, from_G = mean
+        cdef Py_ssize_t j, k
+        cdef double* record = self.records
+        with nogil:
+            for j in range(self.n_features):
+                for k in range(self.n_outputs):
+                    record[self.w + k] = from_w[j, k]
+                    record[self.G + k] = from_G[j, k]
+                record += self.stride
+
+    def pace(self, double eta):
+        """Set the step sizes eta D."""
+        cdef Py_ssize_t j, k
+        cdef double* record = self.records
+        if eta == self.eta:
+            return
+        self.eta = eta
+        with nogil:
+            for j in range(self.n_features):
+                for k in range(self.w - 1):
+                    record[1 + k] = eta * self.sizes[j, k]
+                record += self.stride
+
+    cdef inline double* catch_up(self, Py_ssize_t j, double t) noexcept nogil:
+        """The record of feature j, after the steps up to t."""
+        cdef double* record = self.records + j * self.stride
+        cdef double* w = record + self.w
+        cdef double* G = record + self.G
+        cdef double missed = t - record[0], gone = 0.0
+        cdef Py_ssize_t k, K = self.n_outputs
+        cdef double l1 = self.l1, l2 = self.l2
+        if not missed > 0.0:
+            return record
+        record[0] = t
+        if K == 1 and w[0] == 0.0 and fabs(G[0]) <= l1:
+            return record
+        if l2 > 0.0:
+            gone = -expm1(-missed * log1p(record[1] * l2))
+        if l1 == 0.0 and not self.vary:
+            # `coast` without its branches, which many outputs would pay for.
+            if l2 > 0.0:
+                for k in range(K):
+                    w[k] -= gone * (G[k] / l2 + w[k])
+            else:
+                for k in range(K):
+                    w[k] -= missed * record[1] * G[k]
+            return record
+        for k in range(K):
+            if l2 > 0.0 and self.vary:
+                gone = -expm1(-missed * log1p(record[1 + k] * l2))
+            w[k] = coast(w[k], G[k], record[1 + k * self.vary], gone, l1, l2, missed)
+        return record
+
+    cdef inline void prefetch(self, const Py_ssize_t* columns, Py_ssize_t n) noexcept nogil:
+        """Ask for the records of n columns."""
+        cdef Py_ssize_t p, i
+        for p in range(n):
+            i = 0
+            while i < self.stride:
+                sklgd_prefetch(self.records + columns[p] * self.stride + i)
+                i += LINE // sizeof(double)
+
+    def settle(self, double t, coef, mean, ahead=None):
+        """All steps up to t; w and G into arrays of shape (n_features + 1, n_outputs).
+
+        Steps then count from 0 again. The array ``ahead`` gets w one step along G
+        further on.
+        """
+        cdef double[:, ::1] to_w = coef, to_G = mean, to_next = ahead
+        cdef bint wanted = ahead is not None
+        cdef Py_ssize_t j, k
+        cdef double w, G, e
+        cdef double* record
+        with nogil:
+            for j in range(self.n_features):
+                record = self.catch_up(j, t)
+                record[0] = 0.0
+                for k in range(self.n_outputs):
+                    w, G = record[self.w + k], record[self.G + k]
+                    to_w[j, k], to_G[j, k] = w, G
+                    if wanted:
+                        e = record[1 + k * self.vary]
+                        to_next[j, k] = soft(w - e * G, e * self.l1) / (1.0 + e * self.l2)
+
+
 cdef class Reduced:
     """What the three methods share: the table of slopes and its mean gradient.
 
@@ -132,13 +303,21 @@ cdef class Reduced:
     cdef double* table                  # c, n_samples of X * n_outputs
     cdef Py_ssize_t size, n_outputs, n_features
     cdef double l1, l2
-    cdef readonly object table_array, mean_array
+    cdef readonly object coef_array, table_array, mean_array
+    # On sparse rows whose steps touch few features:
+    cdef Features features              # None otherwise
+    cdef bint stale                     # they are not those of the arrays
+    cdef Py_ssize_t[::1] first_view, columns_view
+    cdef double[::1] values_view
+    cdef Py_ssize_t* first              # where a row's entries begin, BLOCK + 1
+    cdef Py_ssize_t* columns
+    cdef double* values
 
     def __init__(self, Problem problem, coef, double l1, double l2):
         self.problem = problem
         self.n_outputs, self.n_features = problem.n_outputs, problem.n_features
         self.l1, self.l2 = l1, l2
-        self.coef_view = coef
+        self.coef_array = self.coef_view = coef
         problem._check(self.coef_view)
         self.mean_array = np.zeros_like(coef)
         self.table_array = np.zeros((problem.rows.n_samples, problem.n_outputs))
@@ -146,6 +325,41 @@ cdef class Reduced:
         self.coef, self.mean = &self.coef_view[0, 0], &self.mean_view[0, 0]
         self.table = &self.table_view[0, 0]
         self.size = coef.size
+
+    def take_entries(self, sizes, batches):
+        """Let steps touch the features of their rows only, with the metric ``sizes``."""
+        cdef Py_ssize_t i, capacity = ENTRIES
+        shape = self.n_features, self.n_outputs
+        self.features = Features(shape, sizes, self.l1, self.l2, batches)
+        self.stale = True
+        for i in range(self.problem.rows.n_samples):
+            capacity = max(capacity, self.problem.rows.n_entries(NULL, i, 1))
+        self.first_view = np.zeros(BLOCK + 1, dtype=np.intp)
+        self.columns_view = np.zeros(capacity, dtype=np.intp)
+        self.values_view = np.zeros(capacity)
+        self.first, self.columns = &self.first_view[0], &self.columns_view[0]
+        self.values = &self.values_view[0]
+
+    cdef Py_ssize_t fetch(
+            self, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m) noexcept nogil:
+        """Copy the entries of up to m rows, as many as fit and at least one; how many."""
+        cdef Py_ssize_t i = 0, total = 0
+        m = min(m, BLOCK)
+        while i < m:
+            total += self.problem.rows.n_entries(order, start + i, 1)
+            if i > 0 and total > self.columns_view.shape[0]:
+                break
+            i += 1
+        self.problem.rows.entries(
+            order, start, i, self.first, self.columns, self.values)
+        return i
+
+    cdef void expect(self, Py_ssize_t i, Py_ssize_t m) noexcept nogil:
+        """Ask for the records of row i of m fetched ones, if there is one."""
+        if i < m:
+            self.features.prefetch(
+                self.columns + self.first[i], self.first[i + 1] - self.first[i])
 
     def refresh(self):
         """Fill the table and its mean gradient at ``coef``; returns the mean loss."""
@@ -156,6 +370,7 @@ cdef class Reduced:
         cdef const double* block
         cdef double total = 0.0
         cdef Scratch scratch = self.problem.scratch(0)
+        self.stale = True
         with nogil:
             memset(self.mean, 0, self.size * sizeof(double))
             start = 0
@@ -206,19 +421,31 @@ cdef class SnapshotSteps(Reduced):
     centre : float64 array of shape (n_features,) or None
     matrix : float64 array of shape (n_features, n_features) or None
         M; needs l1 = 0.
+    lazy : bool
+        True if batches touch few features of sparse rows, so that the others should
+        `coast`: O(n_outputs) per entry. Not with a centre or a matrix.
     """
 
     cdef const double[:, ::1] sizes_view, matrix_view
     cdef const double[::1] centre_view
     cdef double[::1] grad_view, step_view
+    cdef Py_ssize_t[::1] touched_view
+    cdef Py_ssize_t n_touched           # features of a batch so far
     cdef const double* centre
     cdef const double* matrix
 
     def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
-                 matrix=None):
+                 matrix=None, lazy=False):
         Reduced.__init__(self, problem, coef, l1, l2)
         self.sizes_view = sizes
         problem._check(self.sizes_view)
+        if lazy:
+            if centre is not None or matrix is not None or not problem.rows.is_sparse:
+                raise ValueError("only raw sparse rows touch few features")
+            self.take_entries(sizes, True)
+            self.touched_view = np.empty(self.n_features, dtype=np.intp)
+            self.grad_view = np.zeros(self.n_outputs)
+            return
         self.grad_view, self.step_view = np.empty(self.size), np.empty(self.size)
         self.centre = self.matrix = NULL
         if centre is not None:
@@ -237,11 +464,117 @@ cdef class SnapshotSteps(Reduced):
         if order is not None:
             order_view = order
             rows = &order_view[0]
+        if self.features is not None:
+            if self.stale:
+                self.features.load(self.coef_array, self.mean_array)
+                self.stale = False
+            self.features.pace(eta)
+            with nogil:
+                m = self.lazy_steps(rows, eta, batch_size, start, stop)
+            self.features.settle(m, self.coef_array, self.mean_array)
+            return
         with nogil:
             while start < stop:
                 m = min(batch_size, stop - start)
                 self.step(rows, start, m, eta)
                 start += m
+
+    cdef Py_ssize_t lazy_steps(
+            self, const Py_ssize_t* order, double eta, Py_ssize_t batch_size,
+            Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+        """`run` in the records of the features; returns the number of steps.
+
+        A batch may be fetched in parts, and a part may hold several batches.
+        """
+        cdef Py_ssize_t t = 0, done = 0, size = min(batch_size, stop - start), m, i, part
+        while start < stop:
+            m = self.fetch(order, start, stop - start)
+            for i in range(AHEAD):
+                self.expect(i, m)
+            i = 0
+            while i < m:
+                part = min(min(m - i, size - done), self.problem.block)
+                self.gather(order, start, i, part, m, t)
+                i += part
+                done += part
+                if done == size:
+                    self.leap(eta, size, t)
+                    t += 1
+                    done, size = 0, min(batch_size, stop - start - i)
+            start += m
+        return t
+
+    cdef void gather(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t first,
+            Py_ssize_t part, Py_ssize_t fetched, Py_ssize_t t) noexcept nogil:
+        """Add ``part`` of the fetched rows, from ``first`` on, to the batch of step t."""
+        cdef Py_ssize_t i, j, k, p, row, K = self.n_outputs
+        cdef double x
+        cdef double* z
+        cdef double* g
+        cdef double* record
+        cdef double* out
+        cdef const double* y
+        cdef const double* s
+        cdef const double* intercept = self.coef + self.n_features * K
+        cdef Scratch scratch = self.problem.scratch(0)
+        for i in range(part):
+            self.expect(first + i + AHEAD, fetched)
+            z = scratch.z + i * K
+            for k in range(K):
+                z[k] = intercept[k]
+            for p in range(self.first[first + i], self.first[first + i + 1]):
+                j, x = self.columns[p], self.values[p]
+                record = self.features.records + j * self.features.stride
+                if record[0] <= t:
+                    self.features.catch_up(j, t)
+                    # This step, which `leap` makes, counts from now on.
+                    record[0] = t + 1
+                    self.touched_view[self.n_touched] = j
+                    self.n_touched += 1
+                out = record + self.features.w
+                for k in range(K):
+                    z[k] += x * out[k]
+        y = self.problem.targets(order, start + first, part, &scratch, &s)
+        self.problem.loss.evaluate_batch(y, scratch.z, s, scratch.g, part, K, False)
+        for i in range(part):
+            g = scratch.g + i * K
+            row = start + first + i
+            if order != NULL:
+                row = order[row]
+            for k in range(K):
+                g[k] -= self.table[row * K + k]
+                self.grad_view[k] += g[k]
+            for p in range(self.first[first + i], self.first[first + i + 1]):
+                x = self.values[p]
+                out = (self.features.records + self.columns[p] * self.features.stride
+                       + self.features.sum)
+                for k in range(K):
+                    out[k] += x * g[k]
+
+    cdef void leap(self, double eta, Py_ssize_t m, Py_ssize_t t) noexcept nogil:
+        """Step t of the features that its batch of m rows touched, and the intercept."""
+        cdef Py_ssize_t i, k, K = self.n_outputs, d = self.n_features
+        cdef double e
+        cdef double* record
+        cdef double* w
+        cdef double* G
+        cdef double* total
+        for i in range(self.n_touched):
+            record = self.features.records + self.touched_view[i] * self.features.stride
+            w, G = record + self.features.w, record + self.features.G
+            total = record + self.features.sum
+            for k in range(K):
+                e = record[1 + k * self.features.vary]
+                w[k] = soft(w[k] - e * (total[k] / m + G[k]), e * self.l1) / (
+                    1.0 + e * self.l2)
+                total[k] = 0.0
+        self.n_touched = 0
+        for k in range(K):
+            if self.problem.fit_intercept:
+                self.coef[d * K + k] -= eta * self.sizes_view[d, k] * (
+                    self.grad_view[k] / m + self.mean[d * K + k])
+            self.grad_view[k] = 0.0
 
     cdef void step(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -337,19 +670,20 @@ cdef class RowSteps(Reduced):
     cdef const double[:, ::1] sizes_view, basis_view
     cdef const double[::1] centre_view
     cdef double[:, ::1] position_view
-    cdef double[::1] step_view, shrink_view, scratch_view, values_view, work_view
-    cdef Py_ssize_t[::1] first_view, columns_view, settled_view
+    cdef double[::1] step_view, shrink_view, scratch_view, work_view
     cdef const double* centre
     cdef const double* basis
     cdef double* position               # v, last row b~
-    cdef double* steps                  # eta D
-    cdef double* shrinks                # 1/(1 + eta D l2)
+    cdef double* steps                  # eta D; NULL where features have records
+    cdef double* intercept_steps        # its last row
+    cdef double* shrinks                # 1/(1 + eta D l2), without the last row
     cdef double* z                      # raw prediction, K
     cdef double* z0                     # before the implicit step, K
     cdef double* c                      # new slopes, K
     cdef double* q                      # sum_j eta D_j x_j^2, K
     cdef double* delta                  # change of the slopes, K
-    cdef bint dense, implicit, pointwise
+    cdef bint implicit, pointwise
+    cdef bint reports_ahead             # coef is one step along G further on
     cdef readonly object position_array
 
     def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
@@ -358,8 +692,8 @@ cdef class RowSteps(Reduced):
         Reduced.__init__(self, problem, coef, l1, l2)
         self.sizes_view = sizes
         problem._check(self.sizes_view)
-        self.dense = dense or not problem.rows.is_sparse
-        if not self.dense and (centre is not None or basis is not None):
+        dense = dense or not problem.rows.is_sparse
+        if not dense and (centre is not None or basis is not None):
             raise ValueError("sparse rows are neither centred nor rotated")
         self.pointwise = problem.loss.task == "regression"
         self.centre = self.basis = NULL
@@ -369,21 +703,25 @@ cdef class RowSteps(Reduced):
         if basis is not None:
             self.basis_view = basis
             self.basis = &self.basis_view[0, 0]
-        self.step_view, self.shrink_view = np.zeros(self.size), np.ones(self.size)
-        self.steps, self.shrinks = &self.step_view[0], &self.shrink_view[0]
         self.scratch_view = np.zeros(5 * K)
         self.z = &self.scratch_view[0]
         self.z0, self.c, self.q = self.z + K, self.z + 2 * K, self.z + 3 * K
         self.delta = self.z + 4 * K
-        if self.dense:
+        if dense:
+            self.step_view, self.shrink_view = np.zeros(self.size), np.ones(d * K)
+            self.steps, self.shrinks = &self.step_view[0], &self.shrink_view[0]
+            self.intercept_steps = self.steps + d * K
             self.values_view = np.empty(BLOCK * d)
             self.work_view = np.empty(max(d * K, 0 if basis is None else BLOCK * d))
+            self.values = &self.values_view[0]
         else:
-            self.first_view = np.zeros(BLOCK + 1, dtype=np.intp)
-            self.columns_view = np.zeros(1, dtype=np.intp)
-            self.values_view = np.zeros(1)
-            self.settled_view = np.zeros(d, dtype=np.intp)
-        self.position_array = np.zeros_like(coef)
+            self.take_entries(sizes, False)
+            self.step_view = np.zeros(K)
+            self.steps, self.intercept_steps = NULL, &self.step_view[0]
+        self.reports_ahead = self.implicit and l1 > 0.0
+        self.position_array = coef
+        if dense or self.reports_ahead:
+            self.position_array = np.zeros_like(coef)
         self.position_view = self.position_array
         self.position = &self.position_view[0, 0]
         self.place()
@@ -391,7 +729,7 @@ cdef class RowSteps(Reduced):
     def place(self):
         """Take v and b~ from ``coef``."""
         cdef Py_ssize_t d = self.n_features
-        coef, position = np.asarray(self.coef_view), self.position_array
+        coef, position = self.coef_array, self.position_array
         position[...] = coef
         if self.centre != NULL:
             position[d] += np.asarray(self.centre_view) @ coef[:d]
@@ -402,9 +740,12 @@ cdef class RowSteps(Reduced):
         """Write ``coef``: v, with l1 after one more step along G where the
         penalty comes first, which is where exact zeros are seen."""
         cdef Py_ssize_t d = self.n_features
-        coef, position = np.asarray(self.coef_view), self.position_array
+        coef, position = self.coef_array, self.position_array
+        if self.features is not None:
+            coef[d] = position[d]
+            return
         coef[...] = position
-        if self.implicit and self.l1 > 0.0:
+        if self.reports_ahead:
             steps = np.asarray(self.step_view).reshape(coef.shape)[:d]
             moved = position[:d] - steps * self.mean_array[:d]
             kept = np.maximum(np.abs(moved) - steps * self.l1, 0.0)
@@ -415,13 +756,18 @@ cdef class RowSteps(Reduced):
             coef[d] = position[d] - np.asarray(self.centre_view) @ coef[:d]
 
     def copies(self):
-        """The position, the table and its mean gradient."""
-        arrays = self.position_array, self.table_array, self.mean_array
+        """The table, its mean gradient and, unless it is ``coef``, the position."""
+        arrays = [self.table_array, self.mean_array]
+        if self.position_array is not self.coef_array:
+            arrays.append(self.position_array)
         return [array.copy() for array in arrays]
 
     def restore(self, copies):
         """Go back to `copies`; the table is that of then."""
-        self.position_array[...], self.table_array[...], self.mean_array[...] = copies
+        arrays = self.table_array, self.mean_array, self.position_array
+        for array, copy in zip(arrays, copies):
+            array[...] = copy
+        self.stale = True
         return True
 
     def refresh(self):
@@ -442,53 +788,46 @@ cdef class RowSteps(Reduced):
         """
         cdef const Py_ssize_t[::1] order_view
         cdef const Py_ssize_t* rows = self.problem.subset
-        cdef Py_ssize_t m, i, j, row, n_entries, t, K = self.n_outputs
-        cdef Py_ssize_t d = self.n_features
+        cdef Py_ssize_t m, i, row, t, K = self.n_outputs, d = self.n_features
         cdef double* x
         if order is not None:
             order_view = order
             rows = &order_view[0]
-        for i in range(self.size):
-            self.steps[i] = eta * (&self.sizes_view[0, 0])[i]
-        for i in range(d * K):
-            self.shrinks[i] = 1.0 / (1.0 + self.steps[i] * self.l2)
-        if not self.problem.fit_intercept:
-            for i in range(d * K, self.size):
-                self.steps[i] = 0.0
-        if self.dense:
+        for i in range(K):
+            self.intercept_steps[i] = 0.0
+            if self.problem.fit_intercept:
+                self.intercept_steps[i] = eta * self.sizes_view[d, i]
+        if self.features is not None:
+            if self.stale:
+                self.features.load(self.position_array, self.mean_array)
+                self.stale = False
+            self.features.pace(eta)
+            t = 0
             with nogil:
                 while start < stop:
-                    m = min(BLOCK, stop - start)
-                    x = self.block(rows, start, m)
+                    m = self.fetch(rows, start, stop - start)
+                    for i in range(AHEAD):
+                        self.expect(i, m)
                     for i in range(m):
+                        self.expect(i + AHEAD, m)
                         row = start + i if rows == NULL else rows[start + i]
-                        self.dense_step(x + i * d, row)
+                        self.sparse_step(i, row, t)
+                        t += 1
                     start += m
+            ahead = self.coef_array if self.reports_ahead else None
+            self.features.settle(t, self.position_array, self.mean_array, ahead)
             return
-        for j in range(d):
-            self.settled_view[j] = 0
-        t = 0
-        while start < stop:
-            m = min(BLOCK, stop - start)
-            n_entries = self.problem.rows.n_entries(rows, start, m)
-            if self.columns_view.shape[0] < n_entries:
-                self.columns_view = np.empty(2 * n_entries, dtype=np.intp)
-                self.values_view = np.empty(2 * n_entries)
-            with nogil:
-                self.problem.rows.entries(
-                    rows, start, m, &self.first_view[0], &self.columns_view[0],
-                    &self.values_view[0])
+        for i in range(d * K):
+            self.steps[i] = eta * (&self.sizes_view[0, 0])[i]
+            self.shrinks[i] = 1.0 / (1.0 + self.steps[i] * self.l2)
+        with nogil:
+            while start < stop:
+                m = min(BLOCK, stop - start)
+                x = self.block(rows, start, m)
                 for i in range(m):
                     row = start + i if rows == NULL else rows[start + i]
-                    j = self.first_view[i]
-                    self.sparse_step(
-                        &self.columns_view[0] + j, &self.values_view[0] + j,
-                        self.first_view[i + 1] - j, row, t)
-                    t += 1
-            start += m
-        with nogil:
-            for j in range(d):
-                self.catch_up(j, t)
+                    self.dense_step(x + i * d, row)
+                start += m
 
     cdef double* block(
             self, const Py_ssize_t* order, Py_ssize_t start,
@@ -611,57 +950,56 @@ cdef class RowSteps(Reduced):
             return
         for k in range(K):
             i = self.n_features * K + k
-            v[i] -= self.steps[i] * self.delta[k]
+            v[i] -= self.intercept_steps[k] * self.delta[k]
             if not self.implicit:
-                v[i] -= self.steps[i] * G[i]
+                v[i] -= self.intercept_steps[k] * G[i]
             G[i] += self.delta[k] / self.problem.n_samples
 
-    cdef void catch_up(self, Py_ssize_t j, Py_ssize_t t) noexcept nogil:
-        """Let the outputs of feature j make the steps up to t that passed it by."""
-        cdef Py_ssize_t i, k, missed = t - self.settled_view[j]
-        if missed <= 0:
-            return
-        for k in range(self.n_outputs):
-            i = j * self.n_outputs + k
-            self.position[i] = coast(
-                self.position[i], self.mean[i], self.steps[i], self.l1, self.l2, missed)
-        self.settled_view[j] = t
-
-    cdef void sparse_step(
-            self, const Py_ssize_t* columns, const double* values, Py_ssize_t n,
-            Py_ssize_t row, Py_ssize_t t) noexcept nogil:
-        """Step t of an epoch, with the entries of a sparse row: O(n n_outputs)."""
-        cdef Py_ssize_t i, j, k, p, K = self.n_outputs, size = self.n_features * K
-        cdef double c, x
-        cdef double* v = self.position
-        cdef double* G = self.mean
-        cdef double* e = self.steps
+    cdef void sparse_step(self, Py_ssize_t i, Py_ssize_t row, Py_ssize_t t) noexcept nogil:
+        """Step t of an epoch, with the fetched row i: O(n_outputs) per entry."""
+        cdef Py_ssize_t k, p, K = self.n_outputs, size = self.n_features * K
+        cdef Py_ssize_t begin = self.first[i], end = self.first[i + 1]
+        cdef Py_ssize_t vary = self.features.vary
+        cdef double e, x, share = 1.0 / self.problem.n_samples
+        cdef double l1 = self.l1, l2 = self.l2
+        cdef double* record
+        cdef double* v
+        cdef double* G
+        cdef double* z = self.z0
+        cdef double* delta = self.delta
         for k in range(K):
+            e = self.intercept_steps[k]
             if self.implicit:
-                v[size + k] -= e[size + k] * G[size + k]
-            self.z0[k] = v[size + k]
-            self.q[k] = e[size + k]
-        for p in range(n):
-            j, x = columns[p], values[p]
+                self.position[size + k] -= e * self.mean[size + k]
+            z[k] = self.position[size + k]
+            self.q[k] = e
+        for p in range(begin, end):
+            x = self.values[p]
             # The step along G comes first where the row's part is implicit.
-            self.catch_up(j, t + 1 if self.implicit else t)
+            record = self.features.catch_up(
+                self.columns[p], t + 1 if self.implicit else t)
+            v = record + self.features.w
             for k in range(K):
-                i = j * K + k
-                self.z0[k] += x * v[i]
-                self.q[k] += x * x * e[i]
+                z[k] += x * v[k]
+            if self.implicit:
+                for k in range(K):
+                    self.q[k] += x * x * record[1 + k * vary]
         self.slopes(row)
-        for p in range(n):
-            j, x = columns[p], values[p]
-            self.settled_view[j] = t + 1
+        for p in range(begin, end):
+            x = self.values[p]
+            record = self.features.records + self.columns[p] * self.features.stride
+            record[0] = t + 1
+            v, G = record + self.features.w, record + self.features.G
+            if not self.implicit:
+                for k in range(K):
+                    e = record[1 + k * vary]
+                    v[k] = soft(v[k] - e * (delta[k] * x + G[k]), e * l1) / (
+                        1.0 + e * l2)
+            else:
+                for k in range(K):
+                    v[k] -= record[1 + k * vary] * delta[k] * x
             for k in range(K):
-                i = j * K + k
-                c = self.delta[k] * x
-                if self.implicit:
-                    v[i] -= e[i] * c
-                else:
-                    v[i] = (soft(v[i] - e[i] * (c + G[i]), e[i] * self.l1)
-                            * self.shrinks[i])
-                G[i] += c / self.problem.n_samples
+                G[k] += share * delta[k] * x
         self.intercept_step()
 
 
@@ -669,8 +1007,7 @@ cdef class RowSteps(Reduced):
 cdef class PointSteps(RowSteps):
     """Point-SAGA: `RowSteps` with the row's loss taken implicitly."""
 
-    def __init__(self, *args, **kwargs):
-        RowSteps.__init__(self, *args, **kwargs)
+    def __cinit__(self, *args, **kwargs):
         self.implicit = True
 
     cdef void slopes(self, Py_ssize_t row) noexcept nogil:
@@ -741,9 +1078,9 @@ class SAGA(VarianceReducedOptimizer):
     each row once (the paper draws with replacement), and takes a schedule's step size
     at its first step.
 
-    A row's step is O(n_outputs) per entry on wide CSR data. Memory: the table, of
-    n_samples * n_outputs. For smooth losses; no mini-batches, no averaging and no
-    ``partial_fit``.
+    A row's step is O(n_outputs) per entry on CSR data of more than 300 features.
+    Memory: the table, of n_samples * n_outputs, and a few numbers per coefficient. For
+    smooth losses; no mini-batches, no averaging and no ``partial_fit``.
 
     References
     ----------
@@ -779,8 +1116,9 @@ class PointSAGA(VarianceReducedOptimizer):
     Every epoch takes each row once (the paper draws with replacement), and takes a
     schedule's step size at its first step.
 
-    A row's step is O(n_outputs) per entry on wide CSR data. Memory: the table, of
-    n_samples * n_outputs. No mini-batches, no averaging and no ``partial_fit``.
+    A row's step is O(n_outputs) per entry on CSR data of more than 300 features.
+    Memory: the table, of n_samples * n_outputs, and a few numbers per coefficient. No
+    mini-batches, no averaging and no ``partial_fit``.
 
     References
     ----------
@@ -818,7 +1156,9 @@ class SVRG(VarianceReducedOptimizer):
     sweep also gives the objective. A schedule's step size is taken at the first step
     of an epoch.
 
-    Memory: the slopes, n_samples * n_outputs. For smooth losses and any batch size
+    Where a batch of CSR rows has few entries (less than a quarter of the columns) a
+    step costs O(n_outputs) per entry, else O(n_features n_outputs) in all. Memory: the
+    slopes, n_samples * n_outputs. For smooth losses and any batch size
     but "full", which leaves no variance to reduce; no averaging, no ``partial_fit``.
 
     References
@@ -845,8 +1185,16 @@ class SVRG(VarianceReducedOptimizer):
         return 0.5 / curvature
 
     def resolve_batch_size(self, batch_size, n_features, per_row):
-        """"auto": as many rows as make up for a step of O(n_features)."""
+        """"auto": as many rows as make up for a step of O(n_features).
+
+        Short sparse rows need not: their steps cost O(n_outputs) per entry. (Of long
+        ones larger batches are faster all the same, as they can be centred: without,
+        the largest curvature is about the number of entries of a row.)
+        """
         if batch_size == "auto":
+            few = FEW * SHORT_BATCH * per_row < n_features
+            if per_row <= SHORT and few:
+                return SHORT_BATCH
             return int(np.clip(n_features / max(1.0, per_row), 64, 1024))
         if not isinstance(batch_size, numbers.Integral):
             raise ValueError(
