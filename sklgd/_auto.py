@@ -48,6 +48,9 @@ SMALL_SPARSE = 500_000_000
 # Mini-batches of an epoch: in a full metric; where X is too wide for one and a step
 # costs O(n_features); and of a loss with kinks, whose gradient does not fade.
 STEPS, STEPS_WIDE, STEPS_KINKED = 64, 16, 200
+# A step of the features that a sparse batch touches must be so many times cheaper than
+# one of all features (`Optimizer.price`) to be taken instead.
+MARGIN = 1.0
 # Rows above which softmax is learnt in mini-batches by the rules that need not.
 MANY = 20_000
 
@@ -447,16 +450,29 @@ def make_plan(est, data, stream=False):
 def add_metric(plan, est, data, statistics, l2):
     """Give a plan its metric and the step size that suits it.
 
-    Plain descent over a few sparse rows at a time stays in raw coordinates, where a
-    step costs O(nnz): centred coordinates would cost O(n_features).
+    Where steps shall move the features that they touch only, the metric is not centred.
+    Rules along the gradient then stay in raw coordinates altogether: one penalty for
+    all features lets these catch up in closed form.
     """
-    if _few_entries(data, plan):
+    normalised = plan.optimizer.normalised
+    summed = bool(est.average) or (plan.adaptive and normalised)
+    constant = est.learning_rate == "auto"
+    by_features = moves_by_features(
+        data,
+        plan.optimizer,
+        plan.batch_size,
+        *est._penalty(),
+        not normalised,
+        summed,
+        constant,
+    )
+    if by_features and not normalised:
         plan.metric = None
         curvature = raw_curvature(data, statistics, plan.batch_size)
     else:
-        rotated = _worth_rotating(est, data, plan)
+        rotated = not by_features and _worth_rotating(est, data, plan)
         plan.metric, curvature = make_metric(
-            data, statistics, l2, plan.batch_size, rotated
+            data, statistics, l2, plan.batch_size, rotated, not by_features
         )
     set_pace(plan, est, data, curvature)
 
@@ -489,12 +505,20 @@ def _worth_rotating(est, data, plan):
     return n_features <= min(ROTATED, max(100, 8 * rows))
 
 
-def _few_entries(data, plan):
-    if not sp.issparse(data.X) or plan.optimizer.name != "sgd":
+def moves_by_features(data, optimizer, batch_size, *case):
+    """True if steps shall move the touched features only: the cheapest exact form.
+
+    ``case`` are the arguments of `Optimizer.price`. A lazy rule does so by its name,
+    unless a batch holds all rows.
+    """
+    if not sp.issparse(data.X):
         return False
     n_samples, n_features = data.X.shape
-    rows = batches(len(data.rows), plan.batch_size)[0]
-    return 10 * rows * data.X.nnz < n_samples * n_features
+    rows = batches(len(data.rows), batch_size)[0]
+    if rows == len(data.rows) or optimizer.lazy:
+        return rows < len(data.rows)
+    touched = rows * data.X.nnz / n_samples
+    return MARGIN * optimizer.price(*case) * touched < n_features
 
 
 def bind(schedule, est, data, batch_size):
@@ -509,11 +533,11 @@ def bind(schedule, est, data, batch_size):
     return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)
 
 
-def make_metric(data, statistics, l2, batch_size, rotated):
+def make_metric(data, statistics, l2, batch_size, rotated, centred):
     """Metric of the data, and the largest curvature that a batch sees in it."""
     z_unit, loss_unit = statistics.z_unit, statistics.loss_unit
     centre, var = statistics.mean, statistics.var
-    if not data.fit_intercept:
+    if not (data.fit_intercept and centred):
         centre, var = np.zeros_like(centre), var + centre**2
     ridge = l2 * z_unit**2 / loss_unit
     if rotated:

@@ -8,8 +8,16 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from ._auto import Plan, Statistics, add_metric, batches, renew_rotation
+from ._auto import (
+    Plan,
+    Statistics,
+    add_metric,
+    batches,
+    moves_by_features,
+    renew_rotation,
+)
 from .kernels._engine import Descent
+from .schedules import Constant
 
 # Rows per call of the kernel, and entries of X times outputs (about a tenth of a
 # second): step sizes are computed for so many rows at a time, and Ctrl-C is answered
@@ -90,6 +98,10 @@ class State:
         True once a call brought other rows than the one before.
     unit : float
         Natural size of the loss, the largest seen.
+    occurrences : ndarray of shape (n_features,) or None
+        Rows seen that touch a feature, for lazy rules.
+    occurrence_rows : int
+        Of so many.
     """
 
     coef: np.ndarray
@@ -111,6 +123,8 @@ class State:
     chunk: Statistics | None = None
     stream: bool = False
     unit: float = 0.0
+    occurrences: np.ndarray | None = None
+    occurrence_rows: int = 0
 
     def __post_init__(self):
         self.place()
@@ -149,6 +163,17 @@ class State:
         if weights is not None:
             weights = weights / unit
             data.weights = None if (weights == 1.0).all() else weights
+
+    def frequencies(self, data):
+        """Share of the batches seen, this data's included, that touch each feature."""
+        X = data.X if data.everything else data.X[data.rows]
+        counts = np.bincount(X.indices, minlength=X.shape[1])
+        if self.occurrences is not None:
+            counts = counts + self.occurrences
+        self.occurrences = counts
+        self.occurrence_rows += len(data.rows)
+        absent = 1.0 - counts / self.occurrence_rows
+        return 1.0 - absent ** batches(len(data.rows), self.plan.batch_size)[0]
 
     def tune(self, est, data, null, l1, l2, tune):
         """Find the metric and the step size from the data (first chunk or fit).
@@ -199,6 +224,27 @@ class Training:
             np.full_like(state.coef, l2),
         )
         penalty_1[-1] = penalty_2[-1] = 0.0
+        averaged = (
+            plan.adaptive and not self.full and not average and metric is not None
+        )
+        self.by_features = (
+            metric is None or (plan.optimizer.normalised and not metric.centre.any())
+        ) and moves_by_features(
+            data,
+            plan.optimizer,
+            plan.batch_size,
+            l1,
+            l2,
+            metric is None,
+            bool(average) or averaged,
+            isinstance(plan.schedule, Constant),
+        )
+        if self.by_features and plan.optimizer.lazy:
+            # Touched in a share p of the steps, a feature takes 1/p of the penalty: the
+            # mean step, and with it the minimiser, is that of the objective.
+            share = state.frequencies(data)[:, None]
+            for penalty in (penalty_1[:-1], penalty_2[:-1]):
+                np.divide(penalty, share, out=penalty, where=share > 0.0)
         if metric is not None and metric.rotation is not None:
             # The l2 penalty of a rotated metric is the compiled loop's business.
             penalty_2[...] = 0.0
@@ -212,9 +258,6 @@ class Training:
         )
         self.penalties = penalty_1, penalty_2
         # Mini-batch iterates scatter about their mean: see `settle`.
-        averaged = (
-            plan.adaptive and not self.full and not average and metric is not None
-        )
         self.mean = np.zeros_like(state.position) if averaged else None
         self.noise = 0.0
         self.damping, self.refused, self.trouble, self.next_renewal = (
@@ -227,6 +270,12 @@ class Training:
 
     mean = None
 
+    @property
+    def adds_rows(self):
+        """True if plain steps go straight into the coefficients: cheaper still."""
+        state = self.state
+        return state.plan.optimizer.name == "sgd" and not self.average_from
+
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
         """The run of a state."""
@@ -238,6 +287,19 @@ class Training:
         add_metric(plan, est, data, statistics, l2)
 
     @property
+    def chunk_rows(self):
+        """Rows per call of the kernel."""
+        rows = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
+        if self.by_features:
+            # Every call ends with a step of all features: they should be few beside the
+            # entries, but the tables over its steps must not outgrow the model.
+            size = self.state.coef.size
+            rows = max(
+                rows, max(size, min(8 * size, CHUNK_ENTRIES)) // self.entries_per_row
+            )
+        return rows
+
+    @property
     def entries_per_row(self):
         """Entries of a row of X times outputs."""
         X = self.data.X
@@ -247,17 +309,19 @@ class Training:
     def bind(self):
         """Make the compiled loop for the present rule and coordinates."""
         state, metric = self.state, self.state.plan.metric
+        lazy = self.by_features and state.plan.optimizer.lazy
         self.descent = Descent(
             self.problem,
             self.rule,
             state.coef,
             state.position,
-            centre=None if metric is None else metric.centre,
+            centre=None if metric is None or self.by_features else metric.centre,
             scale=None if metric is None else metric.scale,
             gradient_scale=None if metric is None else metric.gradient_scale,
             rotation=None if metric is None else metric.rotation,
             l2=0.0 if metric is None or metric.rotation is None else self.l2,
-            row_penalty=(self.l1, self.l2) if metric is None else None,
+            row_penalty=(self.l1, self.l2) if metric is None and not lazy else None,
+            by_features=self.by_features and not self.adds_rows,
             average=state.average if self.average_from else None,
             average_count=state.average_count,
             mean=self.mean,
@@ -279,8 +343,7 @@ class Training:
             order = state.rng.permutation(n).astype(np.intp, copy=False)
             if not self.data.everything:
                 order = self.data.rows[order]
-        chunk = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
-        chunk = max(1, chunk // rows)
+        chunk = max(1, self.chunk_rows // rows)
         largest, last_eta = 0.0, 0.0
         self.descent.mean_count = 0
         for first in range(0, n_batches, chunk):
@@ -411,7 +474,9 @@ class Training:
         w = coef[:-1]
         value = 0.0
         if self.l1:
-            value += self.l1 * np.abs(w).sum()
+            # In blocks: the absolute values of a million features are not stored.
+            blocks = range(0, len(w), CHUNK_ROWS)
+            value += self.l1 * sum(np.abs(w[j : j + CHUNK_ROWS]).sum() for j in blocks)
         if self.l2:
             value += 0.5 * self.l2 * np.einsum("jk,jk->", w, w)
         return float(value)

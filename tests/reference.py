@@ -557,6 +557,8 @@ class FTRL:
         self.n = 0.0
 
     def step(self, w, g, eta, l1, l2):
+        if eta == 0.0:  # the proximal weight of a step is 1 / eta
+            return w
         if self.t == 0:
             self.S = self.beta / eta
             self.z = -self.S * w
@@ -603,6 +605,17 @@ def _weights(sample_weight, n):
     return s * n / s.sum()
 
 
+def step_of_some(rule, touched, w, *args):
+    """A step of the touched coordinates; the others and their state stay."""
+    before = {k: np.copy(v) for k, v in vars(rule).items() if np.ndim(v)}
+    moved = rule.step(w, *args)
+    for name, value in vars(rule).items():
+        if np.ndim(value):
+            old = np.broadcast_to(before.get(name, 0.0), value.shape)
+            setattr(rule, name, np.where(touched[:, None], value, old))
+    return np.where(touched[:, None], moved, w)
+
+
 def descend(
     X,
     y,
@@ -623,13 +636,16 @@ def descend(
     average=False,
     coef_init=None,
     intercept_init=None,
+    lazy=False,
 ):
     """Descend; returns coef (n_outputs, n_features) and intercept (n_outputs,).
 
     ``eta`` is a number or a function of the step number; ``orders`` gives the order of
     rows of each epoch (default: as they come); ``average`` = k averages the iterates of
     all steps before which at least k - 1 rows were seen (Polyak & Juditsky 1992; the
-    count is that of scikit-learn's SGD).
+    count is that of scikit-learn's SGD). With ``lazy``, a step moves only features that
+    are not zero in all of its rows, and divides their penalty by the share of batches
+    in which that is so, rows being drawn at random.
     """
     X = np.asarray(X, dtype=float)
     n, d = X.shape
@@ -640,6 +656,9 @@ def descend(
     penalised = np.append(np.ones(d), 0.0)[:, None]
     # Without an intercept its column is zero, and so is its gradient.
     X1 = np.column_stack([X, np.full(n, float(fit_intercept))])
+
+    share = 1.0 - np.mean(X1 == 0.0, axis=0) ** min(batch_size, n)
+    rare = penalised / np.where(share > 0.0, share, 1.0)[:, None]
 
     w = np.zeros((d + 1, n_outputs))
     if coef_init is not None:
@@ -659,7 +678,11 @@ def descend(
             )
             g = X1[rows].T @ (s[rows, None] * dz) / len(rows)
             step_size = eta(t) if callable(eta) else eta
-            w = rule.step(w, g, step_size, l1 * penalised, l2 * penalised)
+            if lazy:
+                touched = (X1[rows] != 0.0).any(axis=0)
+                w = step_of_some(rule, touched, w, g, step_size, l1 * rare, l2 * rare)
+            else:
+                w = rule.step(w, g, step_size, l1 * penalised, l2 * penalised)
             if 0 < average <= 1 + seen:
                 n_averaged += 1
                 mean += (w - mean) / n_averaged

@@ -2,8 +2,10 @@
 
     z = X_b w + b  ->  g = dl/dz  ->  X_b' g  ->  rule.step  ->  t += 1
 
-A stochastic step is a batch of one row, batch descent a batch of all. No
-formula of a loss, a penalty or an optimizer appears here.
+A stochastic step is a batch of one row, batch descent a batch of all. Where sparse
+batches touch few features, only these are gathered, make the steps that they missed
+(`Rule.catch_up`) and the present one, and are scattered back. No formula of a loss, a
+penalty or an optimizer appears here.
 """
 cimport cython
 from libc.string cimport memcpy, memset
@@ -11,8 +13,9 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
-from sklgd.kernels._optimizers cimport Rule, SGDRule
+from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
+from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
 
 
 @cython.final
@@ -31,6 +34,7 @@ cdef class Descent:
         w_jk = scale_jk u_jk and b_k = scale_bk u_bk - sum_j centre_j w_jk (the
         implicit metric: X is neither scaled nor centred).
     centre : float64 array of shape (n_features,), or None
+        None means zeros.
     scale, gradient_scale : float64 arrays shaped like coef, or None
         The rule sees the gradient gradient_scale_jk (g_jk - centre_j g_bk).
     rotation : float64 array of shape (1 or n_outputs, n_features + 1, n_features + 1)
@@ -41,8 +45,11 @@ cdef class Descent:
         With a rotation: the penalty of every feature, which is no longer one of
         single coordinates; its gradient l2 w joins that of the data term.
     row_penalty : (l1, l2) or None
-        Penalty of every feature, for rules that add rows directly; None takes
-        the dense step.
+        Penalty of every feature, if there is no metric: plain SGD then adds rows
+        straight into the coefficients.
+    by_features : bool, default=False
+        True if sparse batches shall move the touched features only; the rule must be
+        able to `catch_up` with its penalty.
     average : float64 array shaped like coef, or None
     average_count : int
         Steps that ``average`` holds already.
@@ -75,11 +82,25 @@ cdef class Descent:
     cdef public long long average_count
     cdef bint gradient_known
     cdef bint lazy
-    cdef Py_ssize_t[::1] features
+    cdef bint by_features
+    cdef bint uniform                   # one penalty, l1 and l2, for all features
+    cdef double l1
+    cdef Touched touched
+    cdef Parts home                     # coordinates, slots, sums: all of them
+    cdef Parts compact                  # and those of the touched features
+    cdef Place place                    # what the rule sees of these
+    cdef double[::1] buffers            # of compact, place, and the next three
+    cdef double* compact_coef
+    cdef double* compact_grad
+    cdef double* compact_scale
+    cdef Py_ssize_t[::1] compact_since
+    cdef Py_ssize_t[::1] since          # steps of this run that a feature has made
+    cdef double[::1] totals             # sums of the coordinates that count
 
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
                  scale=None, gradient_scale=None, rotation=None, double l2=0.0,
-                 row_penalty=None, average=None, average_count=0, mean=None):
+                 row_penalty=None, by_features=False, average=None, average_count=0,
+                 mean=None):
         self.problem, self.rule = problem, rule
         self.coef_view, self.u_view = coef, position
         problem._check(self.coef_view)
@@ -87,18 +108,18 @@ cdef class Descent:
         self.coef, self.u = &self.coef_view[0, 0], &self.u_view[0, 0]
         self.size = coef.size
         self.grad = np.zeros(self.size)
-        self.features = np.empty(1, dtype=np.intp)
         self.centre = self.scale = self.gradient_scale = self.average = NULL
-        if centre is not None:
-            self.centre_view, self.scale_view = centre, scale
-            self.gradient_scale_view = gradient_scale
+        if scale is not None:
+            self.scale_view, self.gradient_scale_view = scale, gradient_scale
             problem._check(self.scale_view)
             problem._check(self.gradient_scale_view)
-            if self.centre_view.shape[0] != problem.n_features:
-                raise ValueError("centre must have n_features entries")
-            self.centre = &self.centre_view[0]
             self.scale = &self.scale_view[0, 0]
             self.gradient_scale = &self.gradient_scale_view[0, 0]
+        if centre is not None:
+            self.centre_view = centre
+            if self.centre_view.shape[0] != problem.n_features or scale is None:
+                raise ValueError("centre must have n_features entries and a scale")
+            self.centre = &self.centre_view[0]
         self.rotation, self.l2, self.mean = NULL, l2, NULL
         if rotation is not None:
             self.rotation_view = rotation
@@ -121,7 +142,17 @@ cdef class Descent:
         self.average_count = average_count
         self.row_rule = None
         self.lazy = False
-        if isinstance(rule, SGDRule) and row_penalty is not None:
+        self.by_features = by_features
+        self.uniform = row_penalty is not None
+        self.l1 = 0.0
+        if self.uniform:
+            self.l1, self.l2 = row_penalty
+        if by_features:
+            if not problem.rows.is_sparse or centre is not None or rotation is not None:
+                raise ValueError("only sparse rows that are not centred touch features")
+            self.since = np.zeros(problem.n_features, dtype=np.intp)
+            self.totals = np.zeros(self.size)
+        elif isinstance(rule, SGDRule) and row_penalty is not None:
             self.row_rule = rule
             self.lazy = (
                 problem.rows.is_sparse and average is None and row_penalty[0] > 0.0)
@@ -165,16 +196,20 @@ cdef class Descent:
                 raise ValueError("order must have one entry per row")
             rows = &order_view[0]
         by_rows = self.row_rule is not None and batch_size <= self.problem.block
-        if by_rows and self.lazy:
+        if self.by_features:
             with nogil:
                 for step in range(n_steps):
                     position = start + step * batch_size
                     m = min(batch_size, n - position)
                     longest = max(
                         longest, self.problem.rows.n_entries(rows, position, m))
-            if self.features.shape[0] < longest:
-                self.features = np.empty(longest, dtype=np.intp)
+            self.run_by_features(
+                rows, etas, batch_size, start, longest,
+                average_from if self.average != NULL else mean_from)
+            return
         with nogil:
+            if by_rows:
+                self.row_rule.pack()
             for step in range(n_steps):
                 position = start + step * batch_size
                 m = min(batch_size, n - position)
@@ -187,6 +222,172 @@ cdef class Descent:
                 if self.mean != NULL and step >= mean_from:
                     self.update_mean()
         self.gradient_known = False
+
+    cdef run_by_features(
+            self, const Py_ssize_t* rows, const double[::1] etas,
+            Py_ssize_t batch_size, Py_ssize_t start, Py_ssize_t longest,
+            long long count_from):
+        """`run` on the touched features; steps from ``count_from`` on are averaged."""
+        cdef Py_ssize_t n_steps = etas.shape[0], n = self.problem.n_samples, step, counted
+        cdef Py_ssize_t position
+        cdef bint summed = self.average != NULL or self.mean != NULL
+        counted = 0
+        if summed and count_from < n_steps:
+            counted = n_steps - max(0, count_from)
+        self.rule.foresee(
+            etas, self.problem.n_outputs, self.l1, self.l2, counted > 0)
+        self.make_room(longest, batch_size, summed)
+        with nogil:
+            self.touched.pack(&self.home, &self.since[0])
+            for step in range(n_steps):
+                position = start + step * batch_size
+                if counted and step == n_steps - counted:
+                    # What came before does not count.
+                    self.settle(step, False)
+                    self.touched.pack(&self.home, &self.since[0])
+                self.step_touched(
+                    rows, position, min(batch_size, n - position), etas[step], step,
+                    counted and step >= n_steps - counted)
+            self.settle(n_steps, counted > 0)
+            for position in range(self.since.shape[0]):
+                self.since[position] = 0
+            if self.scale != NULL:
+                self.from_metric()
+            if counted:
+                self.fold(counted)
+        self.gradient_known = False
+
+    cdef make_room(self, Py_ssize_t longest, Py_ssize_t batch_size, bint summed):
+        """Buffers for batches with at most so many entries."""
+        cdef Py_ssize_t K = self.problem.n_outputs, i, n_parts = 1 + self.rule.n_slots
+        cdef Py_ssize_t room = (min(longest, self.problem.n_features) + 1) * K
+        cdef double* first
+        if self.touched is not None and (
+                self.touched.max_rows >= batch_size
+                and self.touched.max_entries >= longest):
+            return
+        self.home.part[0] = self.rule.home.w
+        for i in range(self.rule.n_slots):
+            self.home.part[1 + i] = self.rule.home.slot[i]
+        if summed:
+            self.home.part[n_parts] = &self.totals[0]
+            n_parts += 1
+        self.home.n = self.compact.n = n_parts
+        self.touched = Touched(self.problem.rows, K, n_parts, batch_size, longest)
+        self.buffers = np.empty((MAX_PARTS + 5) * room)
+        self.compact_since = np.empty(room, dtype=np.intp)
+        first = &self.buffers[0]
+        for i in range(MAX_PARTS):
+            self.compact.part[i] = first
+            first += room
+        self.place.w = self.compact.part[0]
+        for i in range(self.rule.n_slots):
+            self.place.slot[i] = self.compact.part[1 + i]
+        self.place.l1, self.place.l2 = first, first + room
+        for i in range(room):
+            first[i], first[room + i] = self.l1, self.l2
+        self.compact_grad, self.compact_scale = first + 2 * room, first + 3 * room
+        self.compact_coef = self.place.w if self.scale == NULL else first + 4 * room
+
+    cdef void step_touched(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            double eta, Py_ssize_t step, bint count) noexcept nogil:
+        """A step of the features that m rows touch, after those that they missed."""
+        cdef Py_ssize_t i, k, n, done = 0, part, size, K = self.problem.n_outputs
+        cdef Scratch scratch = self.problem.scratch(0)
+        cdef double* g = scratch.g
+        cdef double* w = self.place.w
+        cdef double* grad = self.compact_grad
+        cdef double* totals = self.compact.part[self.compact.n - 1]
+        cdef double* intercept
+        cdef double unused = 0.0, share = 1.0 / m
+        self.ask(order, start, m)
+        self.touched.load(order, start, m)
+        n = self.touched.n_features
+        size = self.place.size = (n + 1) * K
+        self.touched.gather(&self.home, &self.compact, &self.compact_since[0])
+        if self.uniform:
+            self.penalise(n * K, 0.0, 0.0)
+        else:
+            self.touched.pick(self.rule.home.l1, <double*> self.place.l1)
+            self.touched.pick(self.rule.home.l2, <double*> self.place.l2)
+        self.rule.at = self.place
+        self.rule.catch_up(n, &self.compact_since[0], step, totals if count else NULL)
+        if self.scale != NULL:
+            self.touched.pick(self.scale, self.compact_scale)
+            for i in range(size):
+                self.compact_coef[i] = self.compact_scale[i] * w[i]
+        memset(grad, 0, size * sizeof(double))
+        intercept = grad + n * K
+        while done < m:
+            part = min(self.problem.block, m - done)
+            self.touched.forward(done, part, self.compact_coef, scratch.z)
+            self.problem.pull(order, start + done, part, False, &scratch, &unused)
+            self.touched.backward(done, part, g, grad)
+            if self.problem.fit_intercept:
+                for i in range(part):
+                    for k in range(K):
+                        intercept[k] += g[i * K + k]
+            done += part
+        for i in range(size):
+            grad[i] *= share
+        if self.scale != NULL:
+            self.touched.pick(self.gradient_scale, self.compact_scale)
+            for i in range(size):
+                grad[i] *= self.compact_scale[i]
+        self.rule.step(grad, eta)
+        self.rule.at = self.rule.home
+        if count:
+            for i in range(size):
+                totals[i] += w[i]
+        self.touched.scatter(&self.compact, &self.home, step + 1)
+        if self.uniform:
+            self.penalise(n * K, self.l1, self.l2)
+
+    cdef void penalise(self, Py_ssize_t first, double l1, double l2) noexcept nogil:
+        """Set the penalty of the coordinates of the intercept, or of later features."""
+        cdef Py_ssize_t k
+        for k in range(first, first + self.problem.n_outputs):
+            (<double*> self.place.l1)[k] = l1
+            (<double*> self.place.l2)[k] = l2
+
+    cdef void ask(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
+        """Prefetch the rows to come, and the records of the next batch."""
+        cdef Py_ssize_t row, n = self.problem.n_samples
+        for row in range(start + m, min(start + 2 * m, n)):
+            self.problem.rows.ask(order, row, n)
+            self.problem.rows.ask_features(
+                order, row, self.touched.records, self.touched.stride)
+
+    cdef void settle(self, Py_ssize_t now, bint count) noexcept nogil:
+        """Let all features make the steps before ``now`` that they missed."""
+        cdef Py_ssize_t j
+        self.touched.unpack(&self.home, &self.since[0])
+        self.rule.catch_up(self.problem.n_features, &self.since[0], now,
+                           &self.totals[0] if count else NULL)
+        for j in range(self.problem.n_features):
+            self.since[j] = now
+
+    cdef void fold(self, Py_ssize_t counted) noexcept nogil:
+        """Add the steps summed in ``totals`` to the mean that is kept; clear them."""
+        cdef Py_ssize_t j
+        cdef double* mean = self.mean
+        cdef double factor = 1.0, share
+        cdef long long before = self.mean_count
+        if self.average != NULL:
+            mean, before = self.average, self.average_count
+            self.average_count += counted
+        else:
+            self.mean_count += counted
+        share = 1.0 / (before + counted)
+        for j in range(self.size):
+            if self.average != NULL and self.scale != NULL:
+                factor = self.scale[j]
+            if before == 0:
+                mean[j] = 0.0
+            mean[j] += share * (factor * self.totals[j] - counted * mean[j])
+            self.totals[j] = 0.0
 
     cdef void step_gradient(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -210,18 +411,24 @@ cdef class Descent:
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
         """Plain SGD: the rows go straight into the coefficients."""
-        cdef Py_ssize_t i, k, n_touched, K = self.problem.n_outputs
+        cdef Py_ssize_t i, k, K = self.problem.n_outputs
+        cdef Py_ssize_t n = self.problem.n_samples
         cdef double* intercept = self.coef + self.problem.n_features * K
         cdef Scratch scratch = self.problem.scratch(0)
         cdef double* g = scratch.g
         cdef double c, unused = 0.0
-        cdef const double* block
+        cdef const double* block = NULL
         if self.lazy:
-            n_touched = self.problem.rows.n_entries(order, start, m)
-            self.problem.rows.touched(order, start, m, &self.features[0])
-            self.row_rule.catch_up(&self.features[0], n_touched)
-        block = self.problem.slopes(
-            order, start, m, self.coef, self.row_rule.scale, False, &scratch, &unused)
+            self.problem.rows.settle_forward(
+                order, start, m, n, self.row_rule.records, self.row_rule.debt, intercept,
+                K, self.row_rule.scale, scratch.z)
+            self.problem.pull(order, start, m, False, &scratch, &unused)
+        else:
+            if self.problem.rows.is_sparse and K == 1 and start + 2 < n:
+                self.problem.rows.ask_features(order, start + 2, self.coef, 1)
+            block = self.problem.slopes(
+                order, start, m, self.coef, self.row_rule.scale, False, &scratch,
+                &unused)
         self.row_rule.decay(eta)
         c = -eta / m
         if self.problem.fit_intercept:
@@ -231,7 +438,11 @@ cdef class Descent:
         c /= self.row_rule.scale
         for i in range(m * K):
             g[i] *= c
-        self.problem.rows.backward(order, start, m, block, g, K, self.coef)
+        if self.lazy:
+            self.problem.rows.scatter_backward(
+                order, start, m, g, K, self.row_rule.records)
+        else:
+            self.problem.rows.backward(order, start, m, block, g, K, self.coef)
         self.row_rule.shrink(eta)
 
     cdef void to_metric(self, double* grad) noexcept nogil:
@@ -243,7 +454,8 @@ cdef class Descent:
             for k in range(K):
                 i = j * K + k
                 grad[i] = self.gradient_scale[i] * (
-                    grad[i] + self.l2 * self.coef[i] - self.centre[j] * intercept[k])
+                    grad[i] + self.l2 * self.coef[i] - (
+                        self.centre[j] * intercept[k] if self.centre != NULL else 0.0))
         for k in range(K):
             intercept[k] *= self.gradient_scale[last + k]
         if self.rotation != NULL:
@@ -265,7 +477,8 @@ cdef class Descent:
             for k in range(K):
                 i = j * K + k
                 self.coef[i] = self.scale[i] * u[i]
-                intercept[k] -= self.centre[j] * self.coef[i]
+                if self.centre != NULL:
+                    intercept[k] -= self.centre[j] * self.coef[i]
 
     cdef void rotate(
             self, char transposed, const double* u, double* out) noexcept nogil:

@@ -1,30 +1,52 @@
+cdef struct Place:
+    double* w                           # coordinates
+    const double* l1                    # penalty per coordinate
+    const double* l2
+    double* slot[3]
+    Py_ssize_t size
+
+
+cdef struct Thresholds:
+    const double* total                 # n + 1: sum of eta before step i
+    const double* totals                # n + 1: sum of total up to entry i
+
+
 cdef class Rule:
-    cdef double* w                      # coordinates, caller's buffer
-    cdef const double* l1               # penalty per coordinate, caller's
-    cdef const double* l2
-    cdef readonly Py_ssize_t size
+    cdef Place home                     # all coordinates, the caller's buffers
+    cdef Place at                       # those that `step` and `catch_up` work on
+    cdef readonly Py_ssize_t size, n_slots
     cdef public long long t             # steps taken
     cdef readonly dict slots            # name -> float64 array of `size`
     cdef object owners                  # keeps the buffers alive
+    cdef const double* etas             # of the steps foreseen
+    cdef object etas_owner
+    cdef Py_ssize_t n_outputs
 
     cdef void step(self, const double* g, double eta) noexcept nogil
+    cdef void catch_up(
+        self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
+        double* sums) noexcept nogil
 
 
 cdef class SGDRule(Rule):
+    cdef double l1, l2
+    cdef Thresholds table
+    cdef const double* log_factor       # n + 1: sum of log(1 - eta l2) before step i
+    cdef const double* tail             # n + 1: sum of the products of factors from i on
+    cdef object tables
     cdef double scale                   # w = scale * stored, features only
-    cdef double row_l1
-    cdef double row_l2
     cdef double debt                    # sum of eta l1 / scale since the last flush
-    cdef double* settled                # debt already paid, per coordinate
+    cdef double* records                # per feature: debt settled, n_outputs stored
+    cdef bint packed                    # True if they hold the coordinates
     cdef Py_ssize_t n_penalised
-    cdef Py_ssize_t n_outputs
-    cdef bint lazy
-    cdef object settled_owner
+    cdef object record_owner
 
+    cdef Py_ssize_t last_alive(
+        self, double size, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     cdef void start_rows(
         self, Py_ssize_t n_outputs, double l1, double l2, bint lazy)
     cdef void decay(self, double eta) noexcept nogil
     cdef void shrink(self, double eta) noexcept nogil
-    cdef void catch_up(
-        self, const Py_ssize_t* features, Py_ssize_t n) noexcept nogil
+    cdef void pack(self) noexcept nogil
+    cdef void settle(self) noexcept nogil
     cdef void flush(self) noexcept nogil

@@ -33,6 +33,9 @@ cdef class Problem:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double scale, bint want_value, Scratch* scratch,
         double* total) noexcept nogil
+    cdef void pull(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        bint want_value, Scratch* scratch, double* total) noexcept nogil
     cdef const double* targets(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Scratch* scratch, const double** weights) noexcept nogil

@@ -118,18 +118,23 @@ cdef class Problem:
 
         Returns the block of rows for `Rows.backward`.
         """
-        cdef const double* y
-        cdef const double* s
         cdef const double* block = NULL
         if self.n_outputs > 1:
             block = self.rows.load(order, start, m, self.n_samples, scratch.rows)
         self.rows.forward(
             order, start, m, self.n_samples, block, coef, self.n_outputs, scale,
             scratch.z)
-        y = self.targets(order, start, m, scratch, &s)
+        self.pull(order, start, m, want_value, scratch, total)
+        return block
+
+    cdef void pull(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            bint want_value, Scratch* scratch, double* total) noexcept nogil:
+        """The same at the predictions scratch.z."""
+        cdef const double* s
+        cdef const double* y = self.targets(order, start, m, scratch, &s)
         total[0] += self.loss.evaluate_batch(
             y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
-        return block
 
     cdef const double* targets(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
