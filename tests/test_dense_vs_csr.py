@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import reference
 from scipy import sparse
+from sklearn.base import clone
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd.optimizers import OPTIMIZERS
 
 ETA = {"adagrad": 0.2, "adadelta": 1.0, "ftrl": 0.2, "sgd": 0.03}
 DAMPED = {"rmsprop": {"epsilon": 0.1}}  # see test_optimizers
@@ -56,8 +58,6 @@ def assert_same_model(one, other, rtol=1e-8):
 @pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
 def test_every_optimizer(optimizer, penalty, batch_size):
-    from sklgd.optimizers import OPTIMIZERS
-
     X, y = make_sparse()
     params = DAMPED.get(optimizer, {}) if batch_size == "full" else {}
     settings = {"optimizer": OPTIMIZERS[optimizer](**params), "penalty": penalty}
@@ -94,6 +94,14 @@ def widened(X):
     return X
 
 
+def widened_indptr(X):
+    """CSR with 64-bit indptr beside 32-bit indices."""
+    X = sparse.csr_array(X)
+    X.indptr = X.indptr.astype(np.int64)
+    assert X.indices.dtype == np.int32
+    return X
+
+
 def unsorted(X):
     """CSR whose rows are stored back to front."""
     X = sparse.csr_matrix(X)
@@ -114,7 +122,7 @@ def duplicated(X):
     )
     data = np.concatenate(
         [
-            np.concatenate([X.data[a:b] - 1.0, np.ones(b - a)])
+            np.concatenate([2 * X.data[a:b], -X.data[a:b]])
             for a, b in zip(X.indptr, X.indptr[1:], strict=False)
         ]
     )
@@ -126,7 +134,7 @@ def duplicated(X):
 def with_stored_zeros(X):
     coo = sparse.coo_matrix(X)
     row = np.append(coo.row, [0, 0, 5])
-    col = np.append(coo.col, [3, 0, 33])
+    col = np.append(coo.col, [3, 0, X.shape[1] // 2])
     return sparse.csr_matrix((np.append(coo.data, np.zeros(3)), (row, col)), X.shape)
 
 
@@ -150,18 +158,28 @@ def strided(X):
 
 
 def buffers(X):
-    """The arrays a matrix lives in."""
-    if sparse.issparse(X):
-        names = ("data", "indices", "indptr", "row", "col")
-        return [
-            getattr(X, k) for k in names if isinstance(getattr(X, k, None), np.ndarray)
-        ]
-    return [np.asarray(X)]
+    """The arrays a matrix lives in; where it has none, the arrays of its entries."""
+    if not sparse.issparse(X):
+        return [np.asarray(X)]
+    if X.format in ("lil", "dok"):
+        X = X.tocoo()
+    names = ("data", "indices", "indptr", "row", "col", "offsets")
+    return [getattr(X, k) for k in names if isinstance(getattr(X, k, None), np.ndarray)]
+
+
+def notes(X):
+    """What scipy has noted on a matrix besides its arrays: sorted, canonical, ..."""
+    return {
+        k: v
+        for k, v in getattr(X, "__dict__", {}).items()
+        if not isinstance(v, (np.ndarray, tuple, dict))
+    }
 
 
 SAME_NUMBERS = {
     "csr_array": sparse.csr_array,
     "int64 indices": widened,
+    "int64 indptr": widened_indptr,
     "unsorted": unsorted,
     "duplicates": duplicated,
     "stored zeros": with_stored_zeros,
@@ -169,6 +187,13 @@ SAME_NUMBERS = {
     "csc_matrix": sparse.csc_matrix,
     "csc_array": sparse.csc_array,
     "coo_matrix": sparse.coo_matrix,
+    "coo_array": sparse.coo_array,
+    "lil_matrix": sparse.lil_matrix,
+    "lil_array": sparse.lil_array,
+    "dok_matrix": sparse.dok_matrix,
+    "dok_array": sparse.dok_array,
+    "bsr_array": lambda X: sparse.bsr_array(X, blocksize=(5, 4)),
+    "dia_array": sparse.dia_array,
     "F order": np.asfortranarray,
     "read-only dense": read_only_dense,
     "strided": strided,
@@ -183,7 +208,7 @@ def test_containers(storage, batch_size):
     X, y = make_sparse()
     expected = build(batch_size=batch_size).fit(X, y)
     container = SAME_NUMBERS[storage](X)
-    before = [part.copy() for part in buffers(container)]
+    before, noted = [part.copy() for part in buffers(container)], notes(container)
     model = build(batch_size=batch_size).fit(container, y)
     assert_same_model(model, expected)
     np.testing.assert_allclose(model.predict(container), expected.predict(X), rtol=1e-7)
@@ -193,6 +218,110 @@ def test_containers(storage, batch_size):
     for was, now in zip(before, after, strict=True):
         assert was.dtype == now.dtype
         assert np.array_equal(was, now, equal_nan=True)
+    assert notes(container) == noted
+
+
+SPARSE_NUMBERS = {
+    name: make
+    for name, make in SAME_NUMBERS.items()
+    if sparse.issparse(make(make_sparse()[0]))
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_chunks_of_every_format(task):
+    """A stream may change its container with every call."""
+    X, y = make_sparse(task, n=20 * len(SPARSE_NUMBERS))
+    expected, model = (build(task, batch_size=7) for _ in range(2))
+    known = {"classes": np.unique(y)} if task in ("softmax", "hinge") else {}
+    for i, store in enumerate(SPARSE_NUMBERS.values()):
+        rows = slice(20 * i, 20 * i + 20)
+        expected.partial_fit(X[rows], y[rows], **known)
+        container = store(X[rows])
+        before = [part.copy() for part in buffers(container)]
+        model.partial_fit(container, y[rows], **known)
+        for was, now in zip(before, buffers(container), strict=True):
+            assert was.dtype == now.dtype
+            assert np.array_equal(was, now)
+        assert_same_model(model, expected)
+
+
+@pytest.mark.parametrize(
+    "store", [sparse.csc_array, sparse.coo_array, sparse.lil_array, sparse.dok_array]
+)
+def test_other_formats_are_converted_once(store, monkeypatch):
+    """Once a call, whatever the number of epochs."""
+    X, y = make_sparse()
+    X, calls, convert = store(X), [], store.tocsr
+
+    def counting(self, *args, **kwargs):
+        if self is X:
+            calls.append(self.format)
+        return convert(self, *args, **kwargs)
+
+    monkeypatch.setattr(store, "tocsr", counting)
+    model = build(max_iter=5).fit(X, y)
+    assert len(calls) == 1
+    model.partial_fit(X, y)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("task", ["regression", "softmax"])
+@pytest.mark.parametrize("storage", SPARSE_NUMBERS)
+def test_every_format_of_other_rows(storage, task):
+    """Validation rows, and rows to predict and to score, whatever X was."""
+    X, y = make_sparse(task)
+    other, labels = make_sparse(task, seed=1)
+    container = SPARSE_NUMBERS[storage](other)
+    before, noted = [part.copy() for part in buffers(container)], notes(container)
+    for form in (np.asarray, sparse.csr_array):
+        expected = build(task).fit(form(X), y, X_val=other, y_val=labels)
+        model = build(task).fit(form(X), y, X_val=container, y_val=labels)
+        np.testing.assert_array_equal(model.coef_, expected.coef_)
+        assert model.validation_scores_ == pytest.approx(
+            expected.validation_scores_, rel=1e-12
+        )
+        raw = "predict" if task == "regression" else "decision_function"
+        np.testing.assert_allclose(
+            getattr(model, raw)(container), getattr(model, raw)(other), rtol=1e-9
+        )
+        assert model.score(container, labels) == pytest.approx(
+            model.score(other, labels), rel=1e-12
+        )
+    for was, now in zip(before, buffers(container), strict=True):
+        assert np.array_equal(was, now)
+    assert notes(container) == noted
+
+
+@pytest.mark.parametrize("optimizer", ["auto", *OPTIMIZERS])
+@pytest.mark.parametrize("task", ["regression", "two targets", "softmax"])
+def test_matrix_without_entries(task, optimizer):
+    """Nothing but the intercept is left to learn."""
+    _, y = make_sparse(task)
+    X = np.zeros((len(y), 30))
+    cls = GDClassifier if task == "softmax" else GDRegressor
+    model = cls(optimizer=optimizer, max_iter=5, tol=None, random_state=0)
+    dense = clone(model).fit(X, y)
+    for store in (sparse.csr_array, widened, sparse.csc_matrix, sparse.lil_array):
+        csr = clone(model).fit(store(X), y)
+        assert np.all(csr.coef_ == 0)
+        assert reference.distance(csr.intercept_, dense.intercept_) < 1e-8
+        assert np.array_equal(csr.predict(store(X)), csr.predict(X))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, "full"])
+@pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
+@pytest.mark.parametrize("density", [0.1, 1.0])
+def test_one_column(optimizer, batch_size, density):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 1)) * (rng.random((60, 1)) < density)
+    y = 2.0 * X[:, 0] + 1.0
+    settings = {"optimizer": optimizer, "batch_size": batch_size}
+    dense = build(**settings, alpha=1e-3).fit(X, y)
+    for store in (sparse.csr_matrix, unsorted, sparse.coo_array):
+        csr = build(**settings, alpha=1e-3).fit(store(X), y)
+        assert_same_model(csr, dense)
+        np.testing.assert_allclose(csr.predict(store(X)), dense.predict(X), rtol=1e-7)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
