@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import softmax
 
-from ._batch import Batch, BatchOptimizer, has_l1
+from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
 from ._curvature import Coordinates, Diagonal, Ladder, coupled, ratio
 from .kernels._coordinate import l1_step
 from .kernels._vector import add_scaled
@@ -18,6 +18,8 @@ MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
 # Conjugate gradients end when the later half of them has added less than this share to
 # the promised decrease, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
+# Share of the target below which a promise need not be exact.
+CLEARLY = 0.5
 # A rate at which such promises fall slowly, and the largest that is believed.
 SLOW, SLOWEST = 0.3, 0.9
 # A curvature below this share of the natural one is none.
@@ -55,15 +57,8 @@ class QuasiNewton(Batch):
         """A run; of outputs that have nothing in common but X, one each."""
         apart = data.n_outputs > 1 and not coupled(data.loss, data.n_outputs)
         if apart and data.loss.name != "squared_error":
-            return OneByOne(data, state, l1, l2)
-        cold = state.coef.copy()
-        warm = rehearse(data, state, l1, l2)
-        run = cls(data, state, l1, l2)
-        if warm and run.objective() > run.constant_objective(cold[-1]):
-            # Few rows may lead astray.
-            state.coef[...] = cold
-            run = cls(data, state, l1, l2)
-        return run
+            return OneByOne.after(stochastic_passes, data, state, l1, l2)
+        return cls.after(prepare, data, state, l1, l2)
 
     def direction(self):
         """The step that the model proposes and the decrease that it promises."""
@@ -109,13 +104,16 @@ class QuasiNewton(Batch):
         more: by at most half as much as before some times in a row, or little in the
         later half of many iterations (after Nash and Sofer 1990, whose test of a single
         iteration ends by chance). A promise that is going to end the run has to be
-        surer than one of which only a step is made. Preconditioning by the quasi-Newton
+        surer than one of which only a step is made; yet not where twice as many more
+        iterations as were made, with the gain of the last half each, would leave it far
+        below what ends the run. Preconditioning by the quasi-Newton
         matrix is from Morales and Nocedal 2000.
         """
         x, r, d = np.zeros_like(q), -self.gradient, -q
         rz, promised = self.dot(self.gradient, q), 0.0
         curvature = self.curvature()
         target = self.target()
+        low = CLEARLY * target
         course, gains = [], [np.inf, np.inf, np.inf]
         for _ in range(MAX_CG):
             Hd = self.hessian_product(d, curvature)
@@ -136,8 +134,12 @@ class QuasiNewton(Batch):
             if fading and recent[0] < np.inf and gains[-1] <= small:
                 break
             half = len(course) // 2
+            growth = promised - course[half]
             little = (LAST_SHARE if ends else STEP_SHARE) * promised
-            if half >= 4 and promised - course[half] <= little:
+            if half >= 4 and growth <= little:
+                break
+            if half >= 4 and promised + 2.0 * growth <= low:
+                promised += 2.0 * growth
                 break
             z = self.apply(r)
             rz, before = self.dot(r, z), rz
@@ -285,6 +287,13 @@ class QuasiNewton(Batch):
             # A bound's promise is too small, and there is no Hessian to ask.
             return max(promised, self.extrapolated())
         return promised
+
+
+def prepare(data, state, l1, l2):
+    """A rehearsal, or stochastic passes where that does not take place."""
+    if data.loss.name == "squared_error" and state.plan.optimizer.curvature:
+        return False  # one step leads to the minimum
+    return rehearse(data, state, l1, l2) or stochastic_passes(data, state, l1, l2)
 
 
 def rehearse(data, state, l1, l2):

@@ -17,9 +17,10 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from test_optimum import SOLVERS, N, assert_optimal, fit_ours
 
-from sklgd import GDClassifier, GDRegressor, _quasi_newton
-from sklgd._auto import Data, Statistics
+from sklgd import GDClassifier, GDRegressor, _batch, _quasi_newton
+from sklgd._auto import Data, Plan, Statistics
 from sklgd._curvature import Coordinates
+from sklgd._training import State
 from sklgd.kernels._coordinate import l1_step
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -755,9 +756,140 @@ def test_rows_that_lead_astray(storage, monkeypatch):
     exact = GDClassifier(tol=1e-12).fit(X, y)
     assert objective(model, X, y) - objective(exact, X, y) < 1e-4
     # They are forgotten: the run is the one without them.
-    monkeypatch.setattr(_quasi_newton, "rehearse", lambda *args: False)
+    monkeypatch.setattr(_quasi_newton, "prepare", lambda *args: False)
     cold = GDClassifier().fit(storage(X), y)
     assert_allclose(model.loss_curve_, cold.loss_curve_, rtol=1e-12)
+
+
+# ------------------------------------------------------------- the stochastic passes
+
+
+def documents(n_classes=2, n=1200, d=400, seed=0):
+    """Rows of unit length with ten of many features, and their classes."""
+    rng = np.random.default_rng(seed)
+    columns = np.argsort(rng.random((n, d)) * np.arange(1, d + 1) ** 0.7)[:, :10]
+    rows = np.repeat(np.arange(n), 10)
+    X = sp.csr_array((rng.random(10 * n) + 0.5, (rows, columns.ravel())), (n, d))
+    X = sp.csr_array(X / np.sqrt((X * X).sum(axis=1))[:, None])
+    z = X @ (4.0 * rng.normal(size=(d, n_classes)))
+    return X, np.argmax(z + rng.gumbel(size=z.shape), axis=1)
+
+
+def run_data(X, y, weight=None, n_classes=2):
+    """`Data` of a logistic model, and the `State` of a batch run about to start."""
+    K = 1 if n_classes == 2 else n_classes
+    target = 2.0 * y - 1.0 if K == 1 else np.asarray(y, dtype=float)
+    data = Data(
+        X, np.ascontiguousarray(target), weight, np.arange(X.shape[0], dtype=np.intp),
+        LOSSES["log_loss"](), K, True, None,
+    )  # fmt: skip
+    coef = np.zeros((X.shape[1] + 1, K))
+    coef[-1] = null = data.null_model()
+    plan = Plan(LBFGS(), "full", None, True)
+    state = State(coef, plan, (), np.random.RandomState(0))
+    state.basis = Statistics.of(data, null)
+    return data, state
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_stochastic_passes_are_plain_sgd(penalty, n_classes, weighted):
+    X, y = documents(n_classes, d=60)
+    n = len(y)
+    weight = None
+    if weighted:
+        weight = np.random.default_rng(1).random(n) * 2.0
+        weight *= n / weight.sum()
+    data, state = run_data(X, y, weight, n_classes)
+    start = state.coef[-1].copy()
+    l1, l2 = reference.penalty_strengths(penalty, 1e-2, 0.3)
+    assert _batch.stochastic_passes(data, state, l1, l2)
+    passes, pace = (2, 1.0) if n_classes == 2 else (3, 2.0)
+    # From pace / L on, L = h (1 + mean of |x|^2), h the null model's curvature.
+    dense, rng = X.toarray(), np.random.RandomState(0)
+    s = np.ones(n) if weight is None else weight
+    z_unit, loss_unit = data.units(start)
+    L = (loss_unit / z_unit**2).max() * (1.0 + s @ (dense**2).sum(axis=1) / n)
+    coef, intercept = reference.descend(
+        dense, y, loss="log_loss", penalty=penalty, alpha=1e-2, l1_ratio=0.3,
+        eta=lambda t: pace * (1.0 - (t - 1) / (passes * n)) / L, sample_weight=weight,
+        n_epochs=passes, orders=[rng.permutation(n) for _ in range(passes)],
+        coef_init=np.zeros(60 * len(start)), intercept_init=start,
+    )  # fmt: skip
+    assert_allclose(state.coef[:-1].T, coef, rtol=1e-9, atol=1e-12)
+    assert_allclose(state.coef[-1], intercept, rtol=1e-9)
+    if penalty == "l1":
+        assert (coef == 0.0).any()
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "newton", "fista"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_stochastic_passes_first(optimizer, n_classes):
+    X, y = documents(n_classes)
+    settings = {"optimizer": optimizer, "alpha": 1e-3}
+    exact = GDClassifier(tol=1e-10, **settings).fit(X, y)
+    first = GDClassifier(tol=None, max_iter=1, **settings).fit(X, y)
+    # A dense X has no such passes.
+    cold = GDClassifier(tol=None, max_iter=1, **settings).fit(X.toarray(), y)
+    best = objective(exact, X, y)
+    left = objective(first, X, y) - best
+    assert left < 0.5 * (objective(cold, X, y) - best)
+    # The order of the rows is no matter of random_state.
+    again = GDClassifier(tol=None, max_iter=1, random_state=7, **settings).fit(X, y)
+    assert_array_equal(first.coef_, again.coef_)
+
+
+def test_stochastic_passes_that_lead_astray(monkeypatch):
+    # One row a thousand times as long as the others throws the passes far out.
+    X, y = documents()
+    X = sp.csr_array(sp.diags_array(np.where(np.arange(1200) == 5, 1e3, 1.0)) @ X)
+    model = GDClassifier(optimizer="lbfgs").fit(X, y)
+    assert model.stop_reason_ == "converged"
+    monkeypatch.setattr(_quasi_newton, "prepare", lambda *args: False)
+    cold = GDClassifier(optimizer="lbfgs").fit(X, y)
+    assert objective(model, X, y) <= objective(cold, X, y) + 1e-4
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "fista"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_zeros_are_exact(optimizer, n_classes):
+    # The default tolerance finds (almost) the zeros of the optimum, and no 1e-17.
+    X, y = documents(n_classes, d=200)
+    settings = {"penalty": "elasticnet", "alpha": 3e-3, "l1_ratio": 0.5}
+    model = GDClassifier(optimizer=optimizer, **settings).fit(X, y)
+    exact = linear_model.LogisticRegression(
+        C=1.0 / (3e-3 * len(y)), penalty="elasticnet", l1_ratio=0.5, solver="saga",
+        tol=1e-6, max_iter=5000, random_state=0,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        exact.fit(X.toarray(), y)
+    count, best = np.count_nonzero(model.coef_), np.count_nonzero(exact.coef_)
+    assert 0.2 * exact.coef_.size < best < 0.8 * exact.coef_.size
+    assert abs(count - best) <= 0.1 * best
+
+
+def test_a_warm_start_makes_no_stochastic_passes():
+    X, y = documents()
+    model = GDClassifier(optimizer="lbfgs", warm_start=True).fit(X, y)
+    seen = model.t_
+    model.fit(X, y)
+    assert model.t_ < seen and model.n_iter_ <= 2
+
+
+def test_the_end_is_certified_with_few_products(monkeypatch):
+    # Where little is left, conjugate gradients need not tell how little exactly.
+    X, y = datasets.load_digits(return_X_y=True)
+    exact = GDClassifier(tol=1e-8).fit(X, y)
+    model = GDClassifier(optimizer="lbfgs").fit(X, y)
+    null = np.log(10.0)  # almost: the classes have about as many rows each
+    best = exact.loss_curve_[-1]
+    gap = (model.loss_curve_[-1] - best) / (null - best)
+    assert 0.3 * gap < model.optimality_gap_ < 3.0 * gap
+    monkeypatch.setattr(_quasi_newton, "CLEARLY", 0.0)
+    surer = GDClassifier(optimizer="lbfgs").fit(X, y)
+    assert model.t_ < 0.9 * surer.t_
 
 
 def test_a_class_with_few_rows(monkeypatch):

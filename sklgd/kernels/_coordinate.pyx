@@ -54,7 +54,8 @@ def l1_step(double[:, ::1] B, const double[::1] g, const double[::1] u,
                 moved[j] = step
                 if step == 0.0:
                     continue
-                p[j] += step
+                # Not p += step: where new is 0 the step has to lead to 0, not to 1e-17.
+                p[j] = new - u[j]
                 for i in range(n):
                     Bp[i] += step * B[j, i]
                 gain = 0.5 * b * step * step
