@@ -4,6 +4,7 @@ import doctest
 import importlib.metadata
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import SCHEDULES
 
+PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
 PUBLIC = [
     sklgd.GDClassifier,
     sklgd.GDRegressor,
@@ -71,3 +73,10 @@ def test_registered_is_public(module, registry):
 
 def test_version():
     assert sklgd.__version__ == importlib.metadata.version("sklgd")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_pages_run(page):
+    text = re.sub("^```.*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    assert doctest.DocTestRunner().run(test).failed == 0
