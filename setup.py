@@ -136,7 +136,8 @@ class BuildKernels(build_ext):
         by_name = {ext.name: ext for ext in translated}
         for ext in self.extensions:
             ext.sources = by_name[ext.name].sources
-            ext.depends = [*by_name[ext.name].depends, str(STAMP)]
+            headers = [str(path) for path in Path("sklgd/kernels").glob("*.h")]
+            ext.depends = [*by_name[ext.name].depends, *headers, str(STAMP)]
 
     def openmp_flags(self, msvc):
         """Return the flags with which a small OpenMP program compiles and links."""

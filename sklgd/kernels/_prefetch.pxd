@@ -1,13 +1,6 @@
 """Asking for memory before it is needed."""
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define sklgd_prefetch(address) __builtin_prefetch(address)
-    #else
-    #define sklgd_prefetch(address) ((void) (address))
-    #endif
-    """
+cdef extern from "isa.h":
     void sklgd_prefetch(const void* address) noexcept nogil
 
 cdef enum:

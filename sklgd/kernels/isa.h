@@ -1,0 +1,56 @@
+/* Instruction sets: which ones the kernels are compiled for, and which one is used.
+
+   A family of kernels is one header without an include guard whose functions are written
+   as `static TARGET ... NAME(f)(...)`. It is included once with NAME(f) = f_base and, if
+   SKLGD_AVX2, once more with NAME(f) = f_avx2, compiled for AVX2 whatever the flags of
+   the build are. The functions of one family call each other directly; from outside they
+   are called through a table that is chosen once, when the module is imported.
+
+   The kernels keep a fixed number of partial sums and add them up in a fixed order, and
+   nothing is contracted to fused multiply-adds. So all instruction sets give the same bits.
+
+   Function attributes and not ifuncs (target_clones): musl has no ifuncs, and clang and
+   the linkers of macOS and Windows handle them differently. Compilers without these
+   attributes (MSVC) and other processors (aarch64, whose base includes NEON) have the
+   plain functions only. */
+
+#ifndef SKLGD_ISA_H
+#define SKLGD_ISA_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define SKLGD_AVX2 1
+#define SKLGD_TARGET_AVX2 __attribute__((target("avx2")))
+#else
+#define SKLGD_AVX2 0
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define SKLGD_RESTRICT __restrict
+#define SKLGD_INLINE __forceinline
+#else
+#define SKLGD_RESTRICT restrict
+#define SKLGD_INLINE inline __attribute__((always_inline))
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define sklgd_prefetch(address) __builtin_prefetch(address)
+#else
+#define sklgd_prefetch(address) ((void) (address))
+#endif
+
+/* True if the CPU has AVX2 and the environment does not say SKLGD_ISA=base. */
+static inline int sklgd_use_avx2(void) {
+#if SKLGD_AVX2
+    const char *wanted = getenv("SKLGD_ISA");
+    if (wanted != NULL && strcmp(wanted, "base") == 0) return 0;
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") != 0;
+#else
+    return 0;
+#endif
+}
+
+#endif
