@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import reference
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp, softmax
 from sklearn import metrics
 
@@ -121,6 +121,16 @@ def test_equals_the_oracle(name, params, n_outputs):
     assert_allclose(total, value.sum(), rtol=1e-13)
     assert_allclose(dz, gradient, rtol=1e-12, atol=1e-14)
     assert_allclose(row_values(loss, y, z), value, rtol=1e-12, atol=1e-14)
+
+
+@variants
+def test_slope_of_one_prediction_has_the_bits_of_a_batch(name, params):
+    y, z = draw(name, 1, n=200)
+    z[:8, 0] = [0.0, -0.0, 1e-300, 40.0, -40.0, 800.0, -800.0, np.nan]
+    y[8:12] = z[8:12] if LOSSES[name].task == "regression" else y[8:12]
+    loss = LOSSES[name](**params)
+    batch = loss.evaluate(y, z)[1]
+    assert_array_equal(loss.slopes(y.ravel(), z.ravel()), batch.ravel())
 
 
 @variants

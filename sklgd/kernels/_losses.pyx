@@ -159,6 +159,13 @@ cdef class Loss:
         """
         return 0.0
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        """dl/dz of one raw prediction, unweighted: `evaluate_batch` for one row.
+
+        The same bits. One output; y is -1/+1 for classification.
+        """
+        return 0.0
+
     def evaluate(self, y, z, sample_weight=None):
         """Sum of weighted losses and the gradient with respect to z.
 
@@ -187,6 +194,11 @@ cdef class Loss:
         total = self.evaluate_batch(
             &y_view[0], &z_view[0, 0], &s_view[0], &g_view[0, 0], m, K, True)
         return total, g.reshape(np.shape(z))
+
+    def slopes(self, const double[::1] y, const double[::1] z):
+        """dl/dz of single predictions, one call of `slope_at` each (one output)."""
+        cdef Py_ssize_t i
+        return np.array([self.slope_at(y[i], z[i]) for i in range(z.shape[0])])
 
     def curvature(self, y, z, sample_weight=None):
         """Weighted second derivatives with respect to z, output by output.
@@ -423,6 +435,9 @@ cdef class SquaredError(Loss):
         c[0] = (z0 - y) / (1.0 + q)
         return (z0 + q * y) / (1.0 + q)
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -503,6 +518,9 @@ cdef class Huber(Loss):
             return z0 - q * c[0]
         c[0] = r / (1.0 + q)
         return (z0 + q * y) / (1.0 + q)
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -585,6 +603,9 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
         c[0] = 0.0
         return z0
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -655,6 +676,9 @@ cdef class SquaredEpsilonInsensitive(Loss):
         c[0] = 2.0 * (z0 - edge) / (1.0 + 2.0 * q)
         return (z0 + 2.0 * q * edge) / (1.0 + 2.0 * q)
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -709,6 +733,9 @@ cdef class AbsoluteError(PiecewiseLinear):
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
         return kink_prox(z0, y, q, -1.0, 1.0, c)
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -783,6 +810,9 @@ cdef class Quantile(PiecewiseLinear):
             self, double y, double z0, double q, double* c) noexcept nogil:
         return kink_prox(z0, y, q, -self.quantile, 1.0 - self.quantile, c)
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -839,6 +869,9 @@ cdef class Poisson(Loss):
         cdef double mu = bounded_exp(z)
         c[0] = subgradient(mu - y, mu + y, z0, z, q)
         return z
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -900,6 +933,9 @@ cdef class Gamma(Loss):
         cdef double ratio = y * bounded_exp(-z)
         c[0] = subgradient(1.0 - ratio, 1.0 + ratio, z0, z, q)
         return z
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -1038,6 +1074,9 @@ cdef class Tweedie(Loss):
         c[0] = subgradient(self.slope(y, z), size, z0, z, q)
         return z
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -1110,6 +1149,9 @@ cdef class Hinge(PiecewiseLinear):
         c[0] = y * d
         return y * m
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -1168,6 +1210,9 @@ cdef class Perceptron(PiecewiseLinear):
         c[0] = y * d
         return y * m
 
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
+
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
@@ -1222,6 +1267,9 @@ cdef class SquaredHinge(Loss):
             return z0
         c[0] = -2.0 * y * r / (1.0 + 2.0 * q)
         return (z0 + 2.0 * q * y) / (1.0 + 2.0 * q)
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -1300,6 +1348,9 @@ cdef class ModifiedHuber(Loss):
             return (z0 + 2.0 * q * y) / (1.0 + 2.0 * q)
         c[0] = -4.0 * y
         return z0 + 4.0 * q * y
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -1396,6 +1447,9 @@ cdef class LogLoss(Loss):
                 break
         c[0] = -sign * p if not mirrored else -y * (1.0 - p)
         return sign * m
+
+    cdef double slope_at(self, double y, double z) noexcept nogil:
+        return self.slope(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
