@@ -2,16 +2,23 @@
 
 A loss sees one batch at a time: targets, raw predictions and weights in,
 gradient with respect to z out. Everything per element is inlined into one of
-three loops (pointwise regression, margins, softmax).
+four loops (pointwise regression, margins, losses of an exponential, softmax).
 
 Adding a loss is one class here with ``value`` and ``slope``, one line in a
 fused list and one in the registration at the end; parameter checks, tests and
-documentation read the registry `LOSSES`.
+documentation read the registry `LOSSES`. A loss of an exponential says what it
+is the exponential of, and its value and slope take that: so all exponentials of
+a batch are found together.
 """
 cimport cython
-from libc.math cimport exp, fabs, fmax, fmin, log, log1p, sqrt, INFINITY
+from libc.math cimport fabs, fmax, fmin, log, log1p, sqrt, INFINITY
 
 import numpy as np
+
+from sklgd.kernels._vector_math cimport (
+    VectorMath, sklgd_choose_vector_math, sklgd_exp as exp)
+
+cdef VectorMath vector_math = sklgd_choose_vector_math()
 
 LOSSES = {}
 """Loss name -> class."""
@@ -22,12 +29,20 @@ cdef double EXP_MAX = 700.0
 
 cdef double LOG2 = 0.6931471805599453
 
+# Elements whose exponentials are found together.
+cdef enum:
+    CHUNK = 64
+
 # A bound on the iterations of a prox; few are needed, bisection takes most.
 cdef int PROX_STEPS = 100
 
 
+cdef inline double bounded(double x) noexcept nogil:
+    return x if not x > EXP_MAX else EXP_MAX
+
+
 cdef inline double bounded_exp(double x) noexcept nogil:
-    return exp(x if x < EXP_MAX else EXP_MAX)
+    return exp(bounded(x))
 
 
 # A kink of a piecewise linear loss, max(a x, b x) with slopes a <= 0 <= b, and how it
@@ -854,11 +869,16 @@ cdef class Poisson(Loss):
     name = "poisson"
     link = "log"
 
-    cdef inline double value(self, double y, double z) noexcept nogil:
-        return bounded_exp(z) - y * z
+    cdef inline double exponent(self, double y, double z) noexcept nogil:
+        return bounded(z)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
-        return bounded_exp(z) - y
+    cdef inline double value(
+            self, double y, double z, double mu, double _) noexcept nogil:
+        return mu - y * z
+
+    cdef inline double slope(
+            self, double y, double z, double mu, double _) noexcept nogil:
+        return mu - y
 
     cdef inline double second(self, double y, double z) noexcept nogil:
         return bounded_exp(z)
@@ -871,12 +891,12 @@ cdef class Poisson(Loss):
         return z
 
     cdef double slope_at(self, double y, double z) noexcept nogil:
-        return self.slope(y, z)
+        return slope_of(self, y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-        return pointwise(self, y, z, s, g, m, K, want_value)
+        return exponential(self, y, z, s, g, m, K, want_value)
 
     cdef void curvature_batch(
             self, const double* y, const double* z, const double* s, double* h,
@@ -917,11 +937,16 @@ cdef class Gamma(Loss):
     name = "gamma"
     link = "log"
 
-    cdef inline double value(self, double y, double z) noexcept nogil:
-        return z + y * bounded_exp(-z)
+    cdef inline double exponent(self, double y, double z) noexcept nogil:
+        return bounded(-z)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
-        return 1.0 - y * bounded_exp(-z)
+    cdef inline double value(
+            self, double y, double z, double e, double _) noexcept nogil:
+        return z + y * e
+
+    cdef inline double slope(
+            self, double y, double z, double e, double _) noexcept nogil:
+        return 1.0 - y * e
 
     cdef inline double second(self, double y, double z) noexcept nogil:
         return y * bounded_exp(-z)
@@ -935,12 +960,12 @@ cdef class Gamma(Loss):
         return z
 
     cdef double slope_at(self, double y, double z) noexcept nogil:
-        return self.slope(y, z)
+        return slope_of(self, y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-        return pointwise(self, y, z, s, g, m, K, want_value)
+        return exponential(self, y, z, s, g, m, K, want_value)
 
     cdef void curvature_batch(
             self, const double* y, const double* z, const double* s, double* h,
@@ -990,27 +1015,35 @@ cdef class Tweedie(Loss):
     def __init__(self, double power=1.5):
         self.power = power
 
-    cdef inline double value(self, double y, double z) noexcept nogil:
+    # Two exponentials: f of (1 - p) z, and e of (2 - p) z where both terms are
+    # bounded below, else of z: terms of different signs share one factor, so that
+    # bounding the exponentials cannot change which of them is larger.
+
+    cdef inline double exponent(self, double y, double z) noexcept nogil:
+        cdef double p = self.power
+        return bounded((2.0 - p) * z if 1.0 <= p <= 2.0 else z)
+
+    cdef inline double other_exponent(self, double y, double z) noexcept nogil:
+        return bounded((1.0 - self.power) * z)
+
+    cdef inline double value(
+            self, double y, double z, double e, double f) noexcept nogil:
         cdef double p = self.power
         if p == 0.0:
-            return 0.5 * (y - bounded_exp(z)) * (y - bounded_exp(z))
+            return 0.5 * (y - e) * (y - e)
         if p == 1.0:
-            return bounded_exp(z) - y * z
+            return e - y * z
         if p == 2.0:
-            return z + y * bounded_exp(-z)
+            return z + y * f
         if p < 2.0:
-            return (bounded_exp((2.0 - p) * z) / (2.0 - p)
-                    + y * bounded_exp((1.0 - p) * z) / (p - 1.0))
-        # Terms of different signs share one factor, so that bounding the
-        # exponentials cannot change which of them is larger.
-        return bounded_exp((1.0 - p) * z) * (
-            y / (p - 1.0) - bounded_exp(z) / (p - 2.0))
+            return e / (2.0 - p) + y * f / (p - 1.0)
+        return f * (y / (p - 1.0) - e / (p - 2.0))
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
-        cdef double p = self.power
-        if 1.0 <= p <= 2.0:
-            return bounded_exp((2.0 - p) * z) - y * bounded_exp((1.0 - p) * z)
-        return bounded_exp((1.0 - p) * z) * (bounded_exp(z) - y)
+    cdef inline double slope(
+            self, double y, double z, double e, double f) noexcept nogil:
+        if 1.0 <= self.power <= 2.0:
+            return e - y * f
+        return f * (e - y)
 
     cdef inline double second(self, double y, double z) noexcept nogil:
         cdef double p = self.power
@@ -1053,7 +1086,7 @@ cdef class Tweedie(Loss):
         for _ in range(PROX_STEPS):
             size = (bounded_exp((2.0 - p) * z)
                     + fabs(y) * bounded_exp((1.0 - p) * z))
-            f = z - z0 + q * self.slope(y, z)
+            f = z - z0 + q * slope_of(self, y, z)
             if f > 0.0:
                 high = z
             else:
@@ -1071,16 +1104,16 @@ cdef class Tweedie(Loss):
             z += step
             if step == 0.0:
                 break
-        c[0] = subgradient(self.slope(y, z), size, z0, z, q)
+        c[0] = subgradient(slope_of(self, y, z), size, z0, z, q)
         return z
 
     cdef double slope_at(self, double y, double z) noexcept nogil:
-        return self.slope(y, z)
+        return slope_of(self, y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-        return pointwise(self, y, z, s, g, m, K, want_value)
+        return exponential(self, y, z, s, g, m, K, want_value)
 
     cdef void curvature_batch(
             self, const double* y, const double* z, const double* s, double* h,
@@ -1399,14 +1432,17 @@ cdef class LogLoss(Loss):
     task = "classification"
     has_proba = True
 
-    cdef inline double value(self, double y, double z) noexcept nogil:
-        # One exponential for value and slope, and no branch around it.
-        cdef double r = y * z, e = exp(-fabs(r))
-        return log1p(e) + (0.0 if r > 0.0 else -r)
+    cdef inline double exponent(self, double y, double z) noexcept nogil:
+        return -fabs(y * z)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
-        cdef double r = y * z, e = exp(-fabs(r))
-        return -y * ((e if r > 0.0 else 1.0) / (1.0 + e))
+    cdef inline double value(
+            self, double y, double z, double e, double log1p_e) noexcept nogil:
+        cdef double r = y * z
+        return log1p_e + (0.0 if r > 0.0 else -r)
+
+    cdef inline double slope(
+            self, double y, double z, double e, double _) noexcept nogil:
+        return -y * ((e if y * z > 0.0 else 1.0) / (1.0 + e))
 
     cdef inline double second(self, double y, double z) noexcept nogil:
         cdef double e = exp(-fabs(z))
@@ -1449,20 +1485,20 @@ cdef class LogLoss(Loss):
         return sign * m
 
     cdef double slope_at(self, double y, double z) noexcept nogil:
-        return self.slope(y, z)
+        return slope_of(self, y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
             Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
         if K == 1:
-            return margins(self, y, z, s, g, m, K, want_value)
+            return exponential(self, y, z, s, g, m, 1, want_value)
         return softmax(y, z, s, g, m, K, want_value)
 
     cdef void curvature_batch(
             self, const double* y, const double* z, const double* s, double* h,
             Py_ssize_t m, Py_ssize_t K) noexcept nogil:
         if K == 1:
-            curvature_margins(self, y, z, s, h, m, K)
+            curvature_pointwise(self, y, z, s, h, m, 1)
         else:
             curvature_softmax(z, s, h, m, K)
 
@@ -1470,7 +1506,7 @@ cdef class LogLoss(Loss):
             self, const double* y, const double* z0, double q, double* z,
             double* c, Py_ssize_t K) noexcept nogil:
         if K == 1:
-            prox_margins(self, y, z0, q, z, c, K)
+            prox_pointwise(self, y, z0, q, z, c, 1)
         else:
             prox_softmax(y, z0, q, z, c, K)
 
@@ -1498,15 +1534,31 @@ ctypedef fused Pointwise:
     SquaredEpsilonInsensitive
     AbsoluteError
     Quantile
-    Poisson
-    Gamma
-    Tweedie
 
 ctypedef fused Margin:
     Hinge
     Perceptron
     SquaredHinge
     ModifiedHuber
+
+# The log loss with one output: with several it is the softmax.
+ctypedef fused Exponential:
+    Poisson
+    Gamma
+    Tweedie
+    LogLoss
+
+# y is the sign of the class, or the target, of each output.
+ctypedef fused Paired:
+    SquaredError
+    Huber
+    EpsilonInsensitive
+    SquaredEpsilonInsensitive
+    AbsoluteError
+    Quantile
+    Poisson
+    Gamma
+    Tweedie
     LogLoss
 
 
@@ -1547,41 +1599,110 @@ cdef inline double margins(
     return total
 
 
+cdef inline double slope_of(Exponential loss, double y, double z) noexcept nogil:
+    cdef double e = exp(loss.exponent(y, z)), f = 0.0
+    if Exponential is Tweedie:
+        f = exp(loss.other_exponent(y, z))
+    return loss.slope(y, z, e, f)
+
+
+cdef inline double exponential(
+        Exponential loss, const double* y, const double* z, const double* s,
+        double* g, Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
+    cdef double[CHUNK] e, f
+    cdef Py_ssize_t i, j, start = 0, part
+    cdef double c, total = 0.0
+    while start < m * K:
+        part = min(<Py_ssize_t> CHUNK, m * K - start)
+        for i in range(part):
+            e[i] = loss.exponent(y[start + i], z[start + i])
+        vector_math.exp(e, part)
+        if Exponential is Tweedie:
+            for i in range(part):
+                f[i] = loss.other_exponent(y[start + i], z[start + i])
+            vector_math.exp(f, part)
+        elif Exponential is LogLoss:
+            if want_value:
+                for i in range(part):
+                    f[i] = e[i]
+                vector_math.log1p(f, part)
+        for i in range(part):
+            j = start + i
+            g[j] = loss.slope(y[j], z[j], e[i], f[i])
+        if want_value:
+            for i in range(part):
+                j = start + i
+                e[i] = loss.value(y[j], z[j], e[i], f[i])
+        if s != NULL:
+            for i in range(part):
+                c = s[(start + i) // K]
+                # Whatever it would be multiplied by, NaN included.
+                g[start + i] = 0.0 if c == 0.0 else c * g[start + i]
+                e[i] = 0.0 if c == 0.0 else c * e[i]
+        if want_value:
+            for i in range(part):
+                total += e[i]
+        start += part
+    return total
+
+
 cdef inline double softmax(
         const double* y, const double* z, const double* s, double* g,
         Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-    cdef Py_ssize_t i, k, code
-    cdef double c, top, total = 0.0, norm
+    # As many rows as make a chunk of exponentials; the sums of a row run over its
+    # classes in their order, so that it does not matter what rows it is among.
+    cdef double[CHUNK] top, norm
+    cdef Py_ssize_t i, k, code, start = 0, part
+    cdef Py_ssize_t rows = max(1, min(<Py_ssize_t> CHUNK, 4 * CHUNK // K))
+    cdef double c, total = 0.0
     cdef const double* zi
     cdef double* gi
-    for i in range(m):
-        c = 1.0 if s == NULL else s[i]
-        zi = z + i * K
-        gi = g + i * K
-        if c == 0.0:
+    while start < m:
+        part = min(rows, m - start)
+        for i in range(part):
+            zi = z + (start + i) * K
+            gi = g + (start + i) * K
+            c = -INFINITY
             for k in range(K):
-                gi[k] = 0.0
-            continue
-        top = -INFINITY
-        for k in range(K):
-            # Written so that a NaN wins and stays visible.
-            if not zi[k] <= top:
-                top = zi[k]
-        norm = 0.0
-        for k in range(K):
-            gi[k] = exp(zi[k] - top)
-            norm += gi[k]
-        code = <Py_ssize_t> y[i]
+                # Written so that a NaN wins and stays visible.
+                c = c if zi[k] <= c else zi[k]
+            top[i] = c
+            for k in range(K):
+                gi[k] = zi[k] - c
+        vector_math.exp(g + start * K, part * K)
+        for i in range(part):
+            gi = g + (start + i) * K
+            c = 0.0
+            for k in range(K):
+                c += gi[k]
+            norm[i] = c
+        for i in range(part):
+            gi = g + (start + i) * K
+            c = (1.0 if s == NULL else s[start + i])
+            code = <Py_ssize_t> y[start + i]
+            if c == 0.0:
+                for k in range(K):
+                    gi[k] = 0.0
+                continue
+            for k in range(K):
+                gi[k] *= c / norm[i]
+            gi[code] -= c
         if want_value:
-            total += c * (log(norm) + (top - zi[code]))
-        for k in range(K):
-            gi[k] *= c / norm
-        gi[code] -= c
+            for i in range(part):
+                # The largest term is 1.
+                norm[i] -= 1.0
+            vector_math.log1p(norm, part)
+            for i in range(part):
+                c = 1.0 if s == NULL else s[start + i]
+                if c != 0.0:
+                    code = <Py_ssize_t> y[start + i]
+                    total += c * (norm[i] + (top[i] - z[(start + i) * K + code]))
+        start += part
     return total
 
 
 cdef inline void curvature_pointwise(
-        Pointwise loss, const double* y, const double* z, const double* s,
+        Paired loss, const double* y, const double* z, const double* s,
         double* h, Py_ssize_t m, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t i, k, j
     cdef double c
@@ -1639,7 +1760,7 @@ cdef inline void curvature_softmax(
 
 
 cdef inline void prox_pointwise(
-        Pointwise loss, const double* y, const double* z0, double q, double* z,
+        Paired loss, const double* y, const double* z0, double q, double* z,
         double* c, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(K):
@@ -1647,7 +1768,7 @@ cdef inline void prox_pointwise(
             z[k] = loss.proximal(y[k], z0[k], q, c + k)
         else:
             z[k] = z0[k]
-            c[k] = loss.slope(y[k], z0[k])
+            c[k] = loss.slope_at(y[k], z0[k])
 
 
 cdef inline void prox_margins(
