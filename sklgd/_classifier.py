@@ -3,14 +3,18 @@
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 
 from ._base import BaseGD
 from ._regressor import _no_validation
-from ._validation import check_choice, check_parameters, check_weights
+from ._validation import (
+    check_choice,
+    check_labels,
+    check_parameters,
+    check_weights,
+    find_classes,
+)
 from .losses import LOSSES
 
 
@@ -278,10 +282,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         """
         check_parameters(self, "classification")
         X, y = self._validate(X, y)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        classes = find_classes(y)
         sample_weight = check_weights(sample_weight, X.shape[0])
-        classes, codes = self._classes_with_weight(y, sample_weight)
+        codes = self._codes_with_weight(y, classes, sample_weight)
         if self.warm_start and hasattr(self, "coef_") and coef_init is None:
             if len(classes) != len(self.classes_) or (classes != self.classes_).any():
                 raise ValueError(
@@ -332,8 +335,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 "them as a dict."
             )
         X, y = self._validate(X, y, reset=first)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        check_labels(y, len(getattr(self, "classes_", y)))
         self._check_classes(classes, first)
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         unknown = self.classes_[codes] != y
@@ -424,10 +426,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
         return self.classes_[codes.astype(np.intp)]
 
-    def _classes_with_weight(self, y, sample_weight):
-        """Classes and codes; a class that only has rows of weight zero is an error."""
-        # (Without `return_inverse`, which sorts all of y.)
-        classes = np.unique(y)
+    def _codes_with_weight(self, y, classes, sample_weight):
+        """Class codes; a class that only has rows of weight zero is an error."""
         codes = np.searchsorted(classes, y)
         counted = codes if sample_weight is None else codes[sample_weight > 0.0]
         if np.count_nonzero(np.bincount(counted)) < 2:
@@ -435,7 +435,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 "GDClassifier needs samples of at least 2 classes, but the data "
                 f"contains only one class: {classes[counted[0]]!r}."
             )
-        return classes, codes
+        return codes
 
     def _weigh_classes(self, y, codes, sample_weight):
         """Sample weight times class weight, or None."""
@@ -485,7 +485,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(X_val, y_val, reset=False)
-        y_val = column_or_1d(y_val, warn=True)
         if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
             raise ValueError(
                 f"y_val holds labels like {y_val[0]!r}, but y has {self.classes_}: "
