@@ -12,6 +12,8 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, as_schedule
 
+# Labels of which a sorted copy is made.
+MANY_LABELS = 65536
 PENALTIES = ("l2", "l1", "elasticnet", None)
 
 
@@ -261,6 +263,10 @@ def _has_finite_sum(values):
 
 def find_classes(y):
     """The labels in y, sorted, after `check_labels`."""
+    if len(y) > MANY_LABELS and y.dtype.kind != "O":
+        # In parts, since labels are sorted in copies.
+        parts = np.array_split(y, -(-len(y) // MANY_LABELS))
+        return np.unique(np.concatenate([find_classes(part) for part in parts]))
     if y.dtype.kind not in "biu":
         check_labels(y)
         return np.unique(y)
@@ -298,9 +304,7 @@ def canonical(X):
         X = X.copy()
         X.sum_duplicates()
     if not X.data.flags.c_contiguous:
-        X = type(X)(
-            (np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape
-        )
+        X = type(X)((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
     return X
 
 
