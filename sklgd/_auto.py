@@ -22,7 +22,7 @@ from ._batch import has_l1
 from ._curvature import MAX_FACTOR, coupled
 from ._validation import step_is_explicit
 from .kernels._gram import column_statistics as kernel_statistics
-from .kernels._gram import weighted_gram
+from .kernels._gram import count_entries, weighted_gram
 from .kernels._openmp import effective_threads
 from .kernels._problem import Problem
 from .kernels._rows import Rows
@@ -31,6 +31,8 @@ from .schedules import as_schedule
 
 # Rows that are looked at together: temporary arrays stay in the cache.
 BLOCK = 2048
+# Rows or entries of which arrays are made, where one of all would take too much memory.
+CHUNK = 65536
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
 # Multiplications spent on second moments (some tenths of a second).
@@ -66,8 +68,8 @@ class Data:
         As `Loss.evaluate` wants it.
     weights : float64 array of shape (n_samples,) or None
         In units of their mean; None means ones.
-    rows : intp array
-        The rows to learn from, ascending.
+    rows : intp array or None
+        The rows to learn from, ascending; None means all.
     loss : Loss
     n_outputs : int
     fit_intercept : bool
@@ -79,7 +81,7 @@ class Data:
     X: object
     target: np.ndarray
     weights: np.ndarray | None
-    rows: np.ndarray
+    rows: np.ndarray | None
     loss: object
     n_outputs: int
     fit_intercept: bool
@@ -89,12 +91,26 @@ class Data:
     @property
     def everything(self):
         """True if all rows are learnt from."""
-        return len(self.rows) == self.X.shape[0]
+        return self.rows is None or len(self.rows) == self.X.shape[0]
+
+    @property
+    def n_rows(self):
+        """Number of rows to learn from."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    def spaced(self, step):
+        """Numbers of every ``step``-th row."""
+        if self.rows is None:
+            return np.arange(0, self.X.shape[0], step, dtype=np.intp)
+        return np.ascontiguousarray(self.rows[::step])
 
     @property
     def share(self):
         """Mean weight of the rows."""
-        return 1.0 if self.weights is None else float(self.weights[self.rows].mean())
+        if self.weights is None:
+            return 1.0
+        weights = self.weights if self.everything else self.weights[self.rows]
+        return float(weights.mean())
 
     def targets(self):
         """Targets and weights of the rows."""
@@ -224,9 +240,16 @@ def batches(n_samples, batch_size):
 
 
 def row_blocks(X, rows):
-    """Pairs (rows of a block, block of X in float64), without a copy of X."""
-    for start in range(0, len(rows), BLOCK):
-        part = rows[start : start + BLOCK]
+    """Pairs (rows of a block, block of X in float64), without a copy of X.
+
+    ``rows`` are the numbers of the rows, ascending; None means all.
+    """
+    n = X.shape[0] if rows is None else len(rows)
+    for start in range(0, n, BLOCK):
+        if rows is None:
+            part = np.arange(start, min(start + BLOCK, n))
+        else:
+            part = rows[start : start + BLOCK]
         contiguous = part[-1] - part[0] + 1 == len(part)
         block = X[part[0] : part[-1] + 1] if contiguous else X[part]
         yield part, block.astype(np.float64, copy=False)
@@ -247,15 +270,18 @@ def column_statistics(data):
     return kernel_statistics(Rows(data.X), data.weights, subset, n_threads)[1:]
 
 
+def column_counts(data):
+    """Stored entries of each column of sparse X, over the rows to learn from."""
+    return count_entries(Rows(data.X), None if data.everything else data.rows)
+
+
 def largest_eigenvalue(data, centre, scale):
     """Largest eigenvalue of the weighted second moments of (X - centre) scale.
 
     Power iteration from a fixed start, on all rows or on EIGEN_ROWS of them; never
     below 1, the eigenvalue of the intercept.
     """
-    rows = data.rows
-    if len(rows) > EIGEN_ROWS:
-        rows = rows[:: -(-len(rows) // EIGEN_ROWS)]
+    rows = data.spaced(-(-data.n_rows // EIGEN_ROWS))
     total = len(rows) if data.weights is None else data.weights[rows].sum()
     v = np.random.RandomState(0).standard_normal(data.X.shape[1]) * (scale > 0.0)
     largest = 1.0
@@ -371,7 +397,7 @@ class Statistics:
     @classmethod
     def of(cls, data, null):
         """Statistics of the rows of ``data``; ``null`` is its constant model."""
-        weight = len(data.rows) * data.share
+        weight = data.n_rows * data.share
         units = data.units(null)
         return cls(weight, *column_statistics(data), *units)
 
@@ -484,7 +510,7 @@ def renew_rotation(plan, est, data, statistics, l2, coef, damping):
     if coupled(data.loss, data.n_outputs):
         # diag(p) - pp' <= 2 diag(p (1 - p)): softmax without its off-diagonal blocks.
         largest *= 2.0 - damping
-    curvature = interpolate(len(data.rows), plan.batch_size, largest, 1.0 + share)
+    curvature = interpolate(data.n_rows, plan.batch_size, largest, 1.0 + share)
     set_pace(plan, est, data, curvature)
 
 
@@ -501,7 +527,7 @@ def _worth_rotating(est, data, plan):
     if not plan.adaptive or est.penalty not in ("l2", None) or not data.loss.smooth:
         return False
     n_features = data.X.shape[1]
-    rows = batches(len(data.rows), plan.batch_size)[0]
+    rows = batches(data.n_rows, plan.batch_size)[0]
     return n_features <= min(ROTATED, max(100, 8 * rows))
 
 
@@ -514,9 +540,9 @@ def moves_by_features(data, optimizer, batch_size, *case):
     if not sp.issparse(data.X):
         return False
     n_samples, n_features = data.X.shape
-    rows = batches(len(data.rows), batch_size)[0]
-    if rows == len(data.rows) or optimizer.lazy:
-        return rows < len(data.rows)
+    rows = batches(data.n_rows, batch_size)[0]
+    if rows == data.n_rows or optimizer.lazy:
+        return rows < data.n_rows
     touched = rows * data.X.nnz / n_samples
     return MARGIN * optimizer.price(*case) * touched < n_features
 
@@ -529,7 +555,7 @@ def bind(schedule, est, data, batch_size):
             1
         ].item()
 
-    total_steps = est.max_iter * batches(len(data.rows), batch_size)[1]
+    total_steps = est.max_iter * batches(data.n_rows, batch_size)[1]
     return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)
 
 
@@ -554,7 +580,7 @@ def make_metric(data, statistics, l2, batch_size, rotated, centred):
     if not rotated:
         return metric, batch_curvature(data, centre, var, widest, batch_size)
     share = rotate(metric, data, statistics, l2, np.zeros_like(scale), 1.0)
-    return metric, interpolate(len(data.rows), batch_size, 1.1, 1.0 + share)
+    return metric, interpolate(data.n_rows, batch_size, 1.1, 1.0 + share)
 
 
 def rotate(metric, data, statistics, l2, coef, damping):
@@ -601,32 +627,36 @@ def curvature_moments(data, metric, statistics, coef, damping):
     """
     size, K = coef.shape
     each = damping < 1.0 and K > 1 and K * size**3 < EACH
-    rows = data.rows
     limit = max(20 * size, 4096, GRAM_WORK // (size**2 * (K if each else 1)))
-    rows = rows[:: -(-len(rows) // limit)]
+    rows = data.spaced(-(-data.n_rows // limit))
     units = statistics.z_unit**2 / statistics.loss_unit
     base = metric.scale[:-1, 0] / statistics.z_unit[0]
-    h = np.zeros((data.X.shape[0], K if each else 1))
-    total = 0.0
-    for part, block in row_blocks(data.X, rows):
-        s = np.ones(len(part)) if data.weights is None else data.weights[part]
-        total += s.sum()
-        z = block @ coef[:-1] + coef[-1]
-        curvature = np.maximum(data.loss.curvature(data.target[part], z), 0.0) * units
-        curvature += damping * (1.0 - curvature)
-        if not each:
-            curvature = curvature.max(axis=1, keepdims=True)
-        h[part] = s[:, None] * curvature
-    out = np.zeros((h.shape[1], size, size))
-    for k, moments in enumerate(out):
-        A, v, height = weighted_gram(
-            Rows(data.X), h[:, k], rows, metric.centre, effective_threads(data.n_jobs)
-        )
-        moments[:-1, :-1] = A * base * base[:, None]
+    out = np.zeros((K if each else 1, size, size))
+    h, total, done = np.empty((min(CHUNK, len(rows)), len(out))), 0.0, 0
+    X, n_threads = Rows(data.X), effective_threads(data.n_jobs)
+    for start in range(0, len(rows), CHUNK):
+        some, done = rows[start : start + CHUNK], 0
+        for part, block in row_blocks(data.X, some):
+            s = np.ones(len(part)) if data.weights is None else data.weights[part]
+            total += s.sum()
+            z = block @ coef[:-1] + coef[-1]
+            curvature = data.loss.curvature(data.target[part], z)
+            curvature = np.maximum(curvature, 0.0) * units
+            curvature += damping * (1.0 - curvature)
+            if not each:
+                curvature = curvature.max(axis=1, keepdims=True)
+            h[done : done + len(part)] = s[:, None] * curvature
+            done += len(part)
+        for k, moments in enumerate(out):
+            A, v, height = weighted_gram(X, h[:done, k], some, metric.centre, n_threads)
+            moments[:-1, :-1] += A * base * base[:, None]
+            moments[-1, :-1] += v * base
+            moments[-1, -1] += height
+    for moments in out:
         if data.fit_intercept:
-            moments[-1, :-1] = moments[:-1, -1] = v * base
-            moments[-1, -1] = height
+            moments[:-1, -1] = moments[-1, :-1]
         else:
+            moments[-1, :-1] = 0.0
             moments[-1, -1] = total
     return out / total
 
@@ -640,7 +670,7 @@ def batch_curvature(data, centre, var, scale, batch_size):
     """
     largest = 1.1 * largest_eigenvalue(data, centre, scale)
     row = float(var @ scale**2) + 1.0
-    return interpolate(len(data.rows), batch_size, largest, row)
+    return interpolate(data.n_rows, batch_size, largest, row)
 
 
 def interpolate(n, batch_size, largest, row):

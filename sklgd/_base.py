@@ -2,6 +2,7 @@
 
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +19,13 @@ from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
 from ._stochastic import VarianceReduced
 from ._training import State, Training, one_blas_thread
-from ._validation import canonical, check_start
+from ._validation import (
+    canonical,
+    check_indices,
+    check_start,
+    has_nothing_to_check,
+    has_nothing_to_check_in_target,
+)
 from .losses import LOSSES
 
 # Optimizer.training -> the class that runs its epochs.
@@ -31,6 +38,27 @@ DRIVERS = {
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
 MAX_HALVINGS = 60
+
+
+def given_set(X, y, weights):
+    """A validation set: raw predictions as a function of coef, targets, weights."""
+
+    def predict(coef):
+        return safe_sparse_dot(X, coef[:-1]) + coef[-1]
+
+    return predict, y, weights
+
+
+def held_out_set(data, rows, y):
+    """The same of rows of ``data``, which are not copied; y as `score` takes it."""
+    problem = replace(data, rows=rows).problem()
+
+    def predict(coef):
+        z = np.empty((len(rows), data.n_outputs))
+        problem.margins(coef, z)
+        return z
+
+    return predict, y[rows], None if data.weights is None else data.weights[rows]
 
 
 class BaseGD(BaseEstimator):
@@ -49,19 +77,36 @@ class BaseGD(BaseEstimator):
 
     def _validate(self, X, y="no_validation", reset=True, **kwargs):
         """X (and y) as scikit-learn checks them, X as the kernels read it."""
-        checked = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            **kwargs,
-        )
-        if isinstance(y, str):
-            return canonical(checked)
+        X_only = isinstance(y, str)
+        several = kwargs.get("multi_output", False)
+        if (
+            has_nothing_to_check(X)
+            and (X_only or has_nothing_to_check_in_target(y, X.shape[0], several))
+            and self._expects(X, reset)
+        ):
+            if reset:
+                self.n_features_in_ = X.shape[1]
+            checked = X if X_only else (X, y)
+        else:
+            checked = validate_data(
+                self,
+                X,
+                y,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                order="C",
+                **kwargs,
+            )
+        if X_only:
+            return check_indices(checked)
         return canonical(checked[0]), checked[1]
+
+    def _expects(self, X, reset):
+        """True if an array of this shape is no surprise: no names, no other width."""
+        return not hasattr(self, "feature_names_in_") and (
+            reset or getattr(self, "n_features_in_", None) == X.shape[1]
+        )
 
     def _make_loss(self):
         cls = LOSSES[self.loss]
@@ -84,21 +129,19 @@ class BaseGD(BaseEstimator):
         return check_start(coef_init, intercept_init, n_features, n_outputs)
 
     @abstractmethod
-    def _split_target(self, y):
-        """Splitter and array for an internal validation split."""
+    def _hold_out(self, y):
+        """Numbers of the rows for training and of those for validation, ascending."""
 
     @abstractmethod
     def _score_raw(self, z, y, sample_weight):
         """The estimator's score of raw predictions z."""
 
     def _split(self, X, y, weights, validation):
-        """Training rows, and the validation set (X, y, weights) or None."""
+        """Training rows and rows held out, or None and None without a split."""
         n_samples = X.shape[0]
         if validation is not None or not self.early_stopping:
-            return np.arange(n_samples, dtype=np.intp), validation
-        splitter, labels = self._split_target(y)
-        rows, held_out = next(splitter.split(np.zeros((n_samples, 1)), labels))
-        rows, held_out = np.sort(rows).astype(np.intp), np.sort(held_out)
+            return None, None
+        rows, held_out = self._hold_out(y)
         if len(held_out) < self._min_validation_rows:
             raise ValueError(
                 f"validation_fraction={self.validation_fraction!r} of {n_samples} rows "
@@ -106,13 +149,12 @@ class BaseGD(BaseEstimator):
                 f"{self._min_validation_rows}. Use a larger fraction, pass X_val and "
                 "y_val, or early_stopping=False."
             )
-        held_weights = None if weights is None else weights[held_out]
-        if held_weights is not None and not held_weights.any():
+        if weights is not None and not weights[held_out].any():
             raise ValueError(
                 "sample_weight: all weights of the rows held out for validation are "
                 "zero. Use another random_state, or pass X_val and y_val."
             )
-        return rows, (X[held_out], y[held_out], held_weights)
+        return rows, held_out
 
     # ---------------------------------------------------------------------- fit
 
@@ -131,11 +173,15 @@ class BaseGD(BaseEstimator):
         start : float64 array of shape (n_features + 1, n_outputs) or None
         validation : (X_val, y_val, sample_weight_val) or None
         """
-        rows, validation = self._split(X, y, weights, validation)
+        rows, held_out = self._split(X, y, weights, validation)
         loss, (l1, l2) = self._make_loss(), self._penalty()
         data = Data(
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
         )
+        if held_out is not None:
+            validation = held_out_set(data, held_out, y)
+        elif validation is not None:
+            validation = given_set(*validation)
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
         rng = check_random_state(self.random_state)
         state = State(coef, make_plan(self, data), self._plan_key(), rng)
@@ -239,11 +285,8 @@ class BaseGD(BaseEstimator):
         """Score on the validation set, or None."""
         if validation is None:
             return None
-        X, y, weights = validation
-        coef = training.coef
-        return float(
-            self._score_raw(safe_sparse_dot(X, coef[:-1]) + coef[-1], y, weights)
-        )
+        predict, y, weights = validation
+        return float(self._score_raw(predict(training.coef), y, weights))
 
     def _first_intercept(self, null):
         """Intercept from which a step size found from the data sets out."""
@@ -269,9 +312,8 @@ class BaseGD(BaseEstimator):
     def _partial_fit(self, X, target, weights, n_outputs):
         """One epoch over a chunk, continuing from the state of the last call."""
         loss, (l1, l2) = self._make_loss(), self._penalty()
-        rows = np.arange(X.shape[0], dtype=np.intp)
         data = Data(
-            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
+            X, target, weights, None, loss, n_outputs, self.fit_intercept, self.n_jobs
         )
         state = getattr(self, "_state", None)
         first = state is None

@@ -363,7 +363,7 @@ def stochastic_passes(data, state, l1, l2):
     changed : bool
         True if the coefficients have changed and are finite.
     """
-    n, statistics = len(data.rows), state.basis
+    n, statistics = data.n_rows, state.basis
     cold = state.coef.copy()
     if (
         not sp.issparse(data.X)
@@ -386,7 +386,9 @@ def stochastic_passes(data, state, l1, l2):
     rng = np.random.RandomState(0)
     with np.errstate(all="ignore"):
         for steps in etas:
-            order = data.rows[rng.permutation(n)]
+            # A permutation of the rows, in place: theirs is a copy.
+            order = rng.permutation(n if data.rows is None else data.rows)
+            order = order.astype(np.intp, copy=False)
             # In parts: Ctrl-C is answered between calls.
             for first in range(0, n, CHUNK_ROWS):
                 part = steps[first : first + CHUNK_ROWS]

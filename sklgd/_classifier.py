@@ -1,17 +1,27 @@
 """`GDClassifier`: linear classification by gradient descent."""
 
+from math import ceil
+
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 
 from ._base import BaseGD
 from ._regressor import _no_validation
-from ._validation import check_choice, check_parameters, check_weights
+from ._validation import (
+    check_choice,
+    check_labels,
+    check_parameters,
+    check_weights,
+    find_classes,
+)
 from .losses import LOSSES
+
+# Rows whose labels are looked at together.
+BLOCK = 65536
 
 
 def _has_proba(est):
@@ -278,10 +288,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         """
         check_parameters(self, "classification")
         X, y = self._validate(X, y)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        classes = find_classes(y)
         sample_weight = check_weights(sample_weight, X.shape[0])
-        classes, codes = self._classes_with_weight(y, sample_weight)
+        codes = self._codes_with_weight(y, classes, sample_weight)
         if self.warm_start and hasattr(self, "coef_") and coef_init is None:
             if len(classes) != len(self.classes_) or (classes != self.classes_).any():
                 raise ValueError(
@@ -295,6 +304,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         validation = self._validation_set(X_val, y_val, sample_weight_val)
         weights = self._weigh_classes(y, codes, sample_weight)
         target = _target(codes, n_outputs)
+        del codes
         return self._fit(X, y, target, weights, n_outputs, start, validation)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -332,14 +342,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 "them as a dict."
             )
         X, y = self._validate(X, y, reset=first)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
+        check_labels(y, len(getattr(self, "classes_", y)))
         self._check_classes(classes, first)
-        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[codes] != y
-        if unknown.any():
+        codes = encode(y, self.classes_)
+        unknown = find_unknown(y, codes, self.classes_)
+        if unknown is not None:
             raise ValueError(
-                f"y has the label {y[unknown][0]!r}, which is not among the classes "
+                f"y has the label {unknown!r}, which is not among the classes "
                 f"{self.classes_} of the first call."
             )
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
@@ -424,18 +433,17 @@ class GDClassifier(ClassifierMixin, BaseGD):
         codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
         return self.classes_[codes.astype(np.intp)]
 
-    def _classes_with_weight(self, y, sample_weight):
-        """Classes and codes; a class that only has rows of weight zero is an error."""
-        # (Without `return_inverse`, which sorts all of y.)
-        classes = np.unique(y)
-        codes = np.searchsorted(classes, y)
-        counted = codes if sample_weight is None else codes[sample_weight > 0.0]
-        if np.count_nonzero(np.bincount(counted)) < 2:
+    def _codes_with_weight(self, y, classes, sample_weight):
+        """Class codes; a class that only has rows of weight zero is an error."""
+        codes = encode(y, classes)
+        counted = None if sample_weight is None else sample_weight > 0.0
+        counts = count_codes(codes, len(classes), counted)
+        if np.count_nonzero(counts) < 2:
             raise ValueError(
                 "GDClassifier needs samples of at least 2 classes, but the data "
-                f"contains only one class: {classes[counted[0]]!r}."
+                f"contains only one class: {classes[counts.argmax()]!r}."
             )
-        return classes, codes
+        return codes
 
     def _weigh_classes(self, y, codes, sample_weight):
         """Sample weight times class weight, or None."""
@@ -452,7 +460,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 )
         else:
             check_choice("class_weight", self.class_weight, ("balanced", None))
-            counts = np.bincount(codes, sample_weight, minlength=len(self.classes_))
+            counts = count_codes(codes, len(self.classes_), sample_weight)
             with np.errstate(divide="ignore"):
                 per_class = np.where(
                     counts > 0.0, counts.sum() / (len(counts) * counts), 0.0
@@ -485,7 +493,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(X_val, y_val, reset=False)
-        y_val = column_or_1d(y_val, warn=True)
         if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
             raise ValueError(
                 f"y_val holds labels like {y_val[0]!r}, but y has {self.classes_}: "
@@ -494,22 +501,96 @@ class GDClassifier(ClassifierMixin, BaseGD):
         weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
         return X_val, y_val, weights
 
-    def _split_target(self, y):
-        # Imported when needed: it doubles the package's import time.
-        from sklearn.model_selection import StratifiedShuffleSplit
-
-        splitter = StratifiedShuffleSplit(
-            test_size=self.validation_fraction, random_state=self.random_state
-        )
-        return splitter, y
+    def _hold_out(self, y):
+        codes = encode(y, self.classes_)
+        return stratified_split(codes, self.validation_fraction, self.random_state)
 
     def _score_raw(self, z, y, sample_weight):
-        from sklearn.metrics import accuracy_score
-
-        return accuracy_score(y, self._labels(z), sample_weight=sample_weight)
+        return np.average(self._labels(z) == y, weights=sample_weight)
 
 
 def _target(codes, n_outputs):
     """Class codes as the losses take them: -1/+1 for one output, else 0..K-1."""
-    codes = codes.astype(np.float64)
-    return 2.0 * codes - 1.0 if n_outputs == 1 else codes
+    target = codes.astype(np.float64)
+    if n_outputs == 1:
+        target *= 2.0
+        target -= 1.0
+    return target
+
+
+def encode(y, classes):
+    """Places of the labels y among the sorted ``classes``, in a small integer type."""
+    codes = np.empty(len(y), dtype=np.min_scalar_type(len(classes)))
+    for start in range(0, len(y), BLOCK):
+        block = slice(start, start + BLOCK)
+        codes[block] = np.searchsorted(classes, y[block])
+    return codes
+
+
+def find_unknown(y, codes, classes):
+    """The first label that is none of the classes, or None."""
+    for start in range(0, len(y), BLOCK):
+        labels = y[start : start + BLOCK]
+        places = np.minimum(codes[start : start + BLOCK], len(classes) - 1)
+        unknown = classes[places] != labels
+        if unknown.any():
+            return labels[unknown][0]
+    return None
+
+
+def count_codes(codes, n_classes, weights=None):
+    """Sum of the weights, of ones by default, of each class."""
+    counts = np.zeros(n_classes)
+    for start in range(0, len(codes), BLOCK):
+        block = slice(start, start + BLOCK)
+        some = None if weights is None else weights[block]
+        counts += np.bincount(codes[block], some, n_classes)
+    return counts
+
+
+def stratified_split(codes, fraction, random_state):
+    """Rows for training and for validation, with the same shares of the classes.
+
+    The rows that StratifiedShuffleSplit of scikit-learn chooses for this
+    ``random_state``, which for many rows takes ten times the memory of ``codes`` in
+    float64; ascending.
+    """
+    rng = check_random_state(random_state)
+    n, counts = len(codes), count_codes(codes, codes.max() + 1).astype(np.intp)
+    n_test = ceil(fraction * n)
+    n_train = n - n_test
+    if counts.min() < 2:
+        raise ValueError(
+            "early_stopping=True: a class has only 1 row, and there must be one for "
+            "training and one for validation. Pass X_val and y_val."
+        )
+    for name, size in (("training", n_train), ("validation", n_test)):
+        if size < len(counts):
+            raise ValueError(
+                f"validation_fraction={fraction!r} of {n} rows leaves {size} for "
+                f"{name}, but there are {len(counts)} classes. Use another fraction, "
+                "or pass X_val and y_val."
+            )
+    train = _proportional(counts, n_train, rng)
+    test = _proportional(counts - train, n_test, rng)
+    held_out = np.zeros(n, dtype=bool)
+    for k, (first, size) in enumerate(zip(train, test, strict=True)):
+        chosen = rng.permutation(counts[k])[first : first + size]
+        held_out[np.flatnonzero(codes == k)[chosen]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _proportional(counts, n_draws, rng):
+    """The most likely numbers of each class among ``n_draws``; ties at random."""
+    share = counts / counts.sum() * n_draws
+    drawn = np.floor(share)
+    missing = int(n_draws - drawn.sum())
+    rest = share - drawn
+    for value in np.unique(rest)[::-1]:
+        if missing == 0:
+            break
+        tied = np.flatnonzero(rest == value)
+        more = min(len(tied), missing)
+        drawn[rng.choice(tied, size=more, replace=False)] += 1
+        missing -= more
+    return drawn.astype(np.intp)

@@ -311,12 +311,12 @@ def rehearse(data, state, l1, l2):
     """
     K, order = data.n_outputs, data.X.shape[1] + 1
     m = max(LEAST_ROWS, ROWS_PER_COEFFICIENT * order * K)
-    n = len(data.rows)
+    n = data.n_rows
     cold = not state.coef[:-1].any()
     squared = data.loss.name == "squared_error"
     if squared or not cold or n < WORTH * m or not state.plan.optimizer.curvature:
         return False
-    few = replace(data, rows=np.ascontiguousarray(data.rows[:: n // m]))
+    few = replace(data, rows=data.spaced(n // m))
     if not few.share > 0.0 or rare_classes(few):
         return False
     part = copy(state)
@@ -334,7 +334,7 @@ def rare_classes(data):
     """True if a class has too few of the rows to learn from."""
     if data.loss.task == "regression":
         return False
-    target = data.target[data.rows]
+    target, _ = data.targets()
     if data.n_outputs == 1:
         positive = np.count_nonzero(target > 0.0)
         counts = np.array([positive, len(target) - positive])

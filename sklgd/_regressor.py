@@ -362,14 +362,19 @@ class GDRegressor(RegressorMixin, BaseGD):
         weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
         return X_val, y_val, weights
 
-    def _split_target(self, y):
+    def _hold_out(self, y):
         # Imported when needed: it doubles the package's import time.
         from sklearn.model_selection import ShuffleSplit
 
         splitter = ShuffleSplit(
             test_size=self.validation_fraction, random_state=self.random_state
         )
-        return splitter, y
+        rows, held_out = next(splitter.split(y))
+        # They share the memory of one permutation.
+        rows, held_out = rows.astype(np.intp, copy=False), held_out.astype(np.intp)
+        rows.sort()
+        held_out.sort()
+        return rows, held_out
 
     def _score_raw(self, z, y, sample_weight):
         from sklearn.metrics import r2_score

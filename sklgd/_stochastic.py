@@ -21,7 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dgejsv
 
-from ._auto import batch_curvature, batches, bind, row_blocks
+from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
 from ._training import CHUNK_ENTRIES, Training, single_blas_thread
 from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
@@ -76,7 +76,7 @@ def touches_few(data, batch_size):
     if not sp.issparse(data.X):
         return False
     n_samples, n_features = data.X.shape
-    rows = batches(len(data.rows), batch_size)[0]
+    rows = batches(data.n_rows, batch_size)[0]
     return FEW * rows * data.X.nnz < n_samples * n_features
 
 
@@ -116,9 +116,10 @@ def raw_sizes(data, square, gamma, l2):
     Columns with few entries would get steps that hardly any row corrects: their
     curvature counts with the root of the share of rows that have them.
     """
-    d = data.X.shape[1]
-    share = np.bincount(data.X[data.rows].indices, minlength=d) / len(data.rows)
-    seen = np.divide(square, np.sqrt(share), out=np.zeros(d), where=share > 0.0)
+    share = column_counts(data) / data.n_rows
+    seen = np.divide(
+        square, np.sqrt(share), out=np.zeros(len(share)), where=share > 0.0
+    )
     return inverse(gamma * seen[:, None] + l2) * (square > 0.0)[:, None]
 
 
@@ -202,7 +203,7 @@ def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
     matrix = scale[:, None] * ((vectors * inverted) @ vectors.T) * scale
     coordinates.matrix = np.ascontiguousarray(0.5 * (matrix + matrix.T))
     # In this metric every curvature of F is at most 1, and a row's mean is a trace.
-    n, b = len(data.rows), batches(len(data.rows), batch_size)[0]
+    n, b = data.n_rows, batches(data.n_rows, batch_size)[0]
     share = 1.0 if n == 1 else n * (b - 1) / (b * (n - 1))
     row = float((values * inverted).sum()) + 1.0
     return coordinates, share * 1.1 + (1.0 - share) * max(row, 1.1)

@@ -13,6 +13,7 @@ from ._auto import (
     Statistics,
     add_metric,
     batches,
+    column_counts,
     moves_by_features,
     renew_rotation,
 )
@@ -148,8 +149,11 @@ class State:
 
     def normalise(self, data):
         """Put the weights of ``data`` in units of their running mean."""
-        weights, n = data.weights, len(data.rows)
-        total = float(n if weights is None else weights[data.rows].sum())
+        weights, n = data.weights, data.n_rows
+        if weights is None:
+            total = float(n)
+        else:
+            total = float((weights if data.everything else weights[data.rows]).sum())
         if total == 0.0:
             raise ValueError(
                 "sample_weight: the weights of all training rows are zero; there is "
@@ -166,14 +170,13 @@ class State:
 
     def frequencies(self, data):
         """Share of the batches seen, this data's included, that touch each feature."""
-        X = data.X if data.everything else data.X[data.rows]
-        counts = np.bincount(X.indices, minlength=X.shape[1])
+        counts = column_counts(data)
         if self.occurrences is not None:
             counts = counts + self.occurrences
         self.occurrences = counts
-        self.occurrence_rows += len(data.rows)
+        self.occurrence_rows += data.n_rows
         absent = 1.0 - counts / self.occurrence_rows
-        return 1.0 - absent ** batches(len(data.rows), self.plan.batch_size)[0]
+        return 1.0 - absent ** batches(data.n_rows, self.plan.batch_size)[0]
 
     def tune(self, est, data, null, l1, l2, tune):
         """Find the metric and the step size from the data (first chunk or fit).

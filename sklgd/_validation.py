@@ -1,15 +1,19 @@
 """What goes in: parameters, weights, sparse matrices and starting points."""
 
-import copy
+import math
 import numbers
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils.multiclass import check_classification_targets
 
+from .kernels._rows import has_sorted_rows
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, as_schedule
 
+# Labels of which a sorted copy is made.
+MANY_LABELS = 65536
 PENALTIES = ("l2", "l1", "elasticnet", None)
 
 
@@ -19,12 +23,15 @@ def check_number(name, value, *, low, high=np.inf, closed="both", integer=False)
     ``closed`` tells which ends belong to the range: "both", "left" or "neither". A
     range without upper end takes any finite number.
     """
-    kind = numbers.Integral if integer else numbers.Real
-    good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    # (The abstract classes of numbers take longer to ask.)
+    good = type(value) is int or (type(value) is float and not integer)
+    if not good:
+        kind = numbers.Integral if integer else numbers.Real
+        good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if good:
         good = low < value if closed == "neither" else low <= value
         good &= value <= high if closed == "both" else value < high
-        good &= bool(np.isfinite(value))
+        good = good and (type(value) is int or math.isfinite(value))
     if not good:
         noun = "an integer" if integer else "a number"
         opening = "(" if closed == "neither" else "["
@@ -210,6 +217,76 @@ def check_weights(sample_weight, n_samples, name="sample_weight"):
     return np.ascontiguousarray(weights)
 
 
+def has_nothing_to_check(X):
+    """True if scikit-learn's checks are sure to hand X back as it is.
+
+    That is so of an ndarray in C order or a CSR matrix, of two dimensions and a dtype of
+    the kernels, with finite entries. Most data are like this, and little of them is
+    learnt in less time than the checks take. False says nothing about X.
+    """
+    return has_good_form(X) and _has_finite_sum(X if type(X) is np.ndarray else X.data)
+
+
+def has_good_form(X):
+    """The same apart from the entries being finite."""
+    if type(X) is np.ndarray:
+        values, good = X, X.flags.c_contiguous
+    elif type(X) in (sp.csr_array, sp.csr_matrix):
+        values, good = X.data, type(X.data) is np.ndarray
+    else:
+        return False
+    return (
+        good
+        and X.ndim == 2
+        and min(X.shape) > 0
+        and values.dtype in (np.float64, np.float32)
+    )
+
+
+def has_nothing_to_check_in_target(y, n_samples, multi_output):
+    """The same of a target for ``n_samples`` rows: finite numbers."""
+    return (
+        type(y) is np.ndarray
+        and y.dtype.kind in "biuf"
+        and (y.ndim == 1 or (multi_output and y.ndim == 2))
+        and len(y) == n_samples
+        and y.size > 0
+        and (y.dtype.kind != "f" or _has_finite_sum(y))
+    )
+
+
+def _has_finite_sum(values):
+    """True only if all values are finite; False also if their sum overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(values.sum())
+
+
+def find_classes(y):
+    """The labels in y, sorted, after `check_labels`."""
+    if len(y) > MANY_LABELS and y.dtype.kind != "O":
+        # In parts, since labels are sorted in copies.
+        parts = np.array_split(y, -(-len(y) // MANY_LABELS))
+        return np.unique(np.concatenate([find_classes(part) for part in parts]))
+    if y.dtype.kind not in "biu":
+        check_labels(y)
+        return np.unique(y)
+    # (Without `return_inverse`, which sorts all of y.)
+    classes = np.unique(y)
+    check_labels(y, len(classes))
+    return classes
+
+
+def check_labels(y, n_classes=np.inf):
+    """`check_classification_targets`, unless it cannot have anything to say.
+
+    Of integers that is a warning where more than half of more than 20 labels differ;
+    ``n_classes`` is how many there are at most.
+    """
+    few = len(y) <= 20 or n_classes <= round(0.5 * len(y))
+    if not (few and y.dtype.kind in "biu"):
+        check_classification_targets(y)
+
+
 def canonical(X):
     """X as the kernels read it: C order, or CSR with sorted, unique indices.
 
@@ -222,24 +299,45 @@ def canonical(X):
     """
     if not sp.issparse(X):
         return np.ascontiguousarray(X)
-    if X.indices.dtype != X.indptr.dtype or X.indices.dtype not in (np.int32, np.int64):
-        index = np.result_type(X.indices.dtype, X.indptr.dtype, np.int32)
+    X = check_indices(X)
+    if not has_sorted_rows(X.indptr, X.indices):
+        X = X.copy()
+        X.sum_duplicates()
+    if not X.data.flags.c_contiguous:
+        X = type(X)((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
+    return X
+
+
+def check_indices(X):
+    """X; CSR with indices and indptr of one dtype, int32 or int64, in C order.
+
+    Raises
+    ------
+    ValueError
+        If a column index lies outside the matrix.
+    """
+    if not sp.issparse(X):
+        return X
+    indices, indptr = X.indices, X.indptr
+    if not (
+        indices.dtype == indptr.dtype
+        and indices.dtype in (np.int32, np.int64)
+        and indices.flags.c_contiguous
+        and indptr.flags.c_contiguous
+    ):
+        dtype = np.result_type(indices.dtype, indptr.dtype, np.int32)
+        indices = np.ascontiguousarray(indices, dtype)
         X = type(X)(
-            (X.data, X.indices.astype(index), X.indptr.astype(index)), shape=X.shape
+            (X.data, indices, np.ascontiguousarray(indptr, dtype)), shape=X.shape
         )
-    if X.nnz and not (0 <= X.indices.min() and X.indices.max() < X.shape[1]):
+    # Negative ones, read without sign, are the largest.
+    unsigned = indices.view(np.uint32 if indices.itemsize == 4 else np.uint64)
+    if len(indices) and unsigned.max() >= X.shape[1]:
         raise ValueError(
-            f"sparse X has column indices from {X.indices.min()} to {X.indices.max()}, "
+            f"sparse X has column indices from {indices.min()} to {indices.max()}, "
             f"but {X.shape[1]} columns."
         )
-    # A shallow copy, since scipy notes the answer on the matrix it asks.
-    view = copy.copy(X)
-    if not view.has_canonical_format:
-        view = view.copy()
-        view.sum_duplicates()
-    if not view.data.flags.c_contiguous:
-        view.data = np.ascontiguousarray(view.data)
-    return view
+    return X
 
 
 def check_start(coef_init, intercept_init, n_features, n_outputs):

@@ -45,12 +45,13 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
 
 
 cdef void add_dense(
-        Rows rows, const double* h, Py_ssize_t stride, const Py_ssize_t* order,
-        Py_ssize_t start, Py_ssize_t m, const double* centre, Py_ssize_t block,
-        double* scratch, double* gram) noexcept nogil:
+        Rows rows, const double* h, Py_ssize_t stride, bint by_row,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, const double* centre,
+        Py_ssize_t block, double* scratch, double* gram) noexcept nogil:
     """gram += sum_i h_i x~_i x~_i' over m positions, in one triangle, by BLAS.
 
-    gram is (d + 1, d + 1); scratch holds block * (d + 2) doubles.
+    h holds the weights of all rows, or with ``by_row`` false of all positions. gram is
+    (d + 1, d + 1); scratch holds block * (d + 2) doubles.
     """
     cdef Py_ssize_t done = 0, part, i, row
     cdef double* B = scratch + block
@@ -59,7 +60,9 @@ cdef void add_dense(
     while done < m:
         part = min(block, m - done)
         for i in range(part):
-            row = start + done + i if order == NULL else order[start + done + i]
+            row = start + done + i
+            if by_row and order != NULL:
+                row = order[row]
             scratch[i] = 1.0 if h == NULL else sqrt(h[row * stride])
         rows.load_weighted(order, start + done, part, centre, scratch, B)
         n_rows = <int> part
@@ -69,9 +72,10 @@ cdef void add_dense(
 
 
 cdef void add_sparse(
-        Rows rows, const double* h, Py_ssize_t stride, const Py_ssize_t* order,
-        Py_ssize_t start, Py_ssize_t m, const double* shift, Py_ssize_t n_panels,
-        Py_ssize_t* cursor, double* scratch, double* gram) noexcept nogil:
+        Rows rows, const double* h, Py_ssize_t stride, bint by_row,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, const double* shift,
+        Py_ssize_t n_panels, Py_ssize_t* cursor, double* scratch,
+        double* gram) noexcept nogil:
     """The same by pairs of entries, in n_panels passes over the rows.
 
     Each pass fills rows of the Gram matrix that fit into the cache together.
@@ -86,7 +90,9 @@ cdef void add_sparse(
         while done < m:
             part = min(BLOCK, m - done)
             for i in range(part):
-                row = start + done + i if order == NULL else order[start + done + i]
+                row = start + done + i
+                if by_row and order != NULL:
+                    row = order[row]
                 scratch[i] = 1.0 if h == NULL else h[row * stride]
                 if panel == 1:
                     gram[D * D - 1] += scratch[i]
@@ -146,18 +152,26 @@ def full_columns(Rows rows, order):
     Few matrices have any, so a few rows are asked first.
     """
     cdef Py_ssize_t n = rows.n_samples if order is None else len(order)
-    probe = np.arange(n) if order is None else order
-    full = _count_entries(rows, probe[:: ceil_div(n, PROBE)])
-    full = full == len(probe[:: ceil_div(n, PROBE)])
-    return _count_entries(rows, probe) == n if full.any() else full
+    step = ceil_div(n, PROBE)
+    probe = np.arange(0, n, step) if order is None else order[::step]
+    full = count_entries(rows, probe) == len(probe)
+    return count_entries(rows, order) == n if full.any() else full
 
 
-def _count_entries(Rows rows, order):
-    cdef const Py_ssize_t[::1] view = np.ascontiguousarray(order, dtype=np.intp)
+def count_entries(Rows rows, order):
+    """Stored entries of each column of a CSR matrix, over rows ``order`` (None: all)."""
+    cdef const Py_ssize_t[::1] view
+    cdef const Py_ssize_t* numbers = NULL
+    cdef Py_ssize_t n = rows.n_samples
+    if order is not None:
+        view = np.ascontiguousarray(order, dtype=np.intp)
+        n = view.shape[0]
+        if n:
+            numbers = &view[0]
     counts = np.zeros(rows.n_features + 1, dtype=np.intp)
     cdef Py_ssize_t[::1] out = counts
     with nogil:
-        rows.count_entries(&view[0], 0, view.shape[0], &out[0])
+        rows.count_entries(numbers, 0, n, &out[0])
     return counts[:rows.n_features]
 
 
@@ -173,9 +187,9 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     Parameters
     ----------
     rows : Rows
-    h : float64 array of shape (n_samples,), default=None
-        Weights >= 0, by row number; any stride. None means ones. A row of weight
-        zero costs next to nothing.
+    h : float64 array of shape (n_samples,) or (len(subset),), default=None
+        Weights >= 0, by row number or by position in ``subset``; any stride. None
+        means ones. A row of weight zero costs next to nothing.
     subset : intp array, default=None
         Numbers of the rows to sum over; None means all.
     centre : float64 array of shape (n_features,), default=None
@@ -211,7 +225,7 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     cdef const Py_ssize_t* order_data = NULL
     cdef double[:, ::1] A_view
     cdef double[::1] v_view, scratch, grams
-    cdef bint dense, shifted = False
+    cdef bint dense, shifted = False, by_row = True
     mu = np.zeros(d) if centre is None else np.array(centre, dtype=np.float64)
     if mu.shape != (d,):
         raise ValueError("centre does not match the columns")
@@ -221,13 +235,17 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     if A_view.shape[0] != d or A_view.shape[1] != d:
         raise ValueError("out must have shape (n_features, n_features)")
     if h is not None:
-        h_view = h
-        if h_view.shape[0] != rows.n_samples:
+        by_row = subset is None or len(h) == rows.n_samples
+        if not by_row and len(h) == len(subset):
+            if not np.all(h):
+                subset, h = subset[h > 0.0], h[h > 0.0]
+        elif len(h) != rows.n_samples:
             raise ValueError("h does not match the rows")
-        if rows.n_samples:
+        h_view = h
+        if h_view.shape[0]:
             h_data = &h_view[0]
             stride = h_view.strides[0] // <Py_ssize_t> sizeof(double)
-    order = active_rows(h, subset)
+    order = active_rows(h, subset) if by_row else subset
     n = rows.n_samples
     if order is not None:
         order_view = order
@@ -236,13 +254,14 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
             order_data = &order_view[0]
     if n == 0 or d == 0:
         A[...] = 0.0
-        return A, v, float(n if h is None else np.sum(h if order is None else h[order]))
+        if h is None:
+            return A, v, float(n)
+        return A, v, float(np.sum(h[order] if by_row and order is not None else h))
 
     dense, longest, n_panels = True, 0, 1
     if rows.is_sparse:
-        counts = np.diff(rows.X.indptr)
-        if order is not None:
-            counts = counts[order]
+        indptr = rows.X.indptr
+        counts = np.diff(indptr) if order is None else indptr[order + 1] - indptr[order]
         longest = counts.max()
         pairs = 0.5 * float(np.square(counts, dtype=np.float64).sum())
         dense = PAIR * pairs > 0.5 * n * <double> D * D
@@ -275,12 +294,12 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
         for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
             if dense:
                 add_dense(
-                    rows, h_data, stride, order_data, chunk * chunk_rows,
+                    rows, h_data, stride, by_row, order_data, chunk * chunk_rows,
                     min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], block,
                     &scratch[threadid() * size], &grams[chunk * D * D])
             else:
                 add_sparse(
-                    rows, h_data, stride, order_data, chunk * chunk_rows,
+                    rows, h_data, stride, by_row, order_data, chunk * chunk_rows,
                     min(chunk_rows, n - chunk * chunk_rows),
                     &mu_view[0] if shifted else NULL, n_panels,
                     &cursor_view[chunk * chunk_rows],

@@ -33,6 +33,9 @@ cdef double LOG2 = 0.6931471805599453
 cdef enum:
     CHUNK = 64
 
+# Targets that are looked at together in Python.
+BLOCK = 65536
+
 # A bound on the iterations of a prox; few are needed, bisection takes most.
 cdef int PROX_STEPS = 100
 
@@ -327,13 +330,13 @@ cdef class Loss:
         y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         out = np.empty(n_outputs)
         for k in range(n_outputs):
-            column = np.ascontiguousarray(y[:, k])
-            low, high = column.min() - 1.0, column.max() + 1.0
+            low, high = y[:, k].min() - 1.0, y[:, k].max() + 1.0
             for _ in range(60):
                 middle = 0.5 * (low + high)
-                _, g = self.evaluate(
-                    column, np.full((len(column), 1), middle), sample_weight)
-                if g.sum() > 0.0:
+                slope = 0.0
+                for part, s in _blocks(y[:, k], sample_weight, 1):
+                    slope += self.evaluate(part, np.full(part.shape, middle), s)[1].sum()
+                if slope > 0.0:
                     high = middle
                 else:
                     low = middle
@@ -1858,16 +1861,22 @@ cdef void prox_softmax(
 # Best constant models
 # ----------------------------------------------------------------------------
 
-def _weights(n, sample_weight):
+def _blocks(y, sample_weight, n_outputs):
+    """Pairs of rows of y (m, n_outputs) and their weights, of sum one over all rows."""
+    y = np.asarray(y, dtype=np.float64).reshape(-1, n_outputs)
     if sample_weight is None:
-        return np.full(n, 1.0 / n)
-    sample_weight = np.asarray(sample_weight, dtype=np.float64)
-    return sample_weight / sample_weight.sum()
+        total, s = len(y), np.ones(min(len(y), BLOCK))
+    else:
+        s = np.asarray(sample_weight, dtype=np.float64)
+        total = s.sum()
+    for start in range(0, len(y), BLOCK):
+        part = y[start:start + BLOCK]
+        share = s[:len(part)] if sample_weight is None else s[start:start + BLOCK]
+        yield part, share / total
 
 
 def _mean(y, sample_weight, n_outputs):
-    y = np.asarray(y, dtype=np.float64).reshape(-1, n_outputs)
-    return _weights(len(y), sample_weight) @ y
+    return sum(s @ part for part, s in _blocks(y, sample_weight, n_outputs))
 
 
 def _log_mean(y, sample_weight, n_outputs):
@@ -1877,8 +1886,14 @@ def _log_mean(y, sample_weight, n_outputs):
 
 def _quantile(y, sample_weight, n_outputs, q):
     y = np.asarray(y, dtype=np.float64).reshape(-1, n_outputs)
-    s = _weights(len(y), sample_weight)
     out = np.empty(n_outputs)
+    if sample_weight is None:
+        position = min(max(int(np.ceil(len(y) * (q - 1e-12))) - 1, 0), len(y) - 1)
+        for k in range(n_outputs):
+            out[k] = np.partition(y[:, k], position)[position]
+        return out
+    s = np.asarray(sample_weight, dtype=np.float64)
+    s = s / s.sum()
     for k in range(n_outputs):
         order = np.argsort(y[:, k], kind="stable")
         cumulative = np.cumsum(s[order])
@@ -1890,18 +1905,20 @@ def _quantile(y, sample_weight, n_outputs, q):
 
 def _deviation(y, sample_weight, null):
     """Weighted mean of |y - null|, 1 where y is constant."""
-    y = np.asarray(y, dtype=np.float64).reshape(-1, len(null))
-    deviation = _weights(len(y), sample_weight) @ np.abs(y - null)
+    deviation = sum(
+        s @ np.abs(part - null) for part, s in _blocks(y, sample_weight, len(null)))
     return np.where(deviation > 0.0, deviation, 1.0)
 
 
 def _class_shares(y, sample_weight, n_outputs):
     """Weighted share of +1 (one output) or of each class code."""
-    y = np.asarray(y, dtype=np.float64).ravel()
-    s = _weights(len(y), sample_weight)
-    if n_outputs == 1:
-        return np.array([s[y > 0].sum()])
-    return np.bincount(y.astype(np.intp), weights=s, minlength=n_outputs)
+    shares = np.zeros(n_outputs)
+    for part, s in _blocks(y, sample_weight, 1):
+        if n_outputs == 1:
+            shares += s[part[:, 0] > 0].sum()
+        else:
+            shares += np.bincount(part[:, 0].astype(np.intp), s, n_outputs)
+    return shares
 
 
 for _loss_class in (

@@ -842,3 +842,28 @@ cdef class Rows:
                     <const double*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, first, columns,
                     values)
+
+
+cdef bint rows_ascend(
+        const index_t* indptr, const index_t* indices, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t row
+    cdef index_t p
+    for row in range(n):
+        if indptr[row] > indptr[row + 1]:
+            return False
+        for p in range(indptr[row] + 1, indptr[row + 1]):
+            if indices[p - 1] >= indices[p]:
+                return False
+    return True
+
+
+def has_sorted_rows(const index_t[::1] indptr, const index_t[::1] indices):
+    """True if the indices of each row of a CSR matrix ascend, none coming twice."""
+    cdef Py_ssize_t n = indptr.shape[0] - 1
+    cdef bint ascend = True
+    if indptr[n] > indices.shape[0]:
+        raise ValueError("indptr of sparse X ends beyond its indices")
+    if indices.shape[0]:
+        with nogil:
+            ascend = rows_ascend(&indptr[0], &indices[0], n)
+    return ascend
