@@ -13,9 +13,15 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
+from sklgd.kernels._losses cimport Loss
 from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
+from sklgd.kernels._rows cimport sklgd_sgd, sklgd_walk
 from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
+
+
+cdef double slope_of(void* loss, double y, double z) noexcept nogil:
+    return (<Loss> loss).slope_at(y, z)
 
 
 @cython.final
@@ -58,6 +64,8 @@ cdef class Descent:
     """
 
     cdef Problem problem
+    cdef Problem source                 # where `run` finds the rows
+    cdef Py_ssize_t end                 # positions in the order of `run`
     cdef Rule rule
     cdef SGDRule row_rule
     cdef double[:, ::1] coef_view, u_view
@@ -102,6 +110,7 @@ cdef class Descent:
                  row_penalty=None, by_features=False, average=None, average_count=0,
                  mean=None):
         self.problem, self.rule = problem, rule
+        self.source, self.end = problem, problem.n_samples
         self.coef_view, self.u_view = coef, position
         problem._check(self.coef_view)
         problem._check(self.u_view)
@@ -161,13 +170,14 @@ cdef class Descent:
         self.gradient_known = False
 
     def run(self, order, const double[::1] etas, Py_ssize_t batch_size,
-            Py_ssize_t start, long long average_from, long long mean_from=0):
+            Py_ssize_t start, long long average_from, long long mean_from=0, *,
+            fetch=None, Py_ssize_t ahead=0, Problem source=None):
         """Take len(etas) steps over the rows order[start:], natural if None.
 
         Parameters
         ----------
         order : intp array or None
-            Numbers of the problem's rows in the order of this epoch; None takes
+            Numbers of the problem's rows in the order of this call; None takes
             them as they are.
         etas : float64 array
             Step size of each batch; there must be rows for each.
@@ -180,22 +190,38 @@ cdef class Descent:
             averaged.
         mean_from : int
             The same for ``mean``.
+        fetch : intp array or None
+            Rows in the order in which plain SGD on single rows shall ask for them,
+            ``ahead`` steps before position by position they are due; None: that of
+            ``order``, at a distance that suits the length of a row.
+        source : Problem or None
+            Where the rows are, if not in the problem itself: a copy with all its rows.
         """
-        cdef const Py_ssize_t[::1] order_view
-        cdef const Py_ssize_t* rows = self.problem.subset
-        cdef Py_ssize_t n_steps = etas.shape[0], n = self.problem.n_samples
-        cdef Py_ssize_t step, position, m, longest = 0
-        cdef bint by_rows
+        cdef const Py_ssize_t[::1] order_view, fetch_view
+        cdef const Py_ssize_t* rows
+        cdef const Py_ssize_t* asked = NULL
+        cdef Py_ssize_t n_steps = etas.shape[0]
+        cdef Py_ssize_t step, position, m, n, longest = 0
+        cdef bint by_rows, single
+        self.source = self.problem if source is None else source
+        rows, n = self.source.subset, self.source.n_samples
+        if order is not None:
+            order_view = order
+            n = order_view.shape[0]
+            rows = asked = &order_view[0]
         if start < 0 or batch_size < 1 or (
             n_steps and start + (n_steps - 1) * batch_size >= n
         ):
             raise ValueError("the steps leave the data")
-        if order is not None:
-            order_view = order
-            if order_view.shape[0] != n:
-                raise ValueError("order must have one entry per row")
-            rows = &order_view[0]
+        if fetch is not None:
+            fetch_view = fetch
+            if fetch_view.shape[0] != n:
+                raise ValueError("fetch must have an entry for each of order")
+            asked = &fetch_view[0]
+        self.end = self.source.end = n
         by_rows = self.row_rule is not None and batch_size <= self.problem.block
+        single = by_rows and batch_size == self.problem.n_outputs == 1 and (
+            self.average == NULL and self.mean == NULL)
         if self.by_features:
             with nogil:
                 for step in range(n_steps):
@@ -206,10 +232,14 @@ cdef class Descent:
             self.run_by_features(
                 rows, etas, batch_size, start, longest,
                 average_from if self.average != NULL else mean_from)
+            self.source.end = self.source.n_samples
             return
         with nogil:
             if by_rows:
                 self.row_rule.pack()
+            if single:
+                self.descend(rows, asked, ahead, start, n_steps, &etas[0])
+                n_steps = 0
             for step in range(n_steps):
                 position = start + step * batch_size
                 m = min(batch_size, n - position)
@@ -221,6 +251,7 @@ cdef class Descent:
                     self.update_average()
                 if self.mean != NULL and step >= mean_from:
                     self.update_mean()
+        self.source.end = self.source.n_samples
         self.gradient_known = False
 
     cdef run_by_features(
@@ -228,7 +259,7 @@ cdef class Descent:
             Py_ssize_t batch_size, Py_ssize_t start, Py_ssize_t longest,
             long long count_from):
         """`run` on the touched features; steps from ``count_from`` on are averaged."""
-        cdef Py_ssize_t n_steps = etas.shape[0], n = self.problem.n_samples, step, counted
+        cdef Py_ssize_t n_steps = etas.shape[0], n = self.end, step, counted
         cdef Py_ssize_t position
         cdef bint summed = self.average != NULL or self.mean != NULL
         counted = 0
@@ -354,7 +385,7 @@ cdef class Descent:
     cdef void ask(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
         """Prefetch the rows to come, and the records of the next batch."""
-        cdef Py_ssize_t row, n = self.problem.n_samples
+        cdef Py_ssize_t row, n = self.end
         for row in range(start + m, min(start + 2 * m, n)):
             self.problem.rows.ask(order, row, n)
             self.problem.rows.ask_features(
@@ -407,26 +438,44 @@ cdef class Descent:
             self.rule.step(grad, eta)
             self.from_metric()
 
+    cdef void descend(
+            self, const Py_ssize_t* order, const Py_ssize_t* fetch, Py_ssize_t ahead,
+            Py_ssize_t start, Py_ssize_t n_steps, const double* etas) noexcept nogil:
+        """`step_rows` for single rows and one output, without a call per row and part."""
+        cdef sklgd_walk walk
+        cdef sklgd_sgd sgd
+        walk.visit, walk.fetch, walk.ahead = order, fetch, ahead
+        walk.start, walk.m, walk.etas = start, n_steps, etas
+        walk.y, walk.s = self.source.y, self.source.s
+        sgd.coef, sgd.records = self.coef, self.row_rule.records
+        sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
+        sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
+        sgd.fit_intercept = self.problem.fit_intercept
+        sgd.slope, sgd.loss = slope_of, <void*> self.problem.loss
+        self.source.rows.descend(&walk, &sgd)
+        self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
+        self.row_rule.t += n_steps
+
     cdef void step_rows(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
         """Plain SGD: the rows go straight into the coefficients."""
         cdef Py_ssize_t i, k, K = self.problem.n_outputs
-        cdef Py_ssize_t n = self.problem.n_samples
+        cdef Py_ssize_t n = self.end
         cdef double* intercept = self.coef + self.problem.n_features * K
-        cdef Scratch scratch = self.problem.scratch(0)
+        cdef Scratch scratch = self.source.scratch(0)
         cdef double* g = scratch.g
         cdef double c, unused = 0.0
         cdef const double* block = NULL
         if self.lazy:
-            self.problem.rows.settle_forward(
+            self.source.rows.settle_forward(
                 order, start, m, n, self.row_rule.records, self.row_rule.debt, intercept,
                 K, self.row_rule.scale, scratch.z)
-            self.problem.pull(order, start, m, False, &scratch, &unused)
+            self.source.pull(order, start, m, False, &scratch, &unused)
         else:
-            if self.problem.rows.is_sparse and K == 1 and start + 2 < n:
-                self.problem.rows.ask_features(order, start + 2, self.coef, 1)
-            block = self.problem.slopes(
+            if self.source.rows.is_sparse and K == 1 and start + 2 < n:
+                self.source.rows.ask_features(order, start + 2, self.coef, 1)
+            block = self.source.slopes(
                 order, start, m, self.coef, self.row_rule.scale, False, &scratch,
                 &unused)
         self.row_rule.decay(eta)
@@ -439,10 +488,10 @@ cdef class Descent:
         for i in range(m * K):
             g[i] *= c
         if self.lazy:
-            self.problem.rows.scatter_backward(
+            self.source.rows.scatter_backward(
                 order, start, m, g, K, self.row_rule.records)
         else:
-            self.problem.rows.backward(order, start, m, block, g, K, self.coef)
+            self.source.rows.backward(order, start, m, block, g, K, self.coef)
         self.row_rule.shrink(eta)
 
     cdef void to_metric(self, double* grad) noexcept nogil:

@@ -14,6 +14,7 @@ cdef class Problem:
     cdef readonly Rows rows
     cdef readonly Loss loss
     cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block
+    cdef Py_ssize_t end                 # positions in the order that is swept
     cdef readonly bint fit_intercept
     cdef Py_ssize_t y_stride
     cdef const double[::1] y_view, s_view

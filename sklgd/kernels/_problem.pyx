@@ -81,6 +81,7 @@ cdef class Problem:
             self.subset_view = subset
             self.subset = &self.subset_view[0]
             self.n_samples = self.subset_view.shape[0]
+        self.end = self.n_samples
         self.block = min(BLOCK, self.n_samples)
         if K > 1 and not rows.is_sparse:
             self.block = min(
@@ -120,9 +121,9 @@ cdef class Problem:
         """
         cdef const double* block = NULL
         if self.n_outputs > 1:
-            block = self.rows.load(order, start, m, self.n_samples, scratch.rows)
+            block = self.rows.load(order, start, m, self.end, scratch.rows)
         self.rows.forward(
-            order, start, m, self.n_samples, block, coef, self.n_outputs, scale,
+            order, start, m, self.end, block, coef, self.n_outputs, scale,
             scratch.z)
         self.pull(order, start, m, want_value, scratch, total)
         return block

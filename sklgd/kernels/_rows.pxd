@@ -1,3 +1,38 @@
+cdef extern from "rows.h":
+    ctypedef double (*sklgd_slope)(void* loss, double y, double z) noexcept nogil
+
+    ctypedef struct sklgd_walk:
+        const Py_ssize_t* visit
+        const Py_ssize_t* fetch
+        Py_ssize_t ahead, start, m
+        const double* y
+        const double* s
+        const double* etas
+
+    ctypedef struct sklgd_sgd:
+        double* coef
+        double* records
+        double scale, debt, l1, l2
+        bint fit_intercept
+        sklgd_slope slope
+        void* loss
+
+    ctypedef struct sklgd_dense_kernels:
+        void (*forward)(
+            const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m, Py_ssize_t end, const double* w, double scale,
+            double* z) noexcept nogil
+        void (*backward)(
+            const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m, const double* g, double* out) noexcept nogil
+        void (*descend)(
+            const void* X, Py_ssize_t d, const sklgd_walk* walk,
+            sklgd_sgd* sgd) noexcept nogil
+
+    double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
+    const double SMALLEST_SCALE
+
+
 cdef class Rows:
     cdef readonly object X              # owns every buffer below
     cdef const void* data
@@ -8,6 +43,7 @@ cdef class Rows:
     cdef readonly bint is_sparse
     cdef bint is_float32
     cdef bint is_int64
+    cdef const sklgd_dense_kernels* dense
 
     cdef const double* load(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -23,6 +59,7 @@ cdef class Rows:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* block, const double* g, Py_ssize_t K,
         double* out) noexcept nogil
+    cdef void descend(self, const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil
     cdef void settle_forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, double* records, double debt, const double* intercept,

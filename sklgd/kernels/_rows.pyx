@@ -20,6 +20,9 @@ import numpy as np
 from sklgd.kernels._penalty cimport soft
 from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 
+cdef extern from "dense.h":
+    const sklgd_dense_kernels* sklgd_dense(int is_float32) noexcept nogil
+
 cnp.import_array()
 
 # Rows in random order are found in memory, not in a cache. Asking for a row eight
@@ -40,27 +43,6 @@ ctypedef fused index_t:
     int64_t
 
 
-cdef inline double dot(const real* x, const double* w, Py_ssize_t d) noexcept nogil:
-    """sum_j x_j w_j with eight partial sums in a fixed order.
-
-    Strict floating point forbids vectorising a single running sum; eight lanes
-    give the compiler something to vectorise and the same bits on every CPU.
-    """
-    cdef double[8] s
-    cdef double tail = 0.0
-    cdef Py_ssize_t j = 0, k
-    for k in range(8):
-        s[k] = 0.0
-    while j + 8 <= d:
-        for k in range(8):
-            s[k] += x[j + k] * w[j + k]
-        j += 8
-    while j < d:
-        tail += x[j] * w[j]
-        j += 1
-    return (((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))) + tail
-
-
 cdef inline void prefetch(const void* first, Py_ssize_t n_bytes) noexcept nogil:
     # From the start of a cache line on: a row rarely begins there, and its last
     # line would be missed.
@@ -74,32 +56,6 @@ cdef inline void prefetch(const void* first, Py_ssize_t n_bytes) noexcept nogil:
 cdef inline Py_ssize_t row_at(
         const Py_ssize_t* order, Py_ssize_t i) noexcept nogil:
     return i if order == NULL else order[i]
-
-
-cdef inline void dense_forward(
-        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
-        Py_ssize_t m, Py_ssize_t end, const double* coef, double scale,
-        double* z) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(m):
-        if order != NULL and start + i + AHEAD < end:
-            prefetch(X + order[start + i + AHEAD] * d, d * sizeof(real))
-        z[i] = scale * dot(X + row_at(order, start + i) * d, coef, d) + coef[d]
-
-
-cdef inline void dense_backward(
-        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
-        Py_ssize_t m, const double* g, double* out) noexcept nogil:
-    cdef Py_ssize_t i, j
-    cdef double c
-    cdef const real* x
-    for i in range(m):
-        c = g[i]
-        if c == 0.0:
-            continue
-        x = X + row_at(order, start + i) * d
-        for j in range(d):
-            out[j] += c * x[j]
 
 
 cdef inline void dense_load(
@@ -142,17 +98,16 @@ cdef inline void sparse_forward(
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
         double* z) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
-    cdef double total, x
+    cdef double x
     cdef const double* w
     for i in range(m):
         if order != NULL:
             sparse_ask(data, indices, indptr, order, start + i, end)
         row = row_at(order, start + i)
         if K == 1:
-            total = 0.0
-            for p in range(indptr[row], indptr[row + 1]):
-                total += data[p] * coef[indices[p]]
-            z[i] = scale * total + coef[d]
+            p = indptr[row]
+            z[i] = scale * sparse_dot(
+                data + p, indices + p, indptr[row + 1] - p, coef) + coef[d]
             continue
         for k in range(K):
             z[i * K + k] = 0.0
@@ -196,6 +151,109 @@ cdef inline void sparse_settle_forward(
                 z[i * K + k] += x * record[1 + k]
         for k in range(K):
             z[i * K + k] = scale * z[i * K + k] + intercept[k]
+
+
+cdef inline void sparse_ask_row(
+        const real* data, const index_t* indices, const index_t* indptr,
+        Py_ssize_t row) noexcept nogil:
+    cdef Py_ssize_t count = indptr[row + 1] - indptr[row]
+    prefetch(data + indptr[row], count * sizeof(real))
+    prefetch(indices + indptr[row], count * sizeof(index_t))
+
+
+cdef inline double sparse_dot(
+        const real* x, const index_t* column, Py_ssize_t count, const double* w,
+        ) noexcept nogil:
+    """sum_p x_p w[column_p] with four partial sums, as additions wait for each other."""
+    cdef double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0
+    cdef Py_ssize_t p = 0
+    while p + 4 <= count:
+        s0 += x[p] * w[column[p]]
+        s1 += x[p + 1] * w[column[p + 1]]
+        s2 += x[p + 2] * w[column[p + 2]]
+        s3 += x[p + 3] * w[column[p + 3]]
+        p += 4
+    while p < count:
+        s0 += x[p] * w[column[p]]
+        p += 1
+    return (s0 + s2) + (s1 + s3)
+
+
+cdef inline double sparse_settled_dot(
+        const real* x, const index_t* column, Py_ssize_t count, double* records,
+        double debt) noexcept nogil:
+    """The same after the l1 debt of these features; see `sklgd_sgd`."""
+    cdef double s0 = 0.0, s1 = 0.0
+    cdef double* first
+    cdef double* second
+    cdef Py_ssize_t p = 0
+    while p + 2 <= count:
+        first = records + 2 * column[p]
+        second = records + 2 * column[p + 1]
+        first[1] = soft(first[1], debt - first[0])
+        first[0] = debt
+        second[1] = soft(second[1], debt - second[0])
+        second[0] = debt
+        s0 += x[p] * first[1]
+        s1 += x[p + 1] * second[1]
+        p += 2
+    if p < count:
+        first = records + 2 * column[p]
+        first[1] = soft(first[1], debt - first[0])
+        first[0] = debt
+        s0 += x[p] * first[1]
+    return s0 + s1
+
+
+cdef inline void sparse_descend(
+        const real* data, const index_t* indices, const index_t* indptr, Py_ssize_t d,
+        const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil:
+    cdef double* w = sgd.coef
+    cdef double* records = sgd.records
+    cdef double scale = sgd.scale, debt = sgd.debt, intercept = w[d], eta, z, g, c
+    cdef Py_ssize_t i, j, p, row, first, count, last = walk.start + walk.m
+    cdef Py_ssize_t ahead = walk.ahead if walk.ahead > 0 else AHEAD
+    for i in range(walk.start, last):
+        if walk.fetch != NULL:
+            if i + 3 * ahead < last:
+                sklgd_prefetch(indptr + walk.fetch[i + 3 * ahead])
+            if i + ahead < last:
+                sparse_ask_row(data, indices, indptr, walk.fetch[i + ahead])
+        row = row_at(walk.visit, i)
+        first = indptr[row]
+        count = indptr[row + 1] - first
+        eta = walk.etas[i - walk.start]
+        if records == NULL:
+            z = sparse_dot(data + first, indices + first, count, w)
+        else:
+            z = sparse_settled_dot(data + first, indices + first, count, records, debt)
+        g = sgd.slope(sgd.loss, walk.y[row], scale * z + intercept)
+        if walk.s != NULL:
+            g *= walk.s[row]
+        scale = sklgd_decayed(scale, eta, sgd.l2)
+        if scale < SMALLEST_SCALE:
+            for j in range(d):
+                if records == NULL:
+                    w[j] *= scale
+                else:
+                    records[2 * j + 1] = scale * soft(
+                        records[2 * j + 1], debt - records[2 * j])
+                    records[2 * j] = 0.0
+            debt, scale = 0.0, 1.0
+        if g != 0.0:
+            if sgd.fit_intercept:
+                intercept += -eta * g
+            c = -eta * g / scale
+            if records == NULL:
+                for p in range(first, first + count):
+                    w[indices[p]] += c * data[p]
+            else:
+                for p in range(first, first + count):
+                    records[2 * indices[p] + 1] += c * data[p]
+        if records != NULL:
+            debt += eta * sgd.l1 / scale
+    sgd.scale, sgd.debt = scale, debt
+    w[d] = intercept
 
 
 cdef inline void sparse_backward(
@@ -435,6 +493,7 @@ cdef class Rows:
         if not values.flags.c_contiguous:
             raise TypeError("X must be C-contiguous")
         self.is_float32 = values.dtype == np.float32
+        self.dense = sklgd_dense(self.is_float32)
         self.data = cnp.PyArray_DATA(values)
         self.indices = NULL
         self.indptr = NULL
@@ -539,12 +598,8 @@ cdef class Rows:
             for i in range(m):
                 for k in range(K):
                     z[i * K + k] += coef[d * K + k]
-        elif self.is_float32:
-            dense_forward(<const float*> self.data, d, order, start, m, end, coef,
-                          scale, z)
         else:
-            dense_forward(<const double*> self.data, d, order, start, m, end, coef,
-                          scale, z)
+            self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
 
     cdef void backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -576,10 +631,35 @@ cdef class Rows:
         elif K > 1:
             dgemm(b"N", b"T", &n_out, &n_cols, &n_rows, &one, <double*> g, &n_out,
                   <double*> block, &n_cols, &one, out, &n_out)
-        elif self.is_float32:
-            dense_backward(<const float*> self.data, d, order, start, m, g, out)
         else:
-            dense_backward(<const double*> self.data, d, order, start, m, g, out)
+            self.dense.backward(self.data, d, order, start, m, g, out)
+
+    cdef void descend(self, const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil:
+        """Plain SGD on single rows: the steps of a walk, see `sklgd_sgd` in dense.h.
+
+        ``walk`` and ``sgd`` and what they point to are the caller's.
+        """
+        cdef Py_ssize_t d = self.n_features
+        if not self.is_sparse:
+            self.dense.descend(self.data, d, walk, sgd)
+        elif self.is_float32:
+            if self.is_int64:
+                sparse_descend(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, d, walk, sgd)
+            else:
+                sparse_descend(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, d, walk, sgd)
+        else:
+            if self.is_int64:
+                sparse_descend(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, d, walk, sgd)
+            else:
+                sparse_descend(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, d, walk, sgd)
 
     cdef void settle_forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

@@ -37,8 +37,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define sklgd_prefetch(address) __builtin_prefetch(address)
+#define sklgd_prefetch_far(address) __builtin_prefetch(address, 0, 2) /* into L2 */
 #else
 #define sklgd_prefetch(address) ((void) (address))
+#define sklgd_prefetch_far(address) ((void) (address))
 #endif
 
 /* True if the CPU has AVX2 and the environment does not say SKLGD_ISA=base. */

@@ -1,0 +1,200 @@
+"""In which order an epoch visits the rows, and the copy of X that makes it fast.
+
+A full random order finds every row in memory, not in a cache: an epoch of single rows
+takes two to four times as long as in the natural order. So with ``batch_size=1`` and
+``shuffle=True`` the rows are permuted once; later epochs shuffle blocks of 32 of these. X
+in that order is copied on the way through the first epoch if it is small, and blocks of
+the copy are read at the speed of the natural order. In `benchmarks/row_order.py` this
+converges as fast as a full shuffle in every epoch, on rows sorted by label, too (blocks of
+the rows as they are given do not).
+
+Data too large for a copy are visited in windows: few consecutive rows from each of 32
+parts of the data, mixed. That needs neither a copy nor a permutation.
+
+Which order is taken depends on the numbers of rows and features alone, so that dense and
+sparse data, float32 and float64, take the same steps, whether there is a copy or not.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from .kernels._order import Blocks
+
+# Up to so many rows, a random order is cheap and the rows are close.
+FEW_ROWS = 8192
+# Rows of a block: with 8 the speed is that of 32 for short rows, but not for long ones.
+BLOCK = 32
+# Entries of X as a dense matrix up to which rows are permuted once; and features from
+# which on X will be sparse, so that this number says nothing.
+COPY_ENTRIES, WIDE = 2**25, 10_000
+# Bytes of X up to which it is copied: COPY_ENTRIES in float64.
+COPY_BYTES = 8 * COPY_ENTRIES
+# Windows: a block from each of so many parts; rows of a block, at least and at most; and
+# entries of a window that stay in the L2 cache.
+PARTS = 32
+SHORTEST, LONGEST, WINDOW_ENTRIES = 2, 8, 2**16
+
+CHOICES = (True, False, "full", "window")
+
+
+def kind_of_order(shuffle, n_samples, n_features, batch_size):
+    """Resolve the estimators' ``shuffle``.
+
+    Returns
+    -------
+    str or None
+        "full", "blocks", "window"; None for the natural order.
+    """
+    if isinstance(shuffle, str):
+        return shuffle
+    if not shuffle:
+        return None
+    if batch_size != 1 or n_samples < FEW_ROWS:
+        return "full"
+    if n_samples * n_features > COPY_ENTRIES and n_features <= WIDE:
+        return "window"
+    return "blocks"
+
+
+class FullOrder:
+    """One random permutation.
+
+    Parameters
+    ----------
+    rng : RandomState
+    n_samples : int
+    """
+
+    ahead = 0
+
+    def __init__(self, rng, n_samples):
+        self.rows = rng.permutation(n_samples).astype(np.intp, copy=False)
+        self.done = 0
+
+    def take(self, m):
+        """The next m rows, in the order of visits and in that of requests."""
+        visit = self.rows[self.done : self.done + m]
+        self.done += m
+        return visit, visit
+
+
+class BlockOrder:
+    """Blocks of 32 rows of a fixed permutation, in random order.
+
+    Parameters
+    ----------
+    rng : RandomState
+    n_samples : int
+    permutation : int array or None
+        None if the rows lie in that order already.
+    """
+
+    ahead = 0
+
+    def __init__(self, rng, n_samples, permutation):
+        first = BLOCK * rng.permutation(-(-n_samples // BLOCK))
+        self.blocks = Blocks(first.astype(np.intp, copy=False), BLOCK, n_samples)
+        self.permutation = permutation
+
+    def take(self, m):
+        """The next m rows, in the order of visits and in that of requests."""
+        visit, _ = self.blocks.take(m)
+        if self.permutation is not None:
+            visit = self.permutation[visit].astype(np.intp, copy=False)
+        return visit, visit
+
+
+class WindowOrder:
+    """Blocks of a few rows, one from each of 32 parts of the data in turn, mixed.
+
+    Each part's blocks come in random order; the rows of each 32 blocks are visited in
+    random order.
+
+    Parameters
+    ----------
+    rng : RandomState
+    n_samples, n_features : int
+    """
+
+    def __init__(self, rng, n_samples, n_features):
+        length = WINDOW_ENTRIES // (PARTS * max(1, n_features))
+        length = min(LONGEST, max(SHORTEST, length))
+        n_blocks = -(-n_samples // length)
+        edges = np.arange(PARTS + 1) * n_blocks // PARTS
+        longest = int(np.diff(edges).max())
+        table = np.full((longest, PARTS), -1, dtype=np.intp)
+        for part in range(PARTS):
+            begin, end = edges[part], edges[part + 1]
+            table[: end - begin, part] = begin + rng.permutation(end - begin)
+        first = length * table[table >= 0]
+        self.ahead = length * PARTS
+        seed = int(rng.randint(2**31))
+        self.blocks = Blocks(first, length, n_samples, self.ahead, seed)
+
+    def take(self, m):
+        """The next m rows, in the order of visits and in that of requests."""
+        return self.blocks.take(m)
+
+
+class WorkingCopy:
+    """X, targets and weights in the order in which rows were visited first.
+
+    Parameters
+    ----------
+    data : Data
+    visits : int array
+        The rows in their new order.
+    """
+
+    def __init__(self, data, visits):
+        self.data, self.visits, self.done = data, visits, 0
+        X, n = data.X, len(visits)
+        self.target = np.empty((n, *data.target.shape[1:]), data.target.dtype)
+        self.weights = None if data.weights is None else np.empty(n)
+        if sp.issparse(X):
+            lengths = np.diff(X.indptr)[visits]
+            indptr = np.zeros(n + 1, dtype=X.indptr.dtype)
+            np.cumsum(lengths, out=indptr[1:])
+            self.X = type(X)(
+                (
+                    np.empty(indptr[-1], X.data.dtype),
+                    np.empty(indptr[-1], X.indices.dtype),
+                    indptr,
+                ),
+                shape=(n, X.shape[1]),
+            )
+        else:
+            self.X = np.empty((n, X.shape[1]), X.dtype)
+
+    @property
+    def chunk_rows(self):
+        """Rows to `add` at a time: these are in the cache, having just been visited."""
+        per_row = max(1, size_of(self.X) // max(1, self.X.shape[0]))
+        return max(64, 2**22 // per_row)
+
+    @property
+    def complete(self):
+        """True if all rows are there."""
+        return self.done == len(self.visits)
+
+    def add(self, rows):
+        """Copy these rows, which follow the ones added before."""
+        begin, end = self.done, self.done + len(rows)
+        self.done = end
+        data = self.data
+        np.take(data.target, rows, axis=0, out=self.target[begin:end], mode="clip")
+        if data.weights is not None:
+            np.take(data.weights, rows, out=self.weights[begin:end], mode="clip")
+        if sp.issparse(data.X):
+            part = data.X[rows]
+            span = slice(self.X.indptr[begin], self.X.indptr[end])
+            self.X.data[span], self.X.indices[span] = part.data, part.indices
+        else:
+            np.take(data.X, rows, axis=0, out=self.X[begin:end], mode="clip")
+
+
+def size_of(X):
+    """Bytes of X."""
+    if sp.issparse(X):
+        return X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+    return X.nbytes
