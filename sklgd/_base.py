@@ -205,6 +205,7 @@ class BaseGD(BaseEstimator):
             verbose=int(self.verbose),
         )
         training.aim(monitor.null, self.tol)
+        training.n_epochs = self.max_iter
         with one_blas_thread(data, state.plan.rotated):
             message = self._run(training, monitor, validation)
         training.keep()

@@ -15,6 +15,8 @@ Which order is taken depends on the numbers of rows and features alone, so that 
 sparse data, float32 and float64, take the same steps, whether there is a copy or not.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -33,8 +35,6 @@ COPY_BYTES = 8 * COPY_ENTRIES
 # entries of a window that stay in the L2 cache.
 PARTS = 32
 SHORTEST, LONGEST, WINDOW_ENTRIES = 2, 8, 2**16
-
-CHOICES = (True, False, "full", "window")
 
 
 def kind_of_order(shuffle, n_samples, n_features, batch_size):
@@ -56,24 +56,22 @@ def kind_of_order(shuffle, n_samples, n_features, batch_size):
     return "blocks"
 
 
-class FullOrder:
-    """One random permutation.
+class ArrayOrder:
+    """The rows of an array, one after the other.
 
     Parameters
     ----------
-    rng : RandomState
-    n_samples : int
+    rows : int array
     """
 
     ahead = 0
 
-    def __init__(self, rng, n_samples):
-        self.rows = rng.permutation(n_samples).astype(np.intp, copy=False)
-        self.done = 0
+    def __init__(self, rows):
+        self.rows, self.done = rows, 0
 
     def take(self, m):
         """The next m rows, in the order of visits and in that of requests."""
-        visit = self.rows[self.done : self.done + m]
+        visit = self.rows[self.done : self.done + m].astype(np.intp, copy=False)
         self.done += m
         return visit, visit
 
@@ -114,15 +112,16 @@ class WindowOrder:
     ----------
     rng : RandomState
     n_samples, n_features : int
+    rows : intp array or None
+        The rows to visit, ascending; None means all.
     """
 
-    def __init__(self, rng, n_samples, n_features):
+    def __init__(self, rng, n_samples, n_features, rows):
         length = WINDOW_ENTRIES // (PARTS * max(1, n_features))
         length = min(LONGEST, max(SHORTEST, length))
         n_blocks = -(-n_samples // length)
         edges = np.arange(PARTS + 1) * n_blocks // PARTS
-        longest = int(np.diff(edges).max())
-        table = np.full((longest, PARTS), -1, dtype=np.intp)
+        table = np.full((int(np.diff(edges).max()), PARTS), -1, dtype=np.intp)
         for part in range(PARTS):
             begin, end = edges[part], edges[part + 1]
             table[: end - begin, part] = begin + rng.permutation(end - begin)
@@ -130,10 +129,20 @@ class WindowOrder:
         self.ahead = length * PARTS
         seed = int(rng.randint(2**31))
         self.blocks = Blocks(first, length, n_samples, self.ahead, seed)
+        self.rows = rows
 
     def take(self, m):
         """The next m rows, in the order of visits and in that of requests."""
-        return self.blocks.take(m)
+        visit, fetch = self.blocks.take(m)
+        if self.rows is not None:
+            visit, fetch = self.rows[visit], self.rows[fetch]
+        return visit, fetch
+
+
+def permutation(rng, n_samples, rows):
+    """A random order of ``rows`` (None: all), in four bytes each where these suffice."""
+    order = rng.permutation(n_samples if rows is None else rows)
+    return order.astype(np.int32) if order.size < 2**31 else order
 
 
 class WorkingCopy:
@@ -147,9 +156,10 @@ class WorkingCopy:
     """
 
     def __init__(self, data, visits):
-        self.data, self.visits, self.done = data, visits, 0
+        self.data, self.done = data, 0
         X, n = data.X, len(visits)
-        self.target = np.empty((n, *data.target.shape[1:]), data.target.dtype)
+        self.target = np.empty(n * (data.target.size // X.shape[0]))
+        self.target = self.target.reshape(n, -1)
         self.weights = None if data.weights is None else np.empty(n)
         if sp.issparse(X):
             lengths = np.diff(X.indptr)[visits]
@@ -172,17 +182,13 @@ class WorkingCopy:
         per_row = max(1, size_of(self.X) // max(1, self.X.shape[0]))
         return max(64, 2**22 // per_row)
 
-    @property
-    def complete(self):
-        """True if all rows are there."""
-        return self.done == len(self.visits)
-
     def add(self, rows):
         """Copy these rows, which follow the ones added before."""
         begin, end = self.done, self.done + len(rows)
         self.done = end
         data = self.data
-        np.take(data.target, rows, axis=0, out=self.target[begin:end], mode="clip")
+        target = data.target.reshape(data.X.shape[0], -1)
+        np.take(target, rows, axis=0, out=self.target[begin:end], mode="clip")
         if data.weights is not None:
             np.take(data.weights, rows, out=self.weights[begin:end], mode="clip")
         if sp.issparse(data.X):
@@ -191,6 +197,13 @@ class WorkingCopy:
             self.X.data[span], self.X.indices[span] = part.data, part.indices
         else:
             np.take(data.X, rows, axis=0, out=self.X[begin:end], mode="clip")
+
+    def problem(self):
+        """The compiled data term of the copy."""
+        copied = replace(
+            self.data, X=self.X, target=self.target, weights=self.weights, rows=None
+        )
+        return copied.problem()
 
 
 def size_of(X):

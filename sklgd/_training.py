@@ -17,6 +17,16 @@ from ._auto import (
     moves_by_features,
     renew_rotation,
 )
+from ._order import (
+    COPY_BYTES,
+    ArrayOrder,
+    BlockOrder,
+    WindowOrder,
+    WorkingCopy,
+    kind_of_order,
+    permutation,
+    size_of,
+)
 from .kernels._engine import Descent
 from .schedules import Constant
 
@@ -103,6 +113,8 @@ class State:
         Rows seen that touch a feature, for lazy rules.
     occurrence_rows : int
         Of so many.
+    order_seed : int or None
+        Of the permutation of which later epochs shuffle blocks; None before it is used.
     """
 
     coef: np.ndarray
@@ -126,6 +138,7 @@ class State:
     unit: float = 0.0
     occurrences: np.ndarray | None = None
     occurrence_rows: int = 0
+    order_seed: int | None = None
 
     def __post_init__(self):
         self.place()
@@ -218,10 +231,15 @@ class Training:
     def __init__(self, data, state, l1, l2, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2 = l1, l2
-        self.share, self.shuffle = data.share, shuffle
+        self.share = data.share
         self.average_from = int(average)
         plan, metric = state.plan, state.plan.metric
         self.full = plan.batch_size == "full"
+        self.order_kind = None
+        if not self.full:
+            self.order_kind = kind_of_order(
+                shuffle, data.n_rows, data.X.shape[1], plan.batch_size
+            )
         penalty_1, penalty_2 = (
             np.full_like(state.coef, l1),
             np.full_like(state.coef, l2),
@@ -272,6 +290,21 @@ class Training:
         self.bind()
 
     mean = None
+    # Epochs that are going to be run, at most.
+    n_epochs = 1
+    # Rows in the order of the first epoch: their numbers, and copies of them.
+    permutation = copy = source = None
+
+    @property
+    def copies(self):
+        """True if X may be copied, in the order of the first epoch."""
+        plan, X = self.state.plan, self.data.X
+        return (
+            self.adds_rows
+            and plan.metric is None
+            and plan.batch_size == 1
+            and size_of(X) <= COPY_BYTES
+        )
 
     @property
     def adds_rows(self):
@@ -341,12 +374,11 @@ class Training:
         """
         state, n = self.state, self.problem.n_samples
         rows, n_batches = batches(n, state.plan.batch_size)
-        order = None
-        if self.shuffle and not self.full:
-            order = state.rng.permutation(n).astype(np.intp, copy=False)
-            if not self.data.everything:
-                order = self.data.rows[order]
+        order = self.make_order()
+        source = self.source
         chunk = max(1, self.chunk_rows // rows)
+        if self.copy is not None and source is None:
+            chunk = min(chunk, self.copy.chunk_rows)
         largest, last_eta = 0.0, 0.0
         self.descent.mean_count = 0
         for first in range(0, n_batches, chunk):
@@ -359,14 +391,49 @@ class Training:
             if state.stream:
                 etas /= np.sqrt(1.0 + t / STREAM_STEPS)
             largest, last_eta = max(largest, float(etas.max())), float(etas[-1])
+            averaged_from = begin, n_batches // 2 - first
+            if order is None:
+                self.descent.run(None, etas, rows, first * rows, *averaged_from)
+                continue
+            visit, fetch = order.take(min(last * rows, n) - first * rows)
             self.descent.run(
-                order, etas, rows, first * rows, begin, n_batches // 2 - first
-            )
+                visit, etas, rows, 0, *averaged_from,
+                fetch=fetch, ahead=order.ahead, source=source,
+            )  # fmt: skip
+            if self.copy is not None and source is None:
+                self.copy.add(visit)
+        if self.copy is not None and source is None:
+            self.permutation = None
+            self.source = self.copy.problem()
         self.descent.flush()
         state.steps += n_batches
         state.rows += n
         state.average_count = self.descent.average_count
         return last_eta, largest
+
+    def make_order(self):
+        """The rows of this epoch, or None for all in their natural order."""
+        state, data, n = self.state, self.data, self.problem.n_samples
+        kind = self.order_kind
+        if kind is None:
+            return None
+        if kind == "full":
+            return ArrayOrder(
+                state.rng.permutation(n if data.rows is None else data.rows)
+            )
+        if kind == "window":
+            return WindowOrder(state.rng, n, data.X.shape[1], data.rows)
+        first = state.order_seed is None
+        if first:
+            state.order_seed = int(state.rng.randint(2**31))
+        if self.source is None and self.permutation is None:
+            rng = np.random.RandomState(state.order_seed)
+            self.permutation = permutation(rng, n, data.rows)
+        if not first:
+            return BlockOrder(state.rng, n, self.permutation)
+        if self.copies and self.n_epochs > 1:
+            self.copy = WorkingCopy(data, self.permutation)
+        return ArrayOrder(self.permutation)
 
     def aim(self, null, tol):
         """Take note of F of the constant model, and of the relative gap to reach."""

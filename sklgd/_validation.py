@@ -75,8 +75,14 @@ def check_parameters(est, task):
                 "number between 0 (l2) and 1 (l1)."
             )
         check_number("l1_ratio", est.l1_ratio, low=0.0, high=1.0)
-    for name in ("fit_intercept", "shuffle", "early_stopping", "warm_start"):
+    for name in ("fit_intercept", "early_stopping", "warm_start"):
         check_bool(name, getattr(est, name))
+    if not isinstance(est.shuffle, (bool, np.bool_)) and (
+        not isinstance(est.shuffle, str) or est.shuffle not in ("full", "window")
+    ):
+        raise ValueError(
+            f"shuffle must be True, False, 'full' or 'window', got {est.shuffle!r}."
+        )
     check_number("max_iter", est.max_iter, low=1, integer=True)
     if est.tol is not None:
         check_number("tol", est.tol, low=0.0)

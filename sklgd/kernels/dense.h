@@ -3,7 +3,12 @@
 #ifndef SKLGD_DENSE_H
 #define SKLGD_DENSE_H
 
+#include <string.h>
+
 #include "rows.h"
+
+
+
 
 #define LANES 8
 #define ROW(order, i) ((order) == NULL ? (i) : (order)[i])

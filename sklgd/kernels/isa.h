@@ -43,6 +43,19 @@
 #define sklgd_prefetch_far(address) ((void) (address))
 #endif
 
+/* Four numbers that are added and multiplied at a time: the vectors of GCC and clang, which
+   compile them for any instruction set, else an array. */
+#if (defined(__clang__) && __clang_major__ >= 4) || (defined(__GNUC__) && __GNUC__ >= 9)
+#define SKLGD_VECTORS 1
+typedef double sklgd_lanes __attribute__((vector_size(32)));
+typedef float sklgd_floats __attribute__((vector_size(16)));
+#else
+#define SKLGD_VECTORS 0
+typedef struct {
+    double v[4];
+} sklgd_lanes;
+#endif
+
 /* True if the CPU has AVX2 and the environment does not say SKLGD_ISA=base. */
 static inline int sklgd_use_avx2(void) {
 #if SKLGD_AVX2
