@@ -13,6 +13,7 @@ and neither the units of X nor those of y matter. X itself is neither copied nor
 changed, and the penalty remains the one of the raw coefficients.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -143,7 +144,7 @@ class Data:
         """
         with np.errstate(over="ignore"):
             z_unit, loss_unit = self.loss.units(*self.targets(), constant)
-        if not np.isfinite(z_unit).all() or not np.isfinite(loss_unit).all():
+        if not all(map(math.isfinite, (*z_unit.tolist(), *loss_unit.tolist()))):
             raise ValueError(
                 f"y: values as large as {np.abs(self.target).max():.3g} make the loss "
                 "overflow float64. Scale y (TransformedTargetRegressor)."
@@ -394,6 +395,11 @@ class Statistics:
     z_unit: np.ndarray
     loss_unit: np.ndarray
 
+    @property
+    def vectors(self):
+        """All but the weight."""
+        return self.mean, self.var, self.z_unit, self.loss_unit
+
     @classmethod
     def of(cls, data, null):
         """Statistics of the rows of ``data``; ``null`` is its constant model."""
@@ -416,16 +422,15 @@ class Statistics:
 
     def equals(self, other):
         """True if both are of the same rows, up to the rounding of their weights."""
-        pairs = [
-            (self.weight, other.weight, 0.0),
-            (self.mean, other.mean, np.sqrt(self.var)),
-            (self.var, other.var, 0.0),
-            (self.z_unit, other.z_unit, 0.0),
-            (self.loss_unit, other.loss_unit, 0.0),
-        ]
-        return all(
-            (np.abs(a - b) <= 1e-9 * (np.abs(a) + size)).all() for a, b, size in pairs
-        )
+        if abs(self.weight - other.weight) > 1e-9 * self.weight:
+            return False
+        for a, b in zip(self.vectors, other.vectors, strict=True):
+            # (Most often they are the same to the last bit, and soon compared.)
+            if a.tobytes() != b.tobytes():
+                size = np.abs(a) + (np.sqrt(self.var) if a is self.mean else 0.0)
+                if (np.abs(a - b) > 1e-9 * size).any():
+                    return False
+        return True
 
     def differs(self, other):
         """True if a metric made from ``other`` does not suit these statistics.

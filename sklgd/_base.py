@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -25,6 +24,7 @@ from ._validation import (
     check_start,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
+    random_stream,
 )
 from .losses import LOSSES
 
@@ -38,6 +38,10 @@ DRIVERS = {
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
 MAX_HALVINGS = 60
+
+
+# Values of parameters that can be compared as they are.
+PLAIN = str, int, float, type(None)
 
 
 def given_set(X, y, weights):
@@ -183,7 +187,7 @@ class BaseGD(BaseEstimator):
         elif validation is not None:
             validation = given_set(*validation)
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
-        rng = check_random_state(self.random_state)
+        rng = random_stream(self.random_state)
         state = State(coef, make_plan(self, data), self._plan_key(), rng)
         driver = DRIVERS[state.plan.optimizer.training]
         state.normalise(data)
@@ -297,15 +301,11 @@ class BaseGD(BaseEstimator):
 
     def _plan_key(self):
         """The parameters that decide the plan; a stream starts afresh on a change."""
-        names = ("loss", "optimizer", "batch_size", "learning_rate", "eta0", "power_t")
-        values = [getattr(self, name) for name in names]
-        # The repr of a function holds its address, which does not survive pickling.
-        return tuple(
-            type(value).__qualname__
-            if callable(value) and not isinstance(value, BaseEstimator)
-            else repr(value)
-            for value in values
-        )
+        values = (
+            self.loss, self.optimizer, self.batch_size, self.learning_rate, self.eta0,
+            self.power_t,
+        )  # fmt: skip
+        return tuple([v if type(v) in PLAIN else _description(v) for v in values])
 
     # -------------------------------------------------------------- partial_fit
 
@@ -319,7 +319,7 @@ class BaseGD(BaseEstimator):
         first = state is None
         if first:
             coef = np.zeros((X.shape[1] + 1, n_outputs))
-            rng = check_random_state(self.random_state)
+            rng = random_stream(self.random_state)
             state = State(coef, make_plan(self, data, True), self._plan_key(), rng)
             self.loss_curve_ = []
         elif state.key != self._plan_key() or not state.plan.streams:
@@ -327,13 +327,13 @@ class BaseGD(BaseEstimator):
             state.statistics, state.factor, state.steps = None, 1.0, 0
             state.place()
         state.normalise(data)
-        null = data.null_model()
         if state.plan.schedule is None:
+            null = data.null_model()
             if first:
                 state.coef[-1] = self._first_intercept(null)
             state.tune(self, data, null, l1, l2, Training.tune)
         elif state.statistics is not None:
-            state.retune(self, data, null, l2)
+            state.retune(self, data, data.null_model(), l2)
         training = Training(data, state, l1, l2, self.shuffle, self.average)
         kept = training.snapshot()
         zero = np.zeros(n_outputs)
@@ -428,3 +428,11 @@ class BaseGD(BaseEstimator):
         if sp.issparse(self.coef_):
             self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
         return self
+
+
+def _description(value):
+    """What tells one object among the parameters from another."""
+    # The repr of a function holds its address, which does not survive pickling.
+    if callable(value) and not isinstance(value, BaseEstimator):
+        return type(value).__qualname__
+    return repr(value)

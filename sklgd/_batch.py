@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from ._curvature import Coordinates, coupled
 from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
-from .kernels._vector import add_scaled, dots
+from .kernels._vector import add_scaled, dots, penalty
 from .schedules import as_schedule
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
@@ -187,9 +187,7 @@ class Batch:
 
     def penalty(self, coef):
         """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
-        w = coef[:-1]
-        value = 0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0
-        return float(value + (self.l1 * np.abs(w).sum() if self.l1 else 0.0))
+        return penalty(coef, self.l1, self.l2)
 
     @property
     def coef(self):

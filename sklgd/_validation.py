@@ -5,6 +5,8 @@ import numbers
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.random.bit_generator import ISeedSequence
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
 from .kernels._rows import has_sorted_rows
@@ -14,6 +16,11 @@ from .schedules import SCHEDULES, as_schedule
 
 # Labels of which a sorted copy is made.
 MANY_LABELS = 65536
+FLOATS = np.dtype(np.float64), np.dtype(np.float32)
+LOSS_NAMES = {
+    task: [name for name, cls in LOSSES.items() if cls.task == task]
+    for task in ("regression", "classification")
+}
 PENALTIES = ("l2", "l1", "elasticnet", None)
 
 
@@ -63,9 +70,7 @@ def check_parameters(est, task):
     ValueError
         Naming the parameter, its value and what is possible instead.
     """
-    check_choice(
-        "loss", est.loss, [name for name, c in LOSSES.items() if c.task == task]
-    )
+    check_choice("loss", est.loss, LOSS_NAMES[task])
     check_choice("penalty", est.penalty, PENALTIES)
     check_number("alpha", est.alpha, low=0.0)
     if est.penalty == "elasticnet" or est.l1_ratio is not None:
@@ -235,12 +240,7 @@ def has_good_form(X):
         values, good = X.data, type(X.data) is np.ndarray
     else:
         return False
-    return (
-        good
-        and X.ndim == 2
-        and min(X.shape) > 0
-        and values.dtype in (np.float64, np.float32)
-    )
+    return good and X.ndim == 2 and min(X.shape) > 0 and values.dtype in FLOATS
 
 
 def has_nothing_to_check_in_target(y, n_samples, multi_output):
@@ -258,7 +258,7 @@ def has_nothing_to_check_in_target(y, n_samples, multi_output):
 def _has_finite_sum(values):
     """True only if all values are finite; False also if their sum overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(values.sum())
+        return math.isfinite(np.add.reduce(values, None))
 
 
 def find_classes(y):
@@ -338,6 +338,26 @@ def check_indices(X):
             f"but {X.shape[1]} columns."
         )
     return X
+
+
+class _Zeros(ISeedSequence):
+    """Entropy for a generator that is about to be seeded."""
+
+    def generate_state(self, n_words, dtype=np.uint32):
+        return np.zeros(n_words, dtype)
+
+
+def random_stream(seed):
+    """`check_random_state`, faster for a number.
+
+    ``RandomState(seed)`` first mixes 624 words of entropy, which the seed then replaces;
+    with small data that takes a third of the time of a fit.
+    """
+    if not isinstance(seed, numbers.Integral):
+        return check_random_state(seed)
+    stream = np.random.RandomState(np.random.MT19937(_Zeros()))
+    stream.seed(seed)
+    return stream
 
 
 def check_start(coef_init, intercept_init, n_features, n_outputs):
