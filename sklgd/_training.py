@@ -272,6 +272,7 @@ class Training:
             False,
             1,
         )
+        self.chunk_rows = self.rows_per_call()
         self.bind()
 
     mean = None
@@ -292,8 +293,7 @@ class Training:
         """Give a plan its metric and the step size that suits it."""
         add_metric(plan, est, data, statistics, l2)
 
-    @property
-    def chunk_rows(self):
+    def rows_per_call(self):
         """Rows per call of the kernel."""
         rows = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
         if self.by_features:
