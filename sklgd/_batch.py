@@ -9,6 +9,8 @@ A loss with kinks is smoothed by a logarithmic barrier of weight e on its dual v
 interior-point method, as Portnoy and Koenker (1997) follow it for quantile regression.
 """
 
+import math
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -121,7 +123,7 @@ class Batch:
 
     def evaluate(self):
         """Loss and gradient at the margins."""
-        self.value, _ = self.line(self.loss, 0.0)
+        self.value = self.line_from(self.loss, self.margins)
         self.refresh()
 
     def line(self, loss, t):
@@ -131,13 +133,16 @@ class Batch:
         so have the derivatives. ``slopes`` are overwritten.
         """
         derivative = np.empty(self.problem.n_outputs)
-        lengths = np.resize(t, derivative.shape)
+        if not isinstance(t, np.ndarray) or len(t) != len(derivative):
+            t = np.full(len(derivative), t)
         value = self.problem.line(
-            loss, self.margins, self.along, lengths, self.slopes, derivative
+            loss, self.margins, self.along, t, self.slopes, derivative
         )
         if self.coupled:
             derivative = derivative.sum(keepdims=True)
-        return value / self.share, derivative / self.share
+        if self.share != 1.0:
+            derivative /= self.share
+        return value / self.share, derivative
 
     def line_from(self, loss, margins):
         """Mean loss at margins of their own; ``slopes`` are overwritten."""
@@ -149,11 +154,7 @@ class Batch:
 
     def dot(self, a, b):
         """Products of coordinates, of each output by itself unless softmax has them."""
-        if self.coupled or a.shape[1] == 1:
-            return np.array([np.vdot(a, b)])
-        out = np.empty(a.shape[1])
-        dots(a, b, out)
-        return out
+        return dots(a, b, self.coupled)
 
     def refresh(self):
         """Take note of the gradient at u, from the slopes."""
@@ -171,7 +172,7 @@ class Batch:
         """F at the coefficients, with the loss itself."""
         value = self.value
         if self.softness is not None:
-            value, _ = self.line(self.data.loss, 0.0)
+            value = self.line_from(self.data.loss, self.margins)
         return value + self.penalty(self.state.coef)
 
     def constant_objective(self, raw_predictions):
@@ -277,11 +278,7 @@ class Batch:
     def search(self, p, raw):
         """Lengths t of the steps along p, whose raw coefficients are ``raw``.
 
-        F is convex on each line, so its slope rises with t: a root between two points
-        of different sign, the first trial at 1. Regula falsi, in the Illinois form: an
-        end that stays twice in a row counts half, or the other would creep along a
-        slope that jumps (Dowell and Jarratt 1971). Outputs with a loss of their own
-        have a length of their own.
+        Outputs with a loss of their own have a length of their own.
 
         Returns
         -------
@@ -291,50 +288,36 @@ class Batch:
         """
         w, dw = self.state.coef[:-1], raw[:-1]
         linear, square = self.l2 * self.dot(w, dw), self.l2 * self.dot(dw, dw)
-        slack = ROUNDING * (abs(self.value) + np.abs(linear).sum())
-        l1_start, slope, kink = self.l1_along(p, np.zeros(1))
-        slope += kink + self.dot(p, self.gradient)
-        low, low_slope = np.zeros_like(slope), slope.copy()
-        high, high_slope = np.full_like(slope, np.inf), np.full_like(slope, np.inf)
-        t, last = np.ones_like(slope), np.zeros_like(slope)
-        t[slope >= 0.0] = 0.0
+        slack = ROUNDING * (abs(self.value) + float(abs(linear).sum()))
+        l1_start, slope, kink = self.l1_along(p, 0.0)
+        slope = slope + kink + self.dot(p, self.gradient)
+        lines = [
+            Line(*row)
+            for row in zip(
+                slope.tolist(), linear.tolist(), square.tolist(), strict=True
+            )
+        ]
         for _ in range(MAX_TRIALS):
+            t = np.array([line.t for line in lines])
             value, derivative = self.line(self.loss, t)
-            l1_value, l1_slope, kink = self.l1_along(p, t)
-            derivative += linear + t * square + l1_slope
-            # Coefficients that t has just made zero: the slope nearest to zero, or
-            # the search would stop short of the kink and leave them at 1e-17.
-            derivative = np.sign(derivative) * np.maximum(abs(derivative) - kink, 0.0)
-            gain = value - self.value + l1_value - l1_start
-            gain += float((t * linear + 0.5 * t**2 * square).sum())
-            finite = np.isfinite(gain)
-            settled = (np.abs(derivative) <= SLOPE_SHARE * np.abs(slope)) | (t == 0.0)
-            enough = finite and gain <= 1e-4 * float((t * slope).sum()) + slack
-            if enough and settled.all():
+            gain = value - self.value
+            if self.l1:
+                l1_value, l1_slope, kink = self.l1_along(p, t)
+                gain += l1_value - l1_start
+                derivative += l1_slope
+            for line, at, jump in zip(
+                lines, derivative.tolist(), kink.tolist(), strict=True
+            ):
+                gain += line.arrive(at, jump)
+            finite, settled = math.isfinite(gain), all(line.settled for line in lines)
+            least = 1e-4 * sum(line.t * line.slope for line in lines)
+            if settled and finite and gain <= least + slack:
                 return t, value
-            if not finite:
-                derivative[:] = np.inf
             # If the lengths look right but F is not lower, those beyond the minimum.
-            open_ = ~settled if not settled.all() else (derivative > 0.0) & (t > 0.0)
-            short = open_ & (derivative < 0.0)
-            long = open_ & ~short
-            low[short], low_slope[short] = t[short], derivative[short]
-            high[long], high_slope[long] = t[long], derivative[long]
-            side = long * 1.0 - short
-            low_slope[long & (side == last)] *= 0.5
-            high_slope[short & (side == last)] *= 0.5
-            last = side
-            grow = short & np.isinf(high)
-            factor = slope[grow] / (slope[grow] - derivative[grow])
-            t[grow] *= np.clip(factor, 1.5, 10.0)
-            cut = open_ & ~grow
-            width = high[cut] - low[cut]
-            # The share is zero where the slope at the long end is infinite.
-            share = low_slope[cut] / (low_slope[cut] - high_slope[cut])
-            t[cut] = low[cut] + np.clip(share, 0.1, 0.9) * width
-            if not open_.any() or (cut.any() and (width <= 1e-12 * high[cut]).all()):
+            if all([line.move(finite, settled) for line in lines]):
                 break
-        return low, self.line(self.loss, low)[0]
+        t = np.array([line.low for line in lines])
+        return t, self.line(self.loss, t)[0]
 
     def l1_along(self, p, t):
         """The l1 penalty at u + t p; its slopes in t, and half their jumps there."""
@@ -345,6 +328,82 @@ class Batch:
         value = float((self.l1_u * np.abs(at)).sum())
         kink = self.dot(self.l1_u * (at == 0.0), np.abs(p))
         return value, self.dot(self.l1_u * np.sign(at), p), kink
+
+
+class Line:
+    """The search along the step of one output, or of all if they share a loss.
+
+    F is convex on each line, so its slope rises with t: a root between two points of
+    different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
+    that stays twice in a row counts half, or the other would creep along a slope that
+    jumps (Dowell and Jarratt 1971).
+
+    Parameters
+    ----------
+    slope : float
+        Slope of F at the start, t = 0.
+    linear, square : float
+        The l2 penalty adds linear t + square t^2 / 2 to F.
+    """
+
+    __slots__ = (
+        "derivative", "high", "high_slope", "linear", "low", "low_slope", "settled",
+        "side", "slope", "square", "t",
+    )  # fmt: skip
+
+    def __init__(self, slope, linear, square):
+        self.slope, self.linear, self.square = slope, linear, square
+        self.t = 0.0 if slope >= 0.0 else 1.0
+        self.low, self.low_slope = 0.0, slope
+        self.high = self.high_slope = math.inf
+        self.side = 0
+
+    def arrive(self, derivative, kink):
+        """Take note of the slope at t, without l2 penalty; returns what that adds to F.
+
+        ``kink`` is half the jump that the slope of an l1 penalty has at t: where
+        coefficients just become zero, the slope nearest to zero counts, or the search
+        would stop short of the kink and leave them at 1e-17.
+        """
+        slope = derivative + self.linear + self.t * self.square
+        self.derivative = math.copysign(max(abs(slope) - kink, 0.0), slope)
+        self.settled = (
+            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope) or self.t == 0.0
+        )
+        return self.t * (self.linear + 0.5 * self.t * self.square)
+
+    def move(self, finite, settled):
+        """Choose the next t; True if there is no more to be found.
+
+        Parameters
+        ----------
+        finite : bool
+            False if F is not a number at t.
+        settled : bool
+            True if the lengths of all lines look right.
+        """
+        at, t = self.derivative if finite else math.inf, self.t
+        last, self.side = self.side, 0
+        if not (at > 0.0 and t > 0.0) if settled else self.settled:
+            return True
+        if at < 0.0:
+            self.low, self.low_slope, self.side = t, at, -1
+            if last == self.side:
+                self.high_slope *= 0.5
+            if self.high == math.inf:
+                change = self.slope - at
+                factor = self.slope / change if change != 0.0 else math.inf
+                self.t *= min(max(factor, 1.5), 10.0)
+                return False
+        else:
+            self.high, self.high_slope, self.side = t, at, 1
+            if last == self.side:
+                self.low_slope *= 0.5
+        width = self.high - self.low
+        # The share is zero where the slope at the long end is infinite.
+        share = self.low_slope / (self.low_slope - self.high_slope)
+        self.t = self.low + min(max(share, 0.1), 0.9) * width
+        return width <= 1e-12 * self.high
 
 
 def stochastic_passes(data, state, l1, l2):
