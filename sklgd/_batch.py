@@ -291,32 +291,32 @@ class Batch:
         slack = ROUNDING * (abs(self.value) + float(abs(linear).sum()))
         l1_start, slope, kink = self.l1_along(p, 0.0)
         slope = slope + kink + self.dot(p, self.gradient)
-        lines = [
-            Line(*row)
+        roots = [
+            Root(*row)
             for row in zip(
                 slope.tolist(), linear.tolist(), square.tolist(), strict=True
             )
         ]
         for _ in range(MAX_TRIALS):
-            t = np.array([line.t for line in lines])
+            t = np.array([root.t for root in roots])
             value, derivative = self.line(self.loss, t)
             gain = value - self.value
             if self.l1:
                 l1_value, l1_slope, kink = self.l1_along(p, t)
                 gain += l1_value - l1_start
                 derivative += l1_slope
-            for line, at, jump in zip(
-                lines, derivative.tolist(), kink.tolist(), strict=True
+            for root, at, jump in zip(
+                roots, derivative.tolist(), kink.tolist(), strict=True
             ):
-                gain += line.arrive(at, jump)
-            finite, settled = math.isfinite(gain), all(line.settled for line in lines)
-            least = 1e-4 * sum(line.t * line.slope for line in lines)
+                gain += root.arrive(at, jump)
+            finite, settled = math.isfinite(gain), all(root.settled for root in roots)
+            least = 1e-4 * sum(root.t * root.slope for root in roots)
             if settled and finite and gain <= least + slack:
                 return t, value
             # If the lengths look right but F is not lower, those beyond the minimum.
-            if all([line.move(finite, settled) for line in lines]):
+            if all([root.move(finite, settled) for root in roots]):
                 break
-        t = np.array([line.low for line in lines])
+        t = np.array([root.low for root in roots])
         return t, self.line(self.loss, t)[0]
 
     def l1_along(self, p, t):
@@ -330,8 +330,8 @@ class Batch:
         return value, self.dot(self.l1_u * np.sign(at), p), kink
 
 
-class Line:
-    """The search along the step of one output, or of all if they share a loss.
+class Root:
+    """The search for t along the step of one output, or of all if they share a loss.
 
     F is convex on each line, so its slope rises with t: a root between two points of
     different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
@@ -380,7 +380,7 @@ class Line:
         finite : bool
             False if F is not a number at t.
         settled : bool
-            True if the lengths of all lines look right.
+            True if the lengths of all outputs look right.
         """
         at, t = self.derivative if finite else math.inf, self.t
         last, self.side = self.side, 0

@@ -229,18 +229,19 @@ def has_nothing_to_check(X):
     of the kernels, with finite entries. Most data are like this, and little of them is
     learnt in less time than the checks take. False says nothing about X.
     """
-    return has_good_form(X) and _has_finite_sum(X if type(X) is np.ndarray else X.data)
+    return has_good_form(X) and has_finite_sum(X if type(X) is np.ndarray else X.data)
 
 
 def has_good_form(X):
     """The same apart from the entries being finite."""
     if type(X) is np.ndarray:
-        values, good = X, X.flags.c_contiguous
-    elif type(X) in (sp.csr_array, sp.csr_matrix):
-        values, good = X.data, type(X.data) is np.ndarray
+        values = X
+    elif type(X) in (sp.csr_array, sp.csr_matrix) and type(X.data) is np.ndarray:
+        values = X.data
     else:
         return False
-    return good and X.ndim == 2 and min(X.shape) > 0 and values.dtype in FLOATS
+    good = values.flags.c_contiguous and values.dtype in FLOATS
+    return good and X.ndim == 2 and min(X.shape) > 0
 
 
 def has_nothing_to_check_in_target(y, n_samples, multi_output):
@@ -251,11 +252,11 @@ def has_nothing_to_check_in_target(y, n_samples, multi_output):
         and (y.ndim == 1 or (multi_output and y.ndim == 2))
         and len(y) == n_samples
         and y.size > 0
-        and (y.dtype.kind != "f" or _has_finite_sum(y))
+        and (y.dtype.kind != "f" or has_finite_sum(y))
     )
 
 
-def _has_finite_sum(values):
+def has_finite_sum(values):
     """True only if all values are finite; False also if their sum overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(np.add.reduce(values, None))
