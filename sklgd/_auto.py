@@ -119,13 +119,30 @@ class Data:
         weights = None if self.weights is None else self.weights[self.rows]
         return self.target[self.rows], weights
 
-    def output(self, k):
-        """The data of one output; of several classes, one against the rest."""
+    def output(self, k, target):
+        """The data of one output; of several classes, one against the rest.
+
+        Its targets are stored in ``target``, an array of shape (n_samples,).
+        """
         if self.loss.task == "regression":
-            target = np.ascontiguousarray(self.target.reshape(-1, self.n_outputs)[:, k])
+            target[...] = self.target.reshape(-1, self.n_outputs)[:, k]
         else:
-            target = np.where(self.target == k, 1.0, -1.0)
+            np.multiply(self.target == k, 2.0, out=target)
+            target -= 1.0
         return replace(self, target=target, n_outputs=1)
+
+    def part(self, start, stop):
+        """Numbers, targets and weights of the rows at these positions."""
+        if self.rows is None:
+            rows = np.arange(start, stop, dtype=np.intp)
+            part = slice(start, stop)
+        else:
+            rows = part = self.rows[start:stop]
+        return (
+            rows,
+            self.target[part],
+            None if self.weights is None else self.weights[part],
+        )
 
     def null_model(self):
         """Raw predictions of the best constant model."""
