@@ -13,7 +13,7 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, as_schedule
 
 # Labels of which a sorted copy is made.
-MANY_LABELS = 65536
+MANY_LABELS = 32768
 PENALTIES = ("l2", "l1", "elasticnet", None)
 
 

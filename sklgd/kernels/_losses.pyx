@@ -23,7 +23,7 @@ cdef double EXP_MAX = 700.0
 cdef double LOG2 = 0.6931471805599453
 
 # Targets that are looked at together in Python.
-BLOCK = 65536
+BLOCK = 16384
 
 # A bound on the iterations of a prox; few are needed, bisection takes most.
 cdef int PROX_STEPS = 100
