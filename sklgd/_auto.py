@@ -30,10 +30,10 @@ from .kernels._rows import Rows
 from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
 
-# Rows that are looked at together: temporary arrays stay in the cache.
-BLOCK = 2048
+# Entries of X that are looked at together: temporary arrays stay in the cache.
+BLOCK_ENTRIES = 65536
 # Rows or entries of which arrays are made, where one of all would take too much memory.
-CHUNK = 65536
+CHUNK = 16384
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
 # Multiplications spent on second moments (some tenths of a second).
@@ -120,13 +120,30 @@ class Data:
         weights = None if self.weights is None else self.weights[self.rows]
         return self.target[self.rows], weights
 
-    def output(self, k):
-        """The data of one output; of several classes, one against the rest."""
+    def output(self, k, target):
+        """The data of one output; of several classes, one against the rest.
+
+        Its targets are stored in ``target``, an array of shape (n_samples,).
+        """
         if self.loss.task == "regression":
-            target = np.ascontiguousarray(self.target.reshape(-1, self.n_outputs)[:, k])
+            target[...] = self.target.reshape(-1, self.n_outputs)[:, k]
         else:
-            target = np.where(self.target == k, 1.0, -1.0)
+            np.multiply(self.target == k, 2.0, out=target)
+            target -= 1.0
         return replace(self, target=target, n_outputs=1)
+
+    def part(self, start, stop):
+        """Numbers, targets and weights of the rows at these positions."""
+        if self.rows is None:
+            rows = np.arange(start, stop, dtype=np.intp)
+            part = slice(start, stop)
+        else:
+            rows = part = self.rows[start:stop]
+        return (
+            rows,
+            self.target[part],
+            None if self.weights is None else self.weights[part],
+        )
 
     def null_model(self):
         """Raw predictions of the best constant model."""
@@ -246,11 +263,13 @@ def row_blocks(X, rows):
     ``rows`` are the numbers of the rows, ascending; None means all.
     """
     n = X.shape[0] if rows is None else len(rows)
-    for start in range(0, n, BLOCK):
+    per_row = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+    size = min(max(64, BLOCK_ENTRIES // max(1, per_row)), 2048)
+    for start in range(0, n, size):
         if rows is None:
-            part = np.arange(start, min(start + BLOCK, n))
+            part = np.arange(start, min(start + size, n))
         else:
-            part = rows[start : start + BLOCK]
+            part = rows[start : start + size]
         contiguous = part[-1] - part[0] + 1 == len(part)
         block = X[part[0] : part[-1] + 1] if contiguous else X[part]
         yield part, block.astype(np.float64, copy=False)

@@ -201,12 +201,14 @@ class BaseGD(BaseEstimator):
             if start is None:
                 coef[-1] = self._first_intercept(null)
             state.tune(self, data, null, l1, l2, driver.tune)
+        # Before the run has arrays of its own: targets are copied for this.
+        unit = float(data.units(null)[1].sum())
         training = driver.start(data, state, l1, l2, self.shuffle, self.average)
         monitor = Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             null=training.constant_objective(null),
-            unit=float(data.units(null)[1].sum()),
+            unit=unit,
             start=np.inf if loss.degenerate else training.objective(),
             degenerate=loss.degenerate,
             patient=state.plan.schedule.starts_wild,

@@ -1,8 +1,7 @@
 """What the batch methods have in common: a point, a search along a line, an end.
 
-A run keeps the raw predictions Z = Xw + b of all rows. The length of a step is then
-searched without another product with X: an iteration, which counts as an epoch, is one
-product with X and one with its transpose.
+An iteration, which counts as an epoch, is one product with X and one with its
+transpose; `_lines` tells how the length of a step is searched.
 
 A loss with kinks is smoothed by a logarithmic barrier of weight e on its dual variables
 (`PiecewiseLinear.smoothed`), and e shrinks as the run converges: the path of an
@@ -15,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._curvature import Coordinates, coupled
+from ._lines import make_lines
 from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
 from .kernels._vector import add_scaled, dots, penalty
@@ -52,11 +52,13 @@ class Batch:
         Updated in place.
     l1, l2 : float
         Penalty of the raw coefficients.
+    n_runs : int, default=1
+        Number of such runs that exist together.
     """
 
     plain = may_cut = False
 
-    def __init__(self, data, state, l1, l2):
+    def __init__(self, data, state, l1, l2, n_runs=1):
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2, self.share = l1, l2, data.share
         self.coordinates = state.plan.metric
@@ -65,12 +67,9 @@ class Batch:
         self.l1_u[-1] = self.l2_u[-1] = 0.0
         self.u = self.coordinates.to_position(state.coef)
         self.coupled = coupled(data.loss, self.problem.n_outputs)
-        shape = (self.problem.n_samples, self.problem.n_outputs)
-        self.margins, self.along = np.empty(shape), np.zeros(shape)
-        self.slopes = np.empty(shape)
+        self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
         self.loss, self.softness, self.started = data.loss, None, False
-        self.constant = None
         if not data.loss.smooth:
             null = self.constant_objective(data.null_model())
             self.soften(SOFTNESS * null / (data.loss.n_kinks * data.n_outputs))
@@ -115,55 +114,41 @@ class Batch:
     def begin(self):
         """Evaluate everything at the position."""
         self.state.coef[...] = self.coordinates.to_raw(self.u)
-        if self.state.coef[:-1].any():
-            self.problem.margins(self.state.coef, self.margins)
-        else:
-            self.margins[...] = self.state.coef[-1]
+        self.lines.begin()
         self.evaluate()
 
     def evaluate(self):
-        """Loss and gradient at the margins."""
-        self.value = self.line_from(self.loss, self.margins)
+        """Loss and gradient at the position."""
+        self.value, _ = self.line(self.loss, 0.0)
         self.refresh()
 
     def line(self, loss, t):
-        """Mean loss at ``margins + t along``, and its derivatives in t.
+        """Mean loss at a length t on the line, and its derivatives in t.
 
         t has an entry for each output with a loss of its own, or one for all of them;
-        so have the derivatives. ``slopes`` are overwritten.
+        so have the derivatives. `gradient_at` is then that at t.
         """
-        derivative = np.empty(self.problem.n_outputs)
-        if not isinstance(t, np.ndarray) or len(t) != len(derivative):
-            t = np.full(len(derivative), t)
-        value = self.problem.line(
-            loss, self.margins, self.along, t, self.slopes, derivative
-        )
+        if not isinstance(t, np.ndarray) or len(t) != self.problem.n_outputs:
+            t = np.full(self.problem.n_outputs, t)
+        value, derivative = self.lines.evaluate(loss, t)
         if self.coupled:
             derivative = derivative.sum(keepdims=True)
         if self.share != 1.0:
             derivative /= self.share
         return value / self.share, derivative
 
-    def line_from(self, loss, margins):
-        """Mean loss at margins of their own; ``slopes`` are overwritten."""
-        length = np.zeros(self.problem.n_outputs)
-        value = self.problem.line(
-            loss, margins, margins, length, self.slopes, np.empty_like(length)
-        )
-        return value / self.share
-
     def dot(self, a, b):
         """Products of coordinates, of each output by itself unless softmax has them."""
         return dots(a, b, self.coupled)
 
     def refresh(self):
-        """Take note of the gradient at u, from the slopes."""
+        """Take note of the gradient at u, where the loss was last evaluated."""
         self.gradient = self.gradient_at(self.u)
 
     def gradient_at(self, u):
-        """The gradient of F in u without the l1 penalty, from the slopes at u."""
+        """The gradient of F without the l1 penalty at u, the last point evaluated."""
         raw = np.empty_like(u)
-        self.problem.gradient(self.slopes, raw)
+        self.lines.gradient(raw)
         return self.coordinates.gradient(raw, self.share, self.l2_u, u)
 
     # ------------------------------------------------------------- as Training does
@@ -172,7 +157,7 @@ class Batch:
         """F at the coefficients, with the loss itself."""
         value = self.value
         if self.softness is not None:
-            value = self.line_from(self.data.loss, self.margins)
+            value = self.lines.value(self.data.loss) / self.share
         return value + self.penalty(self.state.coef)
 
     def constant_objective(self, raw_predictions):
@@ -180,11 +165,8 @@ class Batch:
         coef = self.state.coef
         if self.started and not coef[:-1].any() and (coef[-1] == raw_predictions).all():
             return self.objective()
-        if self.constant is None or (self.constant[0] != raw_predictions).any():
-            self.along[...] = raw_predictions
-            value = self.line_from(self.data.loss, self.along)
-            self.constant = np.array(raw_predictions), value
-        return self.constant[1]
+        constant = np.atleast_1d(np.asarray(raw_predictions, dtype=float))
+        return self.problem.constant_value(constant) / self.share
 
     def penalty(self, coef):
         """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
@@ -266,8 +248,8 @@ class Batch:
     # --------------------------------------------------------------------- one step
 
     def move(self, t, p, raw):
-        """Go t along p, whose raw coefficients are ``raw`` and margins ``along``."""
-        add_scaled(self.margins, t, self.along)
+        """Go t along p, whose raw coefficients are ``raw``."""
+        self.lines.move(t)
         add_scaled(self.u, t, p)
         if self.l1:
             # A sum of steps would leave 1e-17 where u is zero.
@@ -284,7 +266,7 @@ class Batch:
         -------
         t : ndarray
         loss : float
-            ``self.slopes`` are left as they are at t.
+            The last point evaluated is that at t.
         """
         w, dw = self.state.coef[:-1], raw[:-1]
         linear, square = self.l2 * self.dot(w, dw), self.l2 * self.dot(dw, dw)

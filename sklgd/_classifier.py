@@ -21,7 +21,7 @@ from ._validation import (
 from .losses import LOSSES
 
 # Rows whose labels are looked at together.
-BLOCK = 65536
+BLOCK = 16384
 
 
 def _has_proba(est):

@@ -36,6 +36,8 @@ SCARCE = 4
 MAX_FACTOR = 3000
 # The same for the whole Hessian of softmax, above which its blocks serve.
 MAX_COUPLED = 500
+# Rows whose curvatures are looked at together.
+SLAB = 16384
 # Share of the curvature that rows may make together to be left out of that Hessian.
 FLAT_SHARE = 1e-3
 
@@ -222,8 +224,9 @@ class Ladder:
         ----------
         loss : Loss
             As it is minimised now.
-        margins : ndarray of shape (n_samples, n_outputs)
-            Raw predictions.
+        margins : callable
+            ``margins(start, stop)`` gives the raw predictions of these rows that count,
+            shape (stop - start, n_outputs).
         """
         if not self.rungs:
             return None
@@ -266,7 +269,7 @@ class Ladder:
 
     def bound(self, loss, margins):
         """sup l'' X~'X~ / n + penalty."""
-        self.moments = self.gram(self.data.weights)
+        self.moments = self.second_moments()
         c, scale = loss.bound(self.problem.n_outputs), self.coordinates.scale
         alike = scale.shape[1] == 1 or (scale == scale[:, :1]).all()
         outputs = [0] if alike else range(scale.shape[1])
@@ -275,10 +278,14 @@ class Ladder:
 
     def blocks(self, loss, margins):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
-        y, s = self.data.targets()
-        # Tweedie's loss is not convex for every power.
-        h = self.by_row(np.maximum(loss.curvature(y, margins, s), 0.0))
-        grams = (self.gram(h[:, k]) for k in range(h.shape[1]))
+        grams, heights = [None] * self.problem.n_outputs, 0.0
+        for start, stop in self.slabs():
+            rows, y, s = self.data.part(start, stop)
+            # Tweedie's loss is not convex for every power.
+            h = np.maximum(loss.curvature(y, margins(start, stop), s), 0.0)
+            heights = heights + h.sum(axis=0)
+            for k, before in enumerate(grams):
+                grams[k] = self.gram(h[:, k], rows, before)
         matrices = [self.scaled(gram, k) for k, gram in enumerate(grams)]
         if self.blocks_at is not None and self.calm:
             self.damping /= 8.0
@@ -286,7 +293,7 @@ class Ladder:
                 self.damping = LEAST_DAMPING if self.coupled else 0.0
         self.blocks_at, self.rejected, self.calm = matrices, 0, True
         # What the bound of softmax is for its blocks, the mean curvature is for others.
-        self.heights = h.sum(axis=0) / self.total_weight
+        self.heights = heights / self.total_weight
         if self.coupled:
             self.heights[:] = loss.bound(len(self.heights))
         return self.damped()
@@ -297,7 +304,7 @@ class Ladder:
         if rho == 0.0:
             return Factored([block.copy() for block in self.blocks_at], exact=True)
         if self.moments is None:
-            self.moments = self.gram(self.data.weights)
+            self.moments = self.second_moments()
         mixed = []
         for k, (block, height) in enumerate(
             zip(self.blocks_at, self.heights, strict=True)
@@ -315,11 +322,17 @@ class Ladder:
 
     def hessian(self, loss, margins):
         """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
-        p = self.by_row(softmax(margins, axis=1))
-        H = softmax_hessian(
-            self.problem.rows, p, self.data.weights, self.curved(p),
-            self.coordinates.centre, self.problem.n_threads,
-        )  # fmt: skip
+        H, active = 0.0, 0
+        for start, stop in self.slabs():
+            rows, _, s = self.data.part(start, stop)
+            p = softmax(margins(start, stop), axis=1)
+            some = curved(p, s)
+            active += len(some)
+            H += softmax_hessian(
+                self.problem.rows, p[some], self.data.weights, rows[some],
+                self.coordinates.centre, self.problem.n_threads,
+            )  # fmt: skip
+        self.active = active / self.problem.n_samples
         S = self.coordinates.scale.copy()
         S[-1] *= self.data.fit_intercept
         S = S.reshape(-1)
@@ -327,28 +340,35 @@ class Ladder:
         np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
         return Factored([H], exact=True)
 
-    def curved(self, p):
-        """The rows that make almost all of the curvature of softmax."""
-        rows = np.arange(len(p)) if self.subset is None else self.subset
-        h = 1.0 - np.einsum("ik,ik->i", p[rows], p[rows])
-        if self.data.weights is not None:
-            h *= self.data.weights[rows]
-        order = np.argsort(h)
-        flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
-        self.active = 1.0 - flat / len(rows)
-        return np.sort(rows[order[flat:]])
-
     @property
     def total_weight(self):
         """Sum of the weights of the rows."""
         return self.problem.n_samples * self.data.share
 
-    def gram(self, h):
-        """Weighted second moments of the rows about the centre."""
-        return weighted_gram(
-            self.problem.rows, h, self.subset, self.coordinates.centre,
-            self.problem.n_threads,
-        )  # fmt: skip
+    def slabs(self):
+        """Pairs (start, stop) of positions whose curvatures are looked at together."""
+        n = self.problem.n_samples
+        return ((start, min(start + SLAB, n)) for start in range(0, n, SLAB))
+
+    def second_moments(self):
+        """Second moments with the rows' weights."""
+        total = None
+        for start, stop in self.slabs():
+            rows, _, s = self.data.part(start, stop)
+            total = self.gram(s, rows, total)
+        return total
+
+    def gram(self, h, rows, before):
+        """Second moments of rows about the centre, weights h, added to ``before``."""
+        gram = weighted_gram(
+            self.problem.rows, h, rows, self.coordinates.centre, self.problem.n_threads
+        )
+        if before is None:
+            return gram
+        A, v, total = before
+        A += gram[0]
+        v += gram[1]
+        return A, v, total + gram[2]
 
     def scaled(self, moments, k, factor=1.0):
         """The block of output k in u, from a multiple of the moments' mean."""
@@ -357,13 +377,15 @@ class Ladder:
             self.data.fit_intercept,
         )  # fmt: skip
 
-    def by_row(self, values):
-        """Values of the rows that count, put where all rows have theirs."""
-        if self.subset is None:
-            return values
-        out = np.zeros((self.data.X.shape[0], *values.shape[1:]))
-        out[self.subset] = values
-        return out
+
+def curved(p, sample_weight):
+    """The rows, of these, that make almost all of their curvature of softmax."""
+    h = 1.0 - np.einsum("ik,ik->i", p, p)
+    if sample_weight is not None:
+        h *= sample_weight
+    order = np.argsort(h)
+    flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
+    return np.sort(order[flat:])
 
 
 def coupled(loss, n_outputs):

@@ -15,7 +15,7 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, as_schedule
 
 # Labels of which a sorted copy is made.
-MANY_LABELS = 65536
+MANY_LABELS = 32768
 FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 LOSS_NAMES = {
     task: [name for name, cls in LOSSES.items() if cls.task == task]

@@ -312,12 +312,13 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
 
 
 cdef void add_products(
-        Rows rows, const double* p, Py_ssize_t K, const double* s,
+        Rows rows, const double* p, bint by_row, Py_ssize_t K, const double* s,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* centre, const double* ones, double* scratch,
         double* sums) noexcept nogil:
     """sums[(j, j'), (k, l)] += sum_i x~_ij x~_ij' s_i p_ik (delta_kl - p_il).
 
+    p are those of all rows, or with ``by_row`` false of all positions.
     Both pairs ascending, (0, 0), (0, 1), ..., (1, 1), ...: the products of the
     coefficients times those of the classes are one matrix product, a quarter of the
     multiply-adds of the whole Hessian. scratch holds
@@ -331,6 +332,7 @@ cdef void add_products(
     cdef double* w
     cdef double* out
     cdef const double* x
+    cdef const double* pi
     cdef double c, one = 1.0
     cdef int n_rows, n_left = <int> n_pairs, n_right
     while done < m:
@@ -338,11 +340,12 @@ cdef void add_products(
         rows.load_weighted(order, start + done, part, centre, ones, B)
         for i in range(part):
             row = start + done + i if order == NULL else order[start + done + i]
+            pi = p + (row if by_row else start + done + i) * K
             w = W + i * n_pairs
             for k in range(K):
-                c = p[row * K + k] if s == NULL else s[row] * p[row * K + k]
+                c = pi[k] if s == NULL else s[row] * pi[k]
                 for e in range(k, K):
-                    w[e - k] = -c * p[row * K + e]
+                    w[e - k] = -c * pi[e]
                 w[0] += c
                 w += K - k
         n_rows = <int> part
@@ -395,8 +398,8 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     Parameters
     ----------
     rows : Rows
-    p : C-contiguous float64 array of shape (n_samples, n_classes)
-        Probabilities, by row number.
+    p : C-contiguous float64 array of shape (n_samples or len(subset), n_classes)
+        Probabilities, by row number or by position in ``subset``.
     sample_weight : C-contiguous float64 array of shape (n_samples,), default=None
         Weights >= 0, by row number; None means ones.
     subset : intp array, default=None
@@ -428,20 +431,22 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     cdef const Py_ssize_t* order = NULL
     cdef double[::1] scratch, sums
     cdef double[:, ::1] H_view
+    cdef bint by_row
     K = p_view.shape[1]
     mu = np.zeros(D)
     if centre is not None:
         mu[:d] = centre
     mu_view = mu
     ones_view = np.ones(BLOCK)
-    if p_view.shape[0] != n:
+    by_row = subset is None or p_view.shape[0] != len(subset)
+    if by_row and p_view.shape[0] != n:
         raise ValueError("p does not match the rows")
     if sample_weight is not None:
         s_view = sample_weight
         if s_view.shape[0] != n:
             raise ValueError("sample_weight does not match the rows")
         s = &s_view[0]
-    chosen = active_rows(sample_weight, subset)
+    chosen = active_rows(sample_weight, subset) if by_row else subset
     if chosen is not None:
         order_view = chosen
         n = order_view.shape[0]
@@ -463,7 +468,7 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     with nogil:
         for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
             add_products(
-                rows, &p_view[0, 0], K, s, order, chunk * chunk_rows,
+                rows, &p_view[0, 0], by_row, K, s, order, chunk * chunk_rows,
                 min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], &ones_view[0],
                 &scratch[threadid() * size], &sums[chunk * n_sums])
         for chunk in range(1, n_chunks):

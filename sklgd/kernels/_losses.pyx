@@ -34,7 +34,7 @@ cdef enum:
     CHUNK = 64
 
 # Targets that are looked at together in Python.
-BLOCK = 65536
+BLOCK = 16384
 
 # A bound on the iterations of a prox; few are needed, bisection takes most.
 cdef int PROX_STEPS = 100
