@@ -13,6 +13,7 @@ and neither the units of X nor those of y matter. X itself is neither copied nor
 changed, and the penalty remains the one of the raw coefficients.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,10 +30,10 @@ from .kernels._rows import Rows
 from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
 
-# Rows that are looked at together: temporary arrays stay in the cache.
-BLOCK = 2048
+# Entries of X that are looked at together: temporary arrays stay in the cache.
+BLOCK_ENTRIES = 65536
 # Rows or entries of which arrays are made, where one of all would take too much memory.
-CHUNK = 65536
+CHUNK = 16384
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
 # Multiplications spent on second moments (some tenths of a second).
@@ -119,13 +120,30 @@ class Data:
         weights = None if self.weights is None else self.weights[self.rows]
         return self.target[self.rows], weights
 
-    def output(self, k):
-        """The data of one output; of several classes, one against the rest."""
+    def output(self, k, target):
+        """The data of one output; of several classes, one against the rest.
+
+        Its targets are stored in ``target``, an array of shape (n_samples,).
+        """
         if self.loss.task == "regression":
-            target = np.ascontiguousarray(self.target.reshape(-1, self.n_outputs)[:, k])
+            target[...] = self.target.reshape(-1, self.n_outputs)[:, k]
         else:
-            target = np.where(self.target == k, 1.0, -1.0)
+            np.multiply(self.target == k, 2.0, out=target)
+            target -= 1.0
         return replace(self, target=target, n_outputs=1)
+
+    def part(self, start, stop):
+        """Numbers, targets and weights of the rows at these positions."""
+        if self.rows is None:
+            rows = np.arange(start, stop, dtype=np.intp)
+            part = slice(start, stop)
+        else:
+            rows = part = self.rows[start:stop]
+        return (
+            rows,
+            self.target[part],
+            None if self.weights is None else self.weights[part],
+        )
 
     def null_model(self):
         """Raw predictions of the best constant model."""
@@ -143,7 +161,7 @@ class Data:
         """
         with np.errstate(over="ignore"):
             z_unit, loss_unit = self.loss.units(*self.targets(), constant)
-        if not np.isfinite(z_unit).all() or not np.isfinite(loss_unit).all():
+        if not all(map(math.isfinite, (*z_unit.tolist(), *loss_unit.tolist()))):
             raise ValueError(
                 f"y: values as large as {np.abs(self.target).max():.3g} make the loss "
                 "overflow float64. Scale y (TransformedTargetRegressor)."
@@ -245,11 +263,13 @@ def row_blocks(X, rows):
     ``rows`` are the numbers of the rows, ascending; None means all.
     """
     n = X.shape[0] if rows is None else len(rows)
-    for start in range(0, n, BLOCK):
+    per_row = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+    size = min(max(64, BLOCK_ENTRIES // max(1, per_row)), 2048)
+    for start in range(0, n, size):
         if rows is None:
-            part = np.arange(start, min(start + BLOCK, n))
+            part = np.arange(start, min(start + size, n))
         else:
-            part = rows[start : start + BLOCK]
+            part = rows[start : start + size]
         contiguous = part[-1] - part[0] + 1 == len(part)
         block = X[part[0] : part[-1] + 1] if contiguous else X[part]
         yield part, block.astype(np.float64, copy=False)
@@ -394,6 +414,11 @@ class Statistics:
     z_unit: np.ndarray
     loss_unit: np.ndarray
 
+    @property
+    def vectors(self):
+        """All but the weight."""
+        return self.mean, self.var, self.z_unit, self.loss_unit
+
     @classmethod
     def of(cls, data, null):
         """Statistics of the rows of ``data``; ``null`` is its constant model."""
@@ -416,16 +441,15 @@ class Statistics:
 
     def equals(self, other):
         """True if both are of the same rows, up to the rounding of their weights."""
-        pairs = [
-            (self.weight, other.weight, 0.0),
-            (self.mean, other.mean, np.sqrt(self.var)),
-            (self.var, other.var, 0.0),
-            (self.z_unit, other.z_unit, 0.0),
-            (self.loss_unit, other.loss_unit, 0.0),
-        ]
-        return all(
-            (np.abs(a - b) <= 1e-9 * (np.abs(a) + size)).all() for a, b, size in pairs
-        )
+        if abs(self.weight - other.weight) > 1e-9 * self.weight:
+            return False
+        for a, b in zip(self.vectors, other.vectors, strict=True):
+            # (Most often they are the same to the last bit, and soon compared.)
+            if a.tobytes() != b.tobytes():
+                size = np.abs(a) + (np.sqrt(self.var) if a is self.mean else 0.0)
+                if (np.abs(a - b) > 1e-9 * size).any():
+                    return False
+        return True
 
     def differs(self, other):
         """True if a metric made from ``other`` does not suit these statistics.

@@ -1,21 +1,23 @@
 """What the batch methods have in common: a point, a search along a line, an end.
 
-A run keeps the raw predictions Z = Xw + b of all rows. The length of a step is then
-searched without another product with X: an iteration, which counts as an epoch, is one
-product with X and one with its transpose.
+An iteration, which counts as an epoch, is one product with X and one with its
+transpose; `_lines` tells how the length of a step is searched.
 
 A loss with kinks is smoothed by a logarithmic barrier of weight e on its dual variables
 (`PiecewiseLinear.smoothed`), and e shrinks as the run converges: the path of an
 interior-point method, as Portnoy and Koenker (1997) follow it for quantile regression.
 """
 
+import math
+
 import numpy as np
 import scipy.sparse as sp
 
 from ._curvature import Coordinates, coupled
+from ._lines import make_lines
 from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
-from .kernels._vector import add_scaled, dots
+from .kernels._vector import add_scaled, dots, penalty
 from .schedules import as_schedule
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
@@ -50,11 +52,13 @@ class Batch:
         Updated in place.
     l1, l2 : float
         Penalty of the raw coefficients.
+    n_runs : int, default=1
+        Number of such runs that exist together.
     """
 
     plain = may_cut = False
 
-    def __init__(self, data, state, l1, l2):
+    def __init__(self, data, state, l1, l2, n_runs=1):
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2, self.share = l1, l2, data.share
         self.coordinates = state.plan.metric
@@ -63,12 +67,9 @@ class Batch:
         self.l1_u[-1] = self.l2_u[-1] = 0.0
         self.u = self.coordinates.to_position(state.coef)
         self.coupled = coupled(data.loss, self.problem.n_outputs)
-        shape = (self.problem.n_samples, self.problem.n_outputs)
-        self.margins, self.along = np.empty(shape), np.zeros(shape)
-        self.slopes = np.empty(shape)
+        self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
         self.loss, self.softness, self.started = data.loss, None, False
-        self.constant = None
         if not data.loss.smooth:
             null = self.constant_objective(data.null_model())
             self.soften(SOFTNESS * null / (data.loss.n_kinks * data.n_outputs))
@@ -113,56 +114,41 @@ class Batch:
     def begin(self):
         """Evaluate everything at the position."""
         self.state.coef[...] = self.coordinates.to_raw(self.u)
-        if self.state.coef[:-1].any():
-            self.problem.margins(self.state.coef, self.margins)
-        else:
-            self.margins[...] = self.state.coef[-1]
+        self.lines.begin()
         self.evaluate()
 
     def evaluate(self):
-        """Loss and gradient at the margins."""
+        """Loss and gradient at the position."""
         self.value, _ = self.line(self.loss, 0.0)
         self.refresh()
 
     def line(self, loss, t):
-        """Mean loss at ``margins + t along``, and its derivatives in t.
+        """Mean loss at a length t on the line, and its derivatives in t.
 
         t has an entry for each output with a loss of its own, or one for all of them;
-        so have the derivatives. ``slopes`` are overwritten.
+        so have the derivatives. `gradient_at` is then that at t.
         """
-        derivative = np.empty(self.problem.n_outputs)
-        lengths = np.resize(t, derivative.shape)
-        value = self.problem.line(
-            loss, self.margins, self.along, lengths, self.slopes, derivative
-        )
+        if not isinstance(t, np.ndarray) or len(t) != self.problem.n_outputs:
+            t = np.full(self.problem.n_outputs, t)
+        value, derivative = self.lines.evaluate(loss, t)
         if self.coupled:
             derivative = derivative.sum(keepdims=True)
-        return value / self.share, derivative / self.share
-
-    def line_from(self, loss, margins):
-        """Mean loss at margins of their own; ``slopes`` are overwritten."""
-        length = np.zeros(self.problem.n_outputs)
-        value = self.problem.line(
-            loss, margins, margins, length, self.slopes, np.empty_like(length)
-        )
-        return value / self.share
+        if self.share != 1.0:
+            derivative /= self.share
+        return value / self.share, derivative
 
     def dot(self, a, b):
         """Products of coordinates, of each output by itself unless softmax has them."""
-        if self.coupled or a.shape[1] == 1:
-            return np.array([np.vdot(a, b)])
-        out = np.empty(a.shape[1])
-        dots(a, b, out)
-        return out
+        return dots(a, b, self.coupled)
 
     def refresh(self):
-        """Take note of the gradient at u, from the slopes."""
+        """Take note of the gradient at u, where the loss was last evaluated."""
         self.gradient = self.gradient_at(self.u)
 
     def gradient_at(self, u):
-        """The gradient of F in u without the l1 penalty, from the slopes at u."""
+        """The gradient of F without the l1 penalty at u, the last point evaluated."""
         raw = np.empty_like(u)
-        self.problem.gradient(self.slopes, raw)
+        self.lines.gradient(raw)
         return self.coordinates.gradient(raw, self.share, self.l2_u, u)
 
     # ------------------------------------------------------------- as Training does
@@ -171,7 +157,7 @@ class Batch:
         """F at the coefficients, with the loss itself."""
         value = self.value
         if self.softness is not None:
-            value, _ = self.line(self.data.loss, 0.0)
+            value = self.lines.value(self.data.loss) / self.share
         return value + self.penalty(self.state.coef)
 
     def constant_objective(self, raw_predictions):
@@ -179,17 +165,12 @@ class Batch:
         coef = self.state.coef
         if self.started and not coef[:-1].any() and (coef[-1] == raw_predictions).all():
             return self.objective()
-        if self.constant is None or (self.constant[0] != raw_predictions).any():
-            self.along[...] = raw_predictions
-            value = self.line_from(self.data.loss, self.along)
-            self.constant = np.array(raw_predictions), value
-        return self.constant[1]
+        constant = np.atleast_1d(np.asarray(raw_predictions, dtype=float))
+        return self.problem.constant_value(constant) / self.share
 
     def penalty(self, coef):
         """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
-        w = coef[:-1]
-        value = 0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0
-        return float(value + (self.l1 * np.abs(w).sum() if self.l1 else 0.0))
+        return penalty(coef, self.l1, self.l2)
 
     @property
     def coef(self):
@@ -267,8 +248,8 @@ class Batch:
     # --------------------------------------------------------------------- one step
 
     def move(self, t, p, raw):
-        """Go t along p, whose raw coefficients are ``raw`` and margins ``along``."""
-        add_scaled(self.margins, t, self.along)
+        """Go t along p, whose raw coefficients are ``raw``."""
+        self.lines.move(t)
         add_scaled(self.u, t, p)
         if self.l1:
             # A sum of steps would leave 1e-17 where u is zero.
@@ -279,64 +260,46 @@ class Batch:
     def search(self, p, raw):
         """Lengths t of the steps along p, whose raw coefficients are ``raw``.
 
-        F is convex on each line, so its slope rises with t: a root between two points
-        of different sign, the first trial at 1. Regula falsi, in the Illinois form: an
-        end that stays twice in a row counts half, or the other would creep along a
-        slope that jumps (Dowell and Jarratt 1971). Outputs with a loss of their own
-        have a length of their own.
+        Outputs with a loss of their own have a length of their own.
 
         Returns
         -------
         t : ndarray
         loss : float
-            ``self.slopes`` are left as they are at t.
+            The last point evaluated is that at t.
         """
         w, dw = self.state.coef[:-1], raw[:-1]
         linear, square = self.l2 * self.dot(w, dw), self.l2 * self.dot(dw, dw)
-        slack = ROUNDING * (abs(self.value) + np.abs(linear).sum())
-        l1_start, slope, kink = self.l1_along(p, np.zeros(1))
-        slope += kink + self.dot(p, self.gradient)
-        low, low_slope = np.zeros_like(slope), slope.copy()
-        high, high_slope = np.full_like(slope, np.inf), np.full_like(slope, np.inf)
-        t, last = np.ones_like(slope), np.zeros_like(slope)
-        t[slope >= 0.0] = 0.0
+        slack = ROUNDING * (abs(self.value) + float(abs(linear).sum()))
+        l1_start, slope, kink = self.l1_along(p, 0.0)
+        slope = slope + kink + self.dot(p, self.gradient)
+        roots = [
+            Root(*row)
+            for row in zip(
+                slope.tolist(), linear.tolist(), square.tolist(), strict=True
+            )
+        ]
         for _ in range(MAX_TRIALS):
+            t = np.array([root.t for root in roots])
             value, derivative = self.line(self.loss, t)
-            l1_value, l1_slope, kink = self.l1_along(p, t)
-            derivative += linear + t * square + l1_slope
-            # Coefficients that t has just made zero: the slope nearest to zero, or
-            # the search would stop short of the kink and leave them at 1e-17.
-            derivative = np.sign(derivative) * np.maximum(abs(derivative) - kink, 0.0)
-            gain = value - self.value + l1_value - l1_start
-            gain += float((t * linear + 0.5 * t**2 * square).sum())
-            finite = np.isfinite(gain)
-            settled = (np.abs(derivative) <= SLOPE_SHARE * np.abs(slope)) | (t == 0.0)
-            enough = finite and gain <= 1e-4 * float((t * slope).sum()) + slack
-            if enough and settled.all():
+            gain = value - self.value
+            if self.l1:
+                l1_value, l1_slope, kink = self.l1_along(p, t)
+                gain += l1_value - l1_start
+                derivative += l1_slope
+            for root, at, jump in zip(
+                roots, derivative.tolist(), kink.tolist(), strict=True
+            ):
+                gain += root.arrive(at, jump)
+            finite, settled = math.isfinite(gain), all(root.settled for root in roots)
+            least = 1e-4 * sum(root.t * root.slope for root in roots)
+            if settled and finite and gain <= least + slack:
                 return t, value
-            if not finite:
-                derivative[:] = np.inf
             # If the lengths look right but F is not lower, those beyond the minimum.
-            open_ = ~settled if not settled.all() else (derivative > 0.0) & (t > 0.0)
-            short = open_ & (derivative < 0.0)
-            long = open_ & ~short
-            low[short], low_slope[short] = t[short], derivative[short]
-            high[long], high_slope[long] = t[long], derivative[long]
-            side = long * 1.0 - short
-            low_slope[long & (side == last)] *= 0.5
-            high_slope[short & (side == last)] *= 0.5
-            last = side
-            grow = short & np.isinf(high)
-            factor = slope[grow] / (slope[grow] - derivative[grow])
-            t[grow] *= np.clip(factor, 1.5, 10.0)
-            cut = open_ & ~grow
-            width = high[cut] - low[cut]
-            # The share is zero where the slope at the long end is infinite.
-            share = low_slope[cut] / (low_slope[cut] - high_slope[cut])
-            t[cut] = low[cut] + np.clip(share, 0.1, 0.9) * width
-            if not open_.any() or (cut.any() and (width <= 1e-12 * high[cut]).all()):
+            if all([root.move(finite, settled) for root in roots]):
                 break
-        return low, self.line(self.loss, low)[0]
+        t = np.array([root.low for root in roots])
+        return t, self.line(self.loss, t)[0]
 
     def l1_along(self, p, t):
         """The l1 penalty at u + t p; its slopes in t, and half their jumps there."""
@@ -347,6 +310,82 @@ class Batch:
         value = float((self.l1_u * np.abs(at)).sum())
         kink = self.dot(self.l1_u * (at == 0.0), np.abs(p))
         return value, self.dot(self.l1_u * np.sign(at), p), kink
+
+
+class Root:
+    """The search for t along the step of one output, or of all if they share a loss.
+
+    F is convex on each line, so its slope rises with t: a root between two points of
+    different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
+    that stays twice in a row counts half, or the other would creep along a slope that
+    jumps (Dowell and Jarratt 1971).
+
+    Parameters
+    ----------
+    slope : float
+        Slope of F at the start, t = 0.
+    linear, square : float
+        The l2 penalty adds linear t + square t^2 / 2 to F.
+    """
+
+    __slots__ = (
+        "derivative", "high", "high_slope", "linear", "low", "low_slope", "settled",
+        "side", "slope", "square", "t",
+    )  # fmt: skip
+
+    def __init__(self, slope, linear, square):
+        self.slope, self.linear, self.square = slope, linear, square
+        self.t = 0.0 if slope >= 0.0 else 1.0
+        self.low, self.low_slope = 0.0, slope
+        self.high = self.high_slope = math.inf
+        self.side = 0
+
+    def arrive(self, derivative, kink):
+        """Take note of the slope at t, without l2 penalty; returns what that adds to F.
+
+        ``kink`` is half the jump that the slope of an l1 penalty has at t: where
+        coefficients just become zero, the slope nearest to zero counts, or the search
+        would stop short of the kink and leave them at 1e-17.
+        """
+        slope = derivative + self.linear + self.t * self.square
+        self.derivative = math.copysign(max(abs(slope) - kink, 0.0), slope)
+        self.settled = (
+            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope) or self.t == 0.0
+        )
+        return self.t * (self.linear + 0.5 * self.t * self.square)
+
+    def move(self, finite, settled):
+        """Choose the next t; True if there is no more to be found.
+
+        Parameters
+        ----------
+        finite : bool
+            False if F is not a number at t.
+        settled : bool
+            True if the lengths of all outputs look right.
+        """
+        at, t = self.derivative if finite else math.inf, self.t
+        last, self.side = self.side, 0
+        if not (at > 0.0 and t > 0.0) if settled else self.settled:
+            return True
+        if at < 0.0:
+            self.low, self.low_slope, self.side = t, at, -1
+            if last == self.side:
+                self.high_slope *= 0.5
+            if self.high == math.inf:
+                change = self.slope - at
+                factor = self.slope / change if change != 0.0 else math.inf
+                self.t *= min(max(factor, 1.5), 10.0)
+                return False
+        else:
+            self.high, self.high_slope, self.side = t, at, 1
+            if last == self.side:
+                self.low_slope *= 0.5
+        width = self.high - self.low
+        # The share is zero where the slope at the long end is infinite.
+        share = self.low_slope / (self.low_slope - self.high_slope)
+        self.t = self.low + min(max(share, 0.1), 0.9) * width
+        return width <= 1e-12 * self.high
 
 
 def stochastic_passes(data, state, l1, l2):

@@ -21,7 +21,7 @@ from ._validation import (
 from .losses import LOSSES
 
 # Rows whose labels are looked at together.
-BLOCK = 65536
+BLOCK = 16384
 
 
 def _has_proba(est):
@@ -405,7 +405,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if self.loss == "log_loss":
             if z.shape[1] > 1:
                 return softmax(z, axis=1)
-            return np.hstack([expit(-z), expit(z)])
+            p = np.empty((len(z), 2), z.dtype)
+            np.negative(z, out=p[:, :1])
+            p[:, 1:] = z
+            return expit(p, out=p)
         p = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
         if p.shape[1] == 1:
             return np.hstack([1.0 - p, p])

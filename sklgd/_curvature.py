@@ -15,12 +15,12 @@ in which every centred feature has a curvature of about one: the implicit metric
 """
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.special import softmax
 
 from ._cost import gram_cost, softmax_cost, sweep_cost
 from .kernels._gram import softmax_hessian, weighted_gram
-from .kernels._vector import gradient_to_metric, to_raw
+from .kernels._metric import cholesky, hessian_block, natural_scale, solve
+from .kernels._vector import gradient_to_metric, to_position, to_raw
 
 # A metric that costs no more than so many sweeps is bought before the first step; that
 # of the squared error, whose first step is then the last, at a higher price.
@@ -36,6 +36,8 @@ SCARCE = 4
 MAX_FACTOR = 3000
 # The same for the whole Hessian of softmax, above which its blocks serve.
 MAX_COUPLED = 500
+# Rows whose curvatures are looked at together.
+SLAB = 16384
 # Share of the curvature that rows may make together to be left out of that Hessian.
 FLAT_SHARE = 1e-3
 
@@ -65,13 +67,8 @@ class Coordinates:
         centre, square = statistics.mean, statistics.var
         if not data.fit_intercept:
             centre, square = np.zeros_like(centre), square + centre**2
-        scale = np.empty((len(centre) + 1, len(gamma)))
-        np.sqrt(np.multiply.outer(square, gamma) + l2, out=scale[:-1])
-        np.divide(1.0, scale[:-1], out=scale[:-1], where=square[:, None] > 0.0)
-        # A column without spread says nothing beside an intercept; it stays at zero.
-        scale[:-1][square <= 0.0] = 0.0
-        scale[-1] = 1.0 / np.sqrt(gamma)
-        return cls(centre, scale)
+        # (A column without spread says nothing beside an intercept; it stays at zero.)
+        return cls(centre, natural_scale(square, gamma, l2))
 
     def gradient(self, raw, share, l2, u):
         """dF/du, made in place of the loss's gradient in raw coefficients.
@@ -89,10 +86,7 @@ class Coordinates:
 
     def to_position(self, coef):
         """u of coefficients; the share of constant columns goes to the intercept."""
-        full = coef.copy()
-        full[-1] += self.centre @ coef[:-1]
-        out = np.zeros_like(full)
-        return np.divide(full, self.scale, out=out, where=self.scale > 0.0)
+        return to_position(coef, self.centre, self.scale)
 
 
 class Diagonal:
@@ -128,24 +122,19 @@ class Factored:
     """
 
     def __init__(self, matrices, exact):
-        self.matrices, self.exact, self.theta = matrices, exact, 1.0
-        self.factors = [_cholesky(matrix) for matrix in matrices]
+        self.matrices, self.exact, self.theta = matrices, exact, None
+        self.factors = [cholesky(matrix) for matrix in matrices]
 
     def solve(self, g):
         """As in `Diagonal`."""
-        first = self.factors[0]
-        if len(first) == g.size:
-            out = dpotrs(first, g.reshape(-1), lower=1)[0].reshape(g.shape)
+        if len(self.factors[0]) == g.size:
+            solve(self.factors[0], g.reshape(-1, 1))
         elif len(self.factors) == 1:
-            out = dpotrs(first, g, lower=1)[0]
+            solve(self.factors[0], g)
         else:
-            columns = [
-                dpotrs(factor, g[:, k], lower=1)[0]
-                for k, factor in enumerate(self.factors)
-            ]
-            out = np.stack(columns, axis=1)
-        out = np.ascontiguousarray(out)
-        return out if np.all(self.theta == 1.0) else self.theta * out
+            for k, factor in enumerate(self.factors):
+                solve(factor, g[:, k : k + 1])
+        return g if self.theta is None else np.multiply(g, self.theta, out=g)
 
     def parts(self, shape):
         """Pairs of a matrix and the part of u, of that shape, that it is for."""
@@ -159,7 +148,8 @@ class Factored:
         """As in `Diagonal`; a Hessian needs no correction."""
         if self.exact:
             return
-        self.theta, before = 1.0, self.theta
+        before = 1.0 if self.theta is None else self.theta
+        self.theta = None
         self.theta = ratio(curvature, dot(y, self.solve(y.copy())), before)
 
 
@@ -167,19 +157,6 @@ def ratio(a, b, otherwise):
     """a / b where both are positive, else ``otherwise``."""
     good = (a > 0.0) & (b > 0.0)
     return np.where(good, a / np.where(good, b, 1.0), otherwise)
-
-
-def _cholesky(matrix):
-    """Lower factor of a matrix with just as much added as rounding asks for."""
-    diagonal = matrix.diagonal().copy()
-    diagonal[diagonal <= 0.0] = 1.0  # a coordinate that has no effect stays where it is
-    ridge = 1e-12 * diagonal.max()
-    while True:
-        np.fill_diagonal(matrix, diagonal + ridge)
-        factor, info = dpotrf(matrix, lower=1)
-        if info == 0:
-            return factor
-        ridge *= 100.0
 
 
 class Ladder:
@@ -247,8 +224,9 @@ class Ladder:
         ----------
         loss : Loss
             As it is minimised now.
-        margins : ndarray of shape (n_samples, n_outputs)
-            Raw predictions.
+        margins : callable
+            ``margins(start, stop)`` gives the raw predictions of these rows that count,
+            shape (stop - start, n_outputs).
         """
         if not self.rungs:
             return None
@@ -291,21 +269,23 @@ class Ladder:
 
     def bound(self, loss, margins):
         """sup l'' X~'X~ / n + penalty."""
-        A, v, total = self.gram(self.data.weights)
+        self.moments = self.second_moments()
         c, scale = loss.bound(self.problem.n_outputs), self.coordinates.scale
-        alike = (scale == scale[:, :1]).all()
-        self.moments = A, v, total
+        alike = scale.shape[1] == 1 or (scale == scale[:, :1]).all()
         outputs = [0] if alike else range(scale.shape[1])
-        bounds = c * A, c * v, c * total
-        matrices = [self.scaled(bounds, k) for k in outputs]
+        matrices = [self.scaled(self.moments, k, c) for k in outputs]
         return Factored(matrices, loss.name == "squared_error")
 
     def blocks(self, loss, margins):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
-        y, s = self.data.targets()
-        # Tweedie's loss is not convex for every power.
-        h = self.by_row(np.maximum(loss.curvature(y, margins, s), 0.0))
-        grams = (self.gram(h[:, k]) for k in range(h.shape[1]))
+        grams, heights = [None] * self.problem.n_outputs, 0.0
+        for start, stop in self.slabs():
+            rows, y, s = self.data.part(start, stop)
+            # Tweedie's loss is not convex for every power.
+            h = np.maximum(loss.curvature(y, margins(start, stop), s), 0.0)
+            heights = heights + h.sum(axis=0)
+            for k, before in enumerate(grams):
+                grams[k] = self.gram(h[:, k], rows, before)
         matrices = [self.scaled(gram, k) for k, gram in enumerate(grams)]
         if self.blocks_at is not None and self.calm:
             self.damping /= 8.0
@@ -313,7 +293,7 @@ class Ladder:
                 self.damping = LEAST_DAMPING if self.coupled else 0.0
         self.blocks_at, self.rejected, self.calm = matrices, 0, True
         # What the bound of softmax is for its blocks, the mean curvature is for others.
-        self.heights = h.sum(axis=0) / self.total_weight
+        self.heights = heights / self.total_weight
         if self.coupled:
             self.heights[:] = loss.bound(len(self.heights))
         return self.damped()
@@ -324,13 +304,13 @@ class Ladder:
         if rho == 0.0:
             return Factored([block.copy() for block in self.blocks_at], exact=True)
         if self.moments is None:
-            self.moments = self.gram(self.data.weights)
+            self.moments = self.second_moments()
         mixed = []
         for k, (block, height) in enumerate(
             zip(self.blocks_at, self.heights, strict=True)
         ):
-            moments = [rho * height * moment for moment in self.moments]
-            share = self.scaled(moments, k) - (1.0 - rho) * np.diag(self.l2[:, k])
+            share = self.scaled(self.moments, k, rho * height)
+            share -= (1.0 - rho) * np.diag(self.l2[:, k])
             mixed.append((1.0 - rho) * block + share)
         return Factored(mixed, exact=False)
 
@@ -342,11 +322,17 @@ class Ladder:
 
     def hessian(self, loss, margins):
         """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
-        p = self.by_row(softmax(margins, axis=1))
-        H = softmax_hessian(
-            self.problem.rows, p, self.data.weights, self.curved(p),
-            self.coordinates.centre, self.problem.n_threads,
-        )  # fmt: skip
+        H, active = 0.0, 0
+        for start, stop in self.slabs():
+            rows, _, s = self.data.part(start, stop)
+            p = softmax(margins(start, stop), axis=1)
+            some = curved(p, s)
+            active += len(some)
+            H += softmax_hessian(
+                self.problem.rows, p[some], self.data.weights, rows[some],
+                self.coordinates.centre, self.problem.n_threads,
+            )  # fmt: skip
+        self.active = active / self.problem.n_samples
         S = self.coordinates.scale.copy()
         S[-1] *= self.data.fit_intercept
         S = S.reshape(-1)
@@ -354,48 +340,52 @@ class Ladder:
         np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
         return Factored([H], exact=True)
 
-    def curved(self, p):
-        """The rows that make almost all of the curvature of softmax."""
-        rows = np.arange(len(p)) if self.subset is None else self.subset
-        h = 1.0 - np.einsum("ik,ik->i", p[rows], p[rows])
-        if self.data.weights is not None:
-            h *= self.data.weights[rows]
-        order = np.argsort(h)
-        flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
-        self.active = 1.0 - flat / len(rows)
-        return np.sort(rows[order[flat:]])
-
     @property
     def total_weight(self):
         """Sum of the weights of the rows."""
         return self.problem.n_samples * self.data.share
 
-    def gram(self, h):
-        """Weighted second moments of the rows about the centre."""
-        return weighted_gram(
-            self.problem.rows, h, self.subset, self.coordinates.centre,
-            self.problem.n_threads,
+    def slabs(self):
+        """Pairs (start, stop) of positions whose curvatures are looked at together."""
+        n = self.problem.n_samples
+        return ((start, min(start + SLAB, n)) for start in range(0, n, SLAB))
+
+    def second_moments(self):
+        """Second moments with the rows' weights."""
+        total = None
+        for start, stop in self.slabs():
+            rows, _, s = self.data.part(start, stop)
+            total = self.gram(s, rows, total)
+        return total
+
+    def gram(self, h, rows, before):
+        """Second moments of rows about the centre, weights h, added to ``before``."""
+        gram = weighted_gram(
+            self.problem.rows, h, rows, self.coordinates.centre, self.problem.n_threads
+        )
+        if before is None:
+            return gram
+        A, v, total = before
+        A += gram[0]
+        v += gram[1]
+        return A, v, total + gram[2]
+
+    def scaled(self, moments, k, factor=1.0):
+        """The block of output k in u, from a multiple of the moments' mean."""
+        return hessian_block(
+            *moments, factor / self.total_weight, self.coordinates.scale, self.l2, k,
+            self.data.fit_intercept,
         )  # fmt: skip
 
-    def scaled(self, gram, k):
-        """The block of output k in u, from the moments in raw coordinates."""
-        A, v, total = gram
-        S = self.coordinates.scale[:-1, k]
-        Sb = self.coordinates.scale[-1, k] if self.data.fit_intercept else 0.0
-        B = np.empty((len(v) + 1, len(v) + 1))
-        np.multiply(A, np.multiply.outer(S, S / self.total_weight), out=B[:-1, :-1])
-        B[-1, :-1] = B[:-1, -1] = v * S * (Sb / self.total_weight)
-        B[-1, -1] = total * Sb**2 / self.total_weight
-        np.einsum("jj->j", B)[...] += self.l2[:, k]
-        return B
 
-    def by_row(self, values):
-        """Values of the rows that count, put where all rows have theirs."""
-        if self.subset is None:
-            return values
-        out = np.zeros((self.data.X.shape[0], *values.shape[1:]))
-        out[self.subset] = values
-        return out
+def curved(p, sample_weight):
+    """The rows, of these, that make almost all of their curvature of softmax."""
+    h = 1.0 - np.einsum("ik,ik->i", p, p)
+    if sample_weight is not None:
+        h *= sample_weight
+    order = np.argsort(h)
+    flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
+    return np.sort(order[flat:])
 
 
 def coupled(loss, n_outputs):

@@ -1,6 +1,7 @@
 """What comes out of a run: objective, history, stopping, warnings, log lines."""
 
 import logging
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -84,7 +85,7 @@ class Monitor:
 
         With ``patient`` the latter counts at the end of the run only.
         """
-        if not np.isfinite(objective):
+        if not math.isfinite(objective):
             return True
         if self.patient and not final:
             return False
@@ -98,7 +99,7 @@ class Monitor:
 
     def gained(self):
         """Distance of the best objective from the constant model's."""
-        if not np.isfinite(self.best):
+        if not math.isfinite(self.best):
             return 0.0
         return max(abs(self.null - self.best), NEGLIGIBLE * self.unit)
 
@@ -113,7 +114,7 @@ class Monitor:
         """
         self.loss_curve.append(objective)
         self.gap = gap
-        known = not np.isnan(gap)
+        known = not math.isnan(gap)
         if self.early_stopping:
             improved = self.tol is None or score >= self.best_score + self.tol
         elif known:

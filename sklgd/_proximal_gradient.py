@@ -14,12 +14,13 @@ class ProximalGradient(Batch):
     def __init__(self, data, state, l1, l2):
         super().__init__(data, state, l1, l2)
         self.theta, self.momentum = 1.0, 1.0
-        self.last_u, self.last_margins = self.u.copy(), self.margins.copy()
+        self.last_u = self.u.copy()
+        self.lines.remember()
 
     def epoch(self):
         """One step from y = u + beta (u - u_last); returns its size twice.
 
-        The margins of y follow from those of the two points. The step size is halved
+        The step size is halved
         until the quadratic bound holds at the new point (Beck and Teboulle 2009,
         section 4), and grows again slowly.
         """
@@ -27,8 +28,8 @@ class ProximalGradient(Batch):
         momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * self.momentum**2))
         beta = (self.momentum - 1.0) / momentum
         y = self.u + beta * (self.u - self.last_u)
-        np.subtract(self.margins, self.last_margins, out=self.along)
-        value, _ = self.line(self.loss, beta)
+        raw = self.coordinates.to_raw(y)
+        value = self.lines.extrapolate(self.loss, beta, raw) / self.share
         gradient = self.gradient_at(y)
         value += 0.5 * float(np.vdot(self.l2_u * y, y))
         self.theta *= GROWTH
@@ -38,9 +39,8 @@ class ProximalGradient(Batch):
             bound = value + float(np.vdot(gradient, step))
             bound += 0.5 * float(np.vdot(step, step)) / self.theta
             raw = self.coordinates.to_raw(new)
-            self.problem.margins(raw, self.along)
+            loss = self.lines.attempt(self.loss, raw) / self.share
             self.state.rows += self.problem.n_samples
-            loss = self.line_from(self.loss, self.along)
             smooth = loss + 0.5 * float(np.vdot(self.l2_u * new, new))
             if smooth <= bound + ROUNDING * abs(bound):
                 break
@@ -49,16 +49,15 @@ class ProximalGradient(Batch):
         after = loss + self.penalty(raw)
         if after > before + ROUNDING * abs(before):
             # The momentum carried too far: the next step goes without.
-            self.last_u[...], self.last_margins[...] = self.u, self.margins
+            self.last_u[...] = self.u
+            self.lines.remember()
             self.momentum, stuck = 1.0, beta == 0.0
             return (0.0, 0.0) if stuck else (self.theta, self.theta)
         # A step that turns against the momentum ends it (O'Donoghue and Candes 2015).
         turned = np.vdot(y - new, new - self.u) > 0.0
         self.momentum = 1.0 if turned else momentum
         self.last_u, self.u = self.u, new
-        self.last_margins, self.margins, self.along = (
-            self.margins, self.along, self.last_margins,
-        )  # fmt: skip
+        self.lines.accept()
         self.state.coef[...] = raw
         self.value = loss
         self.gains.append(before - after)
@@ -73,7 +72,8 @@ class ProximalGradient(Batch):
         """Start the estimate afresh."""
         self.gains.clear()
         self.momentum = 1.0
-        self.last_u[...], self.last_margins[...] = self.u, self.margins
+        self.last_u[...] = self.u
+        self.lines.remember()
 
 
 def soft(x, threshold):

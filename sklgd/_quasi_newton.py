@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import softmax
 
 from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
 from ._curvature import Coordinates, Diagonal, Ladder, coupled, ratio
@@ -40,8 +39,8 @@ class QuasiNewton(Batch):
     descent (proximal Newton), and the last steps are not used.
     """
 
-    def __init__(self, data, state, l1, l2):
-        super().__init__(data, state, l1, l2)
+    def __init__(self, data, state, l1, l2, n_runs=1):
+        super().__init__(data, state, l1, l2, n_runs)
         optimizer = state.plan.optimizer
         self.memory, self.pairs = optimizer.memory, []
         self.metric = Diagonal()
@@ -69,7 +68,7 @@ class QuasiNewton(Batch):
                 # The curvature of a barrier or of a slope with kinks tells little of
                 # that a step further on: a Hessian for each step.
                 self.ladder.stuck()
-            metric = self.ladder.climb(self.loss, self.margins)
+            metric = self.ladder.climb(self.loss, self.lines.block)
             if metric is not None:
                 self.metric = metric
                 if not self.data.loss.steady or metric.exact:
@@ -111,12 +110,11 @@ class QuasiNewton(Batch):
         """
         x, r, d = np.zeros_like(q), -self.gradient, -q
         rz, promised = self.dot(self.gradient, q), 0.0
-        curvature = self.curvature()
         target = self.target()
         low = CLEARLY * target
         course, gains = [], [np.inf, np.inf, np.inf]
         for _ in range(MAX_CG):
-            Hd = self.hessian_product(d, curvature)
+            Hd = self.hessian_product(d)
             self.ladder.use()
             self.state.rows += self.problem.n_samples
             dHd = self.dot(d, Hd)
@@ -168,24 +166,10 @@ class QuasiNewton(Batch):
         self.round = promised, now, rate, low
         return total
 
-    def curvature(self):
-        """What `hessian_product` needs to know of the rows at this point."""
-        y, s = self.data.targets()
-        if coupled(self.loss, self.u.shape[1]):
-            return softmax(self.margins, axis=1), s
-        return np.maximum(self.loss.curvature(y, self.margins, s), 0.0), None
-
-    def hessian_product(self, d, at):
+    def hessian_product(self, d):
         """H d, by one product with X and one with its transpose."""
-        h, s = at
-        self.problem.margins(self.coordinates.to_raw(d), self.along)
-        if coupled(self.loss, self.u.shape[1]):
-            self.along -= np.einsum("ik,ik->i", h, self.along)[:, None]
-            if s is not None:
-                self.along *= s[:, None]
-        self.along *= h
         raw = np.empty_like(self.u)
-        self.problem.gradient(self.along, raw)
+        self.lines.hessian_product(self.loss, self.coordinates.to_raw(d), raw)
         return self.coordinates.gradient(raw, self.share, self.l2_u, d)
 
     def target(self):
@@ -239,7 +223,7 @@ class QuasiNewton(Batch):
         self.state.rows += self.problem.n_samples
         self.state.steps += 1
         raw = self.coordinates.to_raw(p)
-        self.problem.margins(raw, self.along)
+        self.lines.point(raw)
         t, value = self.search(p, raw)
         self.ladder.use()
         longest = float(t.max())
@@ -347,20 +331,23 @@ class OneByOne(Batch):
     """Quasi-Newton runs of the outputs of a loss that treats them apart.
 
     Each output has a metric, a damping and an end of its own. An epoch is an iteration
-    of every output that has not ended.
+    of every output that has not ended. They share one array of targets, which is filled
+    for one after the other.
     """
 
     def __init__(self, data, state, l1, l2):
         self.data, self.state, self.problem = data, state, data.problem()
         self.l1, self.l2, self.share = l1, l2, data.share
-        self.runs = []
+        self.runs, self.target, self.current = [], np.empty(data.X.shape[0]), None
         for k in range(data.n_outputs):
+            self.current = k
+            one = data.output(k, self.target)
             metric = state.plan.metric
             column = Coordinates(metric.centre, metric.scale[:, [k]])
             part = copy(state)
             part.plan = replace(state.plan, metric=column)
             part.coef = state.coef[:, [k]]
-            run = QuasiNewton(data.output(k), part, l1, l2)
+            run = QuasiNewton(one, part, l1, l2, data.n_outputs)
             self.runs.append(run)
         self.ended = [False] * len(self.runs)
         self.collect()
@@ -368,14 +355,25 @@ class OneByOne(Batch):
     def aim(self, null, tol):
         """Share the gap out over the outputs."""
         super().aim(null, tol)
-        for run in self.runs:
+        for run in self.each():
             raw = run.data.null_model()
             run.aim(run.constant_objective(raw), tol)
 
     def constant_objective(self, raw_predictions):
         """F of a constant model."""
-        values = zip(self.runs, raw_predictions, strict=True)
+        values = zip(self.each(), raw_predictions, strict=True)
         return sum(run.constant_objective(value) for run, value in values)
+
+    def turn_to(self, k):
+        """The run of output k, with its targets in place."""
+        if self.current != k:
+            self.data.output(k, self.target)
+            self.current = k
+        return self.runs[k]
+
+    def each(self):
+        """The runs, each with its targets in place."""
+        return (self.turn_to(k) for k in range(len(self.runs)))
 
     def collect(self):
         """Put the runs' coefficients together."""
@@ -385,8 +383,9 @@ class OneByOne(Batch):
     def epoch(self):
         """One step of every output that has not ended."""
         longest = 0.0
-        for k, run in enumerate(self.runs):
+        for k in range(len(self.runs)):
             if not self.ended[k]:
+                run = self.turn_to(k)
                 t, _ = run.epoch()
                 longest = max(longest, t)
                 self.ended[k] = self.tol is not None and run.gap() <= self.tol
@@ -397,7 +396,8 @@ class OneByOne(Batch):
 
     def objective(self):
         """F at the coefficients."""
-        return sum(run.objective() for run in self.runs)
+        runs = self.runs if self.softness is None else self.each()
+        return sum(run.objective() for run in runs)
 
     def smoothed_objective(self):
         """The objective that the runs minimise at present."""
@@ -405,7 +405,7 @@ class OneByOne(Batch):
 
     def excess(self):
         """Estimate of the smoothed F - F*."""
-        return sum(run.excess() for run in self.runs)
+        return sum(run.excess() for run in self.each())
 
     @property
     def softness(self):

@@ -338,6 +338,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         if target.ndim == 1:
             target = target[:, None]
         low, allowed = self._make_loss().domain()
+        if low == -np.inf:
+            return target
         smallest = target.min()
         if smallest < low or (smallest == low and not allowed):
             raise ValueError(

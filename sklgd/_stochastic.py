@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dgejsv
 
 from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
+from ._lines import LITTLE, n_bytes
 from ._training import CHUNK_ENTRIES, Training, single_blas_thread
 from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
@@ -31,6 +32,8 @@ from .schedules import Constant, as_schedule
 
 # Up to so many columns the metric is a matrix, and CSR rows are made dense.
 MATRIX_COLUMNS = 300
+# A table of slopes that would take a larger share of the memory of X is in float32.
+SHARE = 0.04
 # Smallest eigenvalue that counts, of columns scaled to size one.
 SMALLEST = 1e-12
 
@@ -225,7 +228,8 @@ class VarianceReduced(Training):
         metric = state.plan.metric
         if metric is None:
             metric = Coordinates(np.ones_like(state.coef), dense=narrow(data.X))
-        options = {"centre": metric.centre}
+        slopes, limit = 8 * data.X.shape[0] * data.n_outputs, SHARE * n_bytes(data.X)
+        options = {"centre": metric.centre, "compact": slopes > max(limit, LITTLE)}
         if self.optimizer.by_rows:
             options |= {"basis": metric.matrix, "dense": metric.dense}
         else:
@@ -321,7 +325,8 @@ class VarianceReduced(Training):
         """Go back to a snapshot."""
         coef, copies = snapshot
         self.state.coef[...] = coef
-        self.table_ready = self.kernel.restore(copies)
+        self.kernel.restore(copies)
+        self.table_ready = False
 
     def keep(self):
         """Forget the metric: nothing continues from here."""

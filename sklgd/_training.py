@@ -28,6 +28,7 @@ from ._order import (
     size_of,
 )
 from .kernels._engine import Descent
+from .kernels._vector import penalty
 from .schedules import Constant
 
 # Rows per call of the kernel, and entries of X times outputs (about a tenth of a
@@ -203,8 +204,13 @@ class State:
     def retune(self, est, data, null, l2):
         """Follow a stream: a new metric when the old one does not fit any more."""
         chunk = Statistics.of(data, null)
-        self.stream |= not chunk.equals(self.chunk)
+        self.stream = self.stream or not chunk.equals(self.chunk)
         self.chunk = chunk
+        if not self.stream:
+            # The same rows once more.
+            weight = self.statistics.weight + chunk.weight
+            self.statistics = Statistics(weight, *self.statistics.vectors)
+            return
         self.statistics = self.statistics.merge(chunk)
         if self.statistics.differs(self.basis):
             self.basis = self.statistics
@@ -240,11 +246,8 @@ class Training:
             self.order_kind = kind_of_order(
                 shuffle, data.n_rows, data.X.shape[1], plan.batch_size
             )
-        penalty_1, penalty_2 = (
-            np.full_like(state.coef, l1),
-            np.full_like(state.coef, l2),
-        )
-        penalty_1[-1] = penalty_2[-1] = 0.0
+        penalty_1, penalty_2 = penalties = np.empty((2, *state.coef.shape))
+        penalty_1[:-1], penalty_2[:-1], penalties[:, -1] = l1, l2, 0.0
         averaged = (
             plan.adaptive and not self.full and not average and metric is not None
         )
@@ -264,8 +267,8 @@ class Training:
             # Touched in a share p of the steps, a feature takes 1/p of the penalty: the
             # mean step, and with it the minimiser, is that of the objective.
             share = state.frequencies(data)[:, None]
-            for penalty in (penalty_1[:-1], penalty_2[:-1]):
-                np.divide(penalty, share, out=penalty, where=share > 0.0)
+            for array in (penalty_1[:-1], penalty_2[:-1]):
+                np.divide(array, share, out=array, where=share > 0.0)
         if metric is not None and metric.rotation is not None:
             # The l2 penalty of a rotated metric is the compiled loop's business.
             penalty_2[...] = 0.0
@@ -287,6 +290,7 @@ class Training:
             False,
             1,
         )
+        self.chunk_rows = self.rows_per_call()
         self.bind()
 
     mean = None
@@ -322,8 +326,7 @@ class Training:
         """Give a plan its metric and the step size that suits it."""
         add_metric(plan, est, data, statistics, l2)
 
-    @property
-    def chunk_rows(self):
+    def rows_per_call(self):
         """Rows per call of the kernel."""
         rows = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
         if self.by_features:
@@ -387,10 +390,13 @@ class Training:
             # Averaging starts once `average` rows were seen, counted as SGD* does.
             seen = 1 + state.rows + first * rows
             begin = max(0, -(-(self.average_from - seen) // rows))
-            etas = state.plan.schedule.eta(t) * state.factor
+            etas = state.plan.schedule.eta(t)
+            if state.factor != 1.0:
+                etas = etas * state.factor
             if state.stream:
                 etas /= np.sqrt(1.0 + t / STREAM_STEPS)
-            largest, last_eta = max(largest, float(etas.max())), float(etas[-1])
+            largest = max(largest, float(np.maximum.reduce(etas)))
+            last_eta = float(etas[-1])
             averaged_from = begin, n_batches // 2 - first
             if order is None:
                 self.descent.run(None, etas, rows, first * rows, *averaged_from)
@@ -535,21 +541,13 @@ class Training:
 
     def constant_objective(self, raw_predictions):
         """F of a constant model."""
-        coef = np.zeros_like(self.state.coef)
+        coef = np.zeros(self.state.coef.shape)
         coef[-1] = raw_predictions
         return self.problem.value(coef) / self.share
 
     def penalty(self, coef):
         """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
-        w = coef[:-1]
-        value = 0.0
-        if self.l1:
-            # In blocks: the absolute values of a million features are not stored.
-            blocks = range(0, len(w), CHUNK_ROWS)
-            value += self.l1 * sum(np.abs(w[j : j + CHUNK_ROWS]).sum() for j in blocks)
-        if self.l2:
-            value += 0.5 * self.l2 * np.einsum("jk,jk->", w, w)
-        return float(value)
+        return penalty(coef, self.l1, self.l2)
 
     def snapshot(self):
         """Copies of what an epoch changes in the coefficients."""

@@ -489,9 +489,7 @@ def test_rows_held_out_do_not_count(loss, method, penalty):
     settings = {"optimizer": method, "penalty": penalty, "alpha": 0.02}
     model = estimator(loss, early_stopping=True, validation_fraction=0.3, **settings)
     model.set_params(tol=None, max_iter=5).fit(X, y, sample_weight=s)
-    splitter, labels = model._split_target(y)
-    rows, held_out = next(splitter.split(np.zeros((90, 1)), labels))
-    rows = np.sort(rows)
+    rows, held_out = model._hold_out(y)
     alone = clone(model).fit(
         X[rows], y[rows], s[rows], X_val=X[held_out], y_val=y[held_out],
         sample_weight_val=s[held_out],

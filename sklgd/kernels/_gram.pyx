@@ -7,7 +7,7 @@ With x~_i = (x_i - centre, 1), `weighted_gram` is sum_i h_i x~_i x~_i': the Hess
 a loss of one output, h_i being its curvature at row i, intercept included.
 """
 from cython.parallel cimport prange, threadid
-from libc.math cimport sqrt
+from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dsyrk
 
@@ -312,12 +312,13 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
 
 
 cdef void add_products(
-        Rows rows, const double* p, Py_ssize_t K, const double* s,
+        Rows rows, const double* p, bint by_row, Py_ssize_t K, const double* s,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* centre, const double* ones, double* scratch,
         double* sums) noexcept nogil:
     """sums[(j, j'), (k, l)] += sum_i x~_ij x~_ij' s_i p_ik (delta_kl - p_il).
 
+    p are those of all rows, or with ``by_row`` false of all positions.
     Both pairs ascending, (0, 0), (0, 1), ..., (1, 1), ...: the products of the
     coefficients times those of the classes are one matrix product, a quarter of the
     multiply-adds of the whole Hessian. scratch holds
@@ -331,6 +332,7 @@ cdef void add_products(
     cdef double* w
     cdef double* out
     cdef const double* x
+    cdef const double* pi
     cdef double c, one = 1.0
     cdef int n_rows, n_left = <int> n_pairs, n_right
     while done < m:
@@ -338,11 +340,12 @@ cdef void add_products(
         rows.load_weighted(order, start + done, part, centre, ones, B)
         for i in range(part):
             row = start + done + i if order == NULL else order[start + done + i]
+            pi = p + (row if by_row else start + done + i) * K
             w = W + i * n_pairs
             for k in range(K):
-                c = p[row * K + k] if s == NULL else s[row] * p[row * K + k]
+                c = pi[k] if s == NULL else s[row] * pi[k]
                 for e in range(k, K):
-                    w[e - k] = -c * p[row * K + e]
+                    w[e - k] = -c * pi[e]
                 w[0] += c
                 w += K - k
         n_rows = <int> part
@@ -395,8 +398,8 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     Parameters
     ----------
     rows : Rows
-    p : C-contiguous float64 array of shape (n_samples, n_classes)
-        Probabilities, by row number.
+    p : C-contiguous float64 array of shape (n_samples or len(subset), n_classes)
+        Probabilities, by row number or by position in ``subset``.
     sample_weight : C-contiguous float64 array of shape (n_samples,), default=None
         Weights >= 0, by row number; None means ones.
     subset : intp array, default=None
@@ -428,20 +431,22 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     cdef const Py_ssize_t* order = NULL
     cdef double[::1] scratch, sums
     cdef double[:, ::1] H_view
+    cdef bint by_row
     K = p_view.shape[1]
     mu = np.zeros(D)
     if centre is not None:
         mu[:d] = centre
     mu_view = mu
     ones_view = np.ones(BLOCK)
-    if p_view.shape[0] != n:
+    by_row = subset is None or p_view.shape[0] != len(subset)
+    if by_row and p_view.shape[0] != n:
         raise ValueError("p does not match the rows")
     if sample_weight is not None:
         s_view = sample_weight
         if s_view.shape[0] != n:
             raise ValueError("sample_weight does not match the rows")
         s = &s_view[0]
-    chosen = active_rows(sample_weight, subset)
+    chosen = active_rows(sample_weight, subset) if by_row else subset
     if chosen is not None:
         order_view = chosen
         n = order_view.shape[0]
@@ -463,7 +468,7 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     with nogil:
         for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
             add_products(
-                rows, &p_view[0, 0], K, s, order, chunk * chunk_rows,
+                rows, &p_view[0, 0], by_row, K, s, order, chunk * chunk_rows,
                 min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], &ones_view[0],
                 &scratch[threadid() * size], &sums[chunk * n_sums])
         for chunk in range(1, n_chunks):
@@ -529,11 +534,15 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
     """
     cdef Py_ssize_t d = rows.n_features, n = rows.n_samples, n_chunks, chunk_rows
     cdef Py_ssize_t chunk, size = 3 * d + 1, j
-    cdef const double[::1] s_view, shift_view
+    cdef const double[::1] s_view
     cdef const Py_ssize_t[::1] order_view
     cdef const double* s = NULL
     cdef const Py_ssize_t* order = NULL
-    cdef double[::1] sums, scratch
+    cdef double[::1] buffer
+    cdef double[:, ::1] moments
+    cdef double* sums
+    cdef double* shift
+    cdef double* scratch
     if sample_weight is not None:
         s_view = sample_weight
         if s_view.shape[0] != n:
@@ -543,47 +552,61 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
         order_view = subset
         order = &order_view[0]
         n = order_view.shape[0]
-    first_row = rows.X[[0 if subset is None else subset[0]]]
-    shift = np.zeros(d + 1)
-    shift[:d] = first_row.toarray()[0] if rows.is_sparse else first_row[0]
-    shift_view = shift
-
     per_row = max(1, rows.X.nnz // rows.n_samples if rows.is_sparse else d)
     chunk_rows = max(
         ceil_div(max(CHUNK_ENTRIES, 16 * size), per_row),
         ceil_div(n, STATISTICS_CHUNKS))
     n_chunks = ceil_div(n, chunk_rows)
     n_threads = max(1, min(n_threads, <int> n_chunks))
-    moments = np.zeros((n_chunks, size))
-    sums = moments.ravel()
-    scratch = np.empty(n_threads * BLOCK)
+    buffer = np.zeros(n_chunks * size + d + 1 + n_threads * BLOCK)
+    sums = &buffer[0]
+    shift = sums + n_chunks * size
+    scratch = shift + d + 1
     with nogil:
+        rows.densify(order, 0, 1, n, shift)
         for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
             sums[chunk * size] = add_moments(
                 rows, s, order, chunk * chunk_rows,
-                min(chunk_rows, n - chunk * chunk_rows), &shift_view[0],
-                &scratch[threadid() * BLOCK], &sums[chunk * size + 1])
+                min(chunk_rows, n - chunk * chunk_rows), shift,
+                scratch + threadid() * BLOCK, sums + chunk * size + 1)
         for chunk in range(1, n_chunks):
             for j in range(size):
                 sums[j] += sums[chunk * size + j]
-    total = moments[0, 0]
-    shift = shift[:d]
-    with np.errstate(over="ignore", invalid="ignore"):
-        if rows.is_sparse:
-            stored, first, second = moments[0, 1:].reshape(d, 3).T
-        else:
-            stored, first, second = total, moments[0, 1:d + 1], moments[0, d + 1:2 * d + 1]
-        inverse = np.divide(1.0, stored, out=np.zeros(d), where=stored > 0.0)
-        offset, second, share = first * inverse, second * inverse, stored / total
-        mean = shift + offset
-        second += (1.0 - share) * mean**2
-        var = share * (second - offset**2)
-        mean = share * mean
-    if not np.isfinite(var).all():
-        column = int(np.argmin(np.isfinite(var)))
+    moments = np.empty((2, d))
+    column = to_statistics(sums, shift, rows.is_sparse, &moments[0, 0], &moments[1, 0], d)
+    if column >= 0:
         raise ValueError(
             f"X: the values of column {column} are so large that their squares "
             "overflow float64. Scale this column."
         )
-    noise = 1e-12 * share * second + (1e-14 * mean) ** 2
-    return total, mean, np.where(var > noise, var, 0.0)
+    mean, var = np.asarray(moments)
+    return sums[0], mean, var
+
+
+cdef Py_ssize_t to_statistics(
+        const double* sums, const double* shift, bint sparse, double* mean,
+        double* var, Py_ssize_t d) noexcept nogil:
+    """Mean and variance from what `add_moments` has summed, after the total.
+
+    Returns the number of a column whose squares overflow, or -1.
+    """
+    cdef Py_ssize_t j
+    cdef double total = sums[0], stored = total, first, second, share, noise
+    for j in range(d):
+        if sparse:
+            stored, first, second = sums[1 + 3 * j], sums[2 + 3 * j], sums[3 + 3 * j]
+        else:
+            first, second = sums[1 + j], sums[1 + d + j]
+        first = first / stored if stored > 0.0 else 0.0
+        second = second / stored if stored > 0.0 else 0.0
+        share = stored / total
+        mean[j] = shift[j] + first
+        second += (1.0 - share) * mean[j] * mean[j]
+        var[j] = share * (second - first * first)
+        mean[j] *= share
+        if not isfinite(var[j]):
+            return j
+        noise = 1e-12 * share * second + (1e-14 * mean[j]) * (1e-14 * mean[j])
+        if not var[j] > noise:
+            var[j] = 0.0
+    return -1

@@ -34,7 +34,7 @@ cdef enum:
     CHUNK = 64
 
 # Targets that are looked at together in Python.
-BLOCK = 65536
+BLOCK = 16384
 
 # A bound on the iterations of a prox; few are needed, bisection takes most.
 cdef int PROX_STEPS = 100
@@ -1875,8 +1875,46 @@ def _blocks(y, sample_weight, n_outputs):
         yield part, share / total
 
 
-def _mean(y, sample_weight, n_outputs):
-    return sum(s @ part for part, s in _blocks(y, sample_weight, n_outputs))
+cdef double mean_of_column(
+        const double* y, const double* s, Py_ssize_t n, Py_ssize_t K, double unit,
+        double centre, bint absolute) noexcept nogil:
+    """unit * sum_i s_i y_ik of every K-th value, or of |y_ik - centre|; s may be NULL.
+
+    Blocks of rows have sums of their own, for accuracy.
+    """
+    cdef Py_ssize_t i = 0, end
+    cdef double total = 0.0, part, x
+    while i < n:
+        end, part = min(i + 256, n), 0.0
+        while i < end:
+            x = y[i * K]
+            if absolute:
+                x = fabs(x - centre)
+            # (The mean does not overflow if the sum does.)
+            x *= unit
+            part += x if s == NULL else x * s[i]
+            i += 1
+        total += part
+    return total
+
+
+def _mean(y, sample_weight, Py_ssize_t n_outputs, centre=None):
+    """Weighted mean of y, or of |y - centre|, for each output."""
+    cdef const double[::1] s_view
+    cdef const double[:, ::1] y_view = np.ascontiguousarray(
+        y, dtype=np.float64).reshape(-1, n_outputs)
+    cdef const double* s = NULL
+    cdef double total = y_view.shape[0]
+    cdef Py_ssize_t k
+    if sample_weight is not None:
+        s_view = np.ascontiguousarray(sample_weight, dtype=np.float64)
+        s, total = &s_view[0], np.sum(sample_weight)
+    out = np.empty(n_outputs)
+    for k in range(n_outputs):
+        out[k] = mean_of_column(
+            &y_view[0, k], s, y_view.shape[0], n_outputs, 1.0 / total,
+            0.0 if centre is None else centre[k], centre is not None)
+    return out
 
 
 def _log_mean(y, sample_weight, n_outputs):
@@ -1905,19 +1943,22 @@ def _quantile(y, sample_weight, n_outputs, q):
 
 def _deviation(y, sample_weight, null):
     """Weighted mean of |y - null|, 1 where y is constant."""
-    deviation = sum(
-        s @ np.abs(part - null) for part, s in _blocks(y, sample_weight, len(null)))
-    return np.where(deviation > 0.0, deviation, 1.0)
+    cdef double[::1] deviation = _mean(y, sample_weight, len(null), null)
+    cdef Py_ssize_t k
+    for k in range(deviation.shape[0]):
+        if not deviation[k] > 0.0:
+            deviation[k] = 1.0
+    return np.asarray(deviation)
 
 
 def _class_shares(y, sample_weight, n_outputs):
     """Weighted share of +1 (one output) or of each class code."""
+    if n_outputs == 1:
+        # Of targets -1 and 1.
+        return 0.5 + 0.5 * _mean(y, sample_weight, 1)
     shares = np.zeros(n_outputs)
     for part, s in _blocks(y, sample_weight, 1):
-        if n_outputs == 1:
-            shares += s[part[:, 0] > 0].sum()
-        else:
-            shares += np.bincount(part[:, 0].astype(np.intp), s, n_outputs)
+        shares += np.bincount(part[:, 0].astype(np.intp), s, n_outputs)
     return shares
 
 

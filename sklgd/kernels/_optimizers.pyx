@@ -1107,7 +1107,8 @@ class Optimizer(BaseEstimator):
             State of an earlier rule to continue from.
         """
         self.check()
-        return self.rule(self.get_params(deep=False)).bind(coef, l1, l2, state)
+        # (`get_params` would look at the signature of the constructor first.)
+        return self.rule(vars(self)).bind(coef, l1, l2, state)
 
 
 class SGD(Optimizer):

@@ -51,6 +51,10 @@ cdef class Problem:
     cdef void margins_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* coef, double* z,
         int thread) noexcept nogil
+    cdef void product_chunk(
+        self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
+        const double* p, const double* margins, bint coupled, double* q, double* grad,
+        int thread) noexcept nogil
     cdef void line_chunk(
         self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
         const double* p, const double* t, double* g, double* sums,

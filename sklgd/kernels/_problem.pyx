@@ -253,26 +253,31 @@ cdef class Problem:
     # Batch methods keep the raw predictions Z of the rows that count, (n_samples,
     # n_outputs): a step along a direction then costs no product with X.
 
-    def margins(self, coef, out):
-        """out = X w + b for the rows that count, in their order."""
+    def margins(self, coef, out, Py_ssize_t first=0):
+        """out = X w + b for the rows that count, in their order, from ``first`` on."""
         cdef const double[:, ::1] w = coef
         cdef double[:, ::1] z = out
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples
+        cdef Py_ssize_t n = z.shape[0]
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, self.chunk_rows)
         self._check(w)
-        self._check_margins(z)
+        if not 0 <= first <= self.n_samples - n or z.shape[1] != self.n_outputs:
+            raise ValueError("margins must have shape (n_samples, n_outputs)")
+        if n == 0:
+            return
         with nogil:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.margins_chunk(
-                    chunk * self.chunk_rows,
+                    first + chunk * self.chunk_rows,
                     min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    &w[0, 0], &z[0, 0], threadid())
+                    &w[0, 0], &z[0, 0] + chunk * self.chunk_rows * self.n_outputs,
+                    threadid())
 
     cdef void margins_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef, double* z,
             int thread) noexcept nogil:
+        """z (m, n_outputs) = X w + b of m rows."""
         cdef Py_ssize_t done = 0, part, K = self.n_outputs
         cdef const double* block = NULL
         cdef Scratch scratch = self.scratch(thread)
@@ -283,7 +288,122 @@ cdef class Problem:
                     self.subset, start + done, part, self.n_samples, scratch.rows)
             self.rows.forward(
                 self.subset, start + done, part, self.n_samples, block, coef, K, 1.0,
-                z + (start + done) * K)
+                z + done * K)
+            done += part
+
+    def constant_value(self, const double[::1] raw_predictions):
+        """Mean loss of a constant model; X is not read."""
+        cdef Scratch scratch = self.scratch(0)
+        cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
+        cdef double total = 0.0
+        if raw_predictions.shape[0] != K:
+            raise ValueError("a constant model has n_outputs predictions")
+        for i in range(self.block):
+            for k in range(K):
+                scratch.z[i * K + k] = raw_predictions[k]
+        with nogil:
+            while done < self.n_samples:
+                part = min(self.block, self.n_samples - done)
+                self.pull(self.subset, done, part, True, &scratch, &total)
+                done += part
+        return total / self.n_samples
+
+    def hessian_product(self, Loss loss, coef, direction, out, margins=None):
+        """out = H p: the Hessian of a mean loss at ``coef`` times a direction p.
+
+        With q_i = x_i.p + p_b, sum_i h_i q_i x_i / n_samples, h_i being the second
+        derivative at row i (at least 0); of the softmax
+        s_i p_ik (q_ik - sum_l p_il q_il) in place of h_ik q_ik. One read of X. If the
+        raw predictions at ``coef`` are known, as ``margins``, they save a product. The
+        loss is the problem's own, or a smoothed form of it.
+        """
+        cdef const double[:, ::1] w = coef, p = direction, known
+        cdef const double* z = NULL
+        cdef double[:, ::1] grad = out
+        cdef double[::1] more
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
+        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1
+        cdef Py_ssize_t length = self.block * self.n_outputs
+        cdef bint coupled = loss.name == "log_loss" and self.n_outputs > 1
+        self._check(w)
+        self._check(p)
+        self._check(grad)
+        if margins is not None:
+            known = margins
+            self._check_margins(known)
+            z = &known[0, 0]
+        products = np.empty(length * self.n_threads)
+        more = products
+        with nogil:
+            if n_chunks <= 1:
+                self.product_chunk(
+                    loss, 0, n, &w[0, 0], &p[0, 0], z, coupled, &more[0], &grad[0, 0], 0)
+            else:
+                for chunk in prange(
+                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                        schedule="static"):
+                    self.product_chunk(
+                        loss, chunk * self.chunk_rows,
+                        min(self.chunk_rows, n - chunk * self.chunk_rows),
+                        &w[0, 0], &p[0, 0], z, coupled, &more[threadid() * length],
+                        &self.partials[chunk * stride], threadid())
+                self.reduce(n_chunks, self.size)
+                memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
+        out /= n
+
+    cdef void product_chunk(
+            self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
+            const double* p, const double* margins, bint coupled, double* q, double* grad,
+            int thread) noexcept nogil:
+        """`hessian_product` of m rows, not divided; q has block * n_outputs entries."""
+        cdef const double* z
+        cdef Py_ssize_t done = 0, part, i, k, j, K = self.n_outputs
+        cdef double* intercept = grad + self.n_features * K
+        cdef const double* block = NULL
+        cdef const double* y
+        cdef const double* s
+        cdef double mean, weight
+        cdef Scratch scratch = self.scratch(thread)
+        cdef double* g = scratch.g
+        memset(grad, 0, self.size * sizeof(double))
+        while done < m:
+            part = min(self.block, m - done)
+            if K > 1:
+                block = self.rows.load(
+                    self.subset, start + done, part, self.n_samples, scratch.rows)
+            z = scratch.z if margins == NULL else margins + (start + done) * K
+            if margins == NULL:
+                self.rows.forward(
+                    self.subset, start + done, part, self.n_samples, block, coef, K,
+                    1.0, scratch.z)
+            self.rows.forward(
+                self.subset, start + done, part, self.n_samples, block, p, K, 1.0, q)
+            y = self.targets(self.subset, start + done, part, &scratch, &s)
+            if coupled:
+                # Slopes without weights are p - (0, ..., 1, ..., 0).
+                loss.evaluate_batch(y, z, NULL, g, part, K, False)
+                for i in range(part):
+                    g[i * K + <Py_ssize_t> y[i]] += 1.0
+                    mean = 0.0
+                    for k in range(K):
+                        mean += g[i * K + k] * q[i * K + k]
+                    weight = 1.0 if s == NULL else s[i]
+                    for k in range(K):
+                        g[i * K + k] *= weight * (q[i * K + k] - mean)
+            else:
+                if s == NULL:
+                    for i in range(part):
+                        scratch.s[i] = 1.0
+                    s = scratch.s
+                loss.curvature_batch(y, z, s, g, part, K)
+                for j in range(part * K):
+                    g[j] = max(g[j], 0.0) * q[j]
+            self.rows.backward(
+                self.subset, start + done, part, block, g, K, grad)
+            if self.fit_intercept:
+                for i in range(part):
+                    for k in range(K):
+                        intercept[k] += g[i * K + k]
             done += part
 
     def line(self, Loss loss, z, direction, const double[::1] t, slopes, derivative):

@@ -9,6 +9,9 @@ converges, and the step size need not:
 
 T_e(v) = ST(v, e l1)/(1 + e l2) being the prox of the penalty and D a diagonal metric.
 SAGA and Point-SAGA replace c_i in every step, SVRG the whole table once an epoch.
+Any table will do as long as G is its mean gradient, so that of many outputs, which would
+be large beside X, is kept in float32: c_i is what the table holds, s_i l'(m_i) is not
+rounded, and the fixed point is the same.
 On sparse rows a coordinate that they do not touch makes its steps w = T(w - eta D G)
 later, all at once and in closed form: the iterates are those of the dense steps.
 Optimizers are registered in `OPTIMIZERS` here; sklgd/_stochastic.py drives them.
@@ -294,16 +297,20 @@ cdef class Reduced:
         Raw coefficients, updated in place.
     l1, l2 : float
         Penalty of every feature.
+    compact : bool
+        True for a table in float32.
     """
 
     cdef Problem problem
     cdef double[:, ::1] coef_view, mean_view, table_view
+    cdef float[:, ::1] compact_view
     cdef double* coef
     cdef double* mean                   # G, (n_features + 1) * n_outputs
-    cdef double* table                  # c, n_samples of X * n_outputs
+    cdef double* table                  # c, n_samples of X * n_outputs; or NULL and
+    cdef float* compact                 # the same in float32
     cdef Py_ssize_t size, n_outputs, n_features
     cdef double l1, l2
-    cdef readonly object coef_array, table_array, mean_array
+    cdef readonly object coef_array, mean_array
     # On sparse rows whose steps touch few features:
     cdef Features features              # None otherwise
     cdef bint stale                     # they are not those of the arrays
@@ -313,17 +320,23 @@ cdef class Reduced:
     cdef Py_ssize_t* columns
     cdef double* values
 
-    def __init__(self, Problem problem, coef, double l1, double l2):
+    def __init__(self, Problem problem, coef, double l1, double l2, bint compact):
         self.problem = problem
         self.n_outputs, self.n_features = problem.n_outputs, problem.n_features
         self.l1, self.l2 = l1, l2
         self.coef_array = self.coef_view = coef
         problem._check(self.coef_view)
         self.mean_array = np.zeros_like(coef)
-        self.table_array = np.zeros((problem.rows.n_samples, problem.n_outputs))
-        self.mean_view, self.table_view = self.mean_array, self.table_array
+        self.mean_view = self.mean_array
+        shape = problem.rows.n_samples, problem.n_outputs
+        self.table, self.compact = NULL, NULL
+        if compact:
+            self.compact_view = np.zeros(shape, dtype=np.float32)
+            self.compact = &self.compact_view[0, 0]
+        else:
+            self.table_view = np.zeros(shape)
+            self.table = &self.table_view[0, 0]
         self.coef, self.mean = &self.coef_view[0, 0], &self.mean_view[0, 0]
-        self.table = &self.table_view[0, 0]
         self.size = coef.size
 
     def take_entries(self, sizes, batches):
@@ -361,6 +374,18 @@ cdef class Reduced:
             self.features.prefetch(
                 self.columns + self.first[i], self.first[i + 1] - self.first[i])
 
+    cdef inline double slope(self, Py_ssize_t i) noexcept nogil:
+        """Entry i of the table."""
+        return self.table[i] if self.compact == NULL else self.compact[i]
+
+    cdef inline double keep(self, Py_ssize_t i, double slope) noexcept nogil:
+        """Store an entry of the table; what it then holds."""
+        if self.compact == NULL:
+            self.table[i] = slope
+            return slope
+        self.compact[i] = <float> slope
+        return self.compact[i]
+
     def refresh(self):
         """Fill the table and its mean gradient at ``coef``; returns the mean loss."""
         cdef Py_ssize_t start, m, i, k, row, n = self.problem.n_samples
@@ -378,13 +403,14 @@ cdef class Reduced:
                 m = min(self.problem.block, n - start)
                 block = self.problem.slopes(
                     order, start, m, self.coef, 1.0, True, &scratch, &total)
-                self.problem.rows.backward(
-                    order, start, m, block, scratch.g, K, self.mean)
                 for i in range(m):
                     row = start + i if order == NULL else order[start + i]
                     for k in range(K):
-                        self.table[row * K + k] = scratch.g[i * K + k]
+                        scratch.g[i * K + k] = self.keep(
+                            row * K + k, scratch.g[i * K + k])
                         intercept[k] += scratch.g[i * K + k]
+                self.problem.rows.backward(
+                    order, start, m, block, scratch.g, K, self.mean)
                 start += m
             for i in range(self.size):
                 self.mean[i] /= n
@@ -397,8 +423,7 @@ cdef class Reduced:
         """What an epoch changes beside ``coef`` and `refresh` does not give back."""
 
     def restore(self, copies):
-        """Undo an epoch, after ``coef``; returns True if the table is that of then."""
-        return False
+        """Undo an epoch, after ``coef``; the table has to be filled again."""
 
 
 @cython.final
@@ -435,8 +460,8 @@ cdef class SnapshotSteps(Reduced):
     cdef const double* matrix
 
     def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
-                 matrix=None, lazy=False):
-        Reduced.__init__(self, problem, coef, l1, l2)
+                 matrix=None, lazy=False, compact=False):
+        Reduced.__init__(self, problem, coef, l1, l2, compact)
         self.sizes_view = sizes
         problem._check(self.sizes_view)
         if lazy:
@@ -543,7 +568,7 @@ cdef class SnapshotSteps(Reduced):
             if order != NULL:
                 row = order[row]
             for k in range(K):
-                g[k] -= self.table[row * K + k]
+                g[k] -= self.slope(row * K + k)
                 self.grad_view[k] += g[k]
             for p in range(self.first[first + i], self.first[first + i + 1]):
                 x = self.values[p]
@@ -597,7 +622,7 @@ cdef class SnapshotSteps(Reduced):
                 if order != NULL:
                     row = order[row]
                 for k in range(K):
-                    g[i * K + k] -= self.table[row * K + k]
+                    g[i * K + k] -= self.slope(row * K + k)
                     intercept[k] += g[i * K + k]
             self.problem.rows.backward(order, start + done, part, block, g, K, grad)
             done += part
@@ -681,15 +706,16 @@ cdef class RowSteps(Reduced):
     cdef double* z0                     # before the implicit step, K
     cdef double* c                      # new slopes, K
     cdef double* q                      # sum_j eta D_j x_j^2, K
-    cdef double* delta                  # change of the slopes, K
+    cdef double* delta                  # new slopes less those of the table, K
+    cdef double* change                 # change of the table, K
     cdef bint implicit, pointwise
     cdef bint reports_ahead             # coef is one step along G further on
     cdef readonly object position_array
 
     def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
-                 basis=None, dense=True):
+                 basis=None, dense=True, compact=False):
         cdef Py_ssize_t K = problem.n_outputs, d = problem.n_features
-        Reduced.__init__(self, problem, coef, l1, l2)
+        Reduced.__init__(self, problem, coef, l1, l2, compact)
         self.sizes_view = sizes
         problem._check(self.sizes_view)
         dense = dense or not problem.rows.is_sparse
@@ -703,10 +729,10 @@ cdef class RowSteps(Reduced):
         if basis is not None:
             self.basis_view = basis
             self.basis = &self.basis_view[0, 0]
-        self.scratch_view = np.zeros(5 * K)
+        self.scratch_view = np.zeros(6 * K)
         self.z = &self.scratch_view[0]
         self.z0, self.c, self.q = self.z + K, self.z + 2 * K, self.z + 3 * K
-        self.delta = self.z + 4 * K
+        self.delta, self.change = self.z + 4 * K, self.z + 5 * K
         if dense:
             self.step_view, self.shrink_view = np.zeros(self.size), np.ones(d * K)
             self.steps, self.shrinks = &self.step_view[0], &self.shrink_view[0]
@@ -756,19 +782,13 @@ cdef class RowSteps(Reduced):
             coef[d] = position[d] - np.asarray(self.centre_view) @ coef[:d]
 
     def copies(self):
-        """The table, its mean gradient and, unless it is ``coef``, the position."""
-        arrays = [self.table_array, self.mean_array]
-        if self.position_array is not self.coef_array:
-            arrays.append(self.position_array)
-        return [array.copy() for array in arrays]
+        """The position. (A copy of the table would take as much again.)"""
+        return self.position_array.copy()
 
     def restore(self, copies):
-        """Go back to `copies`; the table is that of then."""
-        arrays = self.table_array, self.mean_array, self.position_array
-        for array, copy in zip(arrays, copies):
-            array[...] = copy
+        """Go back to `copies`."""
+        self.position_array[...] = copies
         self.stale = True
-        return True
 
     def refresh(self):
         """Fill the table and G, in the coordinates of v; returns the mean loss."""
@@ -850,7 +870,7 @@ cdef class RowSteps(Reduced):
         return &self.work_view[0]
 
     cdef void slopes(self, Py_ssize_t row) noexcept nogil:
-        """From z0 and the table to ``c``, the row's new slopes, and ``delta``.
+        """From z0 and the table to ``c``, the row's new slopes, ``delta`` and ``change``.
 
         SAGA takes the slopes at z0. Point-SAGA solves z + q s l'(z) = z0 + q c_i,
         the stationarity of the row's own prox: the slopes after the step.
@@ -858,19 +878,20 @@ cdef class RowSteps(Reduced):
         cdef Py_ssize_t k, K = self.n_outputs
         cdef const double* y = self.problem.y + row * self.problem.y_stride
         cdef const double* s = self.problem.s
-        cdef double* old = self.table + row * K
+        cdef double old
         if s != NULL:
             s = s + row
         self.problem.loss.evaluate_batch(y, self.z0, s, self.c, 1, K, False)
         for k in range(K):
-            self.delta[k] = self.c[k] - old[k]
-            old[k] = self.c[k]
+            old = self.slope(row * K + k)
+            self.delta[k] = self.c[k] - old
+            self.change[k] = self.keep(row * K + k, self.c[k]) - old
 
     cdef void dense_step(self, const double* x, Py_ssize_t row) noexcept nogil:
         """A step with the dense row x in the coordinates of v."""
         cdef Py_ssize_t i, j, k, d = self.n_features, K = self.n_outputs
         cdef Py_ssize_t size = d * K
-        cdef double c, share = 1.0 / self.problem.n_samples, l1 = self.l1
+        cdef double c, h, share = 1.0 / self.problem.n_samples, l1 = self.l1
         cdef double* v = self.position
         cdef double* G = self.mean
         cdef double* e = self.steps
@@ -895,33 +916,33 @@ cdef class RowSteps(Reduced):
         self.slopes(row)
         if self.implicit:
             if K == 1:
-                c = self.delta[0]
+                c, h = self.delta[0], share * self.change[0]
                 for j in range(d):
                     v[j] -= e[j] * c * x[j]
-                    G[j] += share * c * x[j]
+                    G[j] += h * x[j]
             else:
                 for j in range(d):
                     for k in range(K):
                         i = j * K + k
                         v[i] -= e[i] * self.delta[k] * x[j]
-                        G[i] += share * self.delta[k] * x[j]
+                        G[i] += share * self.change[k] * x[j]
         elif K == 1:
-            c = self.delta[0]
+            c, h = self.delta[0], share * self.change[0]
             if l1 > 0.0:
                 for j in range(d):
                     v[j] = soft(v[j] - e[j] * (c * x[j] + G[j]), e[j] * l1) * shrink[j]
-                    G[j] += share * c * x[j]
+                    G[j] += h * x[j]
             else:
                 for j in range(d):
                     v[j] = (v[j] - e[j] * (c * x[j] + G[j])) * shrink[j]
-                    G[j] += share * c * x[j]
+                    G[j] += h * x[j]
         else:
             for j in range(d):
                 for k in range(K):
                     i = j * K + k
                     c = self.delta[k] * x[j]
                     v[i] = soft(v[i] - e[i] * (c + G[i]), e[i] * l1) * shrink[i]
-                    G[i] += share * c
+                    G[i] += share * self.change[k] * x[j]
         self.intercept_step()
 
     cdef void follow_mean(self) noexcept nogil:
@@ -953,7 +974,7 @@ cdef class RowSteps(Reduced):
             v[i] -= self.intercept_steps[k] * self.delta[k]
             if not self.implicit:
                 v[i] -= self.intercept_steps[k] * G[i]
-            G[i] += self.delta[k] / self.problem.n_samples
+            G[i] += self.change[k] / self.problem.n_samples
 
     cdef void sparse_step(self, Py_ssize_t i, Py_ssize_t row, Py_ssize_t t) noexcept nogil:
         """Step t of an epoch, with the fetched row i: O(n_outputs) per entry."""
@@ -999,7 +1020,7 @@ cdef class RowSteps(Reduced):
                 for k in range(K):
                     v[k] -= record[1 + k * vary] * delta[k] * x
             for k in range(K):
-                G[k] += share * delta[k] * x
+                G[k] += share * self.change[k] * x
         self.intercept_step()
 
 
@@ -1014,9 +1035,9 @@ cdef class PointSteps(RowSteps):
         cdef Py_ssize_t k, K = self.n_outputs
         cdef const double* y = self.problem.y + row * self.problem.y_stride
         cdef double s = 1.0 if self.problem.s == NULL else self.problem.s[row]
-        cdef double* old = self.table + row * K
+        cdef double old
         for k in range(K):
-            self.z0[k] += self.q[k] * old[k]
+            self.z0[k] += self.q[k] * self.slope(row * K + k)
             self.c[k] = 0.0
         if s > 0.0:
             if self.pointwise:
@@ -1027,8 +1048,9 @@ cdef class PointSteps(RowSteps):
                 self.problem.loss.prox_row(
                     y, self.z0, s * self.q[0], self.z, self.c, K)
         for k in range(K):
-            self.delta[k] = s * self.c[k] - old[k]
-            old[k] = s * self.c[k]
+            old = self.slope(row * K + k)
+            self.delta[k] = s * self.c[k] - old
+            self.change[k] = self.keep(row * K + k, s * self.c[k]) - old
 
 
 class VarianceReducedOptimizer(Optimizer):

@@ -4,6 +4,12 @@ Where features times outputs are many, a batch method spends as much time here a
 NumPy would go through memory once for each operator. Arrays have shape (n_features + 1,
 n_outputs), the last row being the intercept's. Shapes are checked by nobody.
 """
+from libc.math cimport fabs
+
+import numpy as np
+
+cdef enum:
+    LANES = 8           # partial sums, in a fixed order: a single one would be slow
 
 
 def gradient_to_metric(double[:, ::1] g, const double[::1] centre,
@@ -47,11 +53,77 @@ def add_scaled(double[:, ::1] y, const double[::1] a, const double[:, ::1] x):
                 y[j, k] += a[k * stride] * x[j, k]
 
 
-def dots(const double[:, ::1] a, const double[:, ::1] b, double[::1] out):
-    """out_k = sum_j a_jk b_jk."""
-    cdef Py_ssize_t K = a.shape[1], j, k
-    out[:] = 0.0
+def dots(const double[:, ::1] a, const double[:, ::1] b, bint together):
+    """sum_j a_jk b_jk for each output k, or summed over these, too."""
+    cdef Py_ssize_t K = a.shape[1], i = 0, j, k, n = a.shape[0] * K
+    cdef double[LANES] sums
+    cdef const double* x = &a[0, 0]
+    cdef const double* y = &b[0, 0]
+    cdef double[::1] out = np.zeros(1 if together else K)
     with nogil:
-        for j in range(a.shape[0]):
+        if together or K == 1:
+            for k in range(LANES):
+                sums[k] = 0.0
+            while i + LANES <= n:
+                for k in range(LANES):
+                    sums[k] += x[i + k] * y[i + k]
+                i += LANES
+            while i < n:
+                out[0] += x[i] * y[i]
+                i += 1
+            for k in range(LANES):
+                out[0] += sums[k]
+        else:
+            for j in range(a.shape[0]):
+                for k in range(K):
+                    out[k] += a[j, k] * b[j, k]
+    return np.asarray(out)
+
+
+def to_position(const double[:, ::1] coef, const double[::1] centre,
+                const double[:, ::1] scale):
+    """u of raw coefficients; the share of constant columns goes to the intercept."""
+    cdef Py_ssize_t last = coef.shape[0] - 1, K = coef.shape[1], j, k
+    cdef double[:, ::1] u = np.empty((last + 1, K))
+    with nogil:
+        for k in range(K):
+            u[last, k] = coef[last, k]
+        for j in range(last):
             for k in range(K):
-                out[k] += a[j, k] * b[j, k]
+                u[last, k] += centre[j] * coef[j, k]
+                u[j, k] = coef[j, k] / scale[j, k] if scale[j, k] > 0.0 else 0.0
+        for k in range(K):
+            u[last, k] /= scale[last, k]
+    return np.asarray(u)
+
+
+def penalty(const double[:, ::1] coef, double l1, double l2):
+    """l1 |w|_1 + l2/2 |w|_2^2 of coefficients (w, b)."""
+    cdef Py_ssize_t i = 0, k, n = (coef.shape[0] - 1) * coef.shape[1]
+    cdef const double* w = &coef[0, 0]
+    cdef double[LANES] size, square
+    cdef double x, out = 0.0
+    if l1 == 0.0 and l2 == 0.0:
+        return out
+    with nogil:
+        for k in range(LANES):
+            size[k] = square[k] = 0.0
+        while i + LANES <= n:
+            for k in range(LANES):
+                x = w[i + k]
+                size[k] += fabs(x)
+                square[k] += x * x
+            i += LANES
+        while i < n:
+            size[0] += fabs(w[i])
+            square[0] += w[i] * w[i]
+            i += 1
+        for k in range(1, LANES):
+            size[0] += size[k]
+            square[0] += square[k]
+    # (Zero times an infinite coefficient would not be zero.)
+    if l1 != 0.0:
+        out += l1 * size[0]
+    if l2 != 0.0:
+        out += 0.5 * l2 * square[0]
+    return out
