@@ -114,11 +114,13 @@ class Data:
         return float(weights.mean())
 
     def targets(self):
-        """Targets and weights of the rows."""
+        """Targets and weights of all rows; those not to learn from have weight zero."""
         if self.everything:
             return self.target, self.weights
-        weights = None if self.weights is None else self.weights[self.rows]
-        return self.target[self.rows], weights
+        learnt = np.zeros(self.X.shape[0], dtype=bool)
+        learnt[self.rows] = True
+        weights = learnt * (1.0 if self.weights is None else self.weights)
+        return self.target, weights
 
     def output(self, k, target):
         """The data of one output; of several classes, one against the rest.

@@ -33,7 +33,7 @@ MAX_TRIALS = 40
 # take place from so many sparse rows on: fewer settle nothing, and cost little.
 COUPLED_PASSES, PASSES, PASS_ROWS = (3, 2.0), (2, 1.0), 1000
 # Rows per call of the kernel.
-CHUNK_ROWS = 65536
+CHUNK_ROWS = 16384
 # Relative rounding error of an objective.
 ROUNDING = 1e-13
 
@@ -415,8 +415,7 @@ def stochastic_passes(data, state, l1, l2):
     per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
     size = 1.0 + float((statistics.var + statistics.mean**2).sum())
     passes, pace = COUPLED_PASSES if coupled(data.loss, data.n_outputs) else PASSES
-    falling = 1.0 - np.arange(passes * n) / (passes * n)
-    etas = (pace / (per_row * size) * falling).reshape(passes, n)
+    eta0, n_steps = pace / (per_row * size), passes * n
     penalties = np.full_like(cold, l1), np.full_like(cold, l2)
     rule = SGD().make_rule(state.coef, *penalties, None)
     descent = Descent(
@@ -424,14 +423,14 @@ def stochastic_passes(data, state, l1, l2):
     )
     rng = np.random.RandomState(0)
     with np.errstate(all="ignore"):
-        for steps in etas:
+        for done in range(0, n_steps, n):
             # A permutation of the rows, in place: theirs is a copy.
             order = rng.permutation(n if data.rows is None else data.rows)
             order = order.astype(np.intp, copy=False)
             # In parts: Ctrl-C is answered between calls.
             for first in range(0, n, CHUNK_ROWS):
-                part = steps[first : first + CHUNK_ROWS]
-                descent.run(order, part, 1, first, n)
+                t = np.arange(done + first, done + min(first + CHUNK_ROWS, n))
+                descent.run(order, eta0 * (1.0 - t / n_steps), 1, first, n)
         descent.flush()
     state.rows += passes * n
     if np.isfinite(state.coef).all():

@@ -318,7 +318,7 @@ def rare_classes(data):
     """True if a class has too few of the rows to learn from."""
     if data.loss.task == "regression":
         return False
-    target, _ = data.targets()
+    target = data.target if data.everything else data.target[data.rows]
     if data.n_outputs == 1:
         positive = np.count_nonzero(target > 0.0)
         counts = np.array([positive, len(target) - positive])

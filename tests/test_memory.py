@@ -1,51 +1,191 @@
-"""X is not copied: the memory of a fit is small beside the data."""
+"""X is not copied: a fit takes at most a tenth of its memory besides."""
 
+import functools
 import tracemalloc
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, _lines
 
+N = 120_000
+STORAGES = ["float64", "float32", "csr", "csr float32"]
+EXPLICIT = {"learning_rate": 1e-4}
 MODES = {
     "auto": {},
-    "full": {"batch_size": "full", "optimizer": "adam", "learning_rate": 0.01},
-    "mini-batch": {"batch_size": 64, "optimizer": "adam", "learning_rate": 0.01},
-    "stochastic": {"batch_size": 1, "optimizer": "sgd", "learning_rate": 1e-4},
-    "averaged": {"batch_size": 64, "learning_rate": 1e-3, "average": True},
-}
+    "lbfgs": {"optimizer": "lbfgs"},
+    "fista": {"optimizer": "fista", "penalty": "l1"},
+    "point_saga": {"batch_size": 1},
+    "svrg": {"batch_size": 64},
+    "stochastic": {"batch_size": 1, "optimizer": "sgd", **EXPLICIT},
+    "mini-batch": {"batch_size": 256, "optimizer": "adam", **EXPLICIT},
+    "found step": {"batch_size": 256, "optimizer": "adam"},
+    "all rows": {"batch_size": "full", "optimizer": "momentum", **EXPLICIT},
+    "averaged": {"batch_size": 256, "average": True, **EXPLICIT},
+    "early stopping": {"early_stopping": True},
+    "stochastic, early stopping": {
+        "batch_size": 1, "optimizer": "sgd", "early_stopping": True, **EXPLICIT,
+    },
+}  # fmt: skip
+
+
+@functools.cache
+def rows(storage):
+    """X in some storage, its size, and raw predictions of ten outputs."""
+    rng = np.random.default_rng(0)
+    if storage.startswith("csr"):
+        d, kept = 120, 60
+        some = np.argsort(rng.random((100, d)), axis=1)[:, :kept].astype(np.int32)
+        some.sort(axis=1)
+        indices = np.tile(some.ravel(), N // 100)
+        indptr = np.arange(0, N * kept + 1, kept, dtype=np.int32)
+        dtype = np.float32 if storage.endswith("float32") else np.float64
+        X = sp.csr_array(
+            (rng.random(len(indices), dtype=dtype), indices, indptr), (N, d)
+        )
+        size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+    else:
+        X = rng.random((N, 100), dtype=storage)
+        size = X.nbytes
+    return X, size, X @ rng.normal(size=(X.shape[1], 10)).astype(X.dtype)
+
+
+def target(storage, task, n_outputs):
+    z = rows(storage)[2][:, :n_outputs].astype(np.float64)
+    if task == "regression":
+        return z[:, 0] if n_outputs == 1 else z
+    if n_outputs == 1:
+        return (z[:, 0] > np.median(z)).astype(int)
+    return (z - np.median(z, axis=0)).argmax(axis=1)
+
+
+def share(fit, size):
+    """Peak memory of a call, as a share of ``size``."""
+    tracemalloc.start()
+    try:
+        fit()
+        return tracemalloc.get_traced_memory()[1] / size
+    finally:
+        tracemalloc.stop()
+
+
+def share_of_fit(storage, task, n_outputs, y=None, sample_weight=None, **settings):
+    X, size, _ = rows(storage)
+    y = target(storage, task, n_outputs) if y is None else y
+    cls = GDClassifier if task == "classification" else GDRegressor
+    model = cls(random_state=0, **{"max_iter": 1, "tol": None, **settings})
+    model.fit(X[:2000], y[:2000])  # modules imported now and then
+    return share(lambda: model.fit(X, y, sample_weight=sample_weight), size)
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("storage", ["float64", "float32", "csr", "csr int64"])
-@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
-def test_peak(cls, storage, mode):
+@pytest.mark.parametrize("storage", STORAGES)
+def test_two_classes(storage, mode):
+    assert share_of_fit(storage, "classification", 1, **MODES[mode]) < 0.1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("storage", ["float32", "csr float32"])
+def test_three_classes(storage, mode):
+    assert share_of_fit(storage, "classification", 3, **MODES[mode]) < 0.1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ten_classes(mode):
+    # A slope of each class and row, kept in float32, is a twentieth of X by itself.
+    assert share_of_fit("float64", "classification", 10, **MODES[mode]) < 0.1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_regression(n_outputs, mode):
+    assert share_of_fit("float32", "regression", n_outputs, **MODES[mode]) < 0.1
+
+
+def test_one_against_the_rest():
+    assert share_of_fit("float64", "classification", 10, loss="squared_hinge") < 0.1
+
+
+def test_wide_indices():
+    X, size, _ = rows("csr")
+    X = sp.csr_array(
+        (X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), X.shape
+    )
+    model = GDClassifier(max_iter=1, tol=None).fit(X[:2000], np.arange(2000) % 2)
+    y = target("csr", "classification", 1)
+    assert share(lambda: model.fit(X, y), size + X.indices.nbytes // 2) < 0.1
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", "epsilon_insensitive"])
+def test_robust_regression(loss):
+    assert share_of_fit("float64", "regression", 1, loss=loss) < 0.1
+
+
+@pytest.mark.parametrize("mode", ["auto", "point_saga", "stochastic", "mini-batch"])
+@pytest.mark.parametrize("kind", ["str", "float32", "int8"])
+def test_labels_and_weights(kind, mode):
+    y = target("float64", "classification", 3)
+    y = np.array(["a", "bc", "def"])[y] if kind == "str" else y.astype(kind)
+    weights = np.random.default_rng(0).random(N)
+    assert share_of_fit("float64", "classification", 3, y, weights, **MODES[mode]) < 0.1
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam", **EXPLICIT}])
+def test_partial_fit(settings):
+    X, size, _ = rows("float32")
+    y = target("float32", "classification", 3)
+    model = GDClassifier(random_state=0, **settings)
+    model.partial_fit(X[:2000], y[:2000], classes=[0, 1, 2])
+    assert share(lambda: model.partial_fit(X, y), size) < 0.1
+
+
+# ------------------------------------------- what saves memory gives the same model
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize(
+    ("loss", "n_outputs"),
+    [
+        ("log_loss", 1),
+        ("log_loss", 3),
+        ("squared_hinge", 3),
+        ("hinge", 1),
+        ("huber", 2),
+    ],
+)
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_lines_by_sweeps(optimizer, penalty, loss, n_outputs, part, monkeypatch):
+    """Raw predictions that are kept and those that are not lead to the same optimum."""
+    if optimizer == "lbfgs" and penalty == "l1":
+        pytest.skip("for smooth penalties")
     rng = np.random.default_rng(0)
-    n, d = 60_000, 64
-    if storage.startswith("csr"):
-        indices = rng.integers(0, d, size=(n, d // 2), dtype=np.int32)
-        indptr = np.arange(0, indices.size + 1, d // 2, dtype=np.int32)
-        X = sp.csr_array((rng.random(indices.size), indices.ravel(), indptr), (n, d))
-        X.sum_duplicates()
-        if storage.endswith("int64"):
-            X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
-        size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
-    else:
-        X = rng.random((n, d), dtype=storage)
-        size = X.nbytes
-    y = X @ rng.standard_normal(d)
-    if cls is GDClassifier:
-        y = np.digitize(y, np.quantile(y, [0.3, 0.6]))
-    model = cls(max_iter=1, tol=None, random_state=0, **MODES[mode])
-    tracemalloc.start()
-    try:
-        model.fit(X, y)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    # Targets, weights, order and blocks of rows: O(n) and a fixed amount. Batch methods
-    # keep raw predictions, their slopes, and a direction among them.
-    outputs = 1 if cls is GDRegressor else 3
-    kept = 0 if mode != "auto" else 5 * 8 * n * outputs
-    assert peak < (0.35 if mode != "auto" else 0.15) * size + kept
+    X = rng.normal(size=(300, 5)) * [1.0, 10.0, 0.1, 1.0, 1.0] + 3.0
+    z = X @ rng.normal(size=(5, n_outputs)) + rng.normal(size=(300, n_outputs))
+    z -= z.mean(axis=0)
+    task = "regression" if loss == "huber" else "classification"
+    y = (
+        z
+        if task == "regression"
+        else z.argmax(axis=1)
+        if n_outputs > 1
+        else z[:, 0] > 0
+    )
+    cls = GDRegressor if task == "regression" else GDClassifier
+    model = cls(
+        loss, optimizer=optimizer, penalty=penalty, alpha=0.01, tol=1e-7,
+        early_stopping=part, n_iter_no_change=1000, random_state=0, max_iter=300,
+    )  # fmt: skip
+    if part:
+        model.set_params(max_iter=10)
+    weights = rng.uniform(0.5, 2.0, 300)
+    with np.errstate(all="ignore"):
+        kept = model.fit(X, y, weights).loss_curve_
+    monkeypatch.setattr(_lines, "SHARE", 0.0)
+    monkeypatch.setattr(_lines, "LITTLE", 0)
+    swept = model.fit(X, y, weights).loss_curve_
+    # Searches end at their first points, which are the same to rounding.
+    np.testing.assert_allclose(kept[:3], swept[:3], rtol=1e-9)
+    np.testing.assert_allclose(kept[-1], swept[-1], rtol=1e-5)
