@@ -284,9 +284,8 @@ class VarianceReduced(Training):
         rows, n_batches = batches(n, state.plan.batch_size)
         order = None
         if self.shuffle:
-            order = state.rng.permutation(n).astype(np.intp, copy=False)
-            if not self.data.everything:
-                order = self.data.rows[order]
+            numbers = n if self.data.rows is None else self.data.rows
+            order = state.rng.permutation(numbers).astype(np.intp, copy=False)
         eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         eta *= state.factor
         chunk = max(1, CHUNK_ENTRIES // self.entries_per_row // rows) * rows

@@ -34,7 +34,7 @@ from .schedules import Constant
 # Rows per call of the kernel, and entries of X times outputs (about a tenth of a
 # second): step sizes are computed for so many rows at a time, and Ctrl-C is answered
 # between calls.
-CHUNK_ROWS = 65536
+CHUNK_ROWS = 32768
 CHUNK_ENTRIES = 20_000_000
 # Steps after which the step size found for a stream starts to fall, as 1/sqrt(t).
 STREAM_STEPS = 1000
