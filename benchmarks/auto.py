@@ -17,7 +17,7 @@ named     named optimizers and small batches with learning_rate="auto", 50 epoch
 gap       optimality_gap_ against the true gap
 
 Each prints a table and writes its results, set by set, to a JSON file of its name in
-the output folder. "gap" is (F - F*)/(F_null - F*) on the raw objective (problems.py)
+the output folder. "gap" is (F - F*)/(F_null - F*) on the raw objective (objective.py)
 everywhere. vowpalwabbit and snapml join the peers where they import.
 """
 
@@ -29,8 +29,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import problems as pb
 import scipy.sparse as sp
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import accuracy_score, d2_tweedie_score, r2_score
+from threadpoolctl import threadpool_limits
+
+import objective as ob
+import problems as pb
 from peers import (
     CLOCKS,
     OPTIONAL,
@@ -45,10 +50,6 @@ from peers import (
     timed_fit,
     use_clock,
 )
-from sklearn.linear_model import SGDClassifier
-from sklearn.metrics import accuracy_score, d2_tweedie_score, r2_score
-from threadpoolctl import threadpool_limits
-
 from sklgd import GDClassifier, GDRegressor
 
 TARGET = 1e-3  # the gap at which a fit counts as done
@@ -104,7 +105,7 @@ class Case:
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             return np.inf
         with np.errstate(over="ignore", invalid="ignore"):
-            F = pb.objective(self.X, self.y, self.loss, coef, intercept)
+            F = ob.objective(self.X, self.y, self.loss, coef, intercept)
         gap = (F - self.F_star) / (self.F_null - self.F_star)
         return float(gap) if np.isfinite(gap) else np.inf
 
@@ -155,7 +156,7 @@ def optimum(options):
         if kept.exists():
             with np.load(kept) as stored:
                 start = stored["coef"], stored["intercept"]
-        found = pb.solve(X, y, loss, seconds=options.seconds, start=start)
+        found = ob.solve(X, y, loss, seconds=options.seconds, start=start)
         if not found.converged:
             np.savez(kept, coef=found.coef, intercept=found.intercept)
         record = {
@@ -163,7 +164,7 @@ def optimum(options):
             for key, value in vars(found).items()
             if key not in ("coef", "intercept")
         }
-        results[name] = {"loss": loss, "alpha": pb.ALPHA, **record}
+        results[name] = {"loss": loss, "alpha": ob.ALPHA, **record}
         print(
             f"{name:20} {loss:14} {X.shape[0]:6} x {X.shape[1]:<6} "
             f"F* {found.F_star:<18.12g} F_null {found.F_null:<12.7g} "
@@ -202,7 +203,7 @@ def explain_loss(case, winner, model, scaler):
         "LogisticRegression": 1.0 / n_samples,
         "Ridge": 1.0 / n_samples,
         "PoissonRegressor": 1.0,
-    }.get(winner.split()[0], pb.ALPHA)
+    }.get(winner.split()[0], ob.ALPHA)
     same = case.ours(alpha=alpha, tol=1e-6)
     timed_fit(same, X, case.y)
     return {
@@ -323,7 +324,7 @@ def run_peer(case, peer, n_iter):
     gap = own = case.gap(*fitted.raw())
     if fitted.scaler is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            F = pb.objective(fitted.X, case.y, case.loss, fitted.coef, fitted.intercept)
+            F = ob.objective(fitted.X, case.y, case.loss, fitted.coef, fitted.intercept)
         own = (F - case.F_star_scaled) / (case.F_null_scaled - case.F_star_scaled)
     return Run(n_iter, fitted.seconds, gap, float(own)), fitted.n_iter
 

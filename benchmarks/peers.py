@@ -1,4 +1,4 @@
-"""The peers: other ways to minimise the objective of problems.py, and their clock.
+"""The peers: other ways to minimise the objective of objective.py, and their clock.
 
 `default_peers` are the estimators that a user would take, at their defaults;
 `peers_of` the solvers of the same objective, with the number of their iterations free.
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import problems as pb
 import scipy.sparse as sp
 from sklearn.linear_model import (
     LogisticRegression,
@@ -23,6 +22,8 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+
+import objective as ob
 
 # Processor seconds of one thread are the wall time of a machine without other work.
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -135,7 +136,7 @@ def sklearn_fit(make):
 
 def logistic_peers(case):
     n_samples, n_features = case.X.shape
-    common = {"C": 1.0 / (pb.ALPHA * n_samples), "tol": 1e-12, "random_state": 0}
+    common = {"C": 1.0 / (ob.ALPHA * n_samples), "tol": 1e-12, "random_state": 0}
 
     def logistic(solver):
         return sklearn_fit(
@@ -144,7 +145,7 @@ def logistic_peers(case):
 
     def sgd(n_iter):
         return SGDClassifier(
-            loss="log_loss", alpha=pb.ALPHA, max_iter=n_iter, tol=None, random_state=0
+            loss="log_loss", alpha=ob.ALPHA, max_iter=n_iter, tol=None, random_state=0
         )
 
     unknowns = (n_features + 1) * case.n_outputs
@@ -159,7 +160,7 @@ def logistic_peers(case):
 
 
 def ridge_peers(case):
-    alpha = pb.ALPHA * case.X.shape[0]
+    alpha = ob.ALPHA * case.X.shape[0]
 
     def ridge(solver):
         return sklearn_fit(
@@ -169,7 +170,7 @@ def ridge_peers(case):
         )
 
     def sgd(n_iter):
-        return SGDRegressor(alpha=pb.ALPHA, max_iter=n_iter, tol=None, random_state=0)
+        return SGDRegressor(alpha=ob.ALPHA, max_iter=n_iter, tol=None, random_state=0)
 
     sparse = sp.issparse(case.X)
     # What Ridge offers for sparse X with an intercept.
@@ -187,7 +188,7 @@ def poisson_peers(case):
     def poisson(solver):
         return sklearn_fit(
             lambda n_iter: PoissonRegressor(
-                alpha=pb.ALPHA, solver=solver, max_iter=n_iter, tol=1e-12
+                alpha=ob.ALPHA, solver=solver, max_iter=n_iter, tol=1e-12
             )
         )
 
@@ -207,7 +208,7 @@ def snapml_peers(case):
 
     def fit(X, y, n_iter):
         model = kind(
-            regularizer=pb.ALPHA * n_samples, fit_intercept=True, max_iter=n_iter,
+            regularizer=ob.ALPHA * n_samples, fit_intercept=True, max_iter=n_iter,
             tol=1e-12, random_state=0,
         )  # fmt: skip
         target = np.where(y == np.unique(y)[-1], 1.0, -1.0) if case.classes else y

@@ -13,7 +13,7 @@ sparsity  coefficients that are not zero under an elasticnet penalty, ours again
           of LogisticRegression(saga)
 
 Every learner gets the same rows; "scaled" ones a MaxAbsScaler, whose time counts.
-Strengths of the penalty are those of the objective of problems.py.
+Strengths of the penalty are those of the objective of objective.py.
 """
 
 import argparse
@@ -25,12 +25,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import problems as pb
-from auto import Results, cases
-from peers import CLOCKS, clock, coefficients, scaler_of, timed_fit, use_clock, vw_lines
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.metrics import accuracy_score, r2_score
 from threadpoolctl import threadpool_limits
+
+import objective as ob
+from auto import Results, cases
+from peers import CLOCKS, clock, coefficients, scaler_of, timed_fit, use_clock, vw_lines
 
 SETS = [
     "a9a", "w8a", "banking77", "imdb", "news20", "flights", "kdd99_10pct",
@@ -301,13 +302,13 @@ def scores_one(case, options):
                 )
             for solver in ("lbfgs", "saga"):
                 peers[f"LR {solver} {kind}"] = (
-                    lambda solver=solver: logistic(case, solver, pb.ALPHA),
+                    lambda solver=solver: logistic(case, solver, ob.ALPHA),
                     kind,
                 )
         else:
             peers[f"SGD {kind}"] = (lambda: SGDRegressor(random_state=0), kind)
             peers[f"Ridge {kind}"] = (
-                lambda: Ridge(alpha=pb.ALPHA * len(case.y)),
+                lambda: Ridge(alpha=ob.ALPHA * len(case.y)),
                 kind,
             )
     model = case.ours()
@@ -368,7 +369,7 @@ def scores(options):
 def elastic_objective(case, model, alpha, l1_ratio):
     """F with an elasticnet penalty."""
     coef, intercept = coefficients(model)
-    smooth = pb.objective(
+    smooth = ob.objective(
         case.X, case.y, case.loss, coef, intercept, alpha * (1.0 - l1_ratio)
     )
     return smooth + alpha * l1_ratio * np.abs(coef).sum()
