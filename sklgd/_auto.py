@@ -134,6 +134,14 @@ class Data:
             target -= 1.0
         return replace(self, target=target, n_outputs=1)
 
+    def numbers(self, start, stop):
+        """Numbers of the rows at these positions; None if these are all rows."""
+        if self.rows is not None:
+            return self.rows[start:stop]
+        if stop - start == self.X.shape[0]:
+            return None
+        return np.arange(start, stop, dtype=np.intp)
+
     def part(self, start, stop):
         """Numbers, targets and weights of the rows at these positions."""
         if self.rows is None:

@@ -201,8 +201,9 @@ class BaseGD(BaseEstimator):
             if start is None:
                 coef[-1] = self._first_intercept(null)
             state.tune(self, data, null, l1, l2, driver.tune)
-        # Before the run has arrays of its own: targets are copied for this.
-        unit = float(data.units(null)[1].sum())
+            unit = float(state.statistics.loss_unit.sum())
+        else:
+            unit = float(data.units(null)[1].sum())
         training = driver.start(data, state, l1, l2, self.shuffle, self.average)
         monitor = Monitor(
             tol=self.tol,
@@ -305,7 +306,7 @@ class BaseGD(BaseEstimator):
         if LOSSES[self.loss].task == "regression":
             return null
         # The first rows of a stream may all be of one class: do not believe them.
-        return np.clip(null, -3.0, 3.0)
+        return np.minimum(np.maximum(null, -3.0), 3.0)
 
     def _plan_key(self):
         """The parameters that decide the plan; a stream starts afresh on a change."""

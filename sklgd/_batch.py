@@ -17,7 +17,7 @@ from ._curvature import Coordinates, coupled
 from ._lines import make_lines
 from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
-from .kernels._vector import add_scaled, dots, penalty
+from .kernels._vector import add_scaled, dots, penalty, slopes_along
 from .schedules import as_schedule
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
@@ -63,7 +63,7 @@ class Batch:
         self.l1, self.l2, self.share = l1, l2, data.share
         self.coordinates = state.plan.metric
         scale = self.coordinates.scale
-        self.l1_u, self.l2_u = l1 * scale, l2 * scale**2
+        self.l1_u, self.l2_u = l1 * scale, l2 * scale * scale
         self.l1_u[-1] = self.l2_u[-1] = 0.0
         self.u = self.coordinates.to_position(state.coef)
         self.coupled = coupled(data.loss, self.problem.n_outputs)
@@ -268,17 +268,15 @@ class Batch:
         loss : float
             The last point evaluated is that at t.
         """
-        w, dw = self.state.coef[:-1], raw[:-1]
-        linear, square = self.l2 * self.dot(w, dw), self.l2 * self.dot(dw, dw)
-        slack = ROUNDING * (abs(self.value) + float(abs(linear).sum()))
-        l1_start, slope, kink = self.l1_along(p, 0.0)
-        slope = slope + kink + self.dot(p, self.gradient)
-        roots = [
-            Root(*row)
-            for row in zip(
-                slope.tolist(), linear.tolist(), square.tolist(), strict=True
-            )
-        ]
+        slopes = slopes_along(
+            self.state.coef, raw, p, self.gradient, self.l2, self.coupled
+        )
+        l1_start, l1_slope, kink = self.l1_along(p, 0.0)
+        if self.l1:
+            slopes[:, 0] += l1_slope + kink
+        roots = [Root(*row) for row in slopes.tolist()]
+        slack = sum([abs(root.linear) for root in roots])
+        slack = ROUNDING * (abs(self.value) + slack)
         for _ in range(MAX_TRIALS):
             t = np.array([root.t for root in roots])
             value, derivative = self.line(self.loss, t)
@@ -403,15 +401,15 @@ def stochastic_passes(data, state, l1, l2):
         True if the coefficients have changed and are finite.
     """
     n, statistics = data.n_rows, state.basis
-    cold = state.coef.copy()
     if (
         not sp.issparse(data.X)
         or n < PASS_ROWS
         or not data.loss.smooth
         or statistics is None
-        or cold[:-1].any()
+        or state.coef[:-1].any()
     ):
         return False
+    cold = state.coef.copy()
     per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
     size = 1.0 + float((statistics.var + statistics.mean**2).sum())
     passes, pace = COUPLED_PASSES if coupled(data.loss, data.n_outputs) else PASSES

@@ -279,12 +279,10 @@ class Ladder:
 
     def blocks(self, loss, margins):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
-        grams, heights = [None] * self.problem.n_outputs, 0.0
+        grams = [None] * self.problem.n_outputs
         for start, stop in self.slabs():
-            rows, y, s = self.data.part(start, stop)
-            # Tweedie's loss is not convex for every power.
-            h = np.maximum(loss.curvature(y, margins(start, stop), s), 0.0)
-            heights = heights + h.sum(axis=0)
+            rows = self.data.numbers(start, stop)
+            h = self.problem.curvatures(loss, margins(start, stop), start)
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
         matrices = [self.scaled(gram, k) for k, gram in enumerate(grams)]
@@ -294,9 +292,9 @@ class Ladder:
                 self.damping = LEAST_DAMPING if self.coupled else 0.0
         self.blocks_at, self.rejected, self.calm = matrices, 0, True
         # What the bound of softmax is for its blocks, the mean curvature is for others.
-        self.heights = heights / self.total_weight
+        self.heights = [total / self.total_weight for _, _, total in grams]
         if self.coupled:
-            self.heights[:] = loss.bound(len(self.heights))
+            self.heights = [loss.bound(len(grams))] * len(grams)
         return self.damped()
 
     def damped(self):
@@ -355,8 +353,10 @@ class Ladder:
         """Second moments with the rows' weights."""
         total = None
         for start, stop in self.slabs():
-            rows, _, s = self.data.part(start, stop)
-            total = self.gram(s, rows, total)
+            s = self.data.weights
+            if s is not None:
+                s = self.data.part(start, stop)[2]
+            total = self.gram(s, self.data.numbers(start, stop), total)
         return total
 
     def gram(self, h, rows, before):

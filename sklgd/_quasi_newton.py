@@ -9,7 +9,7 @@ import numpy as np
 from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
 from ._curvature import Coordinates, Diagonal, Ladder, coupled, ratio
 from .kernels._coordinate import l1_step
-from .kernels._vector import add_scaled
+from .kernels._vector import add_scaled, curvatures_along
 
 # Coordinate descent on the model: until no coordinate gains more than this share of the
 # best gain, at most so many sweeps.
@@ -226,7 +226,7 @@ class QuasiNewton(Batch):
         self.lines.point(raw)
         t, value = self.search(p, raw)
         self.ladder.use()
-        longest = float(t.max())
+        longest = max(t.tolist())
         metric = self.ladder.judge(longest)
         if metric is not None:
             self.metric = metric
@@ -250,11 +250,10 @@ class QuasiNewton(Batch):
 
     def remember(self, s, y):
         """Keep a step and the change of the gradient along it."""
-        curvature = self.dot(s, y)
-        sure = curvature > 1e-12 * np.sqrt(self.dot(s, s) * self.dot(y, y))
-        if sure.any():
-            self.pairs.append((s, y, ratio(np.where(sure, 1.0, 0.0), curvature, 0.0)))
-            self.metric.adapt(y, np.where(sure, curvature, 0.0), self.dot)
+        curvature, inverse = curvatures_along(s, y, self.ladder.coupled)
+        if max(inverse.tolist()) > 0.0:
+            self.pairs.append((s, y, inverse))
+            self.metric.adapt(y, curvature, self.dot)
         del self.pairs[: max(0, len(self.pairs) - self.memory)]
 
     def settled(self):
@@ -296,9 +295,12 @@ def rehearse(data, state, l1, l2):
     K, order = data.n_outputs, data.X.shape[1] + 1
     m = max(LEAST_ROWS, ROWS_PER_COEFFICIENT * order * K)
     n = data.n_rows
-    cold = not state.coef[:-1].any()
-    squared = data.loss.name == "squared_error"
-    if squared or not cold or n < WORTH * m or not state.plan.optimizer.curvature:
+    if (
+        n < WORTH * m
+        or data.loss.name == "squared_error"
+        or not state.plan.optimizer.curvature
+        or state.coef[:-1].any()
+    ):
         return False
     few = replace(data, rows=data.spaced(n // m))
     if not few.share > 0.0 or rare_classes(few):

@@ -226,7 +226,7 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     cdef double[:, ::1] A_view
     cdef double[::1] v_view, scratch, grams
     cdef bint dense, shifted = False, by_row = True
-    mu = np.zeros(d) if centre is None else np.array(centre, dtype=np.float64)
+    mu = np.zeros(d) if centre is None else np.asarray(centre, dtype=np.float64)
     if mu.shape != (d,):
         raise ValueError("centre does not match the columns")
     A = np.empty((d, d)) if out is None else out
@@ -266,8 +266,8 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
         pairs = 0.5 * float(np.square(counts, dtype=np.float64).sum())
         dense = PAIR * pairs > 0.5 * n * <double> D * D
         n_panels = min(ceil_div(D * D, 2 * BLOCK_ENTRIES), 1 + int(counts.mean()))
-    cursor = np.empty(0 if dense else n, dtype=np.intp)
-    cursor_view = cursor
+    if not dense:
+        cursor_view = np.empty(n, dtype=np.intp)
     block = BLOCK
     if dense:
         block = min(n, max(BLOCK, min(MAX_BLOCK, BLOCK_ENTRIES // D)))

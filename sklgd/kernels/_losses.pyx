@@ -1524,7 +1524,8 @@ cdef class LogLoss(Loss):
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Log odds, or centred log shares of the classes."""
         # A class without weight would put the start at infinity.
-        p = np.clip(_class_shares(y, sample_weight, n_outputs), 1e-6, 1 - 1e-6)
+        p = _class_shares(y, sample_weight, n_outputs)
+        p = np.minimum(np.maximum(p, 1e-6), 1 - 1e-6)
         if n_outputs == 1:
             return np.log(p / (1.0 - p))
         return np.log(p) - np.log(p).mean()

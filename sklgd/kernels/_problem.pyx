@@ -406,7 +406,8 @@ cdef class Problem:
                         intercept[k] += g[i * K + k]
             done += part
 
-    def line(self, Loss loss, z, direction, const double[::1] t, slopes, derivative):
+    def line(self, Loss loss, const double[:, ::1] z, const double[:, ::1] direction,
+             const double[::1] t, double[:, ::1] slopes, double[::1] derivative):
         """A loss on the line z_k + t_k direction_k, a length for each output.
 
         Parameters
@@ -425,18 +426,14 @@ cdef class Problem:
         value : float
             Mean loss.
         """
-        cdef const double[:, ::1] a = z, p = direction
-        cdef double[:, ::1] g = slopes
-        cdef double[:, ::1] sums
         cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples
-        self._check_margins(a)
-        self._check_margins(p)
-        self._check_margins(g)
-        if not t.shape[0] == derivative.shape[0] == self.n_outputs:
+        cdef Py_ssize_t n = self.n_samples, K = self.n_outputs, k
+        cdef double[::1] sums = np.zeros(n_chunks * (K + 1))
+        self._check_margins(z)
+        self._check_margins(direction)
+        self._check_margins(slopes)
+        if not t.shape[0] == derivative.shape[0] == K:
             raise ValueError("t and derivative must have n_outputs entries")
-        partial = np.zeros((n_chunks, self.n_outputs + 1))
-        sums = partial
         with nogil:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
@@ -444,11 +441,50 @@ cdef class Problem:
                 self.line_chunk(
                     loss, chunk * self.chunk_rows,
                     min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    &a[0, 0], &p[0, 0], &t[0], &g[0, 0], &sums[chunk, 0], threadid())
+                    &z[0, 0], &direction[0, 0], &t[0], &slopes[0, 0],
+                    &sums[chunk * (K + 1)], threadid())
         for chunk in range(1, n_chunks):
-            partial[0] += partial[chunk]
-        derivative[:] = partial[0, 1:] / n
-        return partial[0, 0] / n
+            for k in range(K + 1):
+                sums[k] += sums[chunk * (K + 1) + k]
+        for k in range(K):
+            derivative[k] = sums[1 + k] / n
+        return sums[0] / n
+
+    def curvatures(self, Loss loss, const double[:, ::1] z, Py_ssize_t start=0):
+        """Second derivatives s_i d2l/dz_k^2 of rows that count, or 0 where negative.
+
+        Parameters
+        ----------
+        loss : Loss
+            The problem's own, or a smoothed form of it.
+        z : float64 array of shape (m, n_outputs)
+            Raw predictions.
+        start : int, default=0
+            Position of the first row.
+
+        Returns
+        -------
+        h : ndarray of shape (m, n_outputs)
+        """
+        cdef Py_ssize_t done = 0, part, i, m = z.shape[0], K = self.n_outputs
+        cdef const double* y
+        cdef const double* s
+        cdef double* out
+        cdef Scratch scratch = self.scratch(0)
+        cdef double[:, ::1] h = np.empty((m, K))
+        if z.shape[1] != K or start < 0 or start + m > self.n_samples:
+            raise ValueError("z does not match the rows")
+        with nogil:
+            while done < m:
+                part = min(self.block, m - done)
+                y = self.targets(self.subset, start + done, part, &scratch, &s)
+                out = &h[done, 0]
+                loss.curvature_batch(y, &z[done, 0], s, out, part, K)
+                for i in range(part * K):
+                    # Tweedie's loss is not convex for every power.
+                    out[i] = max(out[i], 0.0)
+                done += part
+        return np.asarray(h)
 
     cdef void line_chunk(
             self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,

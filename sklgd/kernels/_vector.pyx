@@ -4,7 +4,7 @@ Where features times outputs are many, a batch method spends as much time here a
 NumPy would go through memory once for each operator. Arrays have shape (n_features + 1,
 n_outputs), the last row being the intercept's. Shapes are checked by nobody.
 """
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
 
 import numpy as np
 
@@ -77,6 +77,48 @@ def dots(const double[:, ::1] a, const double[:, ::1] b, bint together):
             for j in range(a.shape[0]):
                 for k in range(K):
                     out[k] += a[j, k] * b[j, k]
+    return np.asarray(out)
+
+
+def slopes_along(const double[:, ::1] coef, const double[:, ::1] raw,
+                 const double[:, ::1] p, const double[:, ::1] gradient, double l2,
+                 bint together):
+    """What a search along p has to know, for each output or for all together.
+
+    Rows of three numbers: the slope p.g of the smooth part of F; and l2 w.d and
+    l2 d.d with the raw coefficients d of p, as the penalty adds l2 (w.d t + d.d t^2 / 2).
+    """
+    cdef Py_ssize_t K = p.shape[1], last = p.shape[0] - 1, j, k, row
+    cdef double[:, ::1] out = np.zeros((1 if together else K, 3))
+    with nogil:
+        for j in range(last + 1):
+            for k in range(K):
+                row = 0 if together else k
+                out[row, 0] += p[j, k] * gradient[j, k]
+                if j < last:
+                    out[row, 1] += l2 * coef[j, k] * raw[j, k]
+                    out[row, 2] += l2 * raw[j, k] * raw[j, k]
+    return np.asarray(out)
+
+
+def curvatures_along(const double[:, ::1] s, const double[:, ::1] y, bint together):
+    """Curvatures s.y along steps s that change the gradient by y, and 1 / s.y.
+
+    Both are zero where s.y <= 1e-12 |s| |y|: a curvature that may be rounding.
+    """
+    cdef Py_ssize_t K = s.shape[1], j, k, row, n = 1 if together else K
+    cdef double[:, ::1] sums = np.zeros((n, 3))
+    cdef double[:, ::1] out = np.zeros((2, n))
+    with nogil:
+        for j in range(s.shape[0]):
+            for k in range(K):
+                row = 0 if together else k
+                sums[row, 0] += s[j, k] * y[j, k]
+                sums[row, 1] += s[j, k] * s[j, k]
+                sums[row, 2] += y[j, k] * y[j, k]
+        for row in range(n):
+            if sums[row, 0] > 1e-12 * sqrt(sums[row, 1] * sums[row, 2]):
+                out[0, row], out[1, row] = sums[row, 0], 1.0 / sums[row, 0]
     return np.asarray(out)
 
 
