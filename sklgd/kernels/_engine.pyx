@@ -466,7 +466,6 @@ cdef class Descent:
         cdef Scratch scratch = self.source.scratch(0)
         cdef double* g = scratch.g
         cdef double c, unused = 0.0
-        cdef const double* block = NULL
         if self.lazy:
             self.source.rows.settle_forward(
                 order, start, m, n, self.row_rule.records, self.row_rule.debt, intercept,
@@ -475,7 +474,7 @@ cdef class Descent:
         else:
             if self.source.rows.is_sparse and K == 1 and start + 2 < n:
                 self.source.rows.ask_features(order, start + 2, self.coef, 1)
-            block = self.source.slopes(
+            self.source.slopes(
                 order, start, m, self.coef, self.row_rule.scale, False, &scratch,
                 &unused)
         self.row_rule.decay(eta)
@@ -491,7 +490,7 @@ cdef class Descent:
             self.source.rows.scatter_backward(
                 order, start, m, g, K, self.row_rule.records)
         else:
-            self.source.rows.backward(order, start, m, block, g, K, self.coef)
+            self.source.rows.backward(order, start, m, n, g, K, self.coef)
         self.row_rule.shrink(eta)
 
     cdef void to_metric(self, double* grad) noexcept nogil:

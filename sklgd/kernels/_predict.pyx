@@ -39,6 +39,6 @@ def raw_predictions(Rows rows, const double[:, ::1] coef, int n_threads=1):
         for chunk in prange((n + CHUNK - 1) // CHUNK, num_threads=n_threads,
                             schedule="static"):
             rows.forward(
-                NULL, chunk * CHUNK, min(CHUNK, n - chunk * CHUNK), n, NULL,
+                NULL, chunk * CHUNK, min(CHUNK, n - chunk * CHUNK), n,
                 &coef[0, 0], K, 1.0, &z[chunk * CHUNK, 0])
     return np.asarray(z)

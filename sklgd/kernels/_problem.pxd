@@ -7,7 +7,6 @@ cdef struct Scratch:
     double* g                           # block * n_outputs
     double* y                           # block * y_stride
     double* s                           # block
-    double* rows                        # dense block for BLAS
 
 
 cdef class Problem:
@@ -30,7 +29,7 @@ cdef class Problem:
     cdef double[::1] partials           # loss, then gradient, of each chunk
 
     cdef Scratch scratch(self, int thread) noexcept nogil
-    cdef const double* slopes(
+    cdef void slopes(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double scale, bint want_value, Scratch* scratch,
         double* total) noexcept nogil
@@ -49,8 +48,8 @@ cdef class Problem:
         int thread) noexcept nogil
     cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil
     cdef void margins_chunk(
-        self, Py_ssize_t start, Py_ssize_t m, const double* coef, double* z,
-        int thread) noexcept nogil
+        self, Py_ssize_t start, Py_ssize_t m, const double* coef,
+        double* z) noexcept nogil
     cdef void product_chunk(
         self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
         const double* p, const double* margins, bint coupled, double* q, double* grad,
@@ -60,7 +59,7 @@ cdef class Problem:
         const double* p, const double* t, double* g, double* sums,
         int thread) noexcept nogil
     cdef void gradient_chunk(
-        self, Py_ssize_t start, Py_ssize_t m, const double* g, double* grad,
-        int thread) noexcept nogil
+        self, Py_ssize_t start, Py_ssize_t m, const double* g,
+        double* grad) noexcept nogil
     cdef _check(self, const double[:, ::1] w)
     cdef _check_margins(self, const double[:, ::1] z)

@@ -15,8 +15,9 @@ from sklgd.kernels._rows cimport Rows
 # Rows handled at a time: their z and g stay in the L1 cache, their share of X
 # in L2 between the forward and the backward product.
 cdef Py_ssize_t BLOCK = 256
-# Entries of the dense block that BLAS multiplies (512 kB).
-cdef Py_ssize_t BLOCK_ENTRIES = 65536
+# Entries of X among them if they have several outputs: so many rows (256 kB) and those
+# that follow are in the L2 cache together.
+cdef Py_ssize_t BLOCK_ENTRIES = 32768
 # A sweep is cut into chunks that threads share out, at most so many, of at least so
 # many entries of X times outputs, and of PARTIAL_SHARE times the gradient's size, as
 # each has a partial gradient. The cut depends on the data alone, and the partial sums
@@ -53,13 +54,13 @@ cdef class Problem:
     Notes
     -----
     Keeps its inputs alive and does not copy them. Owns scratch: per thread
-    O(block * n_outputs) and a block of rows for BLAS, and partial gradients of
-    at most 1/16 of the size of X. One object serves one caller at a time.
+    O(block * n_outputs), and partial gradients of at most 1/16 of the size of X.
+    One object serves one caller at a time.
     """
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1):
-        cdef Py_ssize_t n_entries = 0, K = n_outputs, per_row, n_chunks
+        cdef Py_ssize_t K = n_outputs, per_row, n_chunks
         self.rows, self.loss = rows, loss
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = n_outputs, fit_intercept
@@ -86,9 +87,8 @@ cdef class Problem:
         if K > 1 and not rows.is_sparse:
             self.block = min(
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
-            n_entries = self.block * self.n_features
         self.n_threads = n_threads
-        self.buffer_size = self.block * (2 * K + self.y_stride + 1) + n_entries
+        self.buffer_size = self.block * (2 * K + self.y_stride + 1)
         self.buffers = np.empty(self.buffer_size * n_threads)
         self.size = (self.n_features + 1) * K
         per_row = K * max(1, (
@@ -108,25 +108,16 @@ cdef class Problem:
         out.g = out.z + self.block * self.n_outputs
         out.y = out.g + self.block * self.n_outputs
         out.s = out.y + self.block * self.y_stride
-        out.rows = out.s + self.block
         return out
 
-    cdef const double* slopes(
+    cdef void slopes(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* coef, double scale, bint want_value, Scratch* scratch,
             double* total) noexcept nogil:
-        """Fill scratch.g = s dl/dz for m <= block rows; total += their loss.
-
-        Returns the block of rows for `Rows.backward`.
-        """
-        cdef const double* block = NULL
-        if self.n_outputs > 1:
-            block = self.rows.load(order, start, m, self.end, scratch.rows)
+        """Fill scratch.g = s dl/dz for m <= block rows; total += their loss."""
         self.rows.forward(
-            order, start, m, self.end, block, coef, self.n_outputs, scale,
-            scratch.z)
+            order, start, m, self.end, coef, self.n_outputs, scale, scratch.z)
         self.pull(order, start, m, want_value, scratch, total)
-        return block
 
     cdef void pull(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -206,17 +197,16 @@ cdef class Problem:
         cdef double total = 0.0
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
         cdef double* intercept
-        cdef const double* block
         cdef Scratch scratch = self.scratch(thread)
         if grad != NULL:
             memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
-            block = self.slopes(
+            self.slopes(
                 order, start + done, part, coef, 1.0, want_value, &scratch, &total)
             if grad != NULL:
                 self.rows.backward(
-                    order, start + done, part, block, scratch.g, K, grad)
+                    order, start + done, part, self.end, scratch.g, K, grad)
                 if self.fit_intercept:
                     intercept = grad + self.n_features * K
                     for i in range(part):
@@ -271,23 +261,17 @@ cdef class Problem:
                 self.margins_chunk(
                     first + chunk * self.chunk_rows,
                     min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    &w[0, 0], &z[0, 0] + chunk * self.chunk_rows * self.n_outputs,
-                    threadid())
+                    &w[0, 0], &z[0, 0] + chunk * self.chunk_rows * self.n_outputs)
 
     cdef void margins_chunk(
-            self, Py_ssize_t start, Py_ssize_t m, const double* coef, double* z,
-            int thread) noexcept nogil:
+            self, Py_ssize_t start, Py_ssize_t m, const double* coef,
+            double* z) noexcept nogil:
         """z (m, n_outputs) = X w + b of m rows."""
         cdef Py_ssize_t done = 0, part, K = self.n_outputs
-        cdef const double* block = NULL
-        cdef Scratch scratch = self.scratch(thread)
         while done < m:
             part = min(self.block, m - done)
-            if K > 1:
-                block = self.rows.load(
-                    self.subset, start + done, part, self.n_samples, scratch.rows)
             self.rows.forward(
-                self.subset, start + done, part, self.n_samples, block, coef, K, 1.0,
+                self.subset, start + done, part, self.n_samples, coef, K, 1.0,
                 z + done * K)
             done += part
 
@@ -359,7 +343,6 @@ cdef class Problem:
         cdef const double* z
         cdef Py_ssize_t done = 0, part, i, k, j, K = self.n_outputs
         cdef double* intercept = grad + self.n_features * K
-        cdef const double* block = NULL
         cdef const double* y
         cdef const double* s
         cdef double mean, weight
@@ -368,16 +351,13 @@ cdef class Problem:
         memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
-            if K > 1:
-                block = self.rows.load(
-                    self.subset, start + done, part, self.n_samples, scratch.rows)
             z = scratch.z if margins == NULL else margins + (start + done) * K
             if margins == NULL:
                 self.rows.forward(
-                    self.subset, start + done, part, self.n_samples, block, coef, K,
-                    1.0, scratch.z)
+                    self.subset, start + done, part, self.n_samples, coef, K, 1.0,
+                    scratch.z)
             self.rows.forward(
-                self.subset, start + done, part, self.n_samples, block, p, K, 1.0, q)
+                self.subset, start + done, part, self.n_samples, p, K, 1.0, q)
             y = self.targets(self.subset, start + done, part, &scratch, &s)
             if coupled:
                 # Slopes without weights are p - (0, ..., 1, ..., 0).
@@ -399,7 +379,7 @@ cdef class Problem:
                 for j in range(part * K):
                     g[j] = max(g[j], 0.0) * q[j]
             self.rows.backward(
-                self.subset, start + done, part, block, g, K, grad)
+                self.subset, start + done, part, self.n_samples, g, K, grad)
             if self.fit_intercept:
                 for i in range(part):
                     for k in range(K):
@@ -521,7 +501,7 @@ cdef class Problem:
         self._check_margins(g)
         with nogil:
             if n_chunks <= 1:
-                self.gradient_chunk(0, n, &g[0, 0], &grad[0, 0], 0)
+                self.gradient_chunk(0, n, &g[0, 0], &grad[0, 0])
             else:
                 for chunk in prange(
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
@@ -529,27 +509,22 @@ cdef class Problem:
                     self.gradient_chunk(
                         chunk * self.chunk_rows,
                         min(self.chunk_rows, n - chunk * self.chunk_rows),
-                        &g[0, 0], &self.partials[chunk * stride], threadid())
+                        &g[0, 0], &self.partials[chunk * stride])
                 self.reduce(n_chunks, self.size)
                 memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
         out /= n
 
     cdef void gradient_chunk(
-            self, Py_ssize_t start, Py_ssize_t m, const double* g, double* grad,
-            int thread) noexcept nogil:
+            self, Py_ssize_t start, Py_ssize_t m, const double* g,
+            double* grad) noexcept nogil:
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
-        cdef const double* block = NULL
         cdef double* intercept = grad + self.n_features * K
-        cdef Scratch scratch = self.scratch(thread)
         memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
-            if K > 1:
-                block = self.rows.load(
-                    self.subset, start + done, part, self.n_samples, scratch.rows)
             self.rows.backward(
-                self.subset, start + done, part, block, g + (start + done) * K, K,
-                grad)
+                self.subset, start + done, part, self.n_samples,
+                g + (start + done) * K, K, grad)
             if self.fit_intercept:
                 for i in range(part):
                     for k in range(K):

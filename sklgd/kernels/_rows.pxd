@@ -29,6 +29,16 @@ cdef extern from "rows.h":
             const void* X, Py_ssize_t d, const sklgd_walk* walk,
             sklgd_sgd* sgd) noexcept nogil
 
+    ctypedef struct sklgd_output_kernels:
+        void (*forward)(
+            const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m, Py_ssize_t end, const double* W, Py_ssize_t K, double scale,
+            double* z) noexcept nogil
+        void (*backward)(
+            const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m, Py_ssize_t end, const double* g, Py_ssize_t K,
+            double* G) noexcept nogil
+
     double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
     const double SMALLEST_SCALE
 
@@ -44,21 +54,20 @@ cdef class Rows:
     cdef bint is_float32
     cdef bint is_int64
     cdef const sklgd_dense_kernels* dense
+    cdef const sklgd_output_kernels* few_outputs
+    cdef const sklgd_output_kernels* many_outputs
 
-    cdef const double* load(
-        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        Py_ssize_t end, double* buffer) noexcept nogil
     cdef void densify(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, double* buffer) noexcept nogil
+    cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        Py_ssize_t end, const double* block, const double* coef, Py_ssize_t K,
-        double scale, double* z) noexcept nogil
+        Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
+        double* z) noexcept nogil
     cdef void backward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* block, const double* g, Py_ssize_t K,
-        double* out) noexcept nogil
+        Py_ssize_t end, const double* g, Py_ssize_t K, double* out) noexcept nogil
     cdef void descend(self, const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil
     cdef void settle_forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

@@ -13,7 +13,6 @@ checked: row numbers, column numbers and buffer sizes are the caller's promise.
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
-from scipy.linalg.cython_blas cimport dgemm
 
 import numpy as np
 
@@ -22,6 +21,11 @@ from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 
 cdef extern from "dense.h":
     const sklgd_dense_kernels* sklgd_dense(int is_float32) noexcept nogil
+
+cdef extern from "outputs.h":
+    const Py_ssize_t FEW "FEW_OUTPUTS"
+    const sklgd_output_kernels* sklgd_outputs(
+        int is_float32, Py_ssize_t K) noexcept nogil
 
 cnp.import_array()
 
@@ -494,6 +498,8 @@ cdef class Rows:
             raise TypeError("X must be C-contiguous")
         self.is_float32 = values.dtype == np.float32
         self.dense = sklgd_dense(self.is_float32)
+        self.few_outputs = sklgd_outputs(self.is_float32, FEW)
+        self.many_outputs = sklgd_outputs(self.is_float32, FEW + 1)
         self.data = cnp.PyArray_DATA(values)
         self.indices = NULL
         self.indptr = NULL
@@ -505,26 +511,6 @@ cdef class Rows:
             self.is_int64 = X.indices.dtype == np.int64
             self.indices = cnp.PyArray_DATA(<cnp.ndarray> X.indices)
             self.indptr = cnp.PyArray_DATA(<cnp.ndarray> X.indptr)
-
-    cdef const double* load(
-            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            Py_ssize_t end, double* buffer) noexcept nogil:
-        """The m dense rows as one contiguous float64 block, for BLAS.
-
-        Points into X itself where it already is such a block, else fills
-        ``buffer`` (m * d doubles, caller's). NULL for CSR.
-        """
-        if self.is_sparse:
-            return NULL
-        if order == NULL and not self.is_float32:
-            return <const double*> self.data + start * self.n_features
-        if self.is_float32:
-            dense_load(<const float*> self.data, self.n_features, order, start, m,
-                       end, buffer)
-        else:
-            dense_load(<const double*> self.data, self.n_features, order, start, m,
-                       end, buffer)
-        return buffer
 
     cdef void densify(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -555,19 +541,18 @@ cdef class Rows:
         else:
             dense_load(<const double*> self.data, d, order, start, m, end, buffer)
 
+    cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil:
+        return self.few_outputs if K <= FEW else self.many_outputs
+
     cdef void forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            Py_ssize_t end, const double* block, const double* coef, Py_ssize_t K,
-            double scale,
+            Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
             double* z) noexcept nogil:
         """z = scale * X_b W + b, shape (m, K), overwritten.
 
-        ``block`` is what `load` returned for the same rows (used when K > 1);
-        ``end`` is the length of ``order``, for prefetching.
+        Rows that come after these, before position ``end``, may be prefetched.
         """
-        cdef Py_ssize_t d = self.n_features, i, k
-        cdef int n_rows = <int> m, n_cols = <int> d, n_out = <int> K
-        cdef double zero = 0.0
+        cdef Py_ssize_t d = self.n_features
         if self.is_sparse:
             if self.is_float32:
                 if self.is_int64:
@@ -592,23 +577,20 @@ cdef class Rows:
                         <const int32_t*> self.indptr, d, order, start, m, end,
                         coef, K, scale, z)
         elif K > 1:
-            # Row-major Z = B W is column-major Z' = W' B'.
-            dgemm(b"N", b"N", &n_out, &n_rows, &n_cols, &scale, <double*> coef,
-                  &n_out, <double*> block, &n_cols, &zero, z, &n_out)
-            for i in range(m):
-                for k in range(K):
-                    z[i * K + k] += coef[d * K + k]
+            self.kernels(K).forward(
+                self.data, d, order, start, m, end, coef, K, scale, z)
         else:
             self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
 
     cdef void backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            const double* block, const double* g, Py_ssize_t K,
+            Py_ssize_t end, const double* g, Py_ssize_t K,
             double* out) noexcept nogil:
-        """out += X_b' g, shape (d, K); the intercept's row is not touched."""
+        """out += X_b' g, shape (d, K); the intercept's row is not touched.
+
+        Rows that come after these, before position ``end``, may be prefetched.
+        """
         cdef Py_ssize_t d = self.n_features
-        cdef int n_rows = <int> m, n_cols = <int> d, n_out = <int> K
-        cdef double one = 1.0
         if self.is_sparse:
             if self.is_float32:
                 if self.is_int64:
@@ -629,8 +611,8 @@ cdef class Rows:
                         <const double*> self.data, <const int32_t*> self.indices,
                         <const int32_t*> self.indptr, order, start, m, g, K, K, out)
         elif K > 1:
-            dgemm(b"N", b"T", &n_out, &n_cols, &n_rows, &one, <double*> g, &n_out,
-                  <double*> block, &n_cols, &one, out, &n_out)
+            self.kernels(K).backward(
+                self.data, d, order, start, m, end, g, K, out)
         else:
             self.dense.backward(self.data, d, order, start, m, g, out)
 

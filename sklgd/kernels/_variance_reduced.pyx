@@ -392,7 +392,6 @@ cdef class Reduced:
         cdef Py_ssize_t K = self.n_outputs
         cdef const Py_ssize_t* order = self.problem.subset
         cdef double* intercept = self.mean + self.n_features * K
-        cdef const double* block
         cdef double total = 0.0
         cdef Scratch scratch = self.problem.scratch(0)
         self.stale = True
@@ -401,7 +400,7 @@ cdef class Reduced:
             start = 0
             while start < n:
                 m = min(self.problem.block, n - start)
-                block = self.problem.slopes(
+                self.problem.slopes(
                     order, start, m, self.coef, 1.0, True, &scratch, &total)
                 for i in range(m):
                     row = start + i if order == NULL else order[start + i]
@@ -410,7 +409,7 @@ cdef class Reduced:
                             row * K + k, scratch.g[i * K + k])
                         intercept[k] += scratch.g[i * K + k]
                 self.problem.rows.backward(
-                    order, start, m, block, scratch.g, K, self.mean)
+                    order, start, m, n, scratch.g, K, self.mean)
                 start += m
             for i in range(self.size):
                 self.mean[i] /= n
@@ -609,12 +608,11 @@ cdef class SnapshotSteps(Reduced):
         cdef double* g
         cdef double* grad = &self.grad_view[0]
         cdef double* intercept = grad + self.n_features * K
-        cdef const double* block
         cdef Scratch scratch = self.problem.scratch(0)
         memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.problem.block, m - done)
-            block = self.problem.slopes(
+            self.problem.slopes(
                 order, start + done, part, self.coef, 1.0, False, &scratch, &unused)
             g = scratch.g
             for i in range(part):
@@ -624,7 +622,8 @@ cdef class SnapshotSteps(Reduced):
                 for k in range(K):
                     g[i * K + k] -= self.slope(row * K + k)
                     intercept[k] += g[i * K + k]
-            self.problem.rows.backward(order, start + done, part, block, g, K, grad)
+            self.problem.rows.backward(
+                order, start + done, part, self.problem.n_samples, g, K, grad)
             done += part
         for i in range(self.size):
             grad[i] = grad[i] / m + self.mean[i]

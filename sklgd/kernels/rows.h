@@ -1,4 +1,4 @@
-/* What a pass over single rows needs, and the table of the kernels over dense rows. */
+/* What a pass over single rows needs, and the tables of the kernels over dense rows. */
 
 #ifndef SKLGD_ROWS_H
 #define SKLGD_ROWS_H
@@ -54,5 +54,15 @@ typedef struct {
     void (*descend)(
         const void *X, ptrdiff_t d, const sklgd_walk *walk, sklgd_sgd *sgd);
 } sklgd_dense_kernels;
+
+/* The same products for K > 1 outputs. */
+typedef struct {
+    void (*forward)(
+        const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
+        ptrdiff_t end, const double *W, ptrdiff_t K, double scale, double *z);
+    void (*backward)(
+        const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
+        ptrdiff_t end, const double *g, ptrdiff_t K, double *G);
+} sklgd_output_kernels;
 
 #endif

@@ -1,0 +1,103 @@
+/* Loops over rows of type REAL, for several outputs; included by outputs_impl.h.
+
+   X, order, start, m and end are those of dense_impl.h. A panel of features at a time over
+   all m rows: its coefficients stay in the L1 cache, the rows in L2 (which is why a caller
+   takes few rows at a time). */
+
+/* Pointers to n features from j on of n_rows rows, as doubles. */
+static TARGET SKLGD_INLINE void NAME(find)(
+        const REAL *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t position,
+        int n_rows, ptrdiff_t j, ptrdiff_t n, double *buffer, const double **x) {
+    int r;
+    for (r = 0; r < n_rows; r++) {
+        const REAL *row = X + ROW(order, position + r) * d + j;
+#if NARROW
+        ptrdiff_t q;
+        for (q = 0; q < n; q++) buffer[r * OUTPUT_PANEL + q] = row[q];
+        x[r] = buffer + r * OUTPUT_PANEL;
+#else
+        (void) n;
+        (void) buffer;
+        x[r] = row;
+#endif
+    }
+}
+
+/* Ask for features [j, j + n) of n_rows rows of those that follow. */
+static TARGET SKLGD_INLINE void NAME(ask)(
+        const REAL *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t position,
+        int n_rows, ptrdiff_t end, ptrdiff_t j, ptrdiff_t n) {
+    ptrdiff_t q;
+    for (q = position; q < position + n_rows && q < end; q++)
+        sklgd_ask(X + ROW(order, q) * d + j, n * (ptrdiff_t) sizeof(REAL));
+}
+
+/* z = scale X_b W + b, (m, K), overwritten; W is (d + 1, K), its last row b.
+
+   The rows after these m are asked for while there is work to do with these: half of
+   their features here, the others in `backward`. In the natural order memory is fast and
+   they are asked for shortly before. */
+static TARGET void NAME(forward)(
+        const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
+        ptrdiff_t m, ptrdiff_t end, const double *W, ptrdiff_t K, double scale,
+        double *z) {
+    const REAL *X = (const REAL *) data;
+    const ptrdiff_t n_panels = (d + OUTPUT_PANEL - 1) / OUTPUT_PANEL;
+    const ptrdiff_t ahead = order == NULL || m < 8 ? 8 : m;
+    double buffer[NARROW ? OUTPUT_ROWS * OUTPUT_PANEL : 1];
+    const double *x[OUTPUT_ROWS];
+    ptrdiff_t p, i, j, k, n, at[OUTPUT_VECTORS];
+    int n_rows, n_vectors;
+    for (i = 0; i < m * K; i++) z[i] = 0.0;
+    for (p = 0; p < n_panels; p++) {
+        j = d * p / n_panels;
+        n = d * (p + 1) / n_panels - j;
+        for (k = 0; k < K; k = at[n_vectors - 1] + N_LANES) {
+            n_vectors = FAMILY(place)(k, K, at);
+            for (i = 0; i < m; i += n_rows) {
+                n_rows = m - i >= OUTPUT_ROWS ? OUTPUT_ROWS : 1;
+                if (k == 0 && order != NULL)
+                    NAME(ask)(X, d, order, start + i + ahead, n_rows, end, j / 2,
+                              (j + n) / 2 - j / 2);
+                else if (k == 0)
+                    NAME(ask)(X, d, order, start + i + ahead, n_rows, end, j, n);
+                NAME(find)(X, d, order, start + i, n_rows, j, n, buffer, x);
+                FAMILY(forward_tiles)(
+                    x, n_rows, n, W + j * K, K, at, n_vectors, z + i * K);
+            }
+        }
+    }
+    for (i = 0; i < m; i++)
+        for (k = 0; k < K; k++) z[i * K + k] = scale * z[i * K + k] + W[d * K + k];
+}
+
+/* G += X_b' g, g (m, K), G (d, K). */
+static TARGET void NAME(backward)(
+        const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
+        ptrdiff_t m, ptrdiff_t end, const double *g, ptrdiff_t K, double *G) {
+    const REAL *X = (const REAL *) data;
+    const ptrdiff_t n_panels = (d + OUTPUT_PANEL - 1) / OUTPUT_PANEL, half = d / 2;
+    const ptrdiff_t ahead = m < 8 ? 8 : m;
+    double buffer[NARROW ? OUTPUT_ROWS * OUTPUT_PANEL : 1];
+    const double *x[OUTPUT_ROWS];
+    ptrdiff_t p, i, j, k, n, at[OUTPUT_VECTORS];
+    int n_rows, n_vectors;
+    for (p = 0; p < n_panels; p++) {
+        j = d * p / n_panels;
+        n = d * (p + 1) / n_panels - j;
+        for (k = 0; k < K; k = at[n_vectors - 1] + N_LANES) {
+            n_vectors = FAMILY(place)(k, K, at);
+            for (i = 0; i < m; i += n_rows) {
+                n_rows = m - i >= OUTPUT_ROWS ? OUTPUT_ROWS : 1;
+                if (k == 0 && order != NULL)
+                    NAME(ask)(X, d, order, start + i + ahead, n_rows, end, half + j / 2,
+                              (j + n + 1) / 2 - j / 2);
+                NAME(find)(X, d, order, start + i, n_rows, j, n, buffer, x);
+                FAMILY(backward_tiles)(
+                    x, n_rows, n, g + i * K, K, at, n_vectors, G + j * K);
+            }
+        }
+    }
+}
+
+static const sklgd_output_kernels NAME(table) = {NAME(forward), NAME(backward)};

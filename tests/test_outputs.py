@@ -1,0 +1,98 @@
+"""Kernels for several outputs over dense rows: Z = X W + b and G = X'g."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklgd.kernels._isa import instruction_set
+from sklgd.kernels._problem import Problem
+from sklgd.kernels._rows import Rows
+from sklgd.losses import SquaredError
+
+# Around the 128 features of a panel.
+FEATURES = [1, 7, 100, 128, 129, 300]
+OUTPUTS = [2, 3, 4, 5, 7, 8, 10, 13, 16, 17, 20, 77]
+
+
+def draw(n, d, K, dtype=np.float64):
+    rng = np.random.default_rng(n + d + K)
+    X = rng.normal(size=(n, d)).astype(dtype)
+    return X, rng.normal(size=(d + 1, K)), rng.normal(size=(n, K))
+
+
+def products(X, W, G, subset=None):
+    """X W + b and the mean of x_i g_i', over the rows of ``subset``."""
+    K = W.shape[1]
+    problem = Problem(
+        Rows(X), np.zeros(len(X) * K), None, SquaredError(), K, False, subset
+    )
+    Z, out = np.empty((problem.n_samples, K)), np.empty(W.shape)
+    problem.margins(W, Z)
+    problem.gradient(G if subset is None else np.ascontiguousarray(G[subset]), out)
+    return Z, out[:-1]
+
+
+def digest():
+    """Of the bits of products of several shapes."""
+    bits = hashlib.sha256()
+    for K in OUTPUTS:
+        for dtype in (np.float32, np.float64):
+            for part in products(*draw(37, 130, K, dtype)):
+                bits.update(part.tobytes())
+    return bits.hexdigest()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", FEATURES)
+@pytest.mark.parametrize("K", OUTPUTS)
+def test_equals_the_definition(d, K, dtype):
+    X, W, G = draw(41, d, K, dtype)
+    for subset in (None, np.random.default_rng(0).permutation(41)[:30]):
+        rows = slice(None) if subset is None else subset
+        x = X[rows].astype(np.float64)
+        Z, gradient = products(X, W, G, subset)
+        assert_allclose(Z, x @ W[:-1] + W[-1], rtol=1e-12, atol=1e-12)
+        assert_allclose(gradient, x.T @ G[rows] / len(x), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bits_do_not_depend_on_what_is_computed_together(dtype):
+    """Threads may share out outputs and rows (40 make a single chunk)."""
+    X, W, G = draw(40, 150, 22, dtype)
+    Z, gradient = products(X, W, G)
+    for chosen in ([0, 1], [3, 4, 5], [21, 2, 9, 4], range(5, 18)):
+        k = list(chosen)
+        some_Z, some_gradient = products(
+            X, np.ascontiguousarray(W[:, k]), np.ascontiguousarray(G[:, k])
+        )
+        assert_array_equal(some_Z, Z[:, k])
+        assert_array_equal(some_gradient, gradient[:, k])
+    for rows in ([5], [9, 3], range(7), range(40)[::-1]):
+        subset = np.array(rows, dtype=np.intp)
+        assert_array_equal(products(X, W, G, subset)[0], Z[subset])
+
+
+def test_same_bits_on_every_instruction_set():
+    environment = os.environ | {"SKLGD_ISA": "base"}
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent), environment.get("PYTHONPATH", "")]
+    )
+    program = (
+        "import test_outputs as t; assert t.instruction_set() == 'base'; "
+        "print(t.digest())"
+    )
+    base = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    assert instruction_set() in ("base", "avx2")
+    assert base == digest()
