@@ -243,11 +243,12 @@ class BaseGD(BaseEstimator):
         kept = best = training.snapshot()
         improved_once = False
         monitor.stop_reason = "max_iter"
-        for epoch in range(1, self.max_iter + 1):
-            eta, largest = training.epoch()
-            after = training.settle()
+        points = self._points(training, monitor, validation is not None)
+        for epoch, point in enumerate(points, start=1):
+            eta, largest, after = point.last, point.largest, point.objective
             wild = monitor.diverged(after)
             if wild and not guarded:
+                point.forget_later()
                 monitor.loss_curve.append(after)
                 monitor.stop_reason = "diverged"
                 break
@@ -269,7 +270,7 @@ class BaseGD(BaseEstimator):
                 better = objective <= best_objective
             if better:
                 best_objective = objective
-                best = kept if guarded else training.snapshot()
+                best = kept if guarded else point.snapshot()
             stalled = monitor.record(objective, score, eta, training.gap())
             retrying = guarded and not accepted and training.may_cut
             searching = retrying or (
@@ -293,6 +294,23 @@ class BaseGD(BaseEstimator):
         if self.early_stopping:
             training.restore(best)
         return None
+
+    def _points(self, training, monitor, scored):
+        """A `Point` after each epoch, up to max_iter.
+
+        The objectives of several epochs are found in one read of X, unless somebody
+        waits for them: no run stops before its `n_iter_no_change` are over.
+        """
+        left = self.max_iter
+        while left:
+            n_epochs = min(left, training.longest_run)
+            if scored or self.verbose:
+                n_epochs = 1
+            elif self.tol is not None:
+                left_to_stall = self.n_iter_no_change - monitor.no_change
+                n_epochs = max(1, min(n_epochs, left_to_stall))
+            left -= n_epochs
+            yield from training.advance(n_epochs)
 
     def _validate_epoch(self, training, validation):
         """Score on the validation set, or None."""

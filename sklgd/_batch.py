@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._curvature import Coordinates, coupled
+from ._epochs import Epochs
 from ._lines import make_lines
 from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
@@ -38,7 +39,7 @@ CHUNK_ROWS = 16384
 ROUNDING = 1e-13
 
 
-class Batch:
+class Batch(Epochs):
     """One run; the counterpart of `_training.Training`, driven by the same methods.
 
     A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``settled`` (what

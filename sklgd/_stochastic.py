@@ -221,6 +221,8 @@ class VarianceReduced(Training):
     plain = may_cut = False
     average_from = 0
 
+    longest_run = 1
+
     def __init__(self, data, state, l1, l2, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2, self.share, self.shuffle = l1, l2, data.share, shuffle

@@ -17,6 +17,7 @@ from ._auto import (
     moves_by_features,
     renew_rotation,
 )
+from ._epochs import Epochs, Point
 from ._order import (
     COPY_BYTES,
     ArrayOrder,
@@ -36,6 +37,12 @@ from .schedules import Constant
 # between calls.
 CHUNK_ROWS = 32768
 CHUNK_ENTRIES = 20_000_000
+# Epochs in which a copy of X pays for itself.
+WORTH_COPYING = 4
+# Epochs whose objectives are found together, at most; and entries of X up to which the
+# coefficients of these take little memory, whatever their share is.
+LONGEST_RUN = 8
+FEW_ENTRIES = 2**20
 # Steps after which the step size found for a stream starts to fall, as 1/sqrt(t).
 STREAM_STEPS = 1000
 # What an epoch that gained multiplies the step size with, and one of mini-batches whose
@@ -218,7 +225,7 @@ class State:
             self.place()
 
 
-class Training:
+class Training(Epochs):
     """Runs epochs of one state on one problem.
 
     Parameters
@@ -437,7 +444,7 @@ class Training:
             self.permutation = permutation(rng, n, data.rows)
         if not first:
             return BlockOrder(state.rng, n, self.permutation)
-        if self.copies and self.n_epochs > 1:
+        if self.copies and self.n_epochs >= WORTH_COPYING:
             self.copy = WorkingCopy(data, self.permutation)
         return ArrayOrder(self.permutation)
 
@@ -474,6 +481,31 @@ class Training:
         else:
             loss = self.problem.value(coef)
         return loss / self.share + self.penalty(coef)
+
+    @property
+    def longest_run(self):
+        """Epochs that may be run before F is found for all of them in one read of X.
+
+        Their coefficients should take little memory beside X.
+        """
+        if self.full or self.state.plan.guarded:
+            return 1
+        entries = self.entries_per_row * self.problem.n_samples // self.data.n_outputs
+        size = self.state.coef.size
+        return max(1, min(LONGEST_RUN, max(entries, FEW_ENTRIES) // (64 * size)))
+
+    def advance(self, n_epochs):
+        """Run epochs, at most `longest_run`; a `Point` for each."""
+        if n_epochs == 1:
+            return super().advance(1)
+        points, models = [], np.empty((n_epochs, *self.state.coef.shape))
+        for coef in models:
+            points.append(Point(self, *self.epoch(), None))
+            coef[...] = self.coef
+        losses = self.problem.values(models) / self.share
+        for point, loss, coef in zip(points, losses, models, strict=True):
+            point.objective = float(loss) + self.penalty(coef)
+        return points
 
     def settle(self):
         """F after an epoch, at its last iterate or at the mean of its second half.

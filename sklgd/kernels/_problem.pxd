@@ -46,6 +46,9 @@ cdef class Problem:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, bint want_value,
         int thread) noexcept nogil
+    cdef void values_chunk(
+        self, Py_ssize_t start, Py_ssize_t m, const double* packed,
+        Py_ssize_t n_models, double* z, double* totals, int thread) noexcept nogil
     cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil
     cdef void margins_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* coef,

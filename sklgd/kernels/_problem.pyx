@@ -84,7 +84,7 @@ cdef class Problem:
             self.n_samples = self.subset_view.shape[0]
         self.end = self.n_samples
         self.block = min(BLOCK, self.n_samples)
-        if K > 1 and not rows.is_sparse:
+        if not rows.is_sparse:
             self.block = min(
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
         self.n_threads = n_threads
@@ -223,6 +223,59 @@ cdef class Problem:
         with nogil:
             total = self.sweep(self.subset, 0, self.n_samples, &w[0, 0], NULL, True)
         return total / self.n_samples
+
+    def values(self, models):
+        """Mean losses at several coefficients; one read of X gives all.
+
+        Parameters
+        ----------
+        models : float64 array of shape (n_models, n_features + 1, n_outputs)
+
+        Returns
+        -------
+        values : ndarray of shape (n_models,)
+        """
+        cdef const double[:, :, ::1] coefs = models
+        cdef Py_ssize_t n_models = coefs.shape[0]
+        cdef Py_ssize_t n = self.n_samples, n_chunks = ceil_div(n, self.chunk_rows)
+        cdef Py_ssize_t chunk, step
+        cdef const double[::1] packed = self.rows.pack_models(models)
+        cdef double[:, ::1] totals, z
+        self._check(coefs[0])
+        sums = np.zeros((n_chunks, n_models))
+        margins = np.empty((self.n_threads, 2 * self.block * n_models * self.n_outputs))
+        totals, z = sums, margins
+        with nogil:
+            for chunk in prange(
+                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                    schedule="static"):
+                self.values_chunk(
+                    chunk * self.chunk_rows,
+                    min(self.chunk_rows, n - chunk * self.chunk_rows), &packed[0],
+                    n_models, &z[threadid(), 0], &totals[chunk, 0], threadid())
+        step = 1
+        while step < n_chunks:
+            for chunk in range(0, n_chunks - step, 2 * step):
+                sums[chunk] += sums[chunk + step]
+            step *= 2
+        return sums[0] / n
+
+    cdef void values_chunk(
+            self, Py_ssize_t start, Py_ssize_t m, const double* packed,
+            Py_ssize_t n_models, double* z, double* totals, int thread) noexcept nogil:
+        """totals += the losses of m rows, while their blocks are in the cache."""
+        cdef Py_ssize_t done = 0, part, model, K = self.n_outputs
+        cdef Scratch scratch = self.scratch(thread)
+        while done < m:
+            part = min(self.block, m - done)
+            self.rows.forward_models(
+                self.subset, start + done, part, self.n_samples, packed, n_models, K,
+                z + self.block * n_models * K, z)
+            for model in range(n_models):
+                scratch.z = z + model * part * K
+                self.pull(
+                    self.subset, start + done, part, True, &scratch, &totals[model])
+            done += part
 
     def value_and_gradient(self, coef, gradient):
         """Mean loss at ``coef``; ``gradient`` (same shape) is overwritten.

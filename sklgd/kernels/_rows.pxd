@@ -22,6 +22,10 @@ cdef extern from "rows.h":
             const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
             Py_ssize_t m, Py_ssize_t end, const double* w, double scale,
             double* z) noexcept nogil
+        void (*forward_models)(
+            const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m, const double* models, Py_ssize_t n_models,
+            double* z) noexcept nogil
         void (*backward)(
             const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
             Py_ssize_t m, const double* g, double* out) noexcept nogil
@@ -64,6 +68,11 @@ cdef class Rows:
     cdef void forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
+        double* z) noexcept nogil
+    cdef object pack_models(self, models)
+    cdef void forward_models(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
+        const double* packed, Py_ssize_t n_models, Py_ssize_t K, double* mixed,
         double* z) noexcept nogil
     cdef void backward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

@@ -247,7 +247,7 @@ cdef inline void sparse_descend(
         if g != 0.0:
             if sgd.fit_intercept:
                 intercept += -eta * g
-            c = -eta * g / scale
+            c = (-eta / scale) * g
             if records == NULL:
                 for p in range(first, first + count):
                     w[indices[p]] += c * data[p]
@@ -581,6 +581,36 @@ cdef class Rows:
                 self.data, d, order, start, m, end, coef, K, scale, z)
         else:
             self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
+
+    cdef object pack_models(self, models):
+        """Coefficients (n_models, d + 1, K) as `forward_models` reads them."""
+        if self.is_sparse:
+            # All that belongs to a feature is found at once.
+            models = np.moveaxis(models, 0, 1)
+        return np.ascontiguousarray(models).reshape(-1)
+
+    cdef void forward_models(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            Py_ssize_t end, const double* packed, Py_ssize_t n_models, Py_ssize_t K,
+            double* mixed, double* z) noexcept nogil:
+        """`forward` for several models: z has shape (n_models, m, K).
+
+        ``mixed`` is scratch of the same size; both are the caller's.
+        """
+        cdef Py_ssize_t d = self.n_features, i, k, model, length = n_models * K
+        if self.is_sparse:
+            self.forward(order, start, m, end, packed, length, 1.0, mixed)
+            for model in range(n_models):
+                for i in range(m):
+                    for k in range(K):
+                        z[(model * m + i) * K + k] = mixed[i * length + model * K + k]
+        elif K == 1:
+            self.dense.forward_models(
+                self.data, d, order, start, m, packed, n_models, z)
+        else:
+            for model in range(n_models):
+                self.forward(order, start, m, end, packed + model * (d + 1) * K, K, 1.0,
+                             z + model * m * K)
 
     cdef void backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

@@ -11,6 +11,7 @@
 
 
 #define LANES 8
+#define LONG_ROW 2048 /* bytes */
 #define ROW(order, i) ((order) == NULL ? (i) : (order)[i])
 
 /* Rows in random order are found in memory, not in a cache. They are asked for some steps

@@ -49,6 +49,38 @@ static TARGET SKLGD_INLINE double NAME(dot)(
     return NAME(total)(&s, &t) + rest;
 }
 
+/* The products of a row with four vectors: each x_j is loaded (and converted) once. Each
+   has the bits of `dot`. */
+static TARGET SKLGD_INLINE void NAME(dot4)(
+        const REAL *SKLGD_RESTRICT x, const double *SKLGD_RESTRICT w0,
+        const double *SKLGD_RESTRICT w1, const double *SKLGD_RESTRICT w2,
+        const double *SKLGD_RESTRICT w3, ptrdiff_t d, double *out) {
+    sklgd_lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    sklgd_lanes t0 = {0}, t1 = {0}, t2 = {0}, t3 = {0};
+    double r0 = 0.0, r1 = 0.0, r2 = 0.0, r3 = 0.0;
+    ptrdiff_t j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        NAME(mul_add)(&s0, x + j, w0 + j);
+        NAME(mul_add)(&s1, x + j, w1 + j);
+        NAME(mul_add)(&s2, x + j, w2 + j);
+        NAME(mul_add)(&s3, x + j, w3 + j);
+        NAME(mul_add)(&t0, x + j + 4, w0 + j + 4);
+        NAME(mul_add)(&t1, x + j + 4, w1 + j + 4);
+        NAME(mul_add)(&t2, x + j + 4, w2 + j + 4);
+        NAME(mul_add)(&t3, x + j + 4, w3 + j + 4);
+    }
+    for (; j < d; j++) {
+        r0 += x[j] * w0[j];
+        r1 += x[j] * w1[j];
+        r2 += x[j] * w2[j];
+        r3 += x[j] * w3[j];
+    }
+    out[0] = NAME(total)(&s0, &t0) + r0;
+    out[1] = NAME(total)(&s1, &t1) + r1;
+    out[2] = NAME(total)(&s2, &t2) + r2;
+    out[3] = NAME(total)(&s3, &t3) + r3;
+}
+
 /* w += c x. */
 static TARGET SKLGD_INLINE void NAME(add)(
         const REAL *SKLGD_RESTRICT x, double c, ptrdiff_t d, double *SKLGD_RESTRICT w) {
@@ -70,6 +102,27 @@ static TARGET void NAME(forward)(
         if (order != NULL && start + i + ahead < end)
             sklgd_ask(X + order[start + i + ahead] * d, n_bytes);
         z[i] = scale * NAME(dot)(X + ROW(order, start + i) * d, w, d) + w[d];
+    }
+}
+
+/* `forward` for several models w, d + 1 coefficients each; z has shape (n_models, m). */
+static TARGET void NAME(forward_models)(
+        const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
+        ptrdiff_t m, const double *models, ptrdiff_t n_models, double *z) {
+    const REAL *X = (const REAL *) data;
+    const ptrdiff_t size = d + 1;
+    double some[4];
+    ptrdiff_t i, model;
+    int k;
+    for (i = 0; i < m; i++) {
+        const REAL *x = X + ROW(order, start + i) * d;
+        const double *w = models;
+        for (model = 0; model + 4 <= n_models; model += 4, w += 4 * size) {
+            NAME(dot4)(x, w, w + size, w + 2 * size, w + 3 * size, d, some);
+            for (k = 0; k < 4; k++) z[(model + k) * m + i] = some[k] + w[k * size + d];
+        }
+        for (; model < n_models; model++, w += size)
+            z[model * m + i] = NAME(dot)(x, w, d) + w[d];
     }
 }
 
@@ -110,7 +163,8 @@ static TARGET void NAME(descend)(
         double g;
         if (walk->fetch != NULL && i + ahead < walk->m) {
             const ptrdiff_t next = walk->fetch[walk->start + i + ahead];
-            sklgd_ask(X + next * d, n_bytes);
+            /* Where long rows follow each other the processor needs no help. */
+            if (n_bytes < LONG_ROW || next != row + ahead) sklgd_ask(X + next * d, n_bytes);
             sklgd_prefetch_far(walk->y + next);
         }
         g = sgd->slope(sgd->loss, walk->y[row], z);
@@ -122,7 +176,8 @@ static TARGET void NAME(descend)(
         }
         if (g != 0.0) {
             if (sgd->fit_intercept) intercept += -eta * g;
-            NAME(add)(x, -eta * g / scale, d, w);
+            /* The quotient does not wait for g. */
+            NAME(add)(x, (-eta / scale) * g, d, w);
         }
         if (sgd->l1 > 0.0) {
             const double t = eta * sgd->l1 / scale;
@@ -138,4 +193,4 @@ static TARGET void NAME(descend)(
 }
 
 static const sklgd_dense_kernels NAME(table) = {
-    NAME(forward), NAME(backward), NAME(descend)};
+    NAME(forward), NAME(forward_models), NAME(backward), NAME(descend)};

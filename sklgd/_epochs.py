@@ -1,0 +1,49 @@
+"""Epochs of a run, one by one or several before the objective is looked at."""
+
+
+class Point:
+    """Where a run stood after an epoch.
+
+    Parameters
+    ----------
+    run : Epochs
+    last, largest : float
+        Step sizes of the epoch.
+    objective : float or None
+        F; None if it is still to be found.
+
+    Attributes
+    ----------
+    kept : object
+        What the run can be restored from, if it has gone on; else None.
+    """
+
+    kept = counts = None
+
+    def __init__(self, run, last, largest, objective):
+        self.run, self.last, self.largest = run, last, largest
+        self.objective = objective
+        if objective is None:
+            self.kept = run.snapshot()
+            self.counts = run.state.steps, run.state.rows
+
+    def snapshot(self):
+        """What the run can be restored from."""
+        return self.run.snapshot() if self.kept is None else self.kept
+
+    def forget_later(self):
+        """Take back the count of the epochs run after this one."""
+        if self.counts is not None:
+            self.run.state.steps, self.run.state.rows = self.counts
+
+
+class Epochs:
+    """Base of the classes that run the epochs of a fit."""
+
+    longest_run = 1
+    """Epochs that may be run before F is found for all of them."""
+
+    def advance(self, n_epochs):
+        """Run epochs, at most `longest_run`; a `Point` for each."""
+        last, largest = self.epoch()
+        return [Point(self, last, largest, self.settle())]
