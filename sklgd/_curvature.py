@@ -80,9 +80,7 @@ class Coordinates:
 
     def to_raw(self, u):
         """Coefficients, or a direction among them, of u."""
-        out = np.empty_like(self.scale)
-        to_raw(u, self.centre, self.scale, out)
-        return out
+        return to_raw(u, self.centre, self.scale)
 
     def to_position(self, coef):
         """u of coefficients; the share of constant columns goes to the intercept."""
@@ -133,7 +131,7 @@ class Factored:
             solve(self.factors[0], g)
         else:
             for k, factor in enumerate(self.factors):
-                solve(factor, g[:, k : k + 1])
+                solve(factor, g, k)
         return g if self.theta is None else np.multiply(g, self.theta, out=g)
 
     def parts(self, shape):

@@ -6,6 +6,7 @@
 With x~_i = (x_i - centre, 1), `weighted_gram` is sum_i h_i x~_i x~_i': the Hessian of
 a loss of one output, h_i being its curvature at row i, intercept included.
 """
+cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
@@ -13,7 +14,10 @@ from scipy.linalg.cython_blas cimport dgemm, dsyrk
 
 import numpy as np
 
+from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._rows cimport Rows
+
+cnp.import_array()
 
 # A block of rows that BLAS multiplies: at least so many rows, since each block reads and
 # writes the whole Gram matrix, and about so many entries (512 kB, half an L2 cache).
@@ -219,21 +223,22 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     cdef Py_ssize_t block, size, stride = 1, j, n_panels, longest
     cdef Py_ssize_t[::1] cursor_view
     cdef const double[:] h_view
-    cdef const double[::1] mu_view
     cdef const Py_ssize_t[::1] order_view
     cdef const double* h_data = NULL
     cdef const Py_ssize_t* order_data = NULL
-    cdef double[:, ::1] A_view
-    cdef double[::1] v_view, scratch, grams
+    cdef double* A_data
+    cdef double* v_data
+    cdef double* scratch
+    cdef double* grams
+    cdef const double* mu_data
+    cdef const double* residual_data
     cdef bint dense, shifted = False, by_row = True
     mu = np.zeros(d) if centre is None else np.asarray(centre, dtype=np.float64)
     if mu.shape != (d,):
         raise ValueError("centre does not match the columns")
     A = np.empty((d, d)) if out is None else out
     v = np.zeros(d)
-    A_view, v_view = A, v
-    if A_view.shape[0] != d or A_view.shape[1] != d:
-        raise ValueError("out must have shape (n_features, n_features)")
+    A_data, v_data = entries(A, d, d, True), entries(v, d, 0)
     if h is not None:
         by_row = subset is None or len(h) == rows.n_samples
         if not by_row and len(h) == len(subset):
@@ -279,8 +284,7 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
         residual = np.where(full, 0.0, mu)
         mu = np.where(full, mu, 0.0)
         shifted = full.any()
-    cdef const double[::1] residual_view = residual
-    mu_view = mu
+    residual_data, mu_data = entries(residual, d, 0), entries(mu, d, 0)
 
     n_chunks = 1
     if d <= MAX_PARTIAL:
@@ -288,26 +292,27 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     chunk_rows = ceil_div(n, n_chunks)
     n_threads = max(1, min(n_threads, <int> n_chunks))
     size = block + longest
-    scratch = np.empty(size * n_threads)
-    grams = np.zeros(n_chunks * D * D)
+    buffer, sums = np.empty(size * n_threads), np.zeros(n_chunks * D * D)
+    scratch = entries(buffer, size * n_threads, 0)
+    grams = entries(sums, n_chunks * D * D, 0)
     with nogil:
         for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
             if dense:
                 add_dense(
                     rows, h_data, stride, by_row, order_data, chunk * chunk_rows,
-                    min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], block,
+                    min(chunk_rows, n - chunk * chunk_rows), mu_data, block,
                     &scratch[threadid() * size], &grams[chunk * D * D])
             else:
                 add_sparse(
                     rows, h_data, stride, by_row, order_data, chunk * chunk_rows,
                     min(chunk_rows, n - chunk * chunk_rows),
-                    &mu_view[0] if shifted else NULL, n_panels,
+                    mu_data if shifted else NULL, n_panels,
                     &cursor_view[chunk * chunk_rows],
                     &scratch[threadid() * size], &grams[chunk * D * D])
         for chunk in range(1, n_chunks):
             for j in range(D * D):
                 grams[j] += grams[chunk * D * D + j]
-        finish(&grams[0], D, &residual_view[0], &A_view[0, 0], &v_view[0])
+        finish(grams, D, residual_data, A_data, v_data)
     return A, v, grams[D * D - 1]
 
 

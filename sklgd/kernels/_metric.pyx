@@ -4,31 +4,39 @@ A metric is a matrix of order n_features + 1, the last row being the intercept's
 of all coordinates. All arrays are float64 and in C order, all buffers the caller's. With
 few features NumPy would take longer for each of these steps than the arithmetic.
 """
+cimport numpy as cnp
 from libc.math cimport sqrt
+from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
+
+from sklgd.kernels._arrays cimport entries
 
 import numpy as np
 
+cnp.import_array()
 
-def natural_scale(const double[::1] var, const double[::1] gamma, double l2):
+
+def natural_scale(var, gamma, double l2):
     """S_jk = (gamma_k var_j + l2)^-1/2, and gamma_k^-1/2 in a last row.
 
     A column without spread has scale zero.
     """
-    cdef Py_ssize_t j, k, d = var.shape[0], K = gamma.shape[0]
-    cdef double[:, ::1] out = np.zeros((d + 1, K))
+    cdef Py_ssize_t j, k, d = len(var), K = len(gamma)
+    out = np.zeros((d + 1, K))
+    cdef double* S = entries(out, d + 1, K)
+    cdef const double* spread = entries(var, d, 0)
+    cdef const double* curvature = entries(gamma, K, 0)
     with nogil:
         for j in range(d):
-            if var[j] > 0.0:
+            if spread[j] > 0.0:
                 for k in range(K):
-                    out[j, k] = 1.0 / sqrt(gamma[k] * var[j] + l2)
+                    S[j * K + k] = 1.0 / sqrt(curvature[k] * spread[j] + l2)
         for k in range(K):
-            out[d, k] = 1.0 / sqrt(gamma[k])
-    return np.asarray(out)
+            S[d * K + k] = 1.0 / sqrt(curvature[k])
+    return out
 
 
-def hessian_block(const double[:, ::1] A, const double[::1] v, double H, double factor,
-                  const double[:, ::1] scale, const double[:, ::1] l2, Py_ssize_t k,
+def hessian_block(A, v, double H, double factor, scale, l2, Py_ssize_t k,
                   bint fit_intercept):
     """The block of output k in scaled coordinates, from moments in raw ones.
 
@@ -49,26 +57,30 @@ def hessian_block(const double[:, ::1] A, const double[::1] v, double H, double 
     -------
     B : ndarray of shape (n_features + 1, n_features + 1)
     """
-    cdef Py_ssize_t d = v.shape[0], j, m
+    cdef Py_ssize_t d = len(v), D = d + 1, K = scale.shape[1], j, m
+    cdef const double* a = entries(A, d, d)
+    cdef const double* b = entries(v, d, 0)
+    cdef const double* S = entries(scale, D, K)
+    cdef const double* ridge = entries(l2, D, K)
+    out = np.empty((D, D))
+    cdef double* B = entries(out, D, D)
+    cdef double Sb = S[d * K + k] if fit_intercept else 0.0
     cdef double c
-    cdef double[:, ::1] B = np.empty((d + 1, d + 1))
-    cdef double[::1] S = np.empty(d)
-    cdef double Sb = scale[d, k] if fit_intercept else 0.0
+    if not 0 <= k < K:
+        raise ValueError("there is no such output")
     with nogil:
         for j in range(d):
-            S[j] = scale[j, k]
-        for j in range(d):
-            c = factor * S[j]
+            c = factor * S[j * K + k]
             for m in range(d):
-                B[j, m] = c * S[m] * A[j, m]
-            B[j, d] = B[d, j] = c * Sb * v[j]
-        B[d, d] = factor * Sb * Sb * H
-        for j in range(d + 1):
-            B[j, j] += l2[j, k]
-    return np.asarray(B)
+                B[j * D + m] = c * S[m * K + k] * a[j * d + m]
+            B[j * D + d] = B[d * D + j] = c * Sb * b[j]
+        B[d * D + d] = factor * Sb * Sb * H
+        for j in range(D):
+            B[j * D + j] += ridge[j * K + k]
+    return out
 
 
-def cholesky(double[:, ::1] matrix):
+def cholesky(matrix):
     """Lower factor of a positive semidefinite matrix.
 
     Just as much is added to the matrix's diagonal, in place, as rounding asks for.
@@ -76,13 +88,15 @@ def cholesky(double[:, ::1] matrix):
     cdef int n = <int> matrix.shape[0], info = 1
     cdef Py_ssize_t j
     cdef double ridge = 0.0
-    cdef double[::1] diagonal = np.empty(n)
-    cdef double[:, ::1] factor = np.empty((n, n))
+    out, kept = np.empty((n, n)), np.empty(n)
+    cdef double* M = entries(matrix, n, n, True)
+    cdef double* factor = entries(out, n, n)
+    cdef double* diagonal = entries(kept, n, 0)
     # What LAPACK reads by columns is the transpose: its upper triangle is our lower.
     cdef char uplo = b"U"
     with nogil:
         for j in range(n):
-            diagonal[j] = matrix[j, j]
+            diagonal[j] = M[j * n + j]
             if not diagonal[j] > 0.0:
                 # A coordinate that has no effect stays where it is.
                 diagonal[j] = 1.0
@@ -90,26 +104,31 @@ def cholesky(double[:, ::1] matrix):
         ridge *= 1e-12
         while info != 0:
             for j in range(n):
-                matrix[j, j] = diagonal[j] + ridge
-            factor[...] = matrix
-            dpotrf(&uplo, &n, &factor[0, 0], &n, &info)
+                M[j * n + j] = diagonal[j] + ridge
+            memcpy(factor, M, <size_t> n * n * sizeof(double))
+            dpotrf(&uplo, &n, factor, &n, &info)
             ridge *= 100.0
-    return np.asarray(factor)
+    return out
 
 
-def solve(const double[:, ::1] factor, double[:, :] g):
-    """Solve A x = g for each column of g, in place, with the factor of A."""
-    cdef int n = <int> factor.shape[0], K = <int> g.shape[1], info
-    cdef Py_ssize_t j, k
+def solve(factor, g, Py_ssize_t k=-1):
+    """Solve A x = g in place with the factor of A, for column k or for all columns."""
+    cdef int n = <int> factor.shape[0], n_columns, info
+    cdef Py_ssize_t i, j, K = g.shape[1]
+    cdef const double* L = entries(factor, n, n)
+    cdef double* x = entries(g, n, K, True)
     cdef char uplo = b"U"
-    cdef double[::1] columns = np.empty(n * K)
-    if g.shape[0] != n:
-        raise ValueError("the factor has another order than the vectors")
+    if k >= K:
+        raise ValueError("there is no such column")
+    n_columns = 1 if k >= 0 else <int> K
+    x += max(0, k)
+    columns = np.empty(n * n_columns)
+    cdef double* y = entries(columns, n * n_columns, 0)
     with nogil:
-        for k in range(K):
-            for j in range(n):
-                columns[k * n + j] = g[j, k]
-        dpotrs(&uplo, &n, &K, <double*> &factor[0, 0], &n, &columns[0], &n, &info)
-        for k in range(K):
-            for j in range(n):
-                g[j, k] = columns[k * n + j]
+        for j in range(n):
+            for i in range(n_columns):
+                y[i * n + j] = x[j * K + i]
+        dpotrs(&uplo, &n, &n_columns, <double*> L, &n, y, &n, &info)
+        for j in range(n):
+            for i in range(n_columns):
+                x[j * K + i] = y[i * n + j]

@@ -12,6 +12,7 @@ Adding an optimizer is one rule and one parameter class here; the registry
 goes to tests/reference.py.
 """
 cimport cython
+cimport numpy as cnp
 from libc.math cimport INFINITY, exp, expm1, fabs, floor, fmax, fmin, log, log1p, pow, sqrt
 
 import numbers
@@ -19,9 +20,12 @@ import numbers
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._coast_moments cimport MomentCoast, Powers, fill_powers, power
 from sklgd.kernels._coast_velocity cimport VelocityCoast
 from sklgd.kernels._penalty cimport soft
+
+cnp.import_array()
 
 # Terms of the series in the deviation of a step size from its middle; with a ratio of
 # 0.02 and less the ninth is below rounding.
@@ -60,24 +64,24 @@ cdef class Rule:
         state : dict, default=None
             What `state` returned earlier; None starts afresh.
         """
-        cdef double[::1] w = coef.reshape(-1), a = l1.reshape(-1), b = l2.reshape(-1)
-        cdef double[::1] slot
         cdef Py_ssize_t i
-        if not w.shape[0] == a.shape[0] == b.shape[0]:
+        if not coef.size == l1.size == l2.size:
             raise ValueError("coef, l1 and l2 must have one size")
-        self.size = w.shape[0]
+        self.size = coef.size
         if state is None:
             self.t = 0
             self.slots = {name: np.zeros(self.size) for name in self.slot_names}
         else:
             self.t = state["t"]
             self.slots = {name: state[name].copy() for name in self.slot_names}
-        self.owners = (w, a, b)
-        self.home.w, self.home.l1, self.home.l2 = &w[0], &a[0], &b[0]
+        self.owners = coef.reshape(-1), l1.reshape(-1), l2.reshape(-1)
+        self.home.w = entries(self.owners[0], self.size, 0, True)
+        self.home.l1 = entries(self.owners[1], self.size, 0)
+        self.home.l2 = entries(self.owners[2], self.size, 0)
         self.home.size, self.n_slots = self.size, len(self.slot_names)
         for i in range(self.n_slots):
-            slot = self.slots[self.slot_names[i]]
-            self.home.slot[i] = &slot[0]
+            self.home.slot[i] = entries(
+                self.slots[self.slot_names[i]], self.size, 0, True)
         self.at = self.home
         return self
 

@@ -4,13 +4,17 @@
 of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
 """
 cimport cython
+cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
+from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._losses cimport Loss
 from sklgd.kernels._rows cimport Rows
+
+cnp.import_array()
 
 # Rows handled at a time: their z and g stay in the L1 cache, their share of X
 # in L2 between the forward and the backward product.
@@ -217,11 +221,10 @@ cdef class Problem:
 
     def value(self, coef):
         """Mean loss of all rows at ``coef`` (n_features + 1, n_outputs)."""
-        cdef const double[:, ::1] w = coef
+        cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
         cdef double total
-        self._check(w)
         with nogil:
-            total = self.sweep(self.subset, 0, self.n_samples, &w[0, 0], NULL, True)
+            total = self.sweep(self.subset, 0, self.n_samples, w, NULL, True)
         return total / self.n_samples
 
     def values(self, models):
@@ -298,12 +301,11 @@ cdef class Problem:
 
     def margins(self, coef, out, Py_ssize_t first=0):
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
-        cdef const double[:, ::1] w = coef
-        cdef double[:, ::1] z = out
-        cdef Py_ssize_t n = z.shape[0]
+        cdef Py_ssize_t n = out.shape[0]
         cdef Py_ssize_t chunk, n_chunks = ceil_div(n, self.chunk_rows)
-        self._check(w)
-        if not 0 <= first <= self.n_samples - n or z.shape[1] != self.n_outputs:
+        cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
+        cdef double* z = entries(out, n, self.n_outputs, True)
+        if not 0 <= first <= self.n_samples - n:
             raise ValueError("margins must have shape (n_samples, n_outputs)")
         if n == 0:
             return
@@ -314,7 +316,7 @@ cdef class Problem:
                 self.margins_chunk(
                     first + chunk * self.chunk_rows,
                     min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    &w[0, 0], &z[0, 0] + chunk * self.chunk_rows * self.n_outputs)
+                    w, z + chunk * self.chunk_rows * self.n_outputs)
 
     cdef void margins_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef,
@@ -439,8 +441,7 @@ cdef class Problem:
                         intercept[k] += g[i * K + k]
             done += part
 
-    def line(self, Loss loss, const double[:, ::1] z, const double[:, ::1] direction,
-             const double[::1] t, double[:, ::1] slopes, double[::1] derivative):
+    def line(self, Loss loss, z, direction, t, slopes, derivative):
         """A loss on the line z_k + t_k direction_k, a length for each output.
 
         Parameters
@@ -461,29 +462,29 @@ cdef class Problem:
         """
         cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
         cdef Py_ssize_t n = self.n_samples, K = self.n_outputs, k
-        cdef double[::1] sums = np.zeros(n_chunks * (K + 1))
-        self._check_margins(z)
-        self._check_margins(direction)
-        self._check_margins(slopes)
-        if not t.shape[0] == derivative.shape[0] == K:
-            raise ValueError("t and derivative must have n_outputs entries")
+        cdef const double* a = entries(z, n, K)
+        cdef const double* p = entries(direction, n, K)
+        cdef double* g = entries(slopes, n, K, True)
+        cdef const double* lengths = entries(t, K, 0)
+        cdef double* out = entries(derivative, K, 0, True)
+        partial = np.zeros(n_chunks * (K + 1))
+        cdef double* sums = entries(partial, n_chunks * (K + 1), 0)
         with nogil:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.line_chunk(
                     loss, chunk * self.chunk_rows,
-                    min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    &z[0, 0], &direction[0, 0], &t[0], &slopes[0, 0],
-                    &sums[chunk * (K + 1)], threadid())
+                    min(self.chunk_rows, n - chunk * self.chunk_rows), a, p, lengths,
+                    g, &sums[chunk * (K + 1)], threadid())
         for chunk in range(1, n_chunks):
             for k in range(K + 1):
                 sums[k] += sums[chunk * (K + 1) + k]
         for k in range(K):
-            derivative[k] = sums[1 + k] / n
+            out[k] = sums[1 + k] / n
         return sums[0] / n
 
-    def curvatures(self, Loss loss, const double[:, ::1] z, Py_ssize_t start=0):
+    def curvatures(self, Loss loss, z, Py_ssize_t start=0):
         """Second derivatives s_i d2l/dz_k^2 of rows that count, or 0 where negative.
 
         Parameters
@@ -502,22 +503,24 @@ cdef class Problem:
         cdef Py_ssize_t done = 0, part, i, m = z.shape[0], K = self.n_outputs
         cdef const double* y
         cdef const double* s
+        cdef const double* at = entries(z, m, K)
         cdef double* out
         cdef Scratch scratch = self.scratch(0)
-        cdef double[:, ::1] h = np.empty((m, K))
-        if z.shape[1] != K or start < 0 or start + m > self.n_samples:
+        h = np.empty((m, K))
+        out = entries(h, m, K)
+        if start < 0 or start + m > self.n_samples:
             raise ValueError("z does not match the rows")
         with nogil:
             while done < m:
                 part = min(self.block, m - done)
                 y = self.targets(self.subset, start + done, part, &scratch, &s)
-                out = &h[done, 0]
-                loss.curvature_batch(y, &z[done, 0], s, out, part, K)
+                loss.curvature_batch(y, at, s, out, part, K)
                 for i in range(part * K):
                     # Tweedie's loss is not convex for every power.
                     out[i] = max(out[i], 0.0)
+                at, out = at + part * K, out + part * K
                 done += part
-        return np.asarray(h)
+        return h
 
     cdef void line_chunk(
             self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
@@ -546,15 +549,13 @@ cdef class Problem:
 
     def gradient(self, slopes, out):
         """out = X'G / n_samples and, in the last row, the columns' means of G."""
-        cdef const double[:, ::1] g = slopes
-        cdef double[:, ::1] grad = out
         cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1
-        self._check(grad)
-        self._check_margins(g)
+        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1, j
+        cdef const double* g = entries(slopes, n, self.n_outputs)
+        cdef double* grad = entries(out, self.n_features + 1, self.n_outputs, True)
         with nogil:
             if n_chunks <= 1:
-                self.gradient_chunk(0, n, &g[0, 0], &grad[0, 0])
+                self.gradient_chunk(0, n, g, grad)
             else:
                 for chunk in prange(
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
@@ -562,10 +563,11 @@ cdef class Problem:
                     self.gradient_chunk(
                         chunk * self.chunk_rows,
                         min(self.chunk_rows, n - chunk * self.chunk_rows),
-                        &g[0, 0], &self.partials[chunk * stride])
+                        g, &self.partials[chunk * stride])
                 self.reduce(n_chunks, self.size)
-                memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
-        out /= n
+                memcpy(grad, &self.partials[0], self.size * sizeof(double))
+            for j in range(self.size):
+                grad[j] /= n
 
     cdef void gradient_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* g,
