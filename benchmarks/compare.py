@@ -5,9 +5,11 @@
 
 A folder is a checkout; it is built if it has no compiled kernels. A revision is checked
 out and built in a temporary folder. Both versions make the same fits in turn, each in a
-process of its own on one thread; times are minima, "noise" is how far the fits of
-either version lie apart (their lower quartile over their minimum). A cell counts as
-slower or faster beyond the noise and the threshold. Exits with 1 if one is slower.
+process of its own on one thread; times are processor time (--clock wall: the clock on
+the wall) and minima. Each turn gives a ratio of two fits made one after the other. A
+cell is slower if the ratio of the minima and three quarters of those ratios exceed 1 by
+the threshold, and if it is found again with twice as many turns; faster likewise. Exits
+with 1 if a cell is slower.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import environment, seconds
+from timing import CLOCKS, environment, seconds, use_clock
 
 HERE = Path(__file__).resolve().parent
 LEAST = 0.05  # seconds of a timed call
@@ -110,8 +112,9 @@ def work(size):
     """Answer requests on stdin: {"cell": i} prepares a cell, {"time": n} times it."""
     import warnings
 
-    import sklgd
     from threadpoolctl import threadpool_limits
+
+    import sklgd
 
     warnings.simplefilter("ignore")
     every = list(cells(size))
@@ -149,9 +152,10 @@ def answer(message):
 class Worker:
     """A process that runs the cells with the package of one folder."""
 
-    def __init__(self, folder, size):
+    def __init__(self, folder, given):
         variables = environment() | {"PYTHONPATH": os.fspath(folder)}
-        command = [sys.executable, os.fspath(HERE / "compare.py"), "--work", str(size)]
+        command = [sys.executable, os.fspath(HERE / "compare.py"), "--work"]
+        command += [str(given.size), given.clock]
         self.process = subprocess.Popen(
             command, env=variables, cwd=folder, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -224,9 +228,15 @@ def checkout(version, stack):
 class Cell:
     """Times of one cell with both versions."""
 
-    name: str
     before: list
     after: list
+
+    def extend(self, workers, number, repeats):
+        """More turns; who goes first alternates."""
+        times = self.before, self.after
+        for turn in range(repeats):
+            for i in (0, 1) if turn % 2 else (1, 0):
+                times[i].append(workers[i].ask(time=number)["seconds"])
 
     @property
     def ratio(self):
@@ -234,54 +244,54 @@ class Cell:
         return min(self.after) / min(self.before)
 
     @property
-    def noise(self):
-        """Relative spread of the faster fits, the worse of both versions."""
-        return max(spread(self.before), spread(self.after))
+    def quartiles(self):
+        """Lower and upper quartile of the ratios of fits made in one turn."""
+        pairs = zip(self.before, self.after, strict=True)
+        found = statistics.quantiles((b / a for a, b in pairs), method="inclusive")
+        return found[0], found[2]
 
     def verdict(self, threshold):
-        least = 1.0 + max(threshold, self.noise)
-        if self.ratio > least:
+        low, high = self.quartiles
+        if min(self.ratio, low) > 1.0 + threshold:
             return "slower"
-        return "faster" if self.ratio < 1.0 / least else ""
+        return "faster" if max(self.ratio, high) < 1.0 / (1.0 + threshold) else ""
 
 
-def spread(times):
-    lower = statistics.quantiles(times, n=4)[0]
-    return max(lower / min(times) - 1.0, 0.0)
-
-
-def measure(workers, index, name, repeats):
-    """`Cell`, or None if a version cannot run it."""
+def measure(workers, index, given):
+    """Times of both versions, or the error of one that cannot run the cell."""
     first = [worker.ask(cell=index) for worker in workers]
     for found in first:
         if "error" in found:
-            print(f"{name}: {found['error'][:100]}", flush=True)
-            return None
+            return found["error"]
     number = max(1, int(LEAST / max(found["seconds"] for found in first)))
-    times = [], []
-    for turn in range(repeats):
-        # Who goes first alternates, too.
-        order = (0, 1) if turn % 2 else (1, 0)
-        for i in order:
-            times[i].append(workers[i].ask(time=number)["seconds"])
-    return Cell(name, *times)
+    cell = Cell([], [])
+    cell.extend(workers, number, given.repeats)
+    if cell.verdict(given.threshold):
+        # Chance does not strike twice.
+        again = Cell([], [])
+        again.extend(workers, number, 2 * given.repeats)
+        return again
+    return cell
 
 
 def compare(workers, given):
-    """Run and print all cells."""
-    found = []
-    print(f"{'':72}{'before':>10}{'after':>10}{'ratio':>7}{'noise':>7}  (ms)")
+    """Run and print all cells; name -> `Cell`."""
+    found = {}
+    print(f"{'before':>10}{'after':>10}{'ratio':>7}{'quartiles':>14}  (ms)")
     for index, (group, problem, parameters) in enumerate(cells(given.size)):
         if group not in given.only:
             continue
         name = label(problem, parameters)
-        cell = measure(workers, index, name, given.repeats)
-        if cell is None:
+        cell = measure(workers, index, given)
+        if isinstance(cell, str):
+            print(f"{'':43}{name}: {cell:.100}", flush=True)
             continue
-        found.append(cell)
+        found[name] = cell
+        low, high = cell.quartiles
         print(
-            f"{cell.name:72}{1e3 * min(cell.before):10.3f}{1e3 * min(cell.after):10.3f}"
-            f"{cell.ratio:7.2f}{cell.noise:7.2f}  {cell.verdict(given.threshold)}",
+            f"{1e3 * min(cell.before):10.3f}{1e3 * min(cell.after):10.3f}"
+            f"{cell.ratio:7.2f}{low:8.2f}{high:6.2f}  "
+            f"{cell.verdict(given.threshold):7} {name}",
             flush=True,
         )
     return found
@@ -295,6 +305,7 @@ def parse():
     parser.add_argument("after", help="folder or git revision")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--repeats", type=int, default=9, help="at least 2")
+    parser.add_argument("--clock", choices=list(CLOCKS), default="cpu")
     parser.add_argument("--threshold", type=float, default=0.05)
     parser.add_argument("--size", type=float, default=1.0, help="factor of the rows")
     return parser.parse_args()
@@ -302,25 +313,24 @@ def parse():
 
 def main():
     if sys.argv[1:2] == ["--work"]:
+        use_clock(sys.argv[3])
         work(float(sys.argv[2]))
         return 0
     given = parse()
     with ExitStack() as stack:
         folders = [checkout(version, stack) for version in (given.before, given.after)]
-        workers = [
-            stack.enter_context(Worker(folder, given.size)) for folder in folders
-        ]
+        workers = [stack.enter_context(Worker(folder, given)) for folder in folders]
         found = compare(workers, given)
     total = {"slower": [], "faster": []}
-    for cell in found:
-        total.get(cell.verdict(given.threshold), []).append(cell)
-    print(
-        f"\n{len(found)} cells: {len(total['slower'])} slower, "
-        f"{len(total['faster'])} faster"
-    )
+    for name, cell in found.items():
+        verdict = cell.verdict(given.threshold)
+        if verdict:
+            total[verdict].append((cell.ratio, name))
+    print(f"\n{len(found)} cells")
     for verdict, some in total.items():
-        for cell in sorted(some, key=lambda cell: -abs(cell.ratio - 1.0)):
-            print(f"  {verdict} ({cell.ratio:.2f}): {cell.name}")
+        print(f"{verdict}: {len(some)}")
+        for ratio, name in sorted(some, reverse=verdict == "slower"):
+            print(f"{ratio:7.2f}  {name}")
     return 1 if total["slower"] else 0
 
 
