@@ -359,7 +359,9 @@ def headline_minibatch(results):
         problem = records[0]["problem"]
         if "sklgd adam" not in found or problem["dtype"] != "float32":
             continue
-        target = f"{problem['n_classes']} classes" if problem["n_classes"] else "one y"
+        target = (
+            f"{problem['n_classes']} classes" if problem["n_classes"] else "regression"
+        )
         what = f"Adam, `batch_size=256`: {problem['n_samples']} x "
         what += f"{problem['n_features']} float32, {target}"
         names = {"MLP* adam": "MLP", "PyTorch adam": "PyTorch"}
@@ -402,7 +404,10 @@ def headline_memory(results):
 
 # --------------------------------------------------------------------------- plots
 
-BLUES = ["#08306b", "#1f77b4", "#74c0fc", "#00838f", "#4db6ac", "#3f51b5", "#9fa8da"]
+BLUES = [
+    "#08306b", "#1f77b4", "#74c0fc", "#00838f", "#4db6ac", "#3f51b5", "#9fa8da",
+    "#004d40", "#00bcd4",
+]  # fmt: skip
 OTHERS = [
     "#d95f02", "#e6a000", "#a6761d", "#7570b3", "#e7298a", "#66a61e", "#b2182b",
     "#666666", "#c994c7", "#8c564b", "#fb8072", "#bcbd22", "#000000", "#dd77aa",
@@ -447,10 +452,15 @@ def grid(n, width, height, columns=3):
 
 
 def log_axis(axis):
-    """Powers of ten are labelled, nothing between them."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    """Few labels on a logarithmic axis, of drawn data: 1, 2, 5 or powers of 10."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(numticks=20))
+    low, high = axis.get_view_interval()
+    if high < 100.0 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axis.set_major_locator(LogLocator(numticks=20))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -468,8 +478,9 @@ def dots(axis, records):
     axis.set_yticks(range(len(records)), [record["library"] for record in records])
     axis.set_xscale("log")
     axis.set_xlim(best(records[-1]) / 2.0, best(records[0]) * 4.0)
+    axis.set_ylim(-0.6, len(records) - 0.4)
     log_axis(axis.xaxis)
-    axis.grid(axis="both", alpha=0.3)
+    axis.grid(alpha=0.3)
 
 
 def plot_bars(results, part):
@@ -638,6 +649,8 @@ def plot_growth(results):
         axis.set_title(title, fontsize=10)
         axis.set_xlabel(label)
         axis.set_ylabel("ms per epoch")
+        log_axis(axis.xaxis)
+        log_axis(axis.yaxis)
         axis.grid(alpha=0.3)
     order = sorted(drawn, key=lambda name: (not is_ours(name), name))
     figure.legend(
