@@ -218,27 +218,16 @@ def snapml_peers(case):
     yield Peer("snapml scaled", fit, scaled=True)
 
 
-def vw_lines(X, target):
-    """Rows as Vowpal Wabbit reads them."""
-    rows = sp.csr_matrix(X)
-    for i, y in enumerate(target):
-        part = slice(rows.indptr[i], rows.indptr[i + 1])
-        cells = zip(rows.indices[part], rows.data[part], strict=True)
-        features = " ".join(f"{j}:{value:.9g}" for j, value in cells)
-        yield f"{y:.17g} | {features}\n"
-
-
 def vw_peers(case):
     """Vowpal Wabbit on raw X, its adaptive normalised rule, from its binary cache.
 
     Writing and parsing the text is not counted. Without a penalty: VW's l2 shrinks the
     weights by its nominal step size, not by the adaptive one, and heads elsewhere.
     """
-    from vowpalwabbit import Workspace
+    from libraries.bench_vowpalwabbit import CONSTANT, Workspace, lines
 
     if case.n_outputs > 1:
         return
-    constant = 11650396  # VW's feature of the intercept
     bits = max(18, int(np.ceil(np.log2(case.X.shape[1]))) + 1)
     name = {"log_loss": "logistic", "poisson": "poisson"}.get(case.loss, "squared")
     folder = tempfile.TemporaryDirectory()
@@ -250,13 +239,13 @@ def vw_peers(case):
         if not data.exists():
             target = np.where(y == np.unique(y)[-1], 1.0, -1.0) if case.classes else y
             with data.open("w") as file:
-                file.writelines(vw_lines(X, target))
+                file.writelines(lines(X, target))
             Workspace(f"{command} --passes 1").finish()
         start = clock()
         model = Workspace(f"{command} --passes {n_iter}")
         seconds = clock() - start
         coef = np.array([[model.get_weight(j) for j in range(X.shape[1])]])
-        intercept = np.array([model.get_weight(constant)])
+        intercept = np.array([model.get_weight(CONSTANT)])
         model.finish()
         return seconds, coef, intercept, n_iter
 

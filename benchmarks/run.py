@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 from measurements import PARTS, Options
-from timing import environment
+from timing import CLOCKS, environment, use_clock
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,22 +37,24 @@ HERE = Path(__file__).resolve().parent
 # -------------------------------------------------------------------- in the child
 
 
-def run_part(part, options, path):
-    """Run one part in this process; a JSON object on each line of the file."""
+def run_parts(parts, options, path, clock):
+    """Run parts in this process; a JSON object on each line of the file."""
     import importlib
     import warnings
 
     from threadpoolctl import threadpool_limits
 
     warnings.simplefilter("ignore")
-    module = importlib.import_module(f"measurements.{part}")
     with open(path, "w") as file, threadpool_limits(1, user_api="blas"):
-        for record in module.run(options):
-            file.write(json.dumps({"part": part, **record}, default=float) + "\n")
-            file.flush()
+        for part in parts:
+            use_clock("wall" if part == "threads" else clock)
+            module = importlib.import_module(f"measurements.{part}")
+            for record in module.run(options):
+                file.write(json.dumps({"part": part, **record}, default=float) + "\n")
+                file.flush()
 
 
-def describe_machine(options):
+def describe_machine(options, clock):
     """Versions, machine and commit; what is not installed and why."""
     import numpy
     import scipy
@@ -83,6 +85,7 @@ def describe_machine(options):
         "load_average": load_average(),
         "missing": missing,
         "level": options.level,
+        "clock": clock,
     }
 
 
@@ -113,6 +116,11 @@ def commit():
     return done.stdout.strip() or None
 
 
+def cpu_seconds():
+    """Processor seconds of all children so far."""
+    return os.times().children_user + os.times().children_system
+
+
 def load_average():
     return list(os.getloadavg()) if hasattr(os, "getloadavg") else None
 
@@ -120,9 +128,9 @@ def load_average():
 # ------------------------------------------------------------------- in the parent
 
 
-def start(part, arguments, path, openmp_threads=1):
-    """Run a part in a process of its own; True if it came to its end."""
-    command = [sys.executable, os.fspath(HERE / "run.py"), "--part", part]
+def start(parts, arguments, path, openmp_threads=1):
+    """Run parts in a process of their own; True if it came to its end."""
+    command = [sys.executable, os.fspath(HERE / "run.py"), "--parts", *parts]
     command += ["--part-output", os.fspath(path), *arguments]
     return subprocess.run(command, env=environment(openmp_threads)).returncode == 0
 
@@ -142,7 +150,13 @@ def parse():
     parser.add_argument(
         "--output", type=Path, default=HERE / "results", help="folder of results.json"
     )
-    parser.add_argument("--part", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--clock",
+        choices=list(CLOCKS),
+        default="wall",
+        help="cpu: processor time, for a machine with other work",
+    )
+    parser.add_argument("--parts", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--part-output", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -154,39 +168,53 @@ def main():
         given.libraries = ["sklgd", "sklearn"]
     libraries = tuple(given.libraries) if given.libraries else None
     options = Options(level, libraries)
-    if given.part == "machine":
-        Path(given.part_output).write_text(json.dumps(describe_machine(options)))
+    if given.parts == ["machine"]:
+        Path(given.part_output).write_text(
+            json.dumps(describe_machine(options, given.clock))
+        )
         return 0
-    if given.part:
-        run_part(given.part, options, given.part_output)
+    if given.parts:
+        run_parts(given.parts, options, given.part_output, given.clock)
         return 0
 
-    arguments = [] if level == "full" else [f"--{level}"]
+    arguments = ["--clock", given.clock]
+    if level != "full":
+        arguments.append(f"--{level}")
     if libraries:
         arguments += ["--libraries", *libraries]
     given.output.mkdir(parents=True, exist_ok=True)
     scratch = given.output / "part.jsonl"
-    if not start("machine", arguments, scratch):
+    if not start(["machine"], arguments, scratch):
         return 1
-    results = {"machine": json.loads(scratch.read_text()), "seconds": {}, "records": []}
-    for library, reason in results["machine"]["missing"].items():
+    machine = json.loads(scratch.read_text())
+    results = {"machine": machine, "seconds": {}, "cpu_seconds": {}, "records": []}
+    for library, reason in machine["missing"].items():
         print(f"{library} is left out: {reason}")
+    if "sklgd" in machine["missing"]:
+        return 1
     failed = []
     path = given.output / "results.json"
-    for part in given.only:
-        print(f"{part}", flush=True)
-        began = time.monotonic()
-        threads = max(2, os.cpu_count() or 1) if part == "threads" else 1
-        if not start(part, arguments, scratch, threads):
-            failed.append(part)
-        results["seconds"][part] = round(time.monotonic() - began, 1)
+    # Small data need no processes of their own.
+    groups = [given.only] if level == "smoke" else [[part] for part in given.only]
+    for parts in groups:
+        name = " ".join(parts)
+        print(name, flush=True)
+        began, cpu = time.monotonic(), cpu_seconds()
+        threads = max(2, os.cpu_count() or 1) if "threads" in parts else 1
+        if not start(parts, arguments, scratch, threads):
+            failed.append(name)
+        results["seconds"][name] = round(time.monotonic() - began, 1)
+        results["cpu_seconds"][name] = round(cpu_seconds() - cpu, 1)
         if scratch.exists():
             lines = scratch.read_text().splitlines()
             results["records"] += [json.loads(line) for line in lines]
             scratch.unlink()
         results["machine"]["load_average_at_end"] = load_average()
         path.write_text(json.dumps(results, indent=1))
-    print(f"{path}: {sum(results['seconds'].values()):.0f} s")
+    print(
+        f"{path}: {sum(results['seconds'].values()):.0f} s, "
+        f"{sum(results['cpu_seconds'].values()):.0f} s of the processor"
+    )
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0

@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 
 import objective as ob
 from auto import Results, cases
-from peers import CLOCKS, clock, coefficients, scaler_of, timed_fit, use_clock, vw_lines
+from peers import CLOCKS, clock, coefficients, scaler_of, timed_fit, use_clock
 
 SETS = [
     "a9a", "w8a", "banking77", "imdb", "news20", "flights", "kdd99_10pct",
@@ -188,7 +188,7 @@ def vw_runs(case, seconds=20.0):
     several classes, from its binary cache: writing and parsing text is not counted.
     """
     try:
-        from vowpalwabbit import Workspace
+        from libraries.bench_vowpalwabbit import Workspace, lines
     except ImportError:
         return []
     labels = np.unique(case.y)
@@ -205,7 +205,7 @@ def vw_runs(case, seconds=20.0):
         train, test = Path(folder) / "train", Path(folder) / "test"
         for path, X, y in ((train, case.X, case.y), (test, case.X_test, case.y_test)):
             with path.open("w") as file:
-                file.writelines(vw_lines(X, codes(y)))
+                file.writelines(lines(X, codes(y)))
         for loss in ["logistic", "hinge"] if case.classes else ["squared"]:
             kind = f"--loss_function {loss} -b {bits}"
             if case.n_outputs > 1:

@@ -28,13 +28,25 @@ def environment(openmp_threads=1):
     return found
 
 
+# Processor seconds of one thread are the wall time of a machine without other work
+# (but caches and memory are shared all the same).
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+_clock = CLOCKS["wall"]
+
+
+def use_clock(name):
+    """Let `seconds` read the wall or the processor time from now on."""
+    global _clock
+    _clock = CLOCKS[name]
+
+
 def seconds(function, *args):
-    """Wall time of a call, without pauses of the garbage collector."""
+    """Time of a call, without pauses of the garbage collector."""
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = _clock()
         function(*args)
-        return time.perf_counter() - start
+        return _clock() - start
     finally:
         gc.enable()
 
@@ -65,12 +77,17 @@ class Epochs:
     def record(self, scale=1.0):
         """As JSON; ``scale`` is for learners that saw a part of the rows."""
         short, long = summary(self.short_times), summary(self.long_times)
-        more = self.long - self.short
+
+        def epoch(kind):
+            found = (long[kind] - short[kind]) / (self.long - self.short)
+            # Noise may hide the difference: then an epoch's share of the whole fit.
+            return scale * (found if found > 0.0 else long[kind] / self.long)
+
         return {
-            "epoch_ms": {k: scale * (long[k] - short[k]) / more for k in short},
-            "fit_ms": {k: scale * v for k, v in long.items()},
+            "epoch_ms": {kind: epoch(kind) for kind in short},
+            "fit_ms": {kind: scale * value for kind, value in long.items()},
             "fit_epochs": self.long,
-            "short_fit_ms": {k: scale * v for k, v in short.items()},
+            "short_fit_ms": {kind: scale * value for kind, value in short.items()},
             "short_fit_epochs": self.short,
             "repeats": len(self.long_times),
         }
@@ -90,7 +107,7 @@ def epoch_times(runs, repeats=5, limit=20.0, least=0.2, short=2):
         Seconds that the long fit is to take beyond the short one.
     short : int
         Epochs of the short fits. Two, as some learners prepare the data for further
-        epochs only if there are any.
+        epochs only if there are any. (One, where an epoch is very slow.)
 
     Returns
     -------
@@ -98,13 +115,13 @@ def epoch_times(runs, repeats=5, limit=20.0, least=0.2, short=2):
     """
     found = {}
     for key, run in runs.items():
-        run(1)  # imports, caches, the first touch of memory
+        first = seconds(run, 1)  # with imports, caches, the first touch of memory
+        if first * (2 * short + 2) * repeats > limit:
+            found[key] = Epochs(1, 2) if 6 * first > limit else Epochs(short, short + 2)
+            continue
         first = seconds(run, short)
-        guess = first / short
-        if guess < least:
-            guess = max((seconds(run, short + 4) - first) / 4, first / 1000, 1e-6)
-        more = int(min(max(least / guess, 2), 500))
-        found[key] = Epochs(short, short + more)
+        guess = max((seconds(run, short + 4) - first) / 4, first / 1000, 1e-6)
+        found[key] = Epochs(short, short + int(min(max(least / guess, 2), 500)))
     for turn in range(repeats):
         for key, run in runs.items():
             epochs = found[key]

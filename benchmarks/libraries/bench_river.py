@@ -16,7 +16,7 @@ DISTRIBUTION = "river"
 
 class Online(Solver):
     tunable = True
-    max_rows = 3_000
+    max_rows = 1_000
 
     def skip(self, X, y, objective):
         if n_outputs(y, objective) > 1:

@@ -31,7 +31,7 @@ def lines(X, target):
 
 
 class VW(Solver):
-    max_rows = 20_000  # what is written as text in a second or three
+    max_rows = 10_000  # what is written as text in a second or two
 
     def __init__(self, name, kind, plain):
         super().__init__(name, kind)

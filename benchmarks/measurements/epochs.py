@@ -23,17 +23,18 @@ def problems(options):
         [(200_000, 10), (100_000, 30), (50_000, 100), (20_000, 784)],
         [(2000, 10)],
     )
-    for n, d in dense:
+    # These and the text are enough for the others.
+    shared = options.pick([(200_000, 30), (40_000, 784)], [(50_000, 100)], dense)
+    for size in dense:
         for dtype in ("float64", "float32"):
             for classes in (None, 2):
-                problem = Problem(n, d, dtype, n_classes=classes)
-                # Once for each size is enough for the others.
-                yield problem, "l2", dtype == "float64" and n != 100_000
+                everyone = size in shared and dtype == "float64"
+                yield Problem(*size, dtype, n_classes=classes), "l2", everyone
     n, d = options.pick((200_000, 47_000), (50_000, 47_000), (500, 1000))
     text = Problem(n, d, nnz=62, n_classes=2)
     yield text, "l2", True
-    yield text, "elasticnet", True
-    yield replace(text, n_classes=None), "l2", True
+    yield text, "elasticnet", options.level == "full"
+    yield replace(text, n_classes=None), "l2", False
     yield replace(text, dtype="float32"), "l2", False
     yield replace(text, dtype="float32"), "elasticnet", False
 
@@ -60,8 +61,8 @@ def measure(options, solvers, kinds, problem, X, y, objective, steps, **settings
         solver.set_objective(*part, objective, steps)
     settings = {
         "repeats": options.pick(5, 3, 2),
-        "limit": options.pick(12.0, 3.0, 0.3),
-        "least": options.pick(0.2, 0.1, 0.005),
+        "limit": options.pick(8.0, 1.5, 0.3),
+        "least": options.pick(0.2, 0.05, 0.005),
     } | settings
     times = epoch_times({s.name: s.run for s in taking}, **settings)
     for solver in taking:

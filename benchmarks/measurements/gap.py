@@ -24,17 +24,21 @@ BUNDLED = ["diabetes", "breast_cancer", "digits"]
 def sets(options):
     """(name, X, y, loss, details)."""
     n = options.pick(100_000, 30_000, 500)
+    if options.level == "smoke":
+        problem = Problem(n, 20, n_classes=2)
+        yield problem.name, *problem.make(), problem.loss
+        return
     synthetic = [
         Problem(n, 100, n_classes=2),
-        Problem(n, options.pick(20_000, 5000, 300), nnz=50, n_classes=2),
+        Problem(n, options.pick(20_000, 5000, None), nnz=50, n_classes=2),
     ]
     if options.level == "full":
         synthetic.insert(0, Problem(n, 100))
     for problem in synthetic:
         yield problem.name, *problem.make(), problem.loss
     names = REAL if data_folder() else BUNDLED
-    for name in options.pick(names, names[1:3], []):
-        X, y, loss = load_scaled(name, cap=options.pick(25_000, 10_000, 500))
+    for name in options.pick(names, names[1:3], None):
+        X, y, loss = load_scaled(name, cap=options.pick(25_000, 10_000, None))
         yield f"{name} {X.shape[0]} x {X.shape[1]}", X, y, loss
     if not data_folder():
         say("  SKLGD_DATA is not set: no real sets but those of scikit-learn")

@@ -1,7 +1,7 @@
 """Threads: epochs of full batches and of mini-batches of 1024 with n_jobs 1, 2, ...
 
-The coefficients must be equal bit for bit. "copy" is what the machine gives: reading X
-by as many threads, NumPy's sums of its parts.
+The coefficients must be equal bit for bit. "reading X" is what the machine gives:
+NumPy's sums of its parts, by as many threads.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +48,8 @@ def problems(options):
 
 def read_times(X, jobs, repeats=5):
     """Seconds of reading X once by so many threads."""
-    parts = np.array_split(X.data if sp.issparse(X) else X.reshape(-1), jobs)
+    arrays = (X.data, X.indices) if sp.issparse(X) else (X.reshape(-1),)
+    parts = [part for array in arrays for part in np.array_split(array, jobs)]
     with ThreadPoolExecutor(jobs) as pool:
         return min(
             seconds(lambda: list(pool.map(np.sum, parts))) for _ in range(repeats)

@@ -1,0 +1,118 @@
+"""The benchmark suite runs, and its libraries minimise the same objective."""
+
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+PARTS = ("epochs", "minibatch", "gap", "memory", "threads", "growth", "overhead")
+
+
+def python(*arguments):
+    """Run a script of the suite with the package that is tested here."""
+    import sklgd
+
+    environment = dict(os.environ)
+    environment.pop("SKLGD_DATA", None)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(sklgd.__file__).parent.parent), environment.get("PYTHONPATH", "")]
+    )
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    python(FOLDER / "run.py", "--smoke", "--output", folder)
+    return folder / "results.json"
+
+
+def test_every_part_has_records(results):
+    found = json.loads(results.read_text())
+    measured = [r for r in found["records"] if "skipped" not in r]
+    assert {record["part"] for record in measured} == set(PARTS)
+    assert {"sklgd", "scikit-learn", "numpy"} <= set(found["machine"]["versions"])
+    threads = [r for r in measured if r["part"] == "threads" and "same_bits" in r]
+    assert threads
+    assert all(record["same_bits"] for record in threads)
+    # Whoever wins, the epochs have done their work.
+    for record in measured:
+        if record["part"] == "epochs":
+            assert np.isfinite(record["objective"]), record
+    for record in measured:
+        if record["part"] == "memory":
+            assert record["bytes_beyond"]["traced"] > 0, record
+
+
+def test_report(results):
+    text = python(FOLDER / "report.py", results)
+    assert "## Small calls" in text
+    drawn = {path.stem for path in results.parent.glob("*.png")}
+    if importlib.util.find_spec("matplotlib") is None:
+        assert not drawn
+    else:
+        assert drawn == {
+            "speed", "epochs", "minibatch", "gap", "memory", "threads", "growth",
+        }  # fmt: skip
+    table = python(FOLDER / "report.py", results, "--headline")
+    assert "| SGD, `batch_size=1`: dense 2000 x 10 | SGDRegressor" in table
+
+
+# Iterations, and the gap they lead to, of methods that end at the optimum only slowly.
+ITERATIONS = {"sgd": 300, "stochastic": 400, "minibatch": 1000, "sweep": 1000}
+WITHIN = {"sgd": 3e-3, "stochastic": 3e-3, "minibatch": 8e-3}
+
+
+@pytest.mark.filterwarnings("ignore::Warning")
+@pytest.mark.parametrize("n_classes", [None, 2, 4])
+@pytest.mark.parametrize("nnz", [None, 5])
+def test_libraries_share_the_objective(n_classes, nnz, monkeypatch):
+    """Parameters are mapped rightly: all solvers of two libraries find one optimum."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    libraries = importlib.import_module("libraries")
+    objective = importlib.import_module("objective")
+    problem = importlib.import_module("problems").Problem(
+        200, 10, nnz=nnz, n_classes=n_classes
+    )
+    X, y = problem.make()
+    F = objective.Objective(problem.loss, alpha=0.4)
+    optimum = objective.solve(X, y, problem.loss, F.alpha)
+
+    def gap(coef, intercept):
+        found = F.value(X, y, coef, intercept)
+        return (found - optimum.F_star) / (optimum.F_null - optimum.F_star)
+
+    # A penalty half as strong would be noticed.
+    other = objective.solve(X, y, problem.loss, F.alpha / 2)
+    assert gap(other.coef, other.intercept) > 1.5 * max(WITHIN.values())
+    solvers, _, _ = libraries.available(("sklgd", "sklearn"))
+    kinds = ("sgd", "stochastic", "minibatch", "sweep", "full", "auto")
+    solvers, _ = libraries.takers(solvers, X, y, F, kinds, exact=True)
+    assert len(solvers) > 10
+    for solver in solvers:
+        # On sparse rows scikit-learn's sag ends in NaN here, and SGD* moves its
+        # intercept a hundred times more slowly than its coefficients.
+        if nnz is not None and solver.name in ("Ridge sag", "SGD*"):
+            continue
+        eta = {"sgd": 2e-3, "minibatch": 0.05}.get(solver.kind, 0.1)
+        if "adam" in solver.name:
+            eta = 0.01
+        batch_size = 50 if solver.kind == "minibatch" else 1
+        solver.set_objective(X, y, F, libraries.Steps(batch_size, eta))
+        solver.run(ITERATIONS.get(solver.kind, 100))
+        reached = gap(*solver.get_result())
+        assert -1e-9 < reached < WITHIN.get(solver.kind, 1e-6), solver.name
