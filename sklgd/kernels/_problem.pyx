@@ -5,7 +5,7 @@ of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
 """
 cimport cython
 from cython.parallel cimport prange, threadid
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 import numpy as np
 
@@ -17,13 +17,18 @@ from sklgd.kernels._rows cimport Rows
 cdef Py_ssize_t BLOCK = 256
 # Entries of the dense block that BLAS multiplies (512 kB).
 cdef Py_ssize_t BLOCK_ENTRIES = 65536
-# A sweep is cut into chunks that threads share out, at most so many, of at least so
-# many entries of X times outputs, and of PARTIAL_SHARE times the gradient's size, as
-# each has a partial gradient. The cut depends on the data alone, and the partial sums
-# are added in a fixed order: the bits are those of one thread.
-cdef Py_ssize_t MAX_CHUNKS = 16
-cdef Py_ssize_t CHUNK_ENTRIES = 200000
+# A sweep over a batch or over all rows is cut into chunks that threads share out, at
+# most so many, of at least so many entries of X times outputs (some microseconds), and
+# of PARTIAL_SHARE times the gradient's size, as each has a partial gradient; these may
+# take a twentieth of the memory of X. The cut depends on the shapes alone, and the
+# partial sums are added in a fixed order: the bits are those of one thread.
+cdef enum:
+    MAX_CHUNKS = 16
+cdef Py_ssize_t CHUNK_ENTRIES = 12000
 cdef Py_ssize_t PARTIAL_SHARE = 16
+cdef Py_ssize_t MEMORY_SHARE = 20
+# Columns of partial gradients that a thread adds at a time.
+cdef Py_ssize_t COLUMNS = 4096
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -54,12 +59,12 @@ cdef class Problem:
     -----
     Keeps its inputs alive and does not copy them. Owns scratch: per thread
     O(block * n_outputs) and a block of rows for BLAS, and partial gradients of
-    at most 1/16 of the size of X. One object serves one caller at a time.
+    at most 1/20 of the size of X. One object serves one caller at a time.
     """
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1):
-        cdef Py_ssize_t n_entries = 0, K = n_outputs, per_row, n_chunks
+        cdef Py_ssize_t n_entries = 0, K = n_outputs, per_row, stored
         self.rows, self.loss = rows, loss
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = n_outputs, fit_intercept
@@ -88,18 +93,27 @@ cdef class Problem:
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
             n_entries = self.block * self.n_features
         self.n_threads = n_threads
-        self.buffer_size = self.block * (2 * K + self.y_stride + 1) + n_entries
+        # Buffers of different threads lie in cache lines of their own.
+        self.buffer_size = 8 + self.block * (2 * K + self.y_stride + 1) + n_entries
         self.buffers = np.empty(self.buffer_size * n_threads)
         self.size = (self.n_features + 1) * K
-        per_row = K * max(1, (
+        self.stride = 8 + self.size
+        per_row = max(1, (
             rows.X.nnz // max(1, rows.n_samples) if rows.is_sparse
             else rows.n_features))
-        self.chunk_rows = max(
-            ceil_div(max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), per_row),
-            ceil_div(self.n_samples, MAX_CHUNKS))
-        n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        if n_chunks > 1:
-            self.partials = np.empty(n_chunks * (self.size + 1))
+        stored = self.n_samples * per_row * rows.X.dtype.itemsize
+        if rows.is_sparse:
+            stored += self.n_samples * per_row * rows.X.indices.itemsize
+        self.least_rows = ceil_div(
+            max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), K * per_row)
+        self.max_chunks = 1 + stored // (MEMORY_SHARE * 8 * self.stride)
+        self.max_chunks = min(self.max_chunks, MAX_CHUNKS)
+        if self.chunk_rows(self.n_samples) < self.n_samples:
+            self.partials = np.empty((self.max_chunks - 1) * self.stride)
+
+    cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil:
+        """Rows of each chunk but the last that m rows are cut into."""
+        return max(1, ceil_div(m, max(1, min(self.max_chunks, m // self.least_rows))))
 
     cdef Scratch scratch(self, int thread) noexcept nogil:
         """The buffers of one thread."""
@@ -165,36 +179,62 @@ cdef class Problem:
         coef and grad have (n_features + 1) * n_outputs entries; grad is
         overwritten.
         """
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(m, self.chunk_rows)
-        cdef Py_ssize_t stride = self.size + 1
-        cdef double total
-        if n_chunks <= 1:
-            return self.sweep_chunk(
-                order, start, m, coef, grad, want_value, 0)
-        for chunk in prange(
-                n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                schedule="static"):
-            self.partials[chunk * stride] = self.sweep_chunk(
-                order, start + chunk * self.chunk_rows,
-                min(self.chunk_rows, m - chunk * self.chunk_rows), coef,
-                NULL if grad == NULL else &self.partials[chunk * stride + 1],
-                want_value, threadid())
-        self.reduce(n_chunks, 1 if grad == NULL else stride)
-        total = self.partials[0]
+        cdef Py_ssize_t chunk, rows = self.chunk_rows(m), n_chunks = ceil_div(m, rows)
+        cdef double total = 0.0
+        cdef double* totals = self.totals
+        if n_chunks == 1:
+            return self.sweep_chunk(order, start, m, coef, grad, want_value, 0)
+        if self.n_threads == 1:
+            # Without a parallel region, which costs half a microsecond.
+            for chunk in range(n_chunks):
+                totals[chunk] = self.sweep_chunk(
+                    order, start + chunk * rows, min(rows, m - chunk * rows), coef,
+                    self.partial(grad, chunk), want_value, 0)
+        else:
+            for chunk in prange(
+                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                    schedule="static"):
+                totals[chunk] = self.sweep_chunk(
+                    order, start + chunk * rows, min(rows, m - chunk * rows), coef,
+                    self.partial(grad, chunk), want_value, threadid())
+        for chunk in range(n_chunks):
+            total += totals[chunk]
         if grad != NULL:
-            memcpy(grad, &self.partials[1], self.size * sizeof(double))
+            self.reduce(grad, n_chunks)
         return total
 
-    cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil:
-        """Add the chunks' first ``length`` partial sums into chunk 0, in a fixed order."""
-        cdef Py_ssize_t chunk, j, step = 1, stride = self.size + 1
-        cdef double* partial
+    cdef double* partial(self, double* grad, Py_ssize_t chunk) noexcept nogil:
+        """Where a chunk's part of ``grad`` is summed: for the first there itself."""
+        if grad == NULL or chunk == 0:
+            return grad
+        return &self.partials[(chunk - 1) * self.stride]
+
+    cdef void reduce(self, double* grad, Py_ssize_t n_chunks) noexcept nogil:
+        """Add the chunks' partial gradients to ``grad``, in a fixed order."""
+        cdef Py_ssize_t block, n_blocks = ceil_div(self.size, COLUMNS)
+        if self.n_threads == 1 or n_blocks == 1:
+            self.reduce_columns(grad, n_chunks, 0, self.size)
+            return
+        for block in prange(
+                n_blocks, num_threads=min(self.n_threads, <int> n_blocks),
+                schedule="static"):
+            self.reduce_columns(
+                grad, n_chunks, block * COLUMNS, min(self.size, (block + 1) * COLUMNS))
+
+    cdef void reduce_columns(
+            self, double* grad, Py_ssize_t n_chunks, Py_ssize_t first,
+            Py_ssize_t last) noexcept nogil:
+        """`reduce` of some columns: pairs of chunks, pairs of pairs, and so on."""
+        cdef Py_ssize_t chunk, j, step = 1
+        cdef double* to
+        cdef const double* other
         while step < n_chunks:
             chunk = 0
             while chunk + step < n_chunks:
-                partial = &self.partials[chunk * stride]
-                for j in range(length):
-                    partial[j] += partial[step * stride + j]
+                to = self.partial(grad, chunk)
+                other = self.partial(grad, chunk + step)
+                for j in range(first, last):
+                    to[j] += other[j]
                 chunk += 2 * step
             step *= 2
 
@@ -257,21 +297,21 @@ cdef class Problem:
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
         cdef const double[:, ::1] w = coef
         cdef double[:, ::1] z = out
-        cdef Py_ssize_t n = z.shape[0]
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, self.chunk_rows)
+        cdef Py_ssize_t n = z.shape[0], rows, n_chunks, chunk
         self._check(w)
         if not 0 <= first <= self.n_samples - n or z.shape[1] != self.n_outputs:
             raise ValueError("margins must have shape (n_samples, n_outputs)")
         if n == 0:
             return
+        rows = self.chunk_rows(n)
+        n_chunks = ceil_div(n, rows)
         with nogil:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.margins_chunk(
-                    first + chunk * self.chunk_rows,
-                    min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    &w[0, 0], &z[0, 0] + chunk * self.chunk_rows * self.n_outputs,
+                    first + chunk * rows, min(rows, n - chunk * rows),
+                    &w[0, 0], &z[0, 0] + chunk * rows * self.n_outputs,
                     threadid())
 
     cdef void margins_chunk(
@@ -321,8 +361,8 @@ cdef class Problem:
         cdef const double* z = NULL
         cdef double[:, ::1] grad = out
         cdef double[::1] more
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
         cdef Py_ssize_t length = self.block * self.n_outputs
         cdef bint coupled = loss.name == "log_loss" and self.n_outputs > 1
         self._check(w)
@@ -343,12 +383,10 @@ cdef class Problem:
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
                     self.product_chunk(
-                        loss, chunk * self.chunk_rows,
-                        min(self.chunk_rows, n - chunk * self.chunk_rows),
+                        loss, chunk * rows, min(rows, n - chunk * rows),
                         &w[0, 0], &p[0, 0], z, coupled, &more[threadid() * length],
-                        &self.partials[chunk * stride], threadid())
-                self.reduce(n_chunks, self.size)
-                memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
+                        self.partial(&grad[0, 0], chunk), threadid())
+                self.reduce(&grad[0, 0], n_chunks)
         out /= n
 
     cdef void product_chunk(
@@ -428,8 +466,8 @@ cdef class Problem:
         cdef const double[:, ::1] a = z, p = direction
         cdef double[:, ::1] g = slopes
         cdef double[:, ::1] sums
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
         self._check_margins(a)
         self._check_margins(p)
         self._check_margins(g)
@@ -442,8 +480,7 @@ cdef class Problem:
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.line_chunk(
-                    loss, chunk * self.chunk_rows,
-                    min(self.chunk_rows, n - chunk * self.chunk_rows),
+                    loss, chunk * rows, min(rows, n - chunk * rows),
                     &a[0, 0], &p[0, 0], &t[0], &g[0, 0], &sums[chunk, 0], threadid())
         for chunk in range(1, n_chunks):
             partial[0] += partial[chunk]
@@ -479,8 +516,8 @@ cdef class Problem:
         """out = X'G / n_samples and, in the last row, the columns' means of G."""
         cdef const double[:, ::1] g = slopes
         cdef double[:, ::1] grad = out
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
         self._check(grad)
         self._check_margins(g)
         with nogil:
@@ -491,11 +528,9 @@ cdef class Problem:
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
                     self.gradient_chunk(
-                        chunk * self.chunk_rows,
-                        min(self.chunk_rows, n - chunk * self.chunk_rows),
-                        &g[0, 0], &self.partials[chunk * stride], threadid())
-                self.reduce(n_chunks, self.size)
-                memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
+                        chunk * rows, min(rows, n - chunk * rows),
+                        &g[0, 0], self.partial(&grad[0, 0], chunk), threadid())
+                self.reduce(&grad[0, 0], n_chunks)
         out /= n
 
     cdef void gradient_chunk(
