@@ -1,8 +1,10 @@
 """How many threads a kernel may use; one where OpenMP was not compiled in."""
 
 import os
+import threading
 
 import joblib
+from joblib.parallel import get_active_backend
 
 _forked = False
 
@@ -17,6 +19,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_mark_forked)
 
 
+def _in_pool_of_threads():
+    """True in a worker of joblib's threading backend, which has the cores already.
+
+    (Workers that are processes of their own run their tasks in their main thread, and
+    joblib limits the threads of each.)
+    """
+    return (
+        threading.current_thread() is not threading.main_thread()
+        and get_active_backend()[0].nesting_level > 0
+    )
+
+
 def effective_threads(n_jobs):
     """Number of threads for an estimator's ``n_jobs``.
 
@@ -29,9 +43,9 @@ def effective_threads(n_jobs):
     -------
     int
         At least 1; never more than OpenMP's own limit, which threadpoolctl and
-        joblib's workers lower, and 1 in a forked process.
+        joblib's workers lower; 1 in a forked process and in joblib's threads.
     """
-    if n_jobs is None or _forked:
+    if n_jobs is None or n_jobs == 1 or _forked or _in_pool_of_threads():
         return 1
     if n_jobs < 0:
         n_jobs = max(1, joblib.cpu_count() + 1 + n_jobs)

@@ -25,8 +25,10 @@ cdef class Problem:
     cdef double[::1] buffers
     cdef Py_ssize_t buffer_size
     cdef Py_ssize_t size                # coefficients
-    cdef Py_ssize_t chunk_rows
-    cdef double[::1] partials           # loss, then gradient, of each chunk
+    cdef Py_ssize_t stride              # of a partial gradient
+    cdef Py_ssize_t least_rows, max_chunks
+    cdef double[16] totals              # losses of the chunks
+    cdef double[::1] partials           # gradients of all chunks but the first
 
     cdef Scratch scratch(self, int thread) noexcept nogil
     cdef void slopes(
@@ -49,7 +51,12 @@ cdef class Problem:
     cdef void values_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* packed,
         Py_ssize_t n_models, double* z, double* totals, int thread) noexcept nogil
-    cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil
+    cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil
+    cdef double* partial(self, double* grad, Py_ssize_t chunk) noexcept nogil
+    cdef void reduce(self, double* grad, Py_ssize_t n_chunks) noexcept nogil
+    cdef void reduce_columns(
+        self, double* grad, Py_ssize_t n_chunks, Py_ssize_t first,
+        Py_ssize_t last) noexcept nogil
     cdef void margins_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* coef,
         double* z) noexcept nogil

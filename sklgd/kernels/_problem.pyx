@@ -6,7 +6,7 @@ of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
 cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 import numpy as np
 
@@ -19,16 +19,21 @@ cnp.import_array()
 # Rows handled at a time: their z and g stay in the L1 cache, their share of X
 # in L2 between the forward and the backward product.
 cdef Py_ssize_t BLOCK = 256
-# Entries of X among them if they have several outputs: so many rows (256 kB) and those
-# that follow are in the L2 cache together.
+# Entries of X among them: so many rows (256 kB) and those that follow are in the L2
+# cache together.
 cdef Py_ssize_t BLOCK_ENTRIES = 32768
-# A sweep is cut into chunks that threads share out, at most so many, of at least so
-# many entries of X times outputs, and of PARTIAL_SHARE times the gradient's size, as
-# each has a partial gradient. The cut depends on the data alone, and the partial sums
-# are added in a fixed order: the bits are those of one thread.
-cdef Py_ssize_t MAX_CHUNKS = 16
-cdef Py_ssize_t CHUNK_ENTRIES = 200000
+# A sweep over a batch or over all rows is cut into chunks that threads share out, at
+# most so many, of at least so many entries of X times outputs (some microseconds), and
+# of PARTIAL_SHARE times the gradient's size, as each has a partial gradient; these may
+# take a twentieth of the memory of X. The cut depends on the shapes alone, and the
+# partial sums are added in a fixed order: the bits are those of one thread.
+cdef enum:
+    MAX_CHUNKS = 16
+cdef Py_ssize_t CHUNK_ENTRIES = 12000
 cdef Py_ssize_t PARTIAL_SHARE = 16
+cdef Py_ssize_t MEMORY_SHARE = 20
+# Columns of partial gradients that a thread adds at a time.
+cdef Py_ssize_t COLUMNS = 4096
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -58,13 +63,13 @@ cdef class Problem:
     Notes
     -----
     Keeps its inputs alive and does not copy them. Owns scratch: per thread
-    O(block * n_outputs), and partial gradients of at most 1/16 of the size of X.
+    O(block * n_outputs), and partial gradients of at most 1/20 of the size of X.
     One object serves one caller at a time.
     """
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1):
-        cdef Py_ssize_t K = n_outputs, per_row, n_chunks
+        cdef Py_ssize_t K = n_outputs, per_row, stored
         self.rows, self.loss = rows, loss
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = n_outputs, fit_intercept
@@ -92,18 +97,27 @@ cdef class Problem:
             self.block = min(
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
         self.n_threads = n_threads
-        self.buffer_size = self.block * (2 * K + self.y_stride + 1)
+        # Buffers of different threads lie in cache lines of their own.
+        self.buffer_size = 8 + self.block * (2 * K + self.y_stride + 1)
         self.buffers = np.empty(self.buffer_size * n_threads)
         self.size = (self.n_features + 1) * K
-        per_row = K * max(1, (
+        self.stride = 8 + self.size
+        per_row = max(1, (
             rows.X.nnz // max(1, rows.n_samples) if rows.is_sparse
             else rows.n_features))
-        self.chunk_rows = max(
-            ceil_div(max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), per_row),
-            ceil_div(self.n_samples, MAX_CHUNKS))
-        n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        if n_chunks > 1:
-            self.partials = np.empty(n_chunks * (self.size + 1))
+        stored = self.n_samples * per_row * rows.X.dtype.itemsize
+        if rows.is_sparse:
+            stored += self.n_samples * per_row * rows.X.indices.itemsize
+        self.least_rows = ceil_div(
+            max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), K * per_row)
+        self.max_chunks = 1 + stored // (MEMORY_SHARE * 8 * self.stride)
+        self.max_chunks = min(self.max_chunks, MAX_CHUNKS)
+        if self.chunk_rows(self.n_samples) < self.n_samples:
+            self.partials = np.empty((self.max_chunks - 1) * self.stride)
+
+    cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil:
+        """Rows of each chunk but the last that m rows are cut into."""
+        return max(1, ceil_div(m, max(1, min(self.max_chunks, m // self.least_rows))))
 
     cdef Scratch scratch(self, int thread) noexcept nogil:
         """The buffers of one thread."""
@@ -160,36 +174,62 @@ cdef class Problem:
         coef and grad have (n_features + 1) * n_outputs entries; grad is
         overwritten.
         """
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(m, self.chunk_rows)
-        cdef Py_ssize_t stride = self.size + 1
-        cdef double total
-        if n_chunks <= 1:
-            return self.sweep_chunk(
-                order, start, m, coef, grad, want_value, 0)
-        for chunk in prange(
-                n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                schedule="static"):
-            self.partials[chunk * stride] = self.sweep_chunk(
-                order, start + chunk * self.chunk_rows,
-                min(self.chunk_rows, m - chunk * self.chunk_rows), coef,
-                NULL if grad == NULL else &self.partials[chunk * stride + 1],
-                want_value, threadid())
-        self.reduce(n_chunks, 1 if grad == NULL else stride)
-        total = self.partials[0]
+        cdef Py_ssize_t chunk, rows = self.chunk_rows(m), n_chunks = ceil_div(m, rows)
+        cdef double total = 0.0
+        cdef double* totals = self.totals
+        if n_chunks == 1:
+            return self.sweep_chunk(order, start, m, coef, grad, want_value, 0)
+        if self.n_threads == 1:
+            # Without a parallel region, which costs half a microsecond.
+            for chunk in range(n_chunks):
+                totals[chunk] = self.sweep_chunk(
+                    order, start + chunk * rows, min(rows, m - chunk * rows), coef,
+                    self.partial(grad, chunk), want_value, 0)
+        else:
+            for chunk in prange(
+                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                    schedule="static"):
+                totals[chunk] = self.sweep_chunk(
+                    order, start + chunk * rows, min(rows, m - chunk * rows), coef,
+                    self.partial(grad, chunk), want_value, threadid())
+        for chunk in range(n_chunks):
+            total += totals[chunk]
         if grad != NULL:
-            memcpy(grad, &self.partials[1], self.size * sizeof(double))
+            self.reduce(grad, n_chunks)
         return total
 
-    cdef void reduce(self, Py_ssize_t n_chunks, Py_ssize_t length) noexcept nogil:
-        """Add the chunks' first ``length`` partial sums into chunk 0, in a fixed order."""
-        cdef Py_ssize_t chunk, j, step = 1, stride = self.size + 1
-        cdef double* partial
+    cdef double* partial(self, double* grad, Py_ssize_t chunk) noexcept nogil:
+        """Where a chunk's part of ``grad`` is summed: for the first there itself."""
+        if grad == NULL or chunk == 0:
+            return grad
+        return &self.partials[(chunk - 1) * self.stride]
+
+    cdef void reduce(self, double* grad, Py_ssize_t n_chunks) noexcept nogil:
+        """Add the chunks' partial gradients to ``grad``, in a fixed order."""
+        cdef Py_ssize_t block, n_blocks = ceil_div(self.size, COLUMNS)
+        if self.n_threads == 1 or n_blocks == 1:
+            self.reduce_columns(grad, n_chunks, 0, self.size)
+            return
+        for block in prange(
+                n_blocks, num_threads=min(self.n_threads, <int> n_blocks),
+                schedule="static"):
+            self.reduce_columns(
+                grad, n_chunks, block * COLUMNS, min(self.size, (block + 1) * COLUMNS))
+
+    cdef void reduce_columns(
+            self, double* grad, Py_ssize_t n_chunks, Py_ssize_t first,
+            Py_ssize_t last) noexcept nogil:
+        """`reduce` of some columns: pairs of chunks, pairs of pairs, and so on."""
+        cdef Py_ssize_t chunk, j, step = 1
+        cdef double* to
+        cdef const double* other
         while step < n_chunks:
             chunk = 0
             while chunk + step < n_chunks:
-                partial = &self.partials[chunk * stride]
-                for j in range(length):
-                    partial[j] += partial[step * stride + j]
+                to = self.partial(grad, chunk)
+                other = self.partial(grad, chunk + step)
+                for j in range(first, last):
+                    to[j] += other[j]
                 chunk += 2 * step
             step *= 2
 
@@ -240,8 +280,8 @@ cdef class Problem:
         """
         cdef const double[:, :, ::1] coefs = models
         cdef Py_ssize_t n_models = coefs.shape[0]
-        cdef Py_ssize_t n = self.n_samples, n_chunks = ceil_div(n, self.chunk_rows)
-        cdef Py_ssize_t chunk, step
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
+        cdef Py_ssize_t chunk, step, n_chunks = ceil_div(n, rows)
         cdef const double[::1] packed = self.rows.pack_models(models)
         cdef double[:, ::1] totals, z
         self._check(coefs[0])
@@ -253,8 +293,7 @@ cdef class Problem:
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.values_chunk(
-                    chunk * self.chunk_rows,
-                    min(self.chunk_rows, n - chunk * self.chunk_rows), &packed[0],
+                    chunk * rows, min(rows, n - chunk * rows), &packed[0],
                     n_models, &z[threadid(), 0], &totals[chunk, 0], threadid())
         step = 1
         while step < n_chunks:
@@ -301,22 +340,22 @@ cdef class Problem:
 
     def margins(self, coef, out, Py_ssize_t first=0):
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
-        cdef Py_ssize_t n = out.shape[0]
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, self.chunk_rows)
+        cdef Py_ssize_t n = out.shape[0], rows, n_chunks, chunk
         cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
         cdef double* z = entries(out, n, self.n_outputs, True)
         if not 0 <= first <= self.n_samples - n:
             raise ValueError("margins must have shape (n_samples, n_outputs)")
         if n == 0:
             return
+        rows = self.chunk_rows(n)
+        n_chunks = ceil_div(n, rows)
         with nogil:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.margins_chunk(
-                    first + chunk * self.chunk_rows,
-                    min(self.chunk_rows, n - chunk * self.chunk_rows),
-                    w, z + chunk * self.chunk_rows * self.n_outputs)
+                    first + chunk * rows, min(rows, n - chunk * rows), w,
+                    z + chunk * rows * self.n_outputs)
 
     cdef void margins_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef,
@@ -360,8 +399,8 @@ cdef class Problem:
         cdef const double* z = NULL
         cdef double[:, ::1] grad = out
         cdef double[::1] more
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
         cdef Py_ssize_t length = self.block * self.n_outputs
         cdef bint coupled = loss.name == "log_loss" and self.n_outputs > 1
         self._check(w)
@@ -382,12 +421,10 @@ cdef class Problem:
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
                     self.product_chunk(
-                        loss, chunk * self.chunk_rows,
-                        min(self.chunk_rows, n - chunk * self.chunk_rows),
+                        loss, chunk * rows, min(rows, n - chunk * rows),
                         &w[0, 0], &p[0, 0], z, coupled, &more[threadid() * length],
-                        &self.partials[chunk * stride], threadid())
-                self.reduce(n_chunks, self.size)
-                memcpy(&grad[0, 0], &self.partials[0], self.size * sizeof(double))
+                        self.partial(&grad[0, 0], chunk), threadid())
+                self.reduce(&grad[0, 0], n_chunks)
         out /= n
 
     cdef void product_chunk(
@@ -460,8 +497,8 @@ cdef class Problem:
         value : float
             Mean loss.
         """
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
         cdef Py_ssize_t n = self.n_samples, K = self.n_outputs, k
+        cdef Py_ssize_t rows = self.chunk_rows(n), chunk, n_chunks = ceil_div(n, rows)
         cdef const double* a = entries(z, n, K)
         cdef const double* p = entries(direction, n, K)
         cdef double* g = entries(slopes, n, K, True)
@@ -474,8 +511,7 @@ cdef class Problem:
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.line_chunk(
-                    loss, chunk * self.chunk_rows,
-                    min(self.chunk_rows, n - chunk * self.chunk_rows), a, p, lengths,
+                    loss, chunk * rows, min(rows, n - chunk * rows), a, p, lengths,
                     g, &sums[chunk * (K + 1)], threadid())
         for chunk in range(1, n_chunks):
             for k in range(K + 1):
@@ -549,8 +585,8 @@ cdef class Problem:
 
     def gradient(self, slopes, out):
         """out = X'G / n_samples and, in the last row, the columns' means of G."""
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(self.n_samples, self.chunk_rows)
-        cdef Py_ssize_t n = self.n_samples, stride = self.size + 1, j
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n), j
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
         cdef const double* g = entries(slopes, n, self.n_outputs)
         cdef double* grad = entries(out, self.n_features + 1, self.n_outputs, True)
         with nogil:
@@ -561,11 +597,9 @@ cdef class Problem:
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
                     self.gradient_chunk(
-                        chunk * self.chunk_rows,
-                        min(self.chunk_rows, n - chunk * self.chunk_rows),
-                        g, &self.partials[chunk * stride])
-                self.reduce(n_chunks, self.size)
-                memcpy(grad, &self.partials[0], self.size * sizeof(double))
+                        chunk * rows, min(rows, n - chunk * rows),
+                        g, self.partial(grad, chunk))
+                self.reduce(grad, n_chunks)
             for j in range(self.size):
                 grad[j] /= n
 
