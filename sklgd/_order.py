@@ -8,7 +8,7 @@ the copy are read at the speed of the natural order. In `benchmarks/row_order.py
 converges as fast as a full shuffle in every epoch, on rows sorted by label, too (blocks of
 the rows as they are given do not).
 
-Data too large for a copy are visited in windows: few consecutive rows from each of 32
+Data too large for a copy are visited in windows: few consecutive rows from each of 64
 parts of the data, mixed. That needs neither a copy nor a permutation.
 
 Which order is taken depends on the numbers of rows and features alone, so that dense and
@@ -33,8 +33,8 @@ COPY_ENTRIES, WIDE = 2**25, 10_000
 COPY_BYTES = 8 * COPY_ENTRIES
 # Windows: a block from each of so many parts; rows of a block, at least and at most; and
 # entries of a window that stay in the L2 cache.
-PARTS = 32
-SHORTEST, LONGEST, WINDOW_ENTRIES = 2, 8, 2**16
+PARTS = 64
+SHORTEST, LONGEST, WINDOW_ENTRIES = 2, 4, 2**16
 
 
 def kind_of_order(shuffle, n_samples, n_features, batch_size):
@@ -103,9 +103,9 @@ class BlockOrder:
 
 
 class WindowOrder:
-    """Blocks of a few rows, one from each of 32 parts of the data in turn, mixed.
+    """Blocks of a few rows, one from each of 64 parts of the data in turn, mixed.
 
-    Each part's blocks come in random order; the rows of each 32 blocks are visited in
+    Each part's blocks come in random order; the rows of each 64 blocks are visited in
     random order.
 
     Parameters
