@@ -1653,44 +1653,27 @@ cdef inline double exponential(
 cdef inline double softmax(
         const double* y, const double* z, const double* s, double* g,
         Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-    # As many rows as make a chunk of exponentials; the sums of a row run over its
-    # classes in their order, so that it does not matter what rows it is among.
     cdef double[CHUNK] top, norm
     cdef Py_ssize_t i, k, code, start = 0, part
-    cdef Py_ssize_t rows = max(1, min(<Py_ssize_t> CHUNK, 4 * CHUNK // K))
+    # Whole groups of the kernel's four rows.
+    cdef Py_ssize_t rows = 4 * max(1, min(CHUNK // 4, 2 * CHUNK // K))
     cdef double c, total = 0.0
-    cdef const double* zi
     cdef double* gi
     while start < m:
         part = min(rows, m - start)
-        for i in range(part):
-            zi = z + (start + i) * K
-            gi = g + (start + i) * K
-            c = -INFINITY
-            for k in range(K):
-                # Written so that a NaN wins and stays visible.
-                c = c if zi[k] <= c else zi[k]
-            top[i] = c
-            for k in range(K):
-                gi[k] = zi[k] - c
-        vector_math.exp(g + start * K, part * K)
+        vector_math.softmax_rows(z + start * K, part, K, g + start * K, top, norm)
         for i in range(part):
             gi = g + (start + i) * K
-            c = 0.0
-            for k in range(K):
-                c += gi[k]
-            norm[i] = c
-        for i in range(part):
-            gi = g + (start + i) * K
-            c = (1.0 if s == NULL else s[start + i])
+            c = 1.0 if s == NULL else s[start + i]
             code = <Py_ssize_t> y[start + i]
             if c == 0.0:
                 for k in range(K):
                     gi[k] = 0.0
                 continue
+            c /= norm[i]
             for k in range(K):
-                gi[k] *= c / norm[i]
-            gi[code] -= c
+                gi[k] *= c
+            gi[code] -= 1.0 if s == NULL else s[start + i]
         if want_value:
             for i in range(part):
                 # The largest term is 1.

@@ -27,6 +27,16 @@ from sklgd.kernels._penalty cimport soft
 
 cnp.import_array()
 
+cdef extern from "adam.h":
+    ctypedef struct sklgd_adam:
+        double beta_1, beta_2, epsilon, eta, c1, c2
+    ctypedef void (*sklgd_adam_step)(
+        const sklgd_adam* rule, Py_ssize_t n, const double* g, const double* l1,
+        const double* l2, double* m, double* v, double* w) noexcept nogil
+    sklgd_adam_step sklgd_choose_adam() noexcept nogil
+
+cdef sklgd_adam_step adam_step = sklgd_choose_adam()
+
 # Terms of the series in the deviation of a step size from its middle; with a ratio of
 # 0.02 and less the ninth is below rounding.
 cdef enum:
@@ -799,23 +809,15 @@ cdef class AdamRule(MomentRule):
     """
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
-        cdef Py_ssize_t j
-        cdef double* w = self.at.w
-        cdef double* m = self.at.slot[0]
-        cdef double* v = self.at.slot[1]
-        cdef const double* l1 = self.at.l1
-        cdef const double* l2 = self.at.l2
-        cdef double b1 = self.beta_1, b2 = self.beta_2, epsilon = self.epsilon
-        cdef double G, e, c1, c2
+        cdef sklgd_adam rule
         self.t += 1
-        c1 = 1.0 / (1.0 - pow(b1, <double> self.t))
-        c2 = 1.0 / (1.0 - pow(b2, <double> self.t))
-        for j in range(self.at.size):
-            G = g[j] + l2[j] * w[j]
-            m[j] = b1 * m[j] + (1.0 - b1) * G
-            v[j] = b2 * v[j] + (1.0 - b2) * G * G
-            e = eta / (sqrt(c2 * v[j]) + epsilon)
-            w[j] = soft(w[j] - e * c1 * m[j], e * l1[j])
+        rule.beta_1, rule.beta_2 = self.beta_1, self.beta_2
+        rule.epsilon, rule.eta = self.epsilon, eta
+        rule.c1 = 1.0 / (1.0 - pow(self.beta_1, <double> self.t))
+        rule.c2 = 1.0 / (1.0 - pow(self.beta_2, <double> self.t))
+        adam_step(
+            &rule, self.at.size, g, self.at.l1, self.at.l2, self.at.slot[0],
+            self.at.slot[1], self.at.w)
 
 
 @cython.final

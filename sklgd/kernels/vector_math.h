@@ -98,13 +98,17 @@ static SKLGD_INLINE double sklgd_log1p(double x) {
 typedef struct {
     void (*exp)(double *x, ptrdiff_t n);
     void (*log1p)(double *x, ptrdiff_t n);
+    void (*softmax_rows)(const double *z, ptrdiff_t m, ptrdiff_t K, double *p,
+                         double *top, double *norm);
 } sklgd_vector_math;
 
 /* The functions for this machine, to be asked for once, at import. */
 static inline sklgd_vector_math sklgd_choose_vector_math(void) {
-    sklgd_vector_math base = {sklgd_exp_all_base, sklgd_log1p_all_base};
+    sklgd_vector_math base = {
+        sklgd_exp_all_base, sklgd_log1p_all_base, sklgd_softmax_rows_base};
 #if SKLGD_AVX2
-    sklgd_vector_math avx2 = {sklgd_exp_all_avx2, sklgd_log1p_all_avx2};
+    sklgd_vector_math avx2 = {
+        sklgd_exp_all_avx2, sklgd_log1p_all_avx2, sklgd_softmax_rows_avx2};
     if (sklgd_use_avx2()) return avx2;
 #endif
     return base;

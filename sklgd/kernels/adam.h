@@ -1,0 +1,43 @@
+/* Adam's step, the dearest of the rules: a root and a division for each coordinate, four at
+   a time where there is AVX2. */
+
+#ifndef SKLGD_ADAM_H
+#define SKLGD_ADAM_H
+
+#include <math.h>
+#include <stddef.h>
+
+#include "isa.h"
+
+typedef struct {
+    double beta_1, beta_2, epsilon, eta;
+    double c1, c2;      /* corrections of the bias, 1 / (1 - beta^t) */
+} sklgd_adam;
+
+typedef void (*sklgd_adam_step)(
+    const sklgd_adam *rule, ptrdiff_t n, const double *g, const double *l1,
+    const double *l2, double *m, double *v, double *w);
+
+#define SKLGD_TARGET
+#define SKLGD_NAME(f) f##_base
+#include "adam_impl.h"
+#undef SKLGD_TARGET
+#undef SKLGD_NAME
+
+#if SKLGD_AVX2
+#define SKLGD_TARGET SKLGD_TARGET_AVX2
+#define SKLGD_NAME(f) f##_avx2
+#include "adam_impl.h"
+#undef SKLGD_TARGET
+#undef SKLGD_NAME
+#endif
+
+/* The function for this machine, to be asked for once, at import. */
+static sklgd_adam_step sklgd_choose_adam(void) {
+#if SKLGD_AVX2
+    if (sklgd_use_avx2()) return adam_step_avx2;
+#endif
+    return adam_step_base;
+}
+
+#endif
