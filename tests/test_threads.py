@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
@@ -54,6 +55,18 @@ def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate):
         assert np.array_equal(model.coef_, models[0].coef_)
         assert np.array_equal(model.intercept_, models[0].intercept_)
         assert model.loss_curve_ == models[0].loss_curve_
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("optimizer", ["svrg", "point_saga"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_same_bits_with_a_table(storage, optimizer, n_outputs):
+    X, z = large_problem(storage, n_outputs)
+    model = GDRegressor(optimizer=optimizer, max_iter=2, tol=None, random_state=0)
+    models = [clone(model).set_params(n_jobs=k).fit(X, z) for k in (None, 2, 3)]
+    for other in models[1:]:
+        assert np.array_equal(other.coef_, models[0].coef_)
+        assert other.loss_curve_ == models[0].loss_curve_
 
 
 def test_wide_gradients():

@@ -17,6 +17,7 @@ later, all at once and in closed form: the iterates are those of the dense steps
 Optimizers are registered in `OPTIMIZERS` here; sklgd/_stochastic.py drives them.
 """
 cimport cython
+from cython.parallel cimport prange, threadid
 from libc.math cimport expm1, fabs, floor, log1p
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
@@ -388,35 +389,55 @@ cdef class Reduced:
 
     def refresh(self):
         """Fill the table and its mean gradient at ``coef``; returns the mean loss."""
-        cdef Py_ssize_t start, m, i, k, row, n = self.problem.n_samples
-        cdef Py_ssize_t K = self.n_outputs
-        cdef const Py_ssize_t* order = self.problem.subset
+        cdef Py_ssize_t i, k, n = self.problem.n_samples, K = self.n_outputs
+        cdef Py_ssize_t chunk, rows = self.problem.chunk_rows(n)
+        cdef Py_ssize_t n_chunks = (n + rows - 1) // rows
         cdef double* intercept = self.mean + self.n_features * K
-        cdef double total = 0.0
-        cdef Scratch scratch = self.problem.scratch(0)
+        cdef double* totals = self.problem.totals
+        cdef double total
         self.stale = True
         with nogil:
-            memset(self.mean, 0, self.size * sizeof(double))
-            start = 0
-            while start < n:
-                m = min(self.problem.block, n - start)
-                self.problem.slopes(
-                    order, start, m, self.coef, 1.0, True, &scratch, &total)
-                for i in range(m):
-                    row = start + i if order == NULL else order[start + i]
-                    for k in range(K):
-                        scratch.g[i * K + k] = self.keep(
-                            row * K + k, scratch.g[i * K + k])
-                        intercept[k] += scratch.g[i * K + k]
-                self.problem.rows.backward(
-                    order, start, m, n, scratch.g, K, self.mean)
-                start += m
+            for chunk in prange(
+                    n_chunks, num_threads=min(self.problem.n_threads, <int> n_chunks),
+                    schedule="static"):
+                totals[chunk] = self.refresh_chunk(
+                    chunk * rows, min(rows, n - chunk * rows),
+                    self.problem.partial(self.mean, chunk), threadid())
+            self.problem.reduce(self.mean, n_chunks)
+            total = self.problem.total(n_chunks)
             for i in range(self.size):
                 self.mean[i] /= n
             if not self.problem.fit_intercept:
                 for k in range(K):
                     intercept[k] = 0.0
         return total / n
+
+    cdef double refresh_chunk(
+            self, Py_ssize_t start, Py_ssize_t m, double* mean,
+            int thread) noexcept nogil:
+        """The table of m rows, their part of n G, and their loss."""
+        cdef Py_ssize_t done = 0, part, i, k, row, K = self.n_outputs
+        cdef Py_ssize_t n = self.problem.n_samples
+        cdef const Py_ssize_t* order = self.problem.subset
+        cdef double* intercept = mean + self.n_features * K
+        cdef double total = 0.0
+        cdef Scratch scratch = self.problem.scratch(thread)
+        memset(mean, 0, self.size * sizeof(double))
+        while done < m:
+            part = min(self.problem.block, m - done)
+            self.problem.slopes(
+                order, start + done, part, self.coef, 1.0, True, &scratch, &total)
+            for i in range(part):
+                row = start + done + i
+                if order != NULL:
+                    row = order[row]
+                for k in range(K):
+                    scratch.g[i * K + k] = self.keep(row * K + k, scratch.g[i * K + k])
+                    intercept[k] += scratch.g[i * K + k]
+            self.problem.rows.backward(
+                order, start + done, part, n, scratch.g, K, mean)
+            done += part
+        return total
 
     def copies(self):
         """What an epoch changes beside ``coef`` and `refresh` does not give back."""
