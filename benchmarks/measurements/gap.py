@@ -92,72 +92,83 @@ def value(solver, X, y, objective):
 
 
 class Curve:
-    """Gap and seconds of one solver for 1, 2, 4, ... iterations."""
+    """F and seconds of one solver for 1, 2, 4, ... iterations."""
 
     def __init__(self, solver, limit):
         self.solver, self.limit = solver, limit
-        self.points, self.n_iter, self.done = [], 1, False
+        self.points, self.n_iter, self.done, self.spent = [], 1, False, 0.0
 
-    def extend(self, X, y, objective, optimum):
+    def extend(self, X, y, objective, goal):
         """One more point; done at the goal, out of time, or where nothing is gained."""
-        taken = seconds(self.solver.run, self.n_iter)
-        if taken < 0.3 * self.limit:
-            taken = min(taken, seconds(self.solver.run, self.n_iter))
+        taken = [seconds(self.solver.run, self.n_iter)]
+        if taken[0] < 0.2 * self.limit:
+            taken.append(seconds(self.solver.run, self.n_iter))
+        self.spent += sum(taken)
         F = value(self.solver, X, y, objective)
-        gap = (F - optimum.F_star) / (optimum.F_null - optimum.F_star)
-        self.points.append({"n_iter": self.n_iter, "seconds": taken, "gap": gap})
-        gaps = [point["gap"] for point in self.points]
-        stalled = len(gaps) > 5 and min(gaps[-4:]) >= 0.99 * min(gaps[:-4])
+        self.points.append({"n_iter": self.n_iter, "seconds": min(taken), "F": F})
+        found = [point["F"] for point in self.points]
+        stalled = len(found) > 5 and min(found[-4:]) >= min(found[:-4])
         self.done = (
-            gap <= GOAL
+            F <= goal
             or stalled
             or self.n_iter >= 2**14
-            or sum(p["seconds"] for p in self.points) + 2.0 * taken > self.limit
+            or self.spent + 2.0 * min(taken) > self.limit
         )
         self.n_iter *= 2
 
 
 def run(options):
     solvers, _, _ = available(options.libraries)
-    limit = options.pick(4.0, 1.0, 0.05)
     for name, X, y, loss in sets(options):
         say(f"  {name}")
-        objective = Objective(loss)
-        optimum = solve(X, y, loss, objective.alpha, seconds=options.pick(60, 20, 5))
-        taking, reasons = takers(solvers, X, y, objective, KINDS, exact=True)
-        # Those that see only a part of the rows cannot compete.
-        taking = [s for s in taking if s.max_rows is None or s.max_rows >= len(y)]
-        curves, steps = [], {}
-        for solver in taking:
-            steps[solver.name] = Steps(256 if solver.kind == "minibatch" else 1)
-            if solver.tunable:
-                steps[solver.name] = tune(
-                    solver, X, y, objective, limit=options.pick(3.0, 1.0, 0.1)
-                )
-            solver.set_objective(X, y, objective, steps[solver.name])
-            solver.run(1)
-            curves.append(Curve(solver, limit))
-        while any(not curve.done for curve in curves):
-            for curve in curves:
-                if not curve.done:
-                    curve.extend(X, y, objective, optimum)
-        for curve in curves:
-            last = curve.points[-1]
-            say(
-                f"    {curve.solver.name:34}{last['n_iter']:6} iterations "
-                f"{last['seconds']:8.3f} s, gap {last['gap']:.1e}"
+        yield from race(options, solvers, name, X, y, Objective(loss))
+
+
+def race(options, solvers, name, X, y, objective):
+    """Records of all solvers on one problem."""
+    optimum = solve(
+        X, y, objective.loss, objective.alpha, seconds=options.pick(40, 15, 5)
+    )
+    taking, reasons = takers(solvers, X, y, objective, KINDS, exact=True)
+    # Those that see only a part of the rows cannot compete.
+    taking = [s for s in taking if s.max_rows is None or s.max_rows >= len(y)]
+    curves, steps = [], {}
+    for solver in taking:
+        steps[solver.name] = Steps(256 if solver.kind == "minibatch" else 1)
+        if solver.tunable:
+            steps[solver.name] = tune(
+                solver, X, y, objective, limit=options.pick(1.5, 0.7, 0.1)
             )
-            yield {
-                "problem": {"name": name, "loss": loss, "n_samples": len(y)},
-                "library": curve.solver.name,
-                "kind": curve.solver.kind,
-                "steps": vars(steps[curve.solver.name])
-                if curve.solver.tunable
-                else None,
-                "points": curve.points,
-                "F_star": optimum.F_star,
-                "F_null": optimum.F_null,
-                "optimum_converged": optimum.converged,
-            }
-        for solver, reason in reasons.items():
-            yield {"problem": {"name": name}, "library": solver, "skipped": reason}
+        solver.set_objective(X, y, objective, steps[solver.name])
+        solver.run(1)
+        curves.append(Curve(solver, options.pick(2.5, 1.0, 0.05)))
+    goal = optimum.F_star + GOAL * (optimum.F_null - optimum.F_star)
+    while any(not curve.done for curve in curves):
+        for curve in curves:
+            if not curve.done:
+                curve.extend(X, y, objective, goal)
+    least = optimum.F_star
+    if not optimum.converged:
+        # Then the best that anyone found has to do.
+        least = min([least, *(p["F"] for curve in curves for p in curve.points)])
+    for curve in curves:
+        for point in curve.points:
+            point["gap"] = (point["F"] - least) / (optimum.F_null - least)
+        last = curve.points[-1]
+        say(
+            f"    {curve.solver.name:34}{last['n_iter']:6} iterations "
+            f"{last['seconds']:8.3f} s, gap {last['gap']:.1e}"
+        )
+        tuned = vars(steps[curve.solver.name]) if curve.solver.tunable else None
+        yield {
+            "problem": {"name": name, "loss": objective.loss, "n_samples": len(y)},
+            "library": curve.solver.name,
+            "kind": curve.solver.kind,
+            "steps": tuned,
+            "points": curve.points,
+            "F_star": least,
+            "F_null": optimum.F_null,
+            "optimum_converged": optimum.converged,
+        }
+    for solver, reason in reasons.items():
+        yield {"problem": {"name": name}, "library": solver, "skipped": reason}

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import tracemalloc
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -149,27 +150,24 @@ def save(folder, X, y):
 
 def problems(options):
     """(problem, modes)."""
-    n = options.pick(400_000, 100_000, 4000)
+    # More than 256 MB, so that the working copy of small data is not made.
+    n = options.pick(400_000, 400_000, 4000)
     names = list(MODES)
     ours = [name for name in names if name.startswith("sklgd")]
     few = ["sklgd auto (full batch)", "sklgd sgd, b=1", "sklgd adam, b=256", "SGD*"]
-    if options.level == "smoke":
-        few = names = ours = ["sklgd sgd, b=1"]
-    # More than 256 MB, so that the working copy of small data is not made.
-    yield Problem(n, 100, n_classes=2), names
-    yield Problem(2 * n, 100, "float32", n_classes=2), options.pick(ours, few, [])
-    text = Problem(n, 47_000, nnz=62, n_classes=2)
-    yield text, options.pick(names, few, few)
+    one = ["sklgd sgd, b=1"]
+    dense, text = Problem(n, 100, n_classes=2), Problem(n, 47_000, nnz=62, n_classes=2)
+    yield dense, options.pick(names, few, one)
+    yield text, options.pick(names, few, one)
     if options.level == "full":
-        yield Problem(2 * n, 47_000, "float32", nnz=62, n_classes=2), few
-        yield Problem(n // 4, 784, "float32", n_classes=10), few[:3]
+        yield replace(dense, n_samples=2 * n, dtype="float32"), ours
+        yield replace(text, n_samples=2 * n, dtype="float32"), ours
+        yield Problem(n // 4, 784, "float32", n_classes=10), ours
         yield Problem(n, 100), few
 
 
 def run(options):
     for problem, modes in problems(options):
-        if not modes:
-            continue
         say(f"  {problem.name}, {problem.n_bytes / 1e6:.0f} MB")
         with tempfile.TemporaryDirectory(prefix="sklgd") as folder:
             save(folder, *problem.make())
