@@ -19,8 +19,8 @@ cnp.import_array()
 # Rows handled at a time: their z and g stay in the L1 cache, their share of X
 # in L2 between the forward and the backward product.
 cdef Py_ssize_t BLOCK = 256
-# Entries of X among them: so many rows (256 kB) and those that follow are in the L2
-# cache together.
+# Entries of X among them if they have several outputs: so many rows (256 kB) and those
+# that follow are in the L2 cache together.
 cdef Py_ssize_t BLOCK_ENTRIES = 32768
 # A sweep over a batch or over all rows is cut into chunks that threads share out, at
 # most so many, of at least so many entries of X times outputs (some microseconds), and
@@ -175,7 +175,6 @@ cdef class Problem:
         overwritten.
         """
         cdef Py_ssize_t chunk, rows = self.chunk_rows(m), n_chunks = ceil_div(m, rows)
-        cdef double total = 0.0
         cdef double* totals = self.totals
         if n_chunks == 1:
             return self.sweep_chunk(order, start, m, coef, grad, want_value, 0)
@@ -192,11 +191,20 @@ cdef class Problem:
                 totals[chunk] = self.sweep_chunk(
                     order, start + chunk * rows, min(rows, m - chunk * rows), coef,
                     self.partial(grad, chunk), want_value, threadid())
-        for chunk in range(n_chunks):
-            total += totals[chunk]
         if grad != NULL:
             self.reduce(grad, n_chunks)
-        return total
+        return self.total(n_chunks)
+
+    cdef double total(self, Py_ssize_t n_chunks) noexcept nogil:
+        """Sum of the chunks' losses, in the order of `reduce_columns`."""
+        cdef Py_ssize_t chunk, step = 1
+        while step < n_chunks:
+            chunk = 0
+            while chunk + step < n_chunks:
+                self.totals[chunk] += self.totals[chunk + step]
+                chunk += 2 * step
+            step *= 2
+        return self.totals[0]
 
     cdef double* partial(self, double* grad, Py_ssize_t chunk) noexcept nogil:
         """Where a chunk's part of ``grad`` is summed: for the first there itself."""
@@ -340,22 +348,21 @@ cdef class Problem:
 
     def margins(self, coef, out, Py_ssize_t first=0):
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
-        cdef Py_ssize_t n = out.shape[0], rows, n_chunks, chunk
+        cdef Py_ssize_t n = out.shape[0], rows = self.chunk_rows(n)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
         cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
         cdef double* z = entries(out, n, self.n_outputs, True)
         if not 0 <= first <= self.n_samples - n:
             raise ValueError("margins must have shape (n_samples, n_outputs)")
         if n == 0:
             return
-        rows = self.chunk_rows(n)
-        n_chunks = ceil_div(n, rows)
         with nogil:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 self.margins_chunk(
-                    first + chunk * rows, min(rows, n - chunk * rows), w,
-                    z + chunk * rows * self.n_outputs)
+                    first + chunk * rows, min(rows, n - chunk * rows),
+                    w, z + chunk * rows * self.n_outputs)
 
     cdef void margins_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef,
@@ -597,8 +604,8 @@ cdef class Problem:
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
                     self.gradient_chunk(
-                        chunk * rows, min(rows, n - chunk * rows),
-                        g, self.partial(grad, chunk))
+                        chunk * rows, min(rows, n - chunk * rows), g,
+                        self.partial(grad, chunk))
                 self.reduce(grad, n_chunks)
             for j in range(self.size):
                 grad[j] /= n
