@@ -63,9 +63,6 @@ typedef struct {
     void (*forward)(
         const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
         ptrdiff_t end, const double *W, ptrdiff_t K, double scale, double *z);
-    void (*forward_models)(
-        const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
-        const double *models, ptrdiff_t n_models, double *z);
     void (*backward)(
         const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
         ptrdiff_t end, const double *g, ptrdiff_t K, double *G);
