@@ -100,4 +100,5 @@ static TARGET void NAME(backward)(
     }
 }
 
-static const sklgd_output_kernels NAME(table) = {NAME(forward), NAME(backward)};
+static const sklgd_output_kernels NAME(table) = {
+    .forward = NAME(forward), .backward = NAME(backward)};
