@@ -116,12 +116,14 @@ def epoch_times(runs, repeats=5, limit=20.0, least=0.2, short=2):
     found = {}
     for key, run in runs.items():
         first = seconds(run, 1)  # with imports, caches, the first touch of memory
-        if first * (2 * short + 2) * repeats > limit:
-            found[key] = Epochs(1, 2) if 6 * first > limit else Epochs(short, short + 2)
+        if 6 * first > limit:
+            found[key] = Epochs(1, 2)
             continue
         first = seconds(run, short)
         guess = max((seconds(run, short + 4) - first) / 4, first / 1000, 1e-6)
-        found[key] = Epochs(short, short + int(min(max(least / guess, 2), 500)))
+        # Enough epochs to stand out from what the short fit takes.
+        more = int(max(least, first / 2) / guess)
+        found[key] = Epochs(short, short + min(max(more, 4), 500))
     for turn in range(repeats):
         for key, run in runs.items():
             epochs = found[key]
