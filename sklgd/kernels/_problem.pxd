@@ -52,6 +52,7 @@ cdef class Problem:
         self, Py_ssize_t start, Py_ssize_t m, const double* packed,
         Py_ssize_t n_models, double* z, double* totals, int thread) noexcept nogil
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil
+    cdef double total(self, Py_ssize_t n_chunks) noexcept nogil
     cdef double* partial(self, double* grad, Py_ssize_t chunk) noexcept nogil
     cdef void reduce(self, double* grad, Py_ssize_t n_chunks) noexcept nogil
     cdef void reduce_columns(

@@ -175,7 +175,6 @@ cdef class Problem:
         overwritten.
         """
         cdef Py_ssize_t chunk, rows = self.chunk_rows(m), n_chunks = ceil_div(m, rows)
-        cdef double total = 0.0
         cdef double* totals = self.totals
         if n_chunks == 1:
             return self.sweep_chunk(order, start, m, coef, grad, want_value, 0)
@@ -192,11 +191,20 @@ cdef class Problem:
                 totals[chunk] = self.sweep_chunk(
                     order, start + chunk * rows, min(rows, m - chunk * rows), coef,
                     self.partial(grad, chunk), want_value, threadid())
-        for chunk in range(n_chunks):
-            total += totals[chunk]
         if grad != NULL:
             self.reduce(grad, n_chunks)
-        return total
+        return self.total(n_chunks)
+
+    cdef double total(self, Py_ssize_t n_chunks) noexcept nogil:
+        """Sum of the chunks' losses, in the order of `reduce_columns` and `values`."""
+        cdef Py_ssize_t chunk, step = 1
+        while step < n_chunks:
+            chunk = 0
+            while chunk + step < n_chunks:
+                self.totals[chunk] += self.totals[chunk + step]
+                chunk += 2 * step
+            step *= 2
+        return self.totals[0]
 
     cdef double* partial(self, double* grad, Py_ssize_t chunk) noexcept nogil:
         """Where a chunk's part of ``grad`` is summed: for the first there itself."""
