@@ -2,17 +2,17 @@
 
 A full random order finds every row in memory, not in a cache: an epoch of single rows
 takes two to four times as long as in the natural order. So with ``batch_size=1`` and
-``shuffle=True`` the rows are permuted once; later epochs shuffle blocks of 32 of these. X
-in that order is copied on the way through the first epoch if it is small, and blocks of
-the copy are read at the speed of the natural order. In `benchmarks/row_order.py` this
-converges as fast as a full shuffle in every epoch, on rows sorted by label, too (blocks of
-the rows as they are given do not).
+``shuffle=True`` the rows are permuted once; later epochs shuffle blocks of 32 of these.
+A small X is copied in that order on the way through the first epoch, and blocks of the
+copy are read at the speed of the natural order. This converges as fast as a full shuffle
+in every epoch, on rows sorted by label, too; blocks of the rows as they are given do not
+(benchmarks/row_order.py).
 
 Data too large for a copy are visited in windows: few consecutive rows from each of 64
 parts of the data, mixed. That needs neither a copy nor a permutation.
 
-Which order is taken depends on the numbers of rows and features alone, so that dense and
-sparse data, float32 and float64, take the same steps, whether there is a copy or not.
+Which order is taken depends on the numbers of rows and features alone, so that dense
+and sparse data, float32 and float64, take the same steps, with or without a copy.
 """
 
 from dataclasses import replace
@@ -31,8 +31,8 @@ BLOCK = 32
 COPY_ENTRIES, WIDE = 2**25, 10_000
 # Bytes of X up to which it is copied: COPY_ENTRIES in float64.
 COPY_BYTES = 8 * COPY_ENTRIES
-# Windows: a block from each of so many parts; rows of a block, at least and at most; and
-# entries of a window that stay in the L2 cache.
+# Windows: a block from each of so many parts; rows of a block, at least and at most;
+# and entries of a window that stay in the L2 cache.
 PARTS = 64
 SHORTEST, LONGEST, WINDOW_ENTRIES = 2, 4, 2**16
 
@@ -140,7 +140,7 @@ class WindowOrder:
 
 
 def permutation(rng, n_samples, rows):
-    """A random order of ``rows`` (None: all), in four bytes each where these suffice."""
+    """A random order of ``rows`` (None: all), in four bytes each where they suffice."""
     order = rng.permutation(n_samples if rows is None else rows)
     return order.astype(np.int32) if order.size < 2**31 else order
 

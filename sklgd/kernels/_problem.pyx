@@ -196,7 +196,7 @@ cdef class Problem:
         return self.total(n_chunks)
 
     cdef double total(self, Py_ssize_t n_chunks) noexcept nogil:
-        """Sum of the chunks' losses, in the order of `reduce_columns`."""
+        """Sum of the chunks' losses, in the order of `reduce_columns` and `values`."""
         cdef Py_ssize_t chunk, step = 1
         while step < n_chunks:
             chunk = 0
