@@ -106,8 +106,9 @@ def test_copy_changes_nothing(monkeypatch, storage, penalty, case):
     monkeypatch.setattr(
         order_module.WorkingCopy,
         "problem",
-        lambda self, make=order_module.WorkingCopy.problem: copies.append(1)
-        or make(self),
+        lambda self, make=order_module.WorkingCopy.problem: (
+            copies.append(1) or make(self)
+        ),
     )
     coef = model.fit(X, y, **fit_params).coef_.copy()
     curve = model.loss_curve_
@@ -176,7 +177,9 @@ def test_bad_shuffle(shuffle):
 
 
 @pytest.mark.parametrize("storage", ["float64", "float32", "csr"])
-@pytest.mark.parametrize("estimator", ["regressor", "two classes", "classes", "average"])
+@pytest.mark.parametrize(
+    "estimator", ["regressor", "two classes", "classes", "average"]
+)
 def test_objectives_found_together(storage, estimator):
     """F after each epoch is that of a shorter run, whoever waits for it."""
     X, y = problem(storage, 500)
