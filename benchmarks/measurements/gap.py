@@ -137,11 +137,11 @@ def race(options, solvers, name, X, y, objective):
         steps[solver.name] = Steps(256 if solver.kind == "minibatch" else 1)
         if solver.tunable:
             steps[solver.name] = tune(
-                solver, X, y, objective, limit=options.pick(1.5, 0.7, 0.1)
+                solver, X, y, objective, limit=options.pick(1.5, 0.4, 0.1)
             )
         solver.set_objective(X, y, objective, steps[solver.name])
         solver.run(1)
-        curves.append(Curve(solver, options.pick(2.5, 1.0, 0.05)))
+        curves.append(Curve(solver, options.pick(2.5, 0.6, 0.05)))
     goal = optimum.F_star + GOAL * (optimum.F_null - optimum.F_star)
     while any(not curve.done for curve in curves):
         for curve in curves:

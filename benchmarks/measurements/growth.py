@@ -71,7 +71,7 @@ def run(options):
         ):
             for record in measure(
                 options, chosen, kinds, problem, X, y, Objective(problem.loss), steps,
-                repeats=options.pick(3, 2, 1), limit=options.pick(6.0, 2.0, 0.2),
+                repeats=options.pick(3, 2, 1), limit=options.pick(4.0, 0.8, 0.2),
             ):  # fmt: skip
                 yield {"axis": axis, "value": value, **record}
 

@@ -80,7 +80,7 @@ def run(options):
             times = epoch_times(
                 {n: solver.run for n, solver in found.items()},
                 repeats=options.pick(7, 5, 2),
-                limit=options.pick(5.0, 2.0, 0.2),
+                limit=options.pick(4.0, 1.0, 0.2),
                 least=options.pick(0.2, 0.1, 0.005),
             )
             results = {}
