@@ -3,10 +3,10 @@
 A full random order finds every row in memory, not in a cache: an epoch of single rows
 takes two to four times as long as in the natural order. So with ``batch_size=1`` and
 ``shuffle=True`` the rows are permuted once; later epochs shuffle blocks of 32 of these.
-A small X is copied in that order on the way through the first epoch, and blocks of the
-copy are read at the speed of the natural order. This converges as fast as a full shuffle
-in every epoch, on rows sorted by label, too; blocks of the rows as they are given do not
-(benchmarks/row_order.py).
+A small X is copied in that order on the way through the first epoch, and blocks of
+the copy are read at the speed of the natural order. This converges as fast as a full
+shuffle in every epoch, on rows sorted by label, too; blocks of the rows as they are
+given do not (benchmarks/row_order.py).
 
 Data too large for a copy are visited in windows: few consecutive rows from each of 64
 parts of the data, mixed. That needs neither a copy nor a permutation.

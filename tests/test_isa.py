@@ -19,7 +19,8 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(700, 29))
 z = X @ rng.normal(size=(29, 5)) + rng.normal(size=(700, 5))
 digest = hashlib.sha256()
-for storage in (X, X.astype(np.float32), sp.csr_matrix(X * (rng.random(X.shape) < 0.3))):
+sparse = sp.csr_matrix(X * (rng.random(X.shape) < 0.3))
+for storage in (X, X.astype(np.float32), sparse):
     for batch_size, optimizer in ((1, "sgd"), (32, "adam"), ("full", "nesterov")):
         for model, y in (
             (GDRegressor(), z[:, 0]),

@@ -102,16 +102,19 @@ cdef inline void sparse_forward(
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
         double* z) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
-    cdef double x
+    cdef double x, total
     cdef const double* w
     for i in range(m):
         if order != NULL:
             sparse_ask(data, indices, indptr, order, start + i, end)
         row = row_at(order, start + i)
         if K == 1:
-            p = indptr[row]
-            z[i] = scale * sparse_dot(
-                data + p, indices + p, indptr[row + 1] - p, coef) + coef[d]
+            # In the order of several outputs, or models: F has the bits that it has
+            # where it is found for several epochs at once.
+            total = 0.0
+            for p in range(indptr[row], indptr[row + 1]):
+                total += data[p] * coef[indices[p]]
+            z[i] = scale * total + coef[d]
             continue
         for k in range(K):
             z[i * K + k] = 0.0
