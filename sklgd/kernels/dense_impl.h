@@ -49,36 +49,26 @@ static TARGET SKLGD_INLINE double NAME(dot)(
     return NAME(total)(&s, &t) + rest;
 }
 
-/* The products of a row with four vectors: each x_j is loaded (and converted) once. Each
+/* The products of a row with two vectors: each x_j is loaded (and converted) once. Each
    has the bits of `dot`. */
-static TARGET SKLGD_INLINE void NAME(dot4)(
-        const REAL *SKLGD_RESTRICT x, const double *SKLGD_RESTRICT w0,
-        const double *SKLGD_RESTRICT w1, const double *SKLGD_RESTRICT w2,
-        const double *SKLGD_RESTRICT w3, ptrdiff_t d, double *out) {
-    sklgd_lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-    sklgd_lanes t0 = {0}, t1 = {0}, t2 = {0}, t3 = {0};
-    double r0 = 0.0, r1 = 0.0, r2 = 0.0, r3 = 0.0;
+static TARGET SKLGD_INLINE void NAME(dot2)(
+        const REAL *SKLGD_RESTRICT x, const double *SKLGD_RESTRICT v,
+        const double *SKLGD_RESTRICT w, ptrdiff_t d, double *out_v, double *out_w) {
+    sklgd_lanes s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
+    double rest_v = 0.0, rest_w = 0.0;
     ptrdiff_t j = 0;
     for (; j + LANES <= d; j += LANES) {
-        NAME(mul_add)(&s0, x + j, w0 + j);
-        NAME(mul_add)(&s1, x + j, w1 + j);
-        NAME(mul_add)(&s2, x + j, w2 + j);
-        NAME(mul_add)(&s3, x + j, w3 + j);
-        NAME(mul_add)(&t0, x + j + 4, w0 + j + 4);
-        NAME(mul_add)(&t1, x + j + 4, w1 + j + 4);
-        NAME(mul_add)(&t2, x + j + 4, w2 + j + 4);
-        NAME(mul_add)(&t3, x + j + 4, w3 + j + 4);
+        NAME(mul_add)(&s0, x + j, v + j);
+        NAME(mul_add)(&t0, x + j, w + j);
+        NAME(mul_add)(&s1, x + j + 4, v + j + 4);
+        NAME(mul_add)(&t1, x + j + 4, w + j + 4);
     }
     for (; j < d; j++) {
-        r0 += x[j] * w0[j];
-        r1 += x[j] * w1[j];
-        r2 += x[j] * w2[j];
-        r3 += x[j] * w3[j];
+        rest_v += x[j] * v[j];
+        rest_w += x[j] * w[j];
     }
-    out[0] = NAME(total)(&s0, &t0) + r0;
-    out[1] = NAME(total)(&s1, &t1) + r1;
-    out[2] = NAME(total)(&s2, &t2) + r2;
-    out[3] = NAME(total)(&s3, &t3) + r3;
+    *out_v = NAME(total)(&s0, &s1) + rest_v;
+    *out_w = NAME(total)(&t0, &t1) + rest_w;
 }
 
 /* w += c x. */
@@ -105,24 +95,27 @@ static TARGET void NAME(forward)(
     }
 }
 
-/* `forward` for several models w, d + 1 coefficients each; z has shape (n_models, m). */
+/* `forward` for several models w, d + 1 coefficients each; z has shape (n_models, m). Two
+   models at a time: these and a row are in the L1 cache together up to 1000 columns, and
+   the m rows should be in L2. */
 static TARGET void NAME(forward_models)(
         const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
         ptrdiff_t m, const double *models, ptrdiff_t n_models, double *z) {
     const REAL *X = (const REAL *) data;
-    const ptrdiff_t size = d + 1;
-    double some[4];
-    ptrdiff_t i, model;
-    int k;
-    for (i = 0; i < m; i++) {
-        const REAL *x = X + ROW(order, start + i) * d;
-        const double *w = models;
-        for (model = 0; model + 4 <= n_models; model += 4, w += 4 * size) {
-            NAME(dot4)(x, w, w + size, w + 2 * size, w + 3 * size, d, some);
-            for (k = 0; k < 4; k++) z[(model + k) * m + i] = some[k] + w[k * size + d];
+    ptrdiff_t i, model = 0;
+    for (; model + 2 <= n_models; model += 2) {
+        const double *v = models + model * (d + 1), *w = v + d + 1;
+        double *z_v = z + model * m, *z_w = z_v + m;
+        for (i = 0; i < m; i++) {
+            NAME(dot2)(X + ROW(order, start + i) * d, v, w, d, z_v + i, z_w + i);
+            z_v[i] += v[d];
+            z_w[i] += w[d];
         }
-        for (; model < n_models; model++, w += size)
-            z[model * m + i] = NAME(dot)(x, w, d) + w[d];
+    }
+    for (; model < n_models; model++) {
+        const double *w = models + model * (d + 1);
+        for (i = 0; i < m; i++)
+            z[model * m + i] = NAME(dot)(X + ROW(order, start + i) * d, w, d) + w[d];
     }
 }
 
