@@ -1,7 +1,7 @@
 """The benchmark suite: problems x libraries, one command, one JSON file.
 
     python benchmarks/run.py                 # all, 20 to 25 minutes
-    python benchmarks/run.py --quick         # smaller data, some three minutes
+    python benchmarks/run.py --quick         # smaller data, some four minutes
     python benchmarks/run.py --only epochs memory --libraries sklgd sklearn
 
 Each part runs in a process of its own, one thread unless threads are measured.

@@ -36,7 +36,7 @@ def n_jobs_tried():
 
 
 def problems(options):
-    n = options.pick(400_000, 200_000, 2000)
+    n = options.pick(400_000, 100_000, 2000)
     yield Problem(n, 100, n_classes=2)
     if options.level != "smoke":
         yield Problem(n // 8, 784)
@@ -79,7 +79,7 @@ def run(options):
                 found[n] = solver
             times = epoch_times(
                 {n: solver.run for n, solver in found.items()},
-                repeats=options.pick(7, 5, 2),
+                repeats=options.pick(7, 3, 2),
                 limit=options.pick(4.0, 1.0, 0.2),
                 least=options.pick(0.2, 0.1, 0.005),
             )
