@@ -5,7 +5,7 @@
 Plain SGD, log loss, batch_size=1, on rows sorted by label, the hardest case, the step
 size falling as 1/sqrt(epoch). The table has the gap (F - F*) / (F_null - F*) after 1,
 3 and 10 epochs, the median of five seeds, for each value of ``shuffle``; "blocks as
-given" are shuffled blocks of 32 rows of X as it is, which no value of ``shuffle`` takes.
+given" are shuffled blocks of 32 rows of X as it is, which no ``shuffle`` takes.
 Besides a synthetic set, some of the folder SKLGD_DATA are used, if it is set.
 """
 
