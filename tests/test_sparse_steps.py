@@ -404,6 +404,9 @@ def test_any_variance_reduced_fit(optimizer, case, columns):
     """SAGA, Point-SAGA and SVRG: the same with fewer courses and schedules."""
     X, y, weight = case.problem()
     assume(case.task != "hinge" or optimizer == "point_saga")
+    # A step with the hinge ends on the kink; a run that starts there takes the slope on
+    # one side or the other, as the last digit of a product has it.
+    assume(case.task != "hinge" or case.course != "warm start")
     case = replace(case, average=False)
     if optimizer != "svrg" or case.batch_size == "full":
         case = replace(case, batch_size=1)
