@@ -98,9 +98,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         of that permutation are shuffled for each epoch. Plain SGD on such rows makes a
         permuted copy of X if that has at most 256 MB (and the run at least four
         epochs). More than 2^25 entries (of no more than 10000 features) are visited in
-        windows, without a copy: four (wide rows: two) consecutive rows from each of 64
-        parts of the data, mixed. "full" draws a random permutation for each epoch,
-        "window" takes windows; neither makes a copy, whatever the size.
+        windows, whatever the batch size, without a copy: four (wide rows: two)
+        consecutive rows from each of 64 parts of the data, mixed. "full" draws a random
+        permutation for each epoch, "window" takes windows; neither makes a copy,
+        whatever the size.
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None

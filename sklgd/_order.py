@@ -9,7 +9,8 @@ shuffle in every epoch, on rows sorted by label, too; blocks of the rows as they
 given do not (benchmarks/row_order.py).
 
 Data too large for a copy are visited in windows: few consecutive rows from each of 64
-parts of the data, mixed. That needs neither a copy nor a permutation.
+parts of the data, mixed. That needs neither a copy nor a permutation, which for ten
+million rows would take as long as a mini-batch epoch: larger batches take windows, too.
 
 Which order is taken depends on the numbers of rows and features alone, so that dense
 and sparse data, float32 and float64, take the same steps, with or without a copy.
@@ -49,11 +50,11 @@ def kind_of_order(shuffle, n_samples, n_features, batch_size):
         return shuffle
     if not shuffle:
         return None
-    if batch_size != 1 or n_samples < FEW_ROWS:
+    if n_samples < FEW_ROWS:
         return "full"
     if n_samples * n_features > COPY_ENTRIES and n_features <= WIDE:
         return "window"
-    return "blocks"
+    return "blocks" if batch_size == 1 else "full"
 
 
 class ArrayOrder:

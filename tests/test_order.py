@@ -84,6 +84,7 @@ def test_kind_depends_on_shape_only():
     assert kind_of_order(True, FEW_ROWS, 10, 1) == "blocks"
     assert kind_of_order(True, 10**6, 10, 32) == "full"
     assert kind_of_order(True, 10**6, 100, 1) == "window"
+    assert kind_of_order(True, 10**6, 100, 32) == "window"
     assert kind_of_order(True, 10**6, 50_000, 1) == "blocks"
     assert kind_of_order("window", 10, 10, 1) == "window"
 
