@@ -17,7 +17,9 @@ from ._auto import (
     moves_by_features,
     renew_rotation,
 )
+from ._curvature import coupled
 from ._epochs import Epochs, Point
+from ._groups import OutputGroups, bounds
 from ._order import (
     COPY_BYTES,
     ArrayOrder,
@@ -37,6 +39,8 @@ from .schedules import Constant
 # between calls.
 CHUNK_ROWS = 32768
 CHUNK_ENTRIES = 20_000_000
+# Entries of X times outputs per call that are worth a thread for groups of outputs.
+WORTH_THREADS = 100_000
 # Epochs in which a copy of X pays for itself.
 WORTH_COPYING = 4
 # Epochs whose objectives are found together, at most; and entries of X up to which the
@@ -356,23 +360,39 @@ class Training(Epochs):
         """Make the compiled loop for the present rule and coordinates."""
         state, metric = self.state, self.state.plan.metric
         lazy = self.by_features and state.plan.optimizer.lazy
-        self.descent = Descent(
-            self.problem,
-            self.rule,
-            state.coef,
-            state.position,
-            centre=None if metric is None or self.by_features else metric.centre,
-            scale=None if metric is None else metric.scale,
-            gradient_scale=None if metric is None else metric.gradient_scale,
-            rotation=None if metric is None else metric.rotation,
-            l2=0.0 if metric is None or metric.rotation is None else self.l2,
-            row_penalty=(self.l1, self.l2) if metric is None and not lazy else None,
-            by_features=self.by_features and not self.adds_rows,
-            average=state.average if self.average_from else None,
-            average_count=state.average_count,
-            mean=self.mean,
-        )
+        options = {
+            "coef": state.coef,
+            "position": state.position,
+            "centre": None if metric is None or self.by_features else metric.centre,
+            "scale": None if metric is None else metric.scale,
+            "gradient_scale": None if metric is None else metric.gradient_scale,
+            "rotation": None if metric is None else metric.rotation,
+            "l2": 0.0 if metric is None or metric.rotation is None else self.l2,
+            "row_penalty": (self.l1, self.l2) if metric is None and not lazy else None,
+            "by_features": self.by_features and not self.adds_rows,
+            "average": state.average if self.average_from else None,
+            "average_count": state.average_count,
+            "mean": self.mean,
+        }
+        self.descent = Descent(self.problem, self.rule, **options)
+        groups = bounds(self.data.n_outputs, self.problem.n_threads)
+        if len(groups) > 2 and self.separate(self.descent):
+            self.descent = OutputGroups(
+                self.problem, self.rule, state.plan.optimizer.make_rule,
+                self.penalties, groups, **options,
+            )  # fmt: skip
         self.descent.refresh()
+
+    def separate(self, descent):
+        """True if threads should share out the outputs, and not the rows of a batch."""
+        metric, n = self.state.plan.metric, self.problem.n_samples
+        return (
+            not coupled(self.data.loss, self.data.n_outputs)
+            and (metric is None or metric.rotation is None)
+            and not self.full
+            and min(n, self.chunk_rows) * self.entries_per_row >= WORTH_THREADS
+            and not descent.shares_rows(batches(n, self.state.plan.batch_size)[0])
+        )
 
     def epoch(self):
         """One pass over the training rows.
@@ -612,7 +632,7 @@ class Training(Epochs):
 
     def keep(self):
         """Store the rule in the state, at the end of a run."""
-        self.state.rule = self.rule.state()
+        self.state.rule = self.descent.state()
 
     def accept(self, before, after, snapshot, wild):
         """Guard of a step size found from the data: undo an epoch that did harm.
