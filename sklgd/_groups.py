@@ -1,5 +1,7 @@
 """Descent of several outputs at a time in several threads, each with some of them."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from .kernels._engine import Descent, run_together
@@ -9,7 +11,7 @@ LANES = 4
 
 
 def bounds(n_outputs, n_groups):
-    """Where at most ``n_groups`` groups of outputs begin, and where the last one ends."""
+    """Where at most ``n_groups`` groups of outputs begin, and where the last ends."""
     n_groups = max(1, min(n_groups, n_outputs // LANES))
     n_vectors = -(-n_outputs // LANES)
     first = [LANES * (i * n_vectors // n_groups) for i in range(n_groups)]
@@ -43,7 +45,7 @@ class OutputGroups:
                  average=None, mean=None, average_count=0, scale=None,
                  gradient_scale=None, **options):  # fmt: skip
         self.problem, self.coef = problem, coef
-        self.slices = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self.slices = [slice(a, b) for a, b in pairwise(bounds)]
         self.source, self.parts = problem, self.split(problem)
         self.sources = self.parts
         changing = {"coef": coef, "position": position, "average": average}
