@@ -20,6 +20,12 @@ from sklgd.losses import SquaredError
 from sklgd.optimizers import OPTIMIZERS
 
 
+@pytest.fixture
+def threads(monkeypatch):
+    """As many threads as n_jobs says: OMP_NUM_THREADS may be 1 where the tests run."""
+    monkeypatch.setattr("sklgd._auto.effective_threads", lambda n_jobs: n_jobs or 1)
+
+
 def large_problem(storage, n_outputs):
     """Enough entries for several chunks in each sweep."""
     rng = np.random.default_rng(0)
@@ -37,7 +43,7 @@ def large_problem(storage, n_outputs):
     [(GDRegressor, 1), (GDRegressor, 3), (GDClassifier, 1), (GDClassifier, 4)],
 )
 @pytest.mark.parametrize("learning_rate", ["auto", 0.01])
-def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate):
+def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate, threads):
     X, z = large_problem(storage, n_outputs)
     if estimator is GDClassifier:
         z = z.argmax(axis=1) if n_outputs > 1 else z[:, 0] > 0.0
@@ -60,11 +66,16 @@ def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate):
 
 
 @pytest.mark.parametrize("storage", ["dense", "csr"])
-@pytest.mark.parametrize("optimizer", ["svrg", "point_saga"])
+@pytest.mark.parametrize(
+    ("optimizer", "batch_size"),
+    [("svrg", "auto"), ("svrg", 7000), ("point_saga", "auto")],
+)
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_same_bits_with_a_table(storage, optimizer, n_outputs):
+def test_same_bits_with_a_table(storage, optimizer, batch_size, n_outputs, threads):
     X, z = large_problem(storage, n_outputs)
-    model = GDRegressor(optimizer=optimizer, max_iter=2, tol=None, random_state=0)
+    model = GDRegressor(
+        optimizer=optimizer, batch_size=batch_size, max_iter=2, tol=None, random_state=0
+    )
     models = [clone(model).set_params(n_jobs=k).fit(X, z) for k in (None, 2, 3)]
     for other in models[1:]:
         assert np.array_equal(other.coef_, models[0].coef_)
@@ -169,11 +180,8 @@ def several_outputs(storage="dense", task="targets", dtype=np.float64):
 
 
 @pytest.fixture
-def groups(monkeypatch):
-    """Numbers of groups of outputs that were made; n_jobs threads, whatever the limit.
-
-    (OMP_NUM_THREADS may be 1 where the tests run.)
-    """
+def groups(threads, monkeypatch):
+    """Numbers of groups of outputs that were made."""
     made = []
     init = OutputGroups.__init__
 
@@ -182,7 +190,6 @@ def groups(monkeypatch):
         made.append(len(self.descents))
 
     monkeypatch.setattr(OutputGroups, "__init__", noted)
-    monkeypatch.setattr("sklgd._auto.effective_threads", lambda n_jobs: n_jobs or 1)
     return made
 
 
