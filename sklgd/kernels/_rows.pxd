@@ -43,6 +43,14 @@ cdef extern from "rows.h":
             Py_ssize_t m, Py_ssize_t end, const double* g, Py_ssize_t K,
             double* G) noexcept nogil
 
+    ctypedef struct sklgd_sparse_kernels:
+        void (*forward)(
+            const void* x, const void* column, Py_ssize_t count, const double* w,
+            Py_ssize_t stride, Py_ssize_t K, bint far, double* z) noexcept nogil
+        void (*backward)(
+            const void* x, const void* column, Py_ssize_t count, const double* g,
+            Py_ssize_t stride, Py_ssize_t K, bint far, double* w) noexcept nogil
+
     double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
     const double SMALLEST_SCALE
 
@@ -60,11 +68,14 @@ cdef class Rows:
     cdef const sklgd_dense_kernels* dense
     cdef const sklgd_output_kernels* few_outputs
     cdef const sklgd_output_kernels* many_outputs
+    cdef const sklgd_sparse_kernels* few_sparse
+    cdef const sklgd_sparse_kernels* many_sparse
 
     cdef void densify(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, double* buffer) noexcept nogil
     cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil
+    cdef const sklgd_sparse_kernels* sparse(self, Py_ssize_t K) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,

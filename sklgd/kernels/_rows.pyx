@@ -27,6 +27,10 @@ cdef extern from "outputs.h":
     const sklgd_output_kernels* sklgd_outputs(
         int is_float32, Py_ssize_t K) noexcept nogil
 
+cdef extern from "sparse.h":
+    const sklgd_sparse_kernels* sklgd_sparse(
+        int is_float32, int is_int64, Py_ssize_t K) noexcept nogil
+
 cnp.import_array()
 
 # Rows in random order are found in memory, not in a cache. Asking for a row eight
@@ -35,7 +39,7 @@ cnp.import_array()
 cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # cache lines of a row worth asking for
-    NEAR = 6            # entries of a sparse row before those of its coefficients
+    CACHED = 32768      # coefficients that need not be prefetched: they stay in L2
     PANEL = 256         # columns whose moments are summed at a time
 
 ctypedef fused real:
@@ -100,10 +104,10 @@ cdef inline void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
-        double* z) noexcept nogil:
+        const sklgd_sparse_kernels* outputs, double* z) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
-    cdef double x, total
-    cdef const double* w
+    cdef double total
+    cdef bint far = d * K > CACHED
     for i in range(m):
         if order != NULL:
             sparse_ask(data, indices, indptr, order, start + i, end)
@@ -116,15 +120,9 @@ cdef inline void sparse_forward(
                 total += data[p] * coef[indices[p]]
             z[i] = scale * total + coef[d]
             continue
-        for k in range(K):
-            z[i * K + k] = 0.0
-        for p in range(indptr[row], indptr[row + 1]):
-            if p + NEAR < indptr[row + 1]:
-                prefetch(coef + indices[p + NEAR] * K, K * sizeof(double))
-            x = data[p]
-            w = coef + indices[p] * K
-            for k in range(K):
-                z[i * K + k] += x * w[k]
+        p = indptr[row]
+        outputs.forward(
+            data + p, indices + p, indptr[row + 1] - p, coef, K, K, far, z + i * K)
         for k in range(K):
             z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
 
@@ -133,9 +131,9 @@ cdef inline void sparse_settle_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
         double* records, double debt, const double* intercept, Py_ssize_t K,
-        double scale, double* z) noexcept nogil:
+        double scale, const sklgd_sparse_kernels* outputs, double* z) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
-    cdef double owed, x
+    cdef double owed
     cdef double* record
     for i in range(m):
         if order != NULL:
@@ -144,18 +142,20 @@ cdef inline void sparse_settle_forward(
             sparse_ask_features(
                 indices, indptr, row_at(order, start + i + 2), records, K + 1)
         row = row_at(order, start + i)
-        for k in range(K):
-            z[i * K + k] = 0.0
+        z[i * K] = 0.0
         for p in range(indptr[row], indptr[row + 1]):
             record = records + indices[p] * (K + 1)
             owed = debt - record[0]
-            x = data[p]
             if owed > 0.0:
                 record[0] = debt
                 for k in range(K):
                     record[1 + k] = soft(record[1 + k], owed)
-            for k in range(K):
-                z[i * K + k] += x * record[1 + k]
+            if K == 1:
+                z[i] += data[p] * record[1]
+        if K > 1:
+            p = indptr[row]
+            outputs.forward(data + p, indices + p, indptr[row + 1] - p, records + 1,
+                            K + 1, K, False, z + i * K)
         for k in range(K):
             z[i * K + k] = scale * z[i * K + k] + intercept[k]
 
@@ -266,10 +266,10 @@ cdef inline void sparse_descend(
 cdef inline void sparse_backward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* g, Py_ssize_t K, Py_ssize_t stride, double* out) noexcept nogil:
-    cdef Py_ssize_t i, k, p, row
-    cdef double c, x
-    cdef double* w
+        const double* g, Py_ssize_t K, Py_ssize_t stride,
+        const sklgd_sparse_kernels* outputs, bint far, double* out) noexcept nogil:
+    cdef Py_ssize_t i, p, row
+    cdef double c
     for i in range(m):
         row = row_at(order, start + i)
         if K == 1:
@@ -279,13 +279,9 @@ cdef inline void sparse_backward(
             for p in range(indptr[row], indptr[row + 1]):
                 out[indices[p] * stride] += c * data[p]
             continue
-        for p in range(indptr[row], indptr[row + 1]):
-            if p + NEAR < indptr[row + 1]:
-                prefetch(out + indices[p + NEAR] * stride, K * sizeof(double))
-            x = data[p]
-            w = out + indices[p] * stride
-            for k in range(K):
-                w[k] += x * g[i * K + k]
+        p = indptr[row]
+        outputs.backward(data + p, indices + p, indptr[row + 1] - p, g + i * K, stride,
+                         K, far, out)
 
 
 cdef inline void sparse_entries(
@@ -512,6 +508,8 @@ cdef class Rows:
             ):
                 raise TypeError("sparse X must be CSR with int32 or int64 indices")
             self.is_int64 = X.indices.dtype == np.int64
+            self.few_sparse = sklgd_sparse(self.is_float32, self.is_int64, FEW)
+            self.many_sparse = sklgd_sparse(self.is_float32, self.is_int64, FEW + 1)
             self.indices = cnp.PyArray_DATA(<cnp.ndarray> X.indices)
             self.indptr = cnp.PyArray_DATA(<cnp.ndarray> X.indptr)
 
@@ -547,6 +545,9 @@ cdef class Rows:
     cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil:
         return self.few_outputs if K <= FEW else self.many_outputs
 
+    cdef const sklgd_sparse_kernels* sparse(self, Py_ssize_t K) noexcept nogil:
+        return self.few_sparse if K <= FEW else self.many_sparse
+
     cdef void forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
@@ -562,23 +563,23 @@ cdef class Rows:
                     sparse_forward(
                         <const float*> self.data, <const int64_t*> self.indices,
                         <const int64_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
                 else:
                     sparse_forward(
                         <const float*> self.data, <const int32_t*> self.indices,
                         <const int32_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
             else:
                 if self.is_int64:
                     sparse_forward(
                         <const double*> self.data, <const int64_t*> self.indices,
                         <const int64_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
                 else:
                     sparse_forward(
                         <const double*> self.data, <const int32_t*> self.indices,
                         <const int32_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
         elif K > 1:
             self.kernels(K).forward(
                 self.data, d, order, start, m, end, coef, K, scale, z)
@@ -624,25 +625,31 @@ cdef class Rows:
         Rows that come after these, before position ``end``, may be prefetched.
         """
         cdef Py_ssize_t d = self.n_features
+        # Of a single row they have just been read.
+        cdef bint far = m > 1 and d * K > CACHED
         if self.is_sparse:
             if self.is_float32:
                 if self.is_int64:
                     sparse_backward(
                         <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int64_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
                 else:
                     sparse_backward(
                         <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int32_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
             else:
                 if self.is_int64:
                     sparse_backward(
                         <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int64_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
                 else:
                     sparse_backward(
                         <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int32_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
         elif K > 1:
             self.kernels(K).backward(
                 self.data, d, order, start, m, end, g, K, out)
@@ -690,50 +697,51 @@ cdef class Rows:
                 sparse_settle_forward(
                     <const float*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
             else:
                 sparse_settle_forward(
                     <const float*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
         else:
             if self.is_int64:
                 sparse_settle_forward(
                     <const double*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
             else:
                 sparse_settle_forward(
                     <const double*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
 
     cdef void scatter_backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* g, Py_ssize_t K, double* records) noexcept nogil:
         """W += X_b' g for the coefficients in the records of `settle_forward`."""
+        cdef bint far = m > 1 and self.n_features * K > CACHED
         if self.is_float32:
             if self.is_int64:
                 sparse_backward(
                     <const float*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
             else:
                 sparse_backward(
                     <const float*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
         else:
             if self.is_int64:
                 sparse_backward(
                     <const double*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
             else:
                 sparse_backward(
                     <const double*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
 
     cdef Py_ssize_t n_entries(
             self, const Py_ssize_t* order, Py_ssize_t start,

@@ -68,4 +68,17 @@ typedef struct {
         ptrdiff_t end, const double *g, ptrdiff_t K, double *G);
 } sklgd_output_kernels;
 
+/* The same for one sparse row, whose coefficients lie `stride` from one feature to the
+   next; they are prefetched if `far`. */
+typedef struct {
+    /* z[k] = sum_p x[p] w[column[p] * stride + k] for K outputs */
+    void (*forward)(
+        const void *x, const void *column, ptrdiff_t count, const double *w,
+        ptrdiff_t stride, ptrdiff_t K, int far, double *z);
+    /* w[column[p] * stride + k] += x[p] g[k] */
+    void (*backward)(
+        const void *x, const void *column, ptrdiff_t count, const double *g,
+        ptrdiff_t stride, ptrdiff_t K, int far, double *w);
+} sklgd_sparse_kernels;
+
 #endif
