@@ -4,10 +4,44 @@ from itertools import pairwise
 
 import numpy as np
 
+from ._curvature import coupled
 from .kernels._engine import Descent, run_together
 
 # Outputs that a group has at least, and all but the last a multiple of: a vector.
 LANES = 4
+# Entries of X times outputs per call that are worth more than one thread.
+WORTH = 100_000
+
+
+def descend(
+    problem, rule, make_rule, penalties, batch_size, work, *, rotation=None, **options
+):
+    """A `Descent`; one for each group of outputs where threads should share these out.
+
+    Not if the loss couples them, or a matrix for all (BLAS might add in another order);
+    nor if threads share out the rows of each batch.
+
+    Parameters
+    ----------
+    problem, rule, rotation, **options
+        As for `Descent`.
+    make_rule, penalties
+        As for `OutputGroups`.
+    batch_size : int
+    work : int
+        Entries of X times outputs in a call of `run`.
+    """
+    descent = Descent(problem, rule, rotation=rotation, **options)
+    groups = bounds(problem.n_outputs, problem.n_threads)
+    if (
+        len(groups) == 2
+        or work < WORTH
+        or rotation is not None
+        or coupled(problem.loss, problem.n_outputs)
+        or descent.shares_rows(batch_size)
+    ):
+        return descent
+    return OutputGroups(problem, rule, make_rule, penalties, groups, **options)
 
 
 def bounds(n_outputs, n_groups):

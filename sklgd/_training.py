@@ -17,9 +17,8 @@ from ._auto import (
     moves_by_features,
     renew_rotation,
 )
-from ._curvature import coupled
 from ._epochs import Epochs, Point
-from ._groups import OutputGroups, bounds
+from ._groups import descend
 from ._order import (
     COPY_BYTES,
     ArrayOrder,
@@ -30,7 +29,6 @@ from ._order import (
     permutation,
     size_of,
 )
-from .kernels._engine import Descent
 from .kernels._vector import penalty
 from .schedules import Constant
 
@@ -39,8 +37,6 @@ from .schedules import Constant
 # between calls.
 CHUNK_ROWS = 32768
 CHUNK_ENTRIES = 20_000_000
-# Entries of X times outputs per call that are worth a thread for groups of outputs.
-WORTH_THREADS = 100_000
 # Epochs in which a copy of X pays for itself.
 WORTH_COPYING = 4
 # Epochs whose objectives are found together, at most; and entries of X up to which the
@@ -374,25 +370,17 @@ class Training(Epochs):
             "average_count": state.average_count,
             "mean": self.mean,
         }
-        self.descent = Descent(self.problem, self.rule, **options)
-        groups = bounds(self.data.n_outputs, self.problem.n_threads)
-        if len(groups) > 2 and self.separate(self.descent):
-            self.descent = OutputGroups(
-                self.problem, self.rule, state.plan.optimizer.make_rule,
-                self.penalties, groups, **options,
-            )  # fmt: skip
-        self.descent.refresh()
-
-    def separate(self, descent):
-        """True if threads should share out the outputs, and not the rows of a batch."""
-        metric, n = self.state.plan.metric, self.problem.n_samples
-        return (
-            not coupled(self.data.loss, self.data.n_outputs)
-            and (metric is None or metric.rotation is None)
-            and not self.full
-            and min(n, self.chunk_rows) * self.entries_per_row >= WORTH_THREADS
-            and not descent.shares_rows(batches(n, self.state.plan.batch_size)[0])
+        n = self.problem.n_samples
+        self.descent = descend(
+            self.problem,
+            self.rule,
+            state.plan.optimizer.make_rule,
+            self.penalties,
+            batches(n, state.plan.batch_size)[0],
+            0 if self.full else min(n, self.chunk_rows) * self.entries_per_row,
+            **options,
         )
+        self.descent.refresh()
 
     def epoch(self):
         """One pass over the training rows.

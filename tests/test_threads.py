@@ -270,8 +270,9 @@ RULES = sorted(k for k, v in OPTIMIZERS.items() if v.training == "descent")
 
 
 @pytest.mark.parametrize("storage", ["dense", "csr", "wide"])
-@pytest.mark.parametrize("batch_size", [1, 5])
-@pytest.mark.parametrize("learning_rate", ["constant", "auto"])
+@pytest.mark.parametrize(
+    ("batch_size", "learning_rate"), [(1, "constant"), (5, "auto")]
+)
 @pytest.mark.parametrize("optimizer", RULES)
 def test_outputs_of_rules(storage, batch_size, learning_rate, optimizer, groups):
     if storage == "wide":
@@ -288,6 +289,15 @@ def test_outputs_of_rules(storage, batch_size, learning_rate, optimizer, groups)
     if learning_rate == "constant":
         model.set_params(eta0=1e-3)
     assert_same_bits(model, X, y, weights, groups, ("fit", "partial_fit"))
+
+
+def test_outputs_before_a_batch_method(groups):
+    """A batch method makes stochastic passes over sparse rows first."""
+    X, y, weights = several_outputs("csr", "classes")
+    model = GDClassifier(
+        loss="squared_hinge", optimizer="lbfgs", alpha=1e-2, max_iter=3, tol=None
+    )
+    assert_same_bits(model, X, y, weights, groups)
 
 
 def test_few_outputs_and_softmax_have_no_groups(groups):
