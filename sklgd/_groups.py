@@ -80,29 +80,27 @@ class OutputGroups:
                  gradient_scale=None, **options):  # fmt: skip
         self.problem, self.coef = problem, coef
         self.slices = [slice(a, b) for a, b in pairwise(bounds)]
-        self.source, self.parts = problem, self.split(problem)
-        self.sources = self.parts
-        changing = {"coef": coef, "position": position, "average": average}
-        changing["mean"] = mean
+        self.source, self.sources = problem, self.split(problem)
+        arrays = {"coef": coef, "average": average, "mean": mean}
+        if position is not coef:
+            arrays["position"] = position
         self.pairs, self.descents, state = [], [], rule.state()
-        for part, problem_part in zip(self.slices, self.parts, strict=True):
-            own = {k: of_its_own(v, part) for k, v in changing.items()}
-            if position is coef:
-                own["position"] = own["coef"]
-            self.pairs += [
-                (v, own[k], part) for k, v in changing.items() if v is not None
-            ]
-            fixed = [columns(v, part) for v in (*penalties, scale, gradient_scale)]
-            l1, l2, scales, gradient_scales = fixed
-            group_rule = make_rule(
-                own["position"], l1, l2, part_of_state(state, part, coef.shape)
+        for part, own_problem in zip(self.slices, self.sources, strict=True):
+            own = {k: of_its_own(v, part) for k, v in arrays.items() if v is not None}
+            self.pairs += [(arrays[k], v, part) for k, v in own.items()]
+            own.setdefault("position", own["coef"])
+            l1, l2 = (columns(v, part) for v in penalties)
+            own_state = part_of_state(state, part, coef.shape)
+            descent = Descent(
+                own_problem,
+                make_rule(own["position"], l1, l2, own_state),
+                scale=columns(scale, part),
+                gradient_scale=columns(gradient_scale, part),
+                average_count=average_count,
+                **own,
+                **options,
             )
-            self.descents.append(
-                Descent(
-                    problem_part, group_rule, average_count=average_count,
-                    scale=scales, gradient_scale=gradient_scales, **own, **options,
-                )
-            )  # fmt: skip
+            self.descents.append(descent)
 
     def split(self, problem):
         """The parts of a problem that the groups have."""
@@ -165,8 +163,6 @@ def columns(array, part):
 
 def of_its_own(array, part):
     """A copy of some columns, in cache lines of its own: threads write to it."""
-    if array is None:
-        return None
     shape = len(array), part.stop - part.start
     size = shape[0] * shape[1]
     out = np.empty(size + 16)[8 : 8 + size].reshape(shape)
