@@ -12,6 +12,7 @@ cdef extern from "rows.h":
     ctypedef struct sklgd_sgd:
         double* coef
         double* records
+        double* settled
         double scale, debt, l1, l2
         bint fit_intercept
         sklgd_slope slope

@@ -22,6 +22,10 @@ from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 cdef extern from "dense.h":
     const sklgd_dense_kernels* sklgd_dense(int is_float32) noexcept nogil
 
+cdef extern from "records.h":
+    void sklgd_settled(
+        const double* a, const double* b, double debt, double* out) noexcept nogil
+
 cdef extern from "outputs.h":
     const Py_ssize_t FEW "FEW_OUTPUTS"
     const sklgd_output_kernels* sklgd_outputs(
@@ -240,28 +244,24 @@ cdef inline double sparse_dot(
 
 
 cdef inline double sparse_settled_dot(
-        const real* x, const index_t* column, Py_ssize_t count, double* records,
-        double debt) noexcept nogil:
-    """The same after the l1 debt of these features; see `sklgd_sgd`."""
+        const real* x, const index_t* column, Py_ssize_t count, const double* records,
+        double debt, double* settled) noexcept nogil:
+    """The same after the l1 debt of these features; see `sklgd_sgd`.
+
+    ``settled`` takes their coefficients; the records do not change.
+    """
     cdef double s0 = 0.0, s1 = 0.0
-    cdef double* first
-    cdef double* second
     cdef Py_ssize_t p = 0
     while p + 2 <= count:
-        first = records + 2 * column[p]
-        second = records + 2 * column[p + 1]
-        first[1] = soft(first[1], debt - first[0])
-        first[0] = debt
-        second[1] = soft(second[1], debt - second[0])
-        second[0] = debt
-        s0 += x[p] * first[1]
-        s1 += x[p + 1] * second[1]
+        sklgd_settled(
+            records + 2 * column[p], records + 2 * column[p + 1], debt, settled + p)
+        s0 += x[p] * settled[p]
+        s1 += x[p + 1] * settled[p + 1]
         p += 2
     if p < count:
-        first = records + 2 * column[p]
-        first[1] = soft(first[1], debt - first[0])
-        first[0] = debt
-        s0 += x[p] * first[1]
+        settled[p] = soft(
+            records[2 * column[p] + 1], debt - records[2 * column[p]])
+        s0 += x[p] * settled[p]
     return s0 + s1
 
 
@@ -286,7 +286,8 @@ cdef inline void sparse_descend(
         if records == NULL:
             z = sparse_dot(data + first, indices + first, count, w)
         else:
-            z = sparse_settled_dot(data + first, indices + first, count, records, debt)
+            z = sparse_settled_dot(
+                data + first, indices + first, count, records, debt, sgd.settled)
         g = sgd.slope(sgd.loss, walk.y[row], scale * z + intercept)
         if walk.s != NULL:
             g *= walk.s[row]
@@ -299,17 +300,22 @@ cdef inline void sparse_descend(
                     records[2 * j + 1] = scale * soft(
                         records[2 * j + 1], debt - records[2 * j])
                     records[2 * j] = 0.0
+            if records != NULL:
+                for p in range(count):
+                    sgd.settled[p] *= scale
             debt, scale = 0.0, 1.0
+        c = 0.0
         if g != 0.0:
             if sgd.fit_intercept:
                 intercept += -eta * g
             c = (-eta / scale) * g
-            if records == NULL:
-                for p in range(first, first + count):
-                    w[indices[p]] += c * data[p]
-            else:
-                for p in range(first, first + count):
-                    records[2 * indices[p] + 1] += c * data[p]
+        if records != NULL:
+            for p in range(count):
+                j = 2 * indices[first + p]
+                records[j], records[j + 1] = debt, sgd.settled[p] + c * data[first + p]
+        elif c != 0.0:
+            for p in range(first, first + count):
+                w[indices[p]] += c * data[p]
         if records != NULL:
             debt += eta * sgd.l1 / scale
     sgd.scale, sgd.debt = scale, debt
@@ -811,6 +817,13 @@ cdef class Rows:
                 total += ((<const int32_t*> self.indptr)[row + 1]
                           - (<const int32_t*> self.indptr)[row])
         return total
+
+    def longest_row(self):
+        """Number of stored entries of the longest row (CSR only)."""
+        cdef Py_ssize_t row, longest = 0
+        for row in range(self.n_samples):
+            longest = max(longest, self.n_entries(NULL, row, 1))
+        return longest
 
     cdef void ask(
             self, const Py_ssize_t* order, Py_ssize_t position,

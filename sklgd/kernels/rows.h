@@ -34,10 +34,12 @@ typedef double (*sklgd_slope)(void *loss, double y, double z);
 
    with g = s dl/dz at z = x.w + b. Features are kept as w = scale * coef, so that l2
    costs nothing; coef[d] is b. On sparse rows l1 is a debt that a feature settles when it
-   is touched; then `records` (d, 2) hold the debt settled and the stored coefficient. */
+   is touched; then `records` (d, 2) hold the debt settled and the stored coefficient, and
+   `settled` is scratch for the longest row. */
 typedef struct {
     double *coef;
     double *records;
+    double *settled;
     double scale, debt, l1, l2;
     int fit_intercept;
     sklgd_slope slope;
