@@ -18,8 +18,8 @@ import scipy.sparse as sp
 
 # Blocks looked at, rows of each, and columns of X, those with most entries.
 BLOCKS, LENGTH, COLUMNS = 64, 32, 64
-# F of a column, and its mean over the columns: the chance that random rows exceed either
-# is below 1e-3, be the columns independent or all alike. A column with few entries counts
+# F of a column, and its mean over the columns: random rows exceed either by a chance
+# below 1e-3, be the columns independent or all alike. A column with few entries counts
 # in the mean only, as two of them in one block are much.
 LARGEST, LARGEST_MEAN, FEW_ENTRIES = 2.0, 1.7, BLOCKS
 
