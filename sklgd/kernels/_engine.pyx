@@ -125,6 +125,7 @@ cdef class Descent:
     cdef public long long average_count
     cdef bint gradient_known
     cdef bint lazy
+    cdef double[::1] settled            # of a row's features
     cdef bint by_features
     cdef bint uniform                   # one penalty, l1 and l2, for all features
     cdef double l1
@@ -203,6 +204,8 @@ cdef class Descent:
                 problem.rows.is_sparse and average is None and row_penalty[0] > 0.0)
             self.row_rule.start_rows(
                 problem.n_outputs, row_penalty[0], row_penalty[1], self.lazy)
+            if self.lazy:
+                self.settled = np.empty(1 + problem.rows.longest_row())
         self.gradient_known = False
 
     def run(self, order, const double[::1] etas, Py_ssize_t batch_size,
@@ -507,6 +510,7 @@ cdef class Descent:
         walk.m, walk.etas = self.call.n_steps, self.call.etas
         walk.y, walk.s = self.source.y, self.source.s
         sgd.coef, sgd.records = self.coef, self.row_rule.records
+        sgd.settled = &self.settled[0] if self.lazy else NULL
         sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept

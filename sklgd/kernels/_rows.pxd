@@ -12,6 +12,7 @@ cdef extern from "rows.h":
     ctypedef struct sklgd_sgd:
         double* coef
         double* records
+        double* settled
         double scale, debt, l1, l2
         bint fit_intercept
         sklgd_slope slope
@@ -45,11 +46,11 @@ cdef extern from "rows.h":
 
     ctypedef struct sklgd_sparse_kernels:
         void (*forward)(
-            const void* x, const void* column, Py_ssize_t count, const double* w,
-            Py_ssize_t stride, Py_ssize_t K, bint far, double* z) noexcept nogil
+            const void* x, const void* column, Py_ssize_t count, Py_ssize_t known,
+            const double* w, Py_ssize_t stride, Py_ssize_t K, double* z) noexcept nogil
         void (*backward)(
-            const void* x, const void* column, Py_ssize_t count, const double* g,
-            Py_ssize_t stride, Py_ssize_t K, bint far, double* w) noexcept nogil
+            const void* x, const void* column, Py_ssize_t count, Py_ssize_t known,
+            const double* g, Py_ssize_t stride, Py_ssize_t K, double* w) noexcept nogil
 
     double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
     const double SMALLEST_SCALE

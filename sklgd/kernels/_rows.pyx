@@ -22,6 +22,10 @@ from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 cdef extern from "dense.h":
     const sklgd_dense_kernels* sklgd_dense(int is_float32) noexcept nogil
 
+cdef extern from "records.h":
+    void sklgd_settled(
+        const double* a, const double* b, double debt, double* out) noexcept nogil
+
 cdef extern from "outputs.h":
     const Py_ssize_t FEW "FEW_OUTPUTS"
     const sklgd_output_kernels* sklgd_outputs(
@@ -100,29 +104,40 @@ cdef inline void sparse_ask_features(
         sklgd_prefetch(array + indices[p] * K)
 
 
+cdef inline double sparse_sum(
+        const real* x, const index_t* column, Py_ssize_t count,
+        const double* w) noexcept nogil:
+    """sum_p x_p w[column_p], one after the other.
+
+    In the order of several outputs: F of one model has the bits that it has where it is
+    found for several epochs at once.
+    """
+    cdef Py_ssize_t p
+    cdef double total = 0.0
+    for p in range(count):
+        total += x[p] * w[column[p]]
+    return total
+
+
 cdef inline void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
         const sklgd_sparse_kernels* outputs, double* z) noexcept nogil:
-    cdef Py_ssize_t i, k, p, row
-    cdef double total
-    cdef bint far = d * K > CACHED
+    cdef Py_ssize_t i, k, row, first, count, known = 0
     for i in range(m):
         if order != NULL:
             sparse_ask(data, indices, indptr, order, start + i, end)
         row = row_at(order, start + i)
+        first = indptr[row]
+        count = indptr[row + 1] - first
         if K == 1:
-            # In the order of several outputs, or models: F has the bits that it has
-            # where it is found for several epochs at once.
-            total = 0.0
-            for p in range(indptr[row], indptr[row + 1]):
-                total += data[p] * coef[indices[p]]
-            z[i] = scale * total + coef[d]
+            z[i] = scale * sparse_sum(data + first, indices + first, count, coef) + coef[d]
             continue
-        p = indptr[row]
-        outputs.forward(
-            data + p, indices + p, indptr[row + 1] - p, coef, K, K, far, z + i * K)
+        if d * K > CACHED:
+            # In the natural order the entries of the next rows follow.
+            known = indptr[end] - first if order == NULL else count
+        outputs.forward(data + first, indices + first, count, known, coef, K, K, z + i * K)
         for k in range(K):
             z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
 
@@ -154,8 +169,8 @@ cdef inline void sparse_settle_forward(
                 z[i] += data[p] * record[1]
         if K > 1:
             p = indptr[row]
-            outputs.forward(data + p, indices + p, indptr[row + 1] - p, records + 1,
-                            K + 1, K, False, z + i * K)
+            outputs.forward(data + p, indices + p, indptr[row + 1] - p, 0, records + 1,
+                            K + 1, K, z + i * K)
         for k in range(K):
             z[i * K + k] = scale * z[i * K + k] + intercept[k]
 
@@ -187,28 +202,24 @@ cdef inline double sparse_dot(
 
 
 cdef inline double sparse_settled_dot(
-        const real* x, const index_t* column, Py_ssize_t count, double* records,
-        double debt) noexcept nogil:
-    """The same after the l1 debt of these features; see `sklgd_sgd`."""
+        const real* x, const index_t* column, Py_ssize_t count, const double* records,
+        double debt, double* settled) noexcept nogil:
+    """The same after the l1 debt of these features; see `sklgd_sgd`.
+
+    ``settled`` takes their coefficients; the records do not change.
+    """
     cdef double s0 = 0.0, s1 = 0.0
-    cdef double* first
-    cdef double* second
     cdef Py_ssize_t p = 0
     while p + 2 <= count:
-        first = records + 2 * column[p]
-        second = records + 2 * column[p + 1]
-        first[1] = soft(first[1], debt - first[0])
-        first[0] = debt
-        second[1] = soft(second[1], debt - second[0])
-        second[0] = debt
-        s0 += x[p] * first[1]
-        s1 += x[p + 1] * second[1]
+        sklgd_settled(
+            records + 2 * column[p], records + 2 * column[p + 1], debt, settled + p)
+        s0 += x[p] * settled[p]
+        s1 += x[p + 1] * settled[p + 1]
         p += 2
     if p < count:
-        first = records + 2 * column[p]
-        first[1] = soft(first[1], debt - first[0])
-        first[0] = debt
-        s0 += x[p] * first[1]
+        settled[p] = soft(
+            records[2 * column[p] + 1], debt - records[2 * column[p]])
+        s0 += x[p] * settled[p]
     return s0 + s1
 
 
@@ -233,7 +244,8 @@ cdef inline void sparse_descend(
         if records == NULL:
             z = sparse_dot(data + first, indices + first, count, w)
         else:
-            z = sparse_settled_dot(data + first, indices + first, count, records, debt)
+            z = sparse_settled_dot(
+                data + first, indices + first, count, records, debt, sgd.settled)
         g = sgd.slope(sgd.loss, walk.y[row], scale * z + intercept)
         if walk.s != NULL:
             g *= walk.s[row]
@@ -246,17 +258,22 @@ cdef inline void sparse_descend(
                     records[2 * j + 1] = scale * soft(
                         records[2 * j + 1], debt - records[2 * j])
                     records[2 * j] = 0.0
+            if records != NULL:
+                for p in range(count):
+                    sgd.settled[p] *= scale
             debt, scale = 0.0, 1.0
+        c = 0.0
         if g != 0.0:
             if sgd.fit_intercept:
                 intercept += -eta * g
             c = (-eta / scale) * g
-            if records == NULL:
-                for p in range(first, first + count):
-                    w[indices[p]] += c * data[p]
-            else:
-                for p in range(first, first + count):
-                    records[2 * indices[p] + 1] += c * data[p]
+        if records != NULL:
+            for p in range(count):
+                j = 2 * indices[first + p]
+                records[j], records[j + 1] = debt, sgd.settled[p] + c * data[first + p]
+        elif c != 0.0:
+            for p in range(first, first + count):
+                w[indices[p]] += c * data[p]
         if records != NULL:
             debt += eta * sgd.l1 / scale
     sgd.scale, sgd.debt = scale, debt
@@ -268,7 +285,7 @@ cdef inline void sparse_backward(
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* g, Py_ssize_t K, Py_ssize_t stride,
         const sklgd_sparse_kernels* outputs, bint far, double* out) noexcept nogil:
-    cdef Py_ssize_t i, p, row
+    cdef Py_ssize_t i, p, row, count
     cdef double c
     for i in range(m):
         row = row_at(order, start + i)
@@ -280,8 +297,9 @@ cdef inline void sparse_backward(
                 out[indices[p] * stride] += c * data[p]
             continue
         p = indptr[row]
-        outputs.backward(data + p, indices + p, indptr[row + 1] - p, g + i * K, stride,
-                         K, far, out)
+        count = indptr[row + 1] - p
+        outputs.backward(data + p, indices + p, count, count if far else 0, g + i * K,
+                         stride, K, out)
 
 
 cdef inline void sparse_entries(
@@ -586,8 +604,17 @@ cdef class Rows:
         else:
             self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
 
+    def empty_models(self, Py_ssize_t n_models, Py_ssize_t K):
+        """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants."""
+        if self.is_sparse:
+            return np.moveaxis(np.empty((self.n_features + 1, n_models, K)), 1, 0)
+        return np.empty((n_models, self.n_features + 1, K))
+
     cdef object pack_models(self, models):
-        """Coefficients (n_models, d + 1, K) as `forward_models` reads them."""
+        """Coefficients (n_models, d + 1, K) as `forward_models` reads them.
+
+        Copied, unless they come from `empty_models`.
+        """
         if self.is_sparse:
             # All that belongs to a feature is found at once.
             models = np.moveaxis(models, 0, 1)
@@ -757,6 +784,13 @@ cdef class Rows:
                 total += ((<const int32_t*> self.indptr)[row + 1]
                           - (<const int32_t*> self.indptr)[row])
         return total
+
+    def longest_row(self):
+        """Number of stored entries of the longest row (CSR only)."""
+        cdef Py_ssize_t row, longest = 0
+        for row in range(self.n_samples):
+            longest = max(longest, self.n_entries(NULL, row, 1))
+        return longest
 
     cdef void ask(
             self, const Py_ssize_t* order, Py_ssize_t position,

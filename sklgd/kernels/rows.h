@@ -34,10 +34,12 @@ typedef double (*sklgd_slope)(void *loss, double y, double z);
 
    with g = s dl/dz at z = x.w + b. Features are kept as w = scale * coef, so that l2
    costs nothing; coef[d] is b. On sparse rows l1 is a debt that a feature settles when it
-   is touched; then `records` (d, 2) hold the debt settled and the stored coefficient. */
+   is touched; then `records` (d, 2) hold the debt settled and the stored coefficient, and
+   `settled` is scratch for the longest row. */
 typedef struct {
     double *coef;
     double *records;
+    double *settled;
     double scale, debt, l1, l2;
     int fit_intercept;
     sklgd_slope slope;
@@ -69,16 +71,17 @@ typedef struct {
 } sklgd_output_kernels;
 
 /* The same for one sparse row, whose coefficients lie `stride` from one feature to the
-   next; they are prefetched if `far`. */
+   next. Those of entries to come are prefetched, up to entry `known`, which may lie
+   beyond the row; 0: none, as they are in a cache. */
 typedef struct {
     /* z[k] = sum_p x[p] w[column[p] * stride + k] for K outputs */
     void (*forward)(
-        const void *x, const void *column, ptrdiff_t count, const double *w,
-        ptrdiff_t stride, ptrdiff_t K, int far, double *z);
+        const void *x, const void *column, ptrdiff_t count, ptrdiff_t known,
+        const double *w, ptrdiff_t stride, ptrdiff_t K, double *z);
     /* w[column[p] * stride + k] += x[p] g[k] */
     void (*backward)(
-        const void *x, const void *column, ptrdiff_t count, const double *g,
-        ptrdiff_t stride, ptrdiff_t K, int far, double *w);
+        const void *x, const void *column, ptrdiff_t count, ptrdiff_t known,
+        const double *g, ptrdiff_t stride, ptrdiff_t K, double *w);
 } sklgd_sparse_kernels;
 
 #endif

@@ -11,9 +11,9 @@
 
 #include "outputs.h"
 
-enum {
-    SPARSE_AHEAD = 6 /* entries before an entry whose coefficients are asked for */
-};
+/* Entries before an entry whose coefficients are asked for, and in the backward product,
+   which finds most of them in a cache. */
+enum { SPARSE_FAR = 24, SPARSE_NEAR = 6 };
 
 static SKLGD_INLINE void sklgd_ask_outputs(const double *w, ptrdiff_t K) {
     /* From the start of a cache line on: they rarely begin there. */

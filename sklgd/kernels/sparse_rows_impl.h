@@ -2,8 +2,9 @@
    by sparse_impl.h. The arguments are those of `sklgd_sparse_kernels`. */
 
 static TARGET SKLGD_INLINE void NAME(forward_tile)(
-        const REAL *x, const INDEX *column, ptrdiff_t count, const double *w,
-        ptrdiff_t stride, ptrdiff_t ask, const ptrdiff_t *at, double *z, int n_vectors) {
+        const REAL *x, const INDEX *column, ptrdiff_t count, ptrdiff_t known,
+        const double *w, ptrdiff_t stride, ptrdiff_t K, const ptrdiff_t *at, double *z,
+        int n_vectors) {
     VECTOR s[OUTPUT_VECTORS];
     ptrdiff_t p;
     int v;
@@ -11,16 +12,17 @@ static TARGET SKLGD_INLINE void NAME(forward_tile)(
     for (p = 0; p < count; p++) {
         const double *c = w + column[p] * stride;
         const double value = x[p];
-        if (ask && p + SPARSE_AHEAD < count)
-            sklgd_ask_outputs(w + column[p + SPARSE_AHEAD] * stride, ask);
+        if (p + SPARSE_FAR < known)
+            sklgd_ask_outputs(w + column[p + SPARSE_FAR] * stride, K);
         for (v = 0; v < n_vectors; v++) s[v] += value * READ(c + at[v]);
     }
     for (v = 0; v < n_vectors; v++) WRITE(z + at[v]) = s[v];
 }
 
 static TARGET SKLGD_INLINE void NAME(backward_tile)(
-        const REAL *x, const INDEX *column, ptrdiff_t count, const double *g,
-        ptrdiff_t stride, ptrdiff_t ask, const ptrdiff_t *at, double *w, int n_vectors) {
+        const REAL *x, const INDEX *column, ptrdiff_t count, ptrdiff_t known,
+        const double *g, ptrdiff_t stride, ptrdiff_t K, const ptrdiff_t *at, double *w,
+        int n_vectors) {
     VECTOR c[OUTPUT_VECTORS], s[OUTPUT_VECTORS];
     ptrdiff_t p;
     int v;
@@ -28,8 +30,8 @@ static TARGET SKLGD_INLINE void NAME(backward_tile)(
     for (p = 0; p < count; p++) {
         double *out = w + column[p] * stride;
         const double value = x[p];
-        if (ask && p + SPARSE_AHEAD < count)
-            sklgd_ask_outputs(w + column[p + SPARSE_AHEAD] * stride, ask);
+        if (p + SPARSE_NEAR < known)
+            sklgd_ask_outputs(w + column[p + SPARSE_NEAR] * stride, K);
         /* All are read before one is written, as two may overlap. */
         for (v = 0; v < n_vectors; v++) c[v] = READ(out + at[v]) + value * s[v];
         for (v = 0; v < n_vectors; v++) WRITE(out + at[v]) = c[v];
@@ -39,25 +41,24 @@ static TARGET SKLGD_INLINE void NAME(backward_tile)(
 #define LOOP(tile, in, out)                                                             \
     const REAL *x = (const REAL *) data;                                                \
     const INDEX *column = (const INDEX *) indices;                                      \
-    ptrdiff_t k, ask, at[OUTPUT_VECTORS];                                               \
+    ptrdiff_t k, at[OUTPUT_VECTORS];                                                    \
     int n;                                                                              \
-    for (k = 0; k < K; k = at[n - 1] + N_LANES) {                                       \
+    for (k = 0; k < K; k = at[n - 1] + N_LANES, known = 0) {                            \
         n = PLACE(k, K, at);                                                            \
-        ask = far && k == 0 ? K : 0;                                                    \
-        if (n == 3) tile(x, column, count, in, stride, ask, at, out, 3);                \
-        else if (n == 2) tile(x, column, count, in, stride, ask, at, out, 2);           \
-        else tile(x, column, count, in, stride, ask, at, out, 1);                       \
+        if (n == 3) tile(x, column, count, known, in, stride, K, at, out, 3);           \
+        else if (n == 2) tile(x, column, count, known, in, stride, K, at, out, 2);      \
+        else tile(x, column, count, known, in, stride, K, at, out, 1);                  \
     }
 
 static TARGET void NAME(forward)(
-        const void *data, const void *indices, ptrdiff_t count, const double *w,
-        ptrdiff_t stride, ptrdiff_t K, int far, double *z) {
+        const void *data, const void *indices, ptrdiff_t count, ptrdiff_t known,
+        const double *w, ptrdiff_t stride, ptrdiff_t K, double *z) {
     LOOP(NAME(forward_tile), w, z)
 }
 
 static TARGET void NAME(backward)(
-        const void *data, const void *indices, ptrdiff_t count, const double *g,
-        ptrdiff_t stride, ptrdiff_t K, int far, double *w) {
+        const void *data, const void *indices, ptrdiff_t count, ptrdiff_t known,
+        const double *g, ptrdiff_t stride, ptrdiff_t K, double *w) {
     LOOP(NAME(backward_tile), g, w)
 }
 
