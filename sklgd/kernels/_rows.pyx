@@ -12,7 +12,7 @@ checked: row numbers, column numbers and buffer sizes are the caller's promise.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -362,6 +362,18 @@ cdef inline void sparse_entries(
             values[count] = data[p]
             count += 1
     first[m] = count
+
+
+cdef inline void sparse_copy(
+        const real* data, const index_t* indices, const index_t* indptr,
+        const Py_ssize_t* rows, Py_ssize_t m, real* new_data, index_t* new_indices,
+        const index_t* new_indptr) noexcept nogil:
+    cdef Py_ssize_t i, first, count
+    for i in range(m):
+        first = indptr[rows[i]]
+        count = indptr[rows[i] + 1] - first
+        memcpy(new_data + new_indptr[i], data + first, count * sizeof(real))
+        memcpy(new_indices + new_indptr[i], indices + first, count * sizeof(index_t))
 
 
 cdef inline void sparse_load(
@@ -817,6 +829,47 @@ cdef class Rows:
                 total += ((<const int32_t*> self.indptr)[row + 1]
                           - (<const int32_t*> self.indptr)[row])
         return total
+
+    def copy_to(self, Rows other, const Py_ssize_t[::1] rows, Py_ssize_t begin):
+        """Copy rows of this X over rows begin, begin + 1, ... of another.
+
+        Both have the same number of features and the same types; sparse rows of
+        ``other`` have room for as many entries.
+        """
+        cdef Py_ssize_t i, d = self.n_features, m = rows.shape[0], size
+        cdef const Py_ssize_t* row = &rows[0]
+        if begin < 0 or begin + m > other.n_samples or other.n_features != d or (
+                (other.is_sparse, other.is_float32, other.is_int64)
+                != (self.is_sparse, self.is_float32, self.is_int64)):
+            raise ValueError("the rows do not fit")
+        if not self.is_sparse:
+            size = d * (sizeof(float) if self.is_float32 else sizeof(double))
+            with nogil:
+                for i in range(m):
+                    memcpy(<char*> other.data + (begin + i) * size,
+                           <const char*> self.data + row[i] * size, size)
+        elif self.is_float32:
+            if self.is_int64:
+                sparse_copy(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, row, m, <float*> other.data,
+                    <int64_t*> other.indices, <const int64_t*> other.indptr + begin)
+            else:
+                sparse_copy(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, row, m, <float*> other.data,
+                    <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
+        else:
+            if self.is_int64:
+                sparse_copy(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, row, m, <double*> other.data,
+                    <int64_t*> other.indices, <const int64_t*> other.indptr + begin)
+            else:
+                sparse_copy(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, row, m, <double*> other.data,
+                    <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
 
     def longest_row(self):
         """Number of stored entries of the longest row (CSR only)."""
