@@ -18,6 +18,7 @@ from ._epochs import Epochs
 from ._lines import make_lines
 from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
+from .kernels._order import shuffled
 from .kernels._vector import add_scaled, dots, penalty, slopes_along
 from .schedules import as_schedule
 
@@ -424,8 +425,7 @@ def stochastic_passes(data, state, l1, l2):
     with np.errstate(all="ignore"):
         for done in range(0, n_steps, n):
             # A permutation of the rows, in place: theirs is a copy.
-            order = rng.permutation(n if data.rows is None else data.rows)
-            order = order.astype(np.intp, copy=False)
+            order = shuffled(rng, n if data.rows is None else data.rows)
             # In parts: Ctrl-C is answered between calls.
             for first in range(0, n, CHUNK_ROWS):
                 t = np.arange(done + first, done + min(first + CHUNK_ROWS, n))

@@ -29,6 +29,7 @@ from ._order import (
     size_of,
 )
 from .kernels._engine import Descent
+from .kernels._order import shuffled
 from .kernels._vector import penalty
 from .schedules import Constant
 
@@ -253,22 +254,27 @@ class Training(Epochs):
             self.order_kind = kind_of_order(
                 shuffle, data.n_rows, data.X.shape[1], plan.batch_size
             )
-        penalty_1, penalty_2 = penalties = np.empty((2, *state.coef.shape))
-        penalty_1[:-1], penalty_2[:-1], penalties[:, -1] = l1, l2, 0.0
+        penalty_1, penalty_2 = np.zeros((2, *state.coef.shape))
+        penalty_1[:-1], penalty_2[:-1] = l1, l2
         averaged = (
             plan.adaptive and not self.full and not average and metric is not None
         )
         self.by_features = (
-            metric is None or (plan.optimizer.normalised and not metric.centre.any())
-        ) and moves_by_features(
-            data,
-            plan.optimizer,
-            plan.batch_size,
-            l1,
-            l2,
-            metric is None,
-            bool(average) or averaged,
-            isinstance(plan.schedule, Constant),
+            sp.issparse(data.X)
+            and (
+                metric is None
+                or (plan.optimizer.normalised and not metric.centre.any())
+            )
+            and moves_by_features(
+                data,
+                plan.optimizer,
+                plan.batch_size,
+                l1,
+                l2,
+                metric is None,
+                bool(average) or averaged,
+                isinstance(plan.schedule, Constant),
+            )
         )
         if self.by_features and plan.optimizer.lazy:
             # Touched in a share p of the steps, a feature takes 1/p of the penalty: the
@@ -432,7 +438,7 @@ class Training(Epochs):
             return None
         if kind == "full":
             return ArrayOrder(
-                state.rng.permutation(n if data.rows is None else data.rows)
+                shuffled(state.rng, n if data.rows is None else data.rows)
             )
         if kind == "window":
             return WindowOrder(state.rng, n, data.X.shape[1], data.rows)

@@ -51,6 +51,8 @@ def check_number(name, value, *, low, high=np.inf, closed="both", integer=False)
 
 def check_choice(name, value, choices):
     """Raise ValueError unless ``value`` is one of ``choices``."""
+    if type(value) is str and value in choices:
+        return
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
         listed = ", ".join(repr(c) for c in choices)
         raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
@@ -104,7 +106,7 @@ def check_parameters(est, task):
         check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
         if est.n_jobs == 0:
             raise ValueError("n_jobs=0 has no meaning; use None, 1, ... or -1.")
-    if isinstance(est.random_state, numbers.Integral):
+    if est.random_state is not None and isinstance(est.random_state, numbers.Integral):
         check_number(
             "random_state", est.random_state, low=0, high=2**32 - 1, integer=True
         )
