@@ -22,7 +22,6 @@ from ._validation import (
     canonical,
     check_indices,
     check_start,
-    has_finite_sum,
     has_good_form,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
@@ -31,6 +30,7 @@ from ._validation import (
 from .kernels._openmp import effective_threads
 from .kernels._predict import raw_predictions
 from .kernels._rows import Rows
+from .kernels._vector import all_finite
 from .losses import LOSSES
 
 # Optimizer.training -> the class that runs its epochs.
@@ -431,7 +431,7 @@ class BaseGD(BaseEstimator):
             full[:-1], full[-1] = coef, self.intercept_
             n_threads = effective_threads(self.n_jobs)
             z = raw_predictions(Rows(check_indices(X)), full, n_threads)
-            if has_finite_sum(z):
+            if all_finite(z):
                 # So X is finite, too, and need not be checked.
                 return z.astype(np.result_type(X.dtype, coef.dtype), copy=False)
         X = self._validate(X, reset=False)

@@ -408,7 +408,7 @@ class Training(Epochs):
                 etas = etas * state.factor
             if state.stream:
                 etas /= np.sqrt(1.0 + t / STREAM_STEPS)
-            largest = max(largest, float(np.maximum.reduce(etas)))
+            largest = max(largest, float(etas[etas.argmax()]))
             last_eta = float(etas[-1])
             averaged_from = begin, n_batches // 2 - first
             if order is None:

@@ -695,7 +695,7 @@ class FromCallable(Schedule):
 def _constant(eta0, t):
     """The same step size for each of the step numbers t."""
     # (`np.full` takes three times as long for few of them.)
-    out = np.empty(np.shape(t))
+    out = np.empty_like(t, dtype=np.float64)
     out.fill(eta0)
     return out
 
