@@ -124,6 +124,8 @@ class State:
         Of so many.
     order_seed : int or None
         Of the permutation of which later epochs shuffle blocks; None before it is used.
+    curve : list of float
+        F after each epoch.
     """
 
     coef: np.ndarray
@@ -148,6 +150,7 @@ class State:
     occurrences: np.ndarray | None = None
     occurrence_rows: int = 0
     order_seed: int | None = None
+    curve: list = field(default_factory=list)
 
     def __post_init__(self):
         self.place()
