@@ -24,7 +24,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from .kernels._order import Blocks
+from .kernels._order import Blocks, shuffled
 from .kernels._rows import Rows
 
 # Up to so many rows, a random order is cheap and the rows are close.
@@ -102,8 +102,8 @@ class BlockOrder:
     ahead = 0
 
     def __init__(self, rng, n_samples, rows):
-        first = BLOCK * rng.permutation(-(-n_samples // BLOCK))
-        self.blocks = Blocks(first.astype(np.intp, copy=False), BLOCK, n_samples)
+        first = BLOCK * shuffled(rng, -(-n_samples // BLOCK))
+        self.blocks = Blocks(first, BLOCK, n_samples)
         self.rows = rows
 
     def take(self, m):
@@ -135,8 +135,8 @@ class WindowOrder:
         edges = np.arange(PARTS + 1) * n_blocks // PARTS
         table = np.full((int(np.diff(edges).max()), PARTS), -1, dtype=np.intp)
         for part in range(PARTS):
-            begin, end = edges[part], edges[part + 1]
-            table[: end - begin, part] = begin + rng.permutation(end - begin)
+            begin, end = int(edges[part]), int(edges[part + 1])
+            table[: end - begin, part] = begin + shuffled(rng, end - begin)
         first = length * table[table >= 0]
         self.ahead = length * PARTS
         seed = int(rng.randint(2**31))
@@ -153,7 +153,7 @@ class WindowOrder:
 
 def permutation(rng, n_samples, rows):
     """A random order of ``rows`` (None: all), in four bytes each where they suffice."""
-    order = rng.permutation(n_samples if rows is None else rows)
+    order = shuffled(rng, n_samples if rows is None else rows)
     return order.astype(np.int32) if order.size < 2**31 else order
 
 
