@@ -1,19 +1,22 @@
 """In which order an epoch visits the rows, and the copy of X that makes it fast.
 
 A full random order finds every row in memory, not in a cache: an epoch of single rows
-takes two to four times as long as in the natural order. So with ``batch_size=1`` and
-``shuffle=True`` the rows are permuted once; later epochs shuffle blocks of 32 of these.
-A small X is copied in that order on the way through the first epoch, and blocks of
-the copy are read at the speed of the natural order. This converges as fast as a full
-shuffle in every epoch, on rows sorted by label, too; blocks of the rows as they are
-given do not (benchmarks/row_order.py).
+takes two to four times as long as in the natural order. With ``shuffle=True``
 
-Data too large for a copy are visited in windows: few consecutive rows from each of 64
-parts of the data, mixed. That needs neither a copy nor a permutation, which for ten
-million rows would take as long as a mini-batch epoch: larger batches take windows, too.
+- rows that lie in no particular order (`_mixed`) are visited in blocks of 32
+  consecutive ones, the blocks in random order: as fast as the natural order;
+- other rows are permuted once with ``batch_size=1``, and later epochs shuffle blocks of
+  32 of these. A small X is copied in that order on the way through the first epoch, and
+  blocks of the copy are read at the speed of the natural order. This converges as fast
+  as a full shuffle in every epoch, on rows sorted by label, too; blocks of such rows as
+  they are given do not (benchmarks/row_order.py);
+- data too large for a copy are visited in windows: few consecutive rows from each of 64
+  parts of the data, mixed. That needs neither a copy nor a permutation, which for ten
+  million rows would take as long as a mini-batch epoch: larger batches take windows,
+  too.
 
-Which order is taken depends on the numbers of rows and features alone, so that dense
-and sparse data, float32 and float64, take the same steps, with or without a copy.
+Which order is taken depends on the values and the shape alone, so that dense and sparse
+data, float32 and float64, take the same steps, with or without a copy.
 """
 
 from dataclasses import replace
@@ -38,13 +41,18 @@ PARTS = 64
 SHORTEST, LONGEST, WINDOW_ENTRIES = 2, 4, 2**16
 
 
-def kind_of_order(shuffle, n_samples, n_features, batch_size):
+def kind_of_order(shuffle, n_samples, n_features, batch_size, mixed):
     """Resolve the estimators' ``shuffle``.
+
+    Parameters
+    ----------
+    mixed : callable
+        Says whether the rows are in no particular order; only called if that matters.
 
     Returns
     -------
     str or None
-        "full", "blocks", "window"; None for the natural order.
+        "full", "blocks", "permuted", "window"; None for the natural order.
     """
     if isinstance(shuffle, str):
         return shuffle
@@ -52,9 +60,11 @@ def kind_of_order(shuffle, n_samples, n_features, batch_size):
         return None
     if n_samples < FEW_ROWS:
         return "full"
+    if mixed():
+        return "blocks"
     if n_samples * n_features > COPY_ENTRIES and n_features <= WIDE:
         return "window"
-    return "blocks" if batch_size == 1 else "full"
+    return "permuted" if batch_size == 1 else "full"
 
 
 class ArrayOrder:
@@ -78,28 +88,28 @@ class ArrayOrder:
 
 
 class BlockOrder:
-    """Blocks of 32 rows of a fixed permutation, in random order.
+    """Blocks of 32 rows, in random order.
 
     Parameters
     ----------
     rng : RandomState
     n_samples : int
-    permutation : int array or None
-        None if the rows lie in that order already.
+    rows : int array or None
+        The rows of which blocks are made; None if they lie in that order already.
     """
 
     ahead = 0
 
-    def __init__(self, rng, n_samples, permutation):
+    def __init__(self, rng, n_samples, rows):
         first = BLOCK * rng.permutation(-(-n_samples // BLOCK))
         self.blocks = Blocks(first.astype(np.intp, copy=False), BLOCK, n_samples)
-        self.permutation = permutation
+        self.rows = rows
 
     def take(self, m):
         """The next m rows, in the order of visits and in that of requests."""
         visit, _ = self.blocks.take(m)
-        if self.permutation is not None:
-            visit = self.permutation[visit].astype(np.intp, copy=False)
+        if self.rows is not None:
+            visit = self.rows[visit].astype(np.intp, copy=False)
         return visit, visit
 
 

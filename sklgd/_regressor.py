@@ -64,16 +64,22 @@ class GDRegressor(RegressorMixin, BaseGD):
         least improvement of the validation score. None runs all epochs, without a
         warning.
     n_iter_no_change : int, default=5
-    shuffle : bool, "full" or "window", default=True
-        Draw a new order of the rows for each epoch (not for batch descent). With True
-        and ``batch_size=1``, 8192 rows or more are permuted once, and blocks of 32 rows
-        of that permutation are shuffled for each epoch. Plain SGD on such rows makes a
-        permuted copy of X if that has at most 256 MB (and the run at least four
-        epochs). More than 2^25 entries (of no more than 10000 features) are visited in
-        windows, whatever the batch size, without a copy: four (wide rows: two)
-        consecutive rows from each of 64 parts of the data, mixed. "full" draws a random
-        permutation for each epoch, "window" takes windows; neither makes a copy,
-        whatever the size.
+    shuffle : bool, "full", "blocks" or "window", default=True
+        Draw a new order of the rows for each epoch (not for batch descent). True draws
+        a random permutation of fewer than 8192 rows. More rows are looked at first:
+
+        - rows in no particular order are visited in random blocks of 32 consecutive
+          rows;
+        - others (sorted by label, grown over time, repeated) are permuted once with
+          ``batch_size=1``, and blocks of 32 rows of that permutation are shuffled for
+          each epoch; plain SGD makes a permuted copy of X if that has at most 256 MB
+          (and the run at least four epochs). Larger batches take a permutation;
+        - such X with more than 2^25 entries (of no more than 10000 features) are
+          visited in windows, whatever the batch size: four (wide rows: two)
+          consecutive rows from each of 64 parts of the data, mixed.
+
+        "full" draws a random permutation for each epoch, "blocks" and "window" take
+        these; they make no copy, whatever the size and the order.
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None

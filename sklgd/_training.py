@@ -18,6 +18,7 @@ from ._auto import (
     renew_rotation,
 )
 from ._epochs import Epochs, Point
+from ._mixed import rows_are_mixed
 from ._order import (
     COPY_BYTES,
     ArrayOrder,
@@ -251,7 +252,11 @@ class Training(Epochs):
         self.order_kind = None
         if not self.full:
             self.order_kind = kind_of_order(
-                shuffle, data.n_rows, data.X.shape[1], plan.batch_size
+                shuffle,
+                data.n_rows,
+                data.X.shape[1],
+                plan.batch_size,
+                lambda: rows_are_mixed(data),
             )
         penalty_1, penalty_2 = penalties = np.empty((2, *state.coef.shape))
         penalty_1[:-1], penalty_2[:-1], penalties[:, -1] = l1, l2, 0.0
@@ -434,6 +439,8 @@ class Training(Epochs):
             return ArrayOrder(
                 state.rng.permutation(n if data.rows is None else data.rows)
             )
+        if kind == "blocks":
+            return BlockOrder(state.rng, n, data.rows)
         if kind == "window":
             return WindowOrder(state.rng, n, data.X.shape[1], data.rows)
         first = state.order_seed is None
@@ -492,19 +499,21 @@ class Training(Epochs):
             return 1
         entries = self.entries_per_row * self.problem.n_samples // self.data.n_outputs
         size = self.state.coef.size
-        return max(1, min(LONGEST_RUN, max(entries, FEW_ENTRIES) // (64 * size)))
+        return max(1, min(LONGEST_RUN, max(entries, FEW_ENTRIES) // (32 * size)))
 
     def advance(self, n_epochs):
         """Run epochs, at most `longest_run`; a `Point` for each."""
         if n_epochs == 1:
             return super().advance(1)
-        points, models = [], np.empty((n_epochs, *self.state.coef.shape))
-        for coef in models:
+        points, penalties = [], []
+        models = self.problem.empty_models(n_epochs)
+        for model in models:
             points.append(Point(self, *self.epoch(), None))
-            coef[...] = self.coef
+            model[...] = self.coef
+            penalties.append(self.penalty(self.coef))
         losses = self.problem.values(models) / self.share
-        for point, loss, coef in zip(points, losses, models, strict=True):
-            point.objective = float(loss) + self.penalty(coef)
+        for point, loss, penalised in zip(points, losses, penalties, strict=True):
+            point.objective = float(loss) + penalised
         return points
 
     def settle(self):

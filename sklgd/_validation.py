@@ -21,6 +21,7 @@ LOSS_NAMES = {
     task: [name for name, cls in LOSSES.items() if cls.task == task]
     for task in ("regression", "classification")
 }
+ORDERS = ("full", "blocks", "window")
 PENALTIES = ("l2", "l1", "elasticnet", None)
 
 
@@ -83,10 +84,11 @@ def check_parameters(est, task):
     for name in ("fit_intercept", "early_stopping", "warm_start"):
         check_bool(name, getattr(est, name))
     if not isinstance(est.shuffle, (bool, np.bool_)) and (
-        not isinstance(est.shuffle, str) or est.shuffle not in ("full", "window")
+        not isinstance(est.shuffle, str) or est.shuffle not in ORDERS
     ):
         raise ValueError(
-            f"shuffle must be True, False, 'full' or 'window', got {est.shuffle!r}."
+            "shuffle must be True, False, 'full', 'blocks' or 'window', got "
+            f"{est.shuffle!r}."
         )
     check_number("max_iter", est.max_iter, low=1, integer=True)
     if est.tol is not None:

@@ -22,9 +22,11 @@ N = FEW_ROWS + 1301
 STEP = {"optimizer": "sgd", "batch_size": 1, "learning_rate": 1e-3, "tol": None}
 
 
-def problem(storage, n_samples=N, n_features=6):
+def problem(storage, n_samples=N, n_features=6, mixed=False):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_samples, n_features))
+    if not mixed:
+        X[:, 0].sort()
     X *= rng.random(X.shape) < 0.7
     y = X @ rng.normal(size=n_features) + rng.normal(size=n_samples)
     if storage == "csr":
@@ -78,15 +80,25 @@ def test_block_order_follows_the_permutation():
     assert (steps == 1).sum() >= 96
 
 
-def test_kind_depends_on_shape_only():
-    assert kind_of_order(False, 10**6, 10, 1) is None
-    assert kind_of_order(True, FEW_ROWS - 1, 10, 1) == "full"
-    assert kind_of_order(True, FEW_ROWS, 10, 1) == "blocks"
-    assert kind_of_order(True, 10**6, 10, 32) == "full"
-    assert kind_of_order(True, 10**6, 100, 1) == "window"
-    assert kind_of_order(True, 10**6, 100, 32) == "window"
-    assert kind_of_order(True, 10**6, 50_000, 1) == "blocks"
-    assert kind_of_order("window", 10, 10, 1) == "window"
+@pytest.mark.parametrize(
+    ("shuffle", "n_samples", "n_features", "batch_size", "mixed", "ordered"),
+    [
+        (False, 10**6, 10, 1, None, None),
+        (True, FEW_ROWS - 1, 10, 1, "full", "full"),
+        (True, FEW_ROWS, 10, 1, "blocks", "permuted"),
+        (True, 10**6, 10, 32, "blocks", "full"),
+        (True, 10**6, 100, 1, "blocks", "window"),
+        (True, 10**6, 100, 32, "blocks", "window"),
+        (True, 10**6, 50_000, 1, "blocks", "permuted"),
+        ("window", 10, 10, 1, "window", "window"),
+        ("blocks", 10, 10, 1, "blocks", "blocks"),
+        ("full", 10**6, 10, 1, "full", "full"),
+    ],
+)
+def test_kind_of_order(shuffle, n_samples, n_features, batch_size, mixed, ordered):
+    shape = n_samples, n_features, batch_size
+    assert kind_of_order(shuffle, *shape, lambda: True) == mixed
+    assert kind_of_order(shuffle, *shape, lambda: False) == ordered
 
 
 @pytest.mark.parametrize("storage", ["float64", "float32", "csr"])
@@ -121,10 +133,11 @@ def test_copy_changes_nothing(monkeypatch, storage, penalty, case):
     assert model.loss_curve_ == curve
 
 
-@pytest.mark.parametrize("shuffle", [True, "full", "window"])
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("shuffle", [True, "full", "blocks", "window"])
 @pytest.mark.parametrize("storage", ["float64", "csr"])
-def test_fit_is_partial_fit(shuffle, storage):
-    X, y = problem(storage)
+def test_fit_is_partial_fit(shuffle, storage, mixed):
+    X, y = problem(storage, mixed=mixed)
     params = {**STEP, "shuffle": shuffle, "random_state": 0}
     whole = GDRegressor(**params, max_iter=5).fit(X, y)
     parts = GDRegressor(**params)
@@ -136,9 +149,10 @@ def test_fit_is_partial_fit(shuffle, storage):
     np.testing.assert_allclose(whole.loss_curve_, parts.loss_curve_, rtol=1e-12)
 
 
-@pytest.mark.parametrize("shuffle", [True, "full", "window"])
-def test_storage_does_not_matter(shuffle):
-    X, y = problem("float64")
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("shuffle", [True, "full", "blocks", "window"])
+def test_storage_does_not_matter(shuffle, mixed):
+    X, y = problem("float64", mixed=mixed)
     params = {**STEP, "shuffle": shuffle, "random_state": 0, "max_iter": 4}
     dense = GDRegressor(**params).fit(X, y)
     sparse = GDRegressor(**params).fit(sp.csr_matrix(X), y)
@@ -166,11 +180,13 @@ def test_converges_like_a_full_shuffle_on_sorted_rows(shuffle):
 
     full = gap("full")
     assert gap(shuffle) < 1.5 * full
+    # Blocks of rows as they are given would not do.
+    assert gap("blocks") > 2.0 * full
     # Without shuffling the last rows, all of one class, decide.
     assert gap(False) > 20.0 * full
 
 
-@pytest.mark.parametrize("shuffle", ["blocks", 2, None])
+@pytest.mark.parametrize("shuffle", ["permuted", 2, None])
 def test_bad_shuffle(shuffle):
     X, y = problem("float64", 50)
     with pytest.raises(ValueError, match="shuffle must be True, False, 'full'"):

@@ -43,6 +43,14 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
 
+cdef inline bint all_zero(const double* x, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        if x[i] != 0.0:
+            return False
+    return True
+
+
 @cython.final
 cdef class Problem:
     """The data term sum_i s_i l(y_i, x_i.w + b), free of estimator state.
@@ -253,13 +261,22 @@ cdef class Problem:
         cdef double total = 0.0
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
         cdef double* intercept
+        cdef const double* constants = coef + self.n_features * K
+        cdef bint constant = all_zero(coef, self.n_features * K)
         cdef Scratch scratch = self.scratch(thread)
         if grad != NULL:
             memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
-            self.slopes(
-                order, start + done, part, coef, 1.0, want_value, &scratch, &total)
+            if constant:
+                # The model that every fit starts from: no need to read X.
+                for i in range(part):
+                    for k in range(K):
+                        scratch.z[i * K + k] = constants[k]
+                self.pull(order, start + done, part, want_value, &scratch, &total)
+            else:
+                self.slopes(
+                    order, start + done, part, coef, 1.0, want_value, &scratch, &total)
             if grad != NULL:
                 self.rows.backward(
                     order, start + done, part, self.end, scratch.g, K, grad)
@@ -279,6 +296,10 @@ cdef class Problem:
             total = self.sweep(self.subset, 0, self.n_samples, w, NULL, True)
         return total / self.n_samples
 
+    def empty_models(self, Py_ssize_t n_models):
+        """Room for several coefficients, which `values` then need not copy."""
+        return self.rows.empty_models(n_models, self.n_outputs)
+
     def values(self, models):
         """Mean losses at several coefficients; one read of X gives all.
 
@@ -290,13 +311,15 @@ cdef class Problem:
         -------
         values : ndarray of shape (n_models,)
         """
-        cdef const double[:, :, ::1] coefs = models
+        cdef const double[:, :, :] coefs = models
         cdef Py_ssize_t n_models = coefs.shape[0]
         cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
         cdef Py_ssize_t chunk, step, n_chunks = ceil_div(n, rows)
         cdef const double[::1] packed = self.rows.pack_models(models)
         cdef double[:, ::1] totals, z
-        self._check(coefs[0])
+        if (coefs.shape[1] != self.n_features + 1
+                or coefs.shape[2] != self.n_outputs):
+            raise ValueError("models must have shape (:, n_features + 1, n_outputs)")
         sums = np.zeros((n_chunks, n_models))
         margins = np.empty((self.n_threads, 2 * self.block * n_models * self.n_outputs))
         totals, z = sums, margins

@@ -36,6 +36,7 @@ cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # cache lines of a row worth asking for
     NEAR = 6            # entries of a sparse row before those of its coefficients
+    FAR = 24            # the same for the sums of several outputs
     PANEL = 256         # columns whose moments are summed at a time
 
 ctypedef fused real:
@@ -96,37 +97,89 @@ cdef inline void sparse_ask_features(
         sklgd_prefetch(array + indices[p] * K)
 
 
+cdef inline double sparse_sum(
+        const real* x, const index_t* column, Py_ssize_t count, const double* w,
+        Py_ssize_t K) noexcept nogil:
+    """sum_p x_p w[column_p K], one after the other.
+
+    In the order of `sparse_tile`: F of one model has the bits that it has where it is
+    found for several epochs at once.
+    """
+    cdef Py_ssize_t p
+    cdef double total = 0.0
+    for p in range(count):
+        total += x[p] * w[column[p] * K]
+    return total
+
+
+cdef inline void sparse_tile(
+        const real* x, const index_t* column, Py_ssize_t count, Py_ssize_t known,
+        const double* coef, Py_ssize_t K, Py_ssize_t k, Py_ssize_t width,
+        double* total) noexcept nogil:
+    """The sums of ``width`` outputs from k on, 4 or 8 (a constant), in registers.
+
+    The coefficients of later entries are asked for, of ``known`` >= count.
+    """
+    cdef Py_ssize_t p
+    cdef const double* w
+    cdef double v
+    cdef double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0
+    cdef double s4 = 0.0, s5 = 0.0, s6 = 0.0, s7 = 0.0
+    for p in range(count):
+        if k == 0 and p + FAR < known:
+            prefetch(coef + column[p + FAR] * K, K * sizeof(double))
+        w = coef + column[p] * K + k
+        v = x[p]
+        s0 += v * w[0]
+        s1 += v * w[1]
+        s2 += v * w[2]
+        s3 += v * w[3]
+        if width == 8:
+            s4 += v * w[4]
+            s5 += v * w[5]
+            s6 += v * w[6]
+            s7 += v * w[7]
+    total[0], total[1], total[2], total[3] = s0, s1, s2, s3
+    if width == 8:
+        total[4], total[5], total[6], total[7] = s4, s5, s6, s7
+
+
 cdef inline void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
         double* z) noexcept nogil:
-    cdef Py_ssize_t i, k, p, row
-    cdef double x, total
-    cdef const double* w
+    cdef Py_ssize_t i, j, k, row, first, count, known, width
+    cdef double[8] total
     for i in range(m):
         if order != NULL:
             sparse_ask(data, indices, indptr, order, start + i, end)
         row = row_at(order, start + i)
-        if K == 1:
-            # In the order of several outputs, or models: F has the bits that it has
-            # where it is found for several epochs at once.
-            total = 0.0
-            for p in range(indptr[row], indptr[row + 1]):
-                total += data[p] * coef[indices[p]]
-            z[i] = scale * total + coef[d]
-            continue
-        for k in range(K):
-            z[i * K + k] = 0.0
-        for p in range(indptr[row], indptr[row + 1]):
-            if p + NEAR < indptr[row + 1]:
-                prefetch(coef + indices[p + NEAR] * K, K * sizeof(double))
-            x = data[p]
-            w = coef + indices[p] * K
+        first = indptr[row]
+        count = indptr[row + 1] - first
+        if K < 4:
             for k in range(K):
-                z[i * K + k] += x * w[k]
-        for k in range(K):
-            z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
+                z[i * K + k] = scale * sparse_sum(
+                    data + first, indices + first, count, coef + k, K) + coef[d * K + k]
+            continue
+        # In the natural order the entries of the next rows follow.
+        known = indptr[end] - first if order == NULL else count
+        k = 0
+        while k < K:
+            # A last tile that is not full overlaps the one before: the same results.
+            if K - k > 4 and K >= 8:
+                k = min(k, K - 8)
+                sparse_tile(data + first, indices + first, count, known, coef, K, k,
+                            8, total)
+                width = 8
+            else:
+                k = min(k, K - 4)
+                sparse_tile(data + first, indices + first, count, known, coef, K, k,
+                            4, total)
+                width = 4
+            for j in range(width):
+                z[i * K + k + j] = scale * total[j] + coef[d * K + k + j]
+            k += width
 
 
 cdef inline void sparse_settle_forward(
@@ -585,8 +638,17 @@ cdef class Rows:
         else:
             self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
 
+    def empty_models(self, Py_ssize_t n_models, Py_ssize_t K):
+        """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants."""
+        if self.is_sparse or K > 1:
+            return np.moveaxis(np.empty((self.n_features + 1, n_models, K)), 1, 0)
+        return np.empty((n_models, self.n_features + 1, K))
+
     cdef object pack_models(self, models):
-        """Coefficients (n_models, d + 1, K) as `forward_models` reads them."""
+        """Coefficients (n_models, d + 1, K) as `forward_models` reads them.
+
+        Copied, unless they come from `empty_models`.
+        """
         if self.is_sparse or models.shape[2] > 1:
             # All that belongs to a feature is found at once; the outputs of all models
             # together fill vectors better than those of one.

@@ -7,8 +7,11 @@
 
 #include "rows.h"
 
-
-
+enum {
+    FEW_MODELS = 4, /* models that share each load of an entry of X */
+    TILE_ROWS = 16, /* rows that are read once for all models */
+    PANEL = 512     /* columns whose coefficients stay in the L1 cache */
+};
 
 #define LANES 8
 #define LONG_ROW 2048 /* bytes */

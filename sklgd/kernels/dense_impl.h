@@ -4,34 +4,51 @@
    that they are the same. Nothing is checked: row numbers and buffer sizes are the
    caller's promise, and all buffers are the caller's. */
 
-/* s += x w, four lanes; x and w need not be aligned. */
-static TARGET SKLGD_INLINE void NAME(mul_add)(
-        sklgd_lanes *s, const REAL *x, const double *w) {
+/* Four entries of X, four coefficients; they need not be aligned. */
+static TARGET SKLGD_INLINE sklgd_lanes NAME(entries)(const REAL *x) {
+    sklgd_lanes a;
 #if SKLGD_VECTORS
-    sklgd_lanes b;
-    memcpy(&b, w, sizeof(b));
     if (sizeof(REAL) == sizeof(double)) {
-        sklgd_lanes a;
         memcpy(&a, x, sizeof(a));
-        *s += a * b;
     } else {
-        sklgd_floats a;
-        memcpy(&a, x, sizeof(a));
-        *s += __builtin_convertvector(a, sklgd_lanes) * b;
+        sklgd_floats f;
+        memcpy(&f, x, sizeof(f));
+        a = __builtin_convertvector(f, sklgd_lanes);
     }
 #else
     int k;
-    for (k = 0; k < 4; k++) s->v[k] += x[k] * w[k];
+    for (k = 0; k < 4; k++) a.v[k] = x[k];
+#endif
+    return a;
+}
+
+static TARGET SKLGD_INLINE sklgd_lanes NAME(coefs)(const double *w) {
+    sklgd_lanes a;
+    memcpy(&a, w, sizeof(a));
+    return a;
+}
+
+/* s += a b. */
+static TARGET SKLGD_INLINE void NAME(mul_add)(
+        sklgd_lanes *s, sklgd_lanes a, sklgd_lanes b) {
+#if SKLGD_VECTORS
+    *s += a * b;
+#else
+    int k;
+    for (k = 0; k < 4; k++) s->v[k] += a.v[k] * b.v[k];
 #endif
 }
 
 /* The sum of eight lanes, in a fixed order. */
 static TARGET SKLGD_INLINE double NAME(total)(
         const sklgd_lanes *a, const sklgd_lanes *b) {
-    double s[4], t[4];
-    memcpy(s, a, sizeof(s));
-    memcpy(t, b, sizeof(t));
+#if SKLGD_VECTORS
+    const sklgd_lanes s = *a + *b;
+    return (s[0] + s[1]) + (s[2] + s[3]);
+#else
+    const double *s = a->v, *t = b->v;
     return ((s[0] + t[0]) + (s[1] + t[1])) + ((s[2] + t[2]) + (s[3] + t[3]));
+#endif
 }
 
 /* sum_j x_j w_j. Strict floating point forbids vectorising a single running sum; eight
@@ -42,33 +59,43 @@ static TARGET SKLGD_INLINE double NAME(dot)(
     double rest = 0.0;
     ptrdiff_t j = 0;
     for (; j + LANES <= d; j += LANES) {
-        NAME(mul_add)(&s, x + j, w + j);
-        NAME(mul_add)(&t, x + j + 4, w + j + 4);
+        NAME(mul_add)(&s, NAME(entries)(x + j), NAME(coefs)(w + j));
+        NAME(mul_add)(&t, NAME(entries)(x + j + 4), NAME(coefs)(w + j + 4));
     }
     for (; j < d; j++) rest += x[j] * w[j];
     return NAME(total)(&s, &t) + rest;
 }
 
-/* The products of a row with two vectors: each x_j is loaded (and converted) once. Each
-   has the bits of `dot`. */
-static TARGET SKLGD_INLINE void NAME(dot2)(
-        const REAL *SKLGD_RESTRICT x, const double *SKLGD_RESTRICT v,
-        const double *SKLGD_RESTRICT w, ptrdiff_t d, double *out_v, double *out_w) {
-    sklgd_lanes s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
-    double rest_v = 0.0, rest_w = 0.0;
-    ptrdiff_t j = 0;
-    for (; j + LANES <= d; j += LANES) {
-        NAME(mul_add)(&s0, x + j, v + j);
-        NAME(mul_add)(&t0, x + j, w + j);
-        NAME(mul_add)(&s1, x + j + 4, v + j + 4);
-        NAME(mul_add)(&t1, x + j + 4, w + j + 4);
-    }
-    for (; j < d; j++) {
-        rest_v += x[j] * v[j];
-        rest_w += x[j] * w[j];
-    }
-    *out_v = NAME(total)(&s0, &s1) + rest_v;
-    *out_w = NAME(total)(&t0, &t1) + rest_w;
+/* s[k] += x w_k for n_models vectors, each in the eight lanes of `dot`, over n entries, a
+   multiple of these: an entry of X is loaded (and converted) once for all. n_models is a
+   constant where this is inlined. */
+static TARGET SKLGD_INLINE void NAME(add_products)(
+        const REAL *SKLGD_RESTRICT x, ptrdiff_t n, const double *SKLGD_RESTRICT w,
+        ptrdiff_t stride, int n_models, sklgd_lanes (*s)[2]) {
+    ptrdiff_t j;
+    int k, h;
+    for (j = 0; j < n; j += LANES)
+        for (h = 0; h < 2; h++) {
+            const sklgd_lanes a = NAME(entries)(x + j + 4 * h);
+            for (k = 0; k < n_models; k++)
+                NAME(mul_add)(&s[k][h], a, NAME(coefs)(w + k * stride + j + 4 * h));
+        }
+}
+
+/* out[k] = `total` of s[k] for four vectors. */
+static TARGET SKLGD_INLINE void NAME(totals)(const sklgd_lanes (*s)[2], double *out) {
+#ifdef SKLGD_SHUFFLE
+    const sklgd_lanes a = s[0][0] + s[0][1], b = s[1][0] + s[1][1];
+    const sklgd_lanes c = s[2][0] + s[2][1], d = s[3][0] + s[3][1];
+    const sklgd_lanes ab = SKLGD_SHUFFLE(a, b, 0, 4, 2, 6) + SKLGD_SHUFFLE(a, b, 1, 5, 3, 7);
+    const sklgd_lanes cd = SKLGD_SHUFFLE(c, d, 0, 4, 2, 6) + SKLGD_SHUFFLE(c, d, 1, 5, 3, 7);
+    const sklgd_lanes all =
+        SKLGD_SHUFFLE(ab, cd, 0, 1, 4, 5) + SKLGD_SHUFFLE(ab, cd, 2, 3, 6, 7);
+    memcpy(out, &all, sizeof(all));
+#else
+    int k;
+    for (k = 0; k < FEW_MODELS; k++) out[k] = NAME(total)(&s[k][0], &s[k][1]);
+#endif
 }
 
 /* w += c x. */
@@ -76,6 +103,14 @@ static TARGET SKLGD_INLINE void NAME(add)(
         const REAL *SKLGD_RESTRICT x, double c, ptrdiff_t d, double *SKLGD_RESTRICT w) {
     ptrdiff_t j;
     for (j = 0; j < d; j++) w[j] += c * x[j];
+}
+
+/* Ask for row `next`, `ahead` steps before it is due. Where long rows follow each other
+   the processor needs no help. */
+static TARGET SKLGD_INLINE void NAME(request)(
+        const REAL *X, ptrdiff_t d, ptrdiff_t row, ptrdiff_t next, ptrdiff_t ahead) {
+    const ptrdiff_t n_bytes = d * (ptrdiff_t) sizeof(REAL);
+    if (n_bytes < LONG_ROW || next != row + ahead) sklgd_ask(X + next * d, n_bytes);
 }
 
 /* z_i = scale x_i.w + w_d for m rows from position `start` on. Rows in random order are
@@ -90,32 +125,78 @@ static TARGET void NAME(forward)(
     ptrdiff_t i;
     for (i = 0; i < m; i++) {
         if (order != NULL && start + i + ahead < end)
-            sklgd_ask(X + order[start + i + ahead] * d, n_bytes);
+            NAME(request)(X, d, order[start + i], order[start + i + ahead], ahead);
         z[i] = scale * NAME(dot)(X + ROW(order, start + i) * d, w, d) + w[d];
     }
 }
 
-/* `forward` for several models w, d + 1 coefficients each; z has shape (n_models, m). Two
-   models at a time: these and a row are in the L1 cache together up to 1000 columns, and
-   the m rows should be in L2. */
+/* z[k m + i] = x_i.w_k + w_kd for n_rows <= TILE_ROWS rows and n_models <= FEW_MODELS
+   models, `panel` columns at a time. n_models is a constant where this is inlined. */
+static TARGET SKLGD_INLINE void NAME(forward_tile)(
+        const REAL *const *x, ptrdiff_t n_rows, ptrdiff_t d, ptrdiff_t panel,
+        const double *w, int n_models, double *z, ptrdiff_t m) {
+    const ptrdiff_t stride = d + 1, n_rest = d % LANES, whole = d - n_rest;
+    sklgd_lanes s[TILE_ROWS][FEW_MODELS][2];
+    double rest[LANES][FEW_MODELS]; /* the last coefficients of all models together */
+    ptrdiff_t i, j, first;
+    int k, h;
+    for (j = 0; j <= n_rest; j++)
+        for (k = 0; k < n_models; k++) rest[j][k] = w[k * stride + whole + j];
+    for (first = 0; first == 0 || first < whole; first += panel) {
+        const ptrdiff_t left = whole - first, n = left < panel ? left : panel;
+        for (i = 0; i < n_rows; i++) {
+            sklgd_lanes t[FEW_MODELS][2] = {{{0}}};
+            double sums[FEW_MODELS], rests[FEW_MODELS] = {0.0};
+            if (first > 0)
+                for (k = 0; k < n_models; k++)
+                    for (h = 0; h < 2; h++) t[k][h] = s[i][k][h];
+            NAME(add_products)(x[i] + first, n, w + first, stride, n_models, t);
+            if (left > panel) {
+                for (k = 0; k < n_models; k++)
+                    for (h = 0; h < 2; h++) s[i][k][h] = t[k][h];
+                continue;
+            }
+            for (j = 0; j < n_rest; j++)
+                for (k = 0; k < n_models; k++) rests[k] += x[i][whole + j] * rest[j][k];
+            if (n_models == FEW_MODELS)
+                NAME(totals)((const sklgd_lanes(*)[2]) t, sums);
+            else
+                for (k = 0; k < n_models; k++) sums[k] = NAME(total)(&t[k][0], &t[k][1]);
+            for (k = 0; k < n_models; k++)
+                z[k * m + i] = sums[k] + rests[k] + rest[n_rest][k];
+        }
+    }
+}
+
+/* `forward` for several models w, d + 1 coefficients each; z has shape (n_models, m).
+
+   Tiles of few rows, which come from memory once, with the first models, row by row, and
+   then from the L1 or L2 cache. The coefficients in use stay in L1: few models and, where
+   rows are long, a panel of columns. */
 static TARGET void NAME(forward_models)(
         const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
         ptrdiff_t m, const double *models, ptrdiff_t n_models, double *z) {
-    const REAL *X = (const REAL *) data;
-    ptrdiff_t i, model = 0;
-    for (; model + 2 <= n_models; model += 2) {
-        const double *v = models + model * (d + 1), *w = v + d + 1;
-        double *z_v = z + model * m, *z_w = z_v + m;
-        for (i = 0; i < m; i++) {
-            NAME(dot2)(X + ROW(order, start + i) * d, v, w, d, z_v + i, z_w + i);
-            z_v[i] += v[d];
-            z_w[i] += w[d];
+    const REAL *X = (const REAL *) data, *x[TILE_ROWS];
+    ptrdiff_t i, first, model;
+    for (first = 0; first < m; first += TILE_ROWS) {
+        const ptrdiff_t n_rows = m - first < TILE_ROWS ? m - first : TILE_ROWS;
+        for (i = 0; i < n_rows; i++) x[i] = X + ROW(order, start + first + i) * d;
+        for (model = 0; model < n_models;) {
+            const double *w = models + model * (d + 1);
+            double *to = z + model * m + first;
+            const ptrdiff_t left = n_models - model;
+            const ptrdiff_t panel = model == 0 ? d : PANEL;
+            if (left >= FEW_MODELS && (model > 0 || d <= PANEL)) {
+                NAME(forward_tile)(x, n_rows, d, panel, w, FEW_MODELS, to, m);
+                model += FEW_MODELS;
+            } else if (left >= 2) {
+                NAME(forward_tile)(x, n_rows, d, panel, w, 2, to, m);
+                model += 2;
+            } else {
+                NAME(forward_tile)(x, n_rows, d, panel, w, 1, to, m);
+                model += 1;
+            }
         }
-    }
-    for (; model < n_models; model++) {
-        const double *w = models + model * (d + 1);
-        for (i = 0; i < m; i++)
-            z[model * m + i] = NAME(dot)(X + ROW(order, start + i) * d, w, d) + w[d];
     }
 }
 
@@ -156,8 +237,7 @@ static TARGET void NAME(descend)(
         double g;
         if (walk->fetch != NULL && i + ahead < walk->m) {
             const ptrdiff_t next = walk->fetch[walk->start + i + ahead];
-            /* Where long rows follow each other the processor needs no help. */
-            if (n_bytes < LONG_ROW || next != row + ahead) sklgd_ask(X + next * d, n_bytes);
+            NAME(request)(X, d, row, next, ahead);
             sklgd_prefetch_far(walk->y + next);
         }
         g = sgd->slope(sgd->loss, walk->y[row], z);

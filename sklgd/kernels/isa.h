@@ -58,6 +58,9 @@
 #define SKLGD_VECTORS 1
 typedef double sklgd_lanes __attribute__((vector_size(32)));
 typedef float sklgd_floats __attribute__((vector_size(16)));
+#if defined(__clang__) || __GNUC__ >= 12
+#define SKLGD_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#endif
 #else
 #define SKLGD_VECTORS 0
 typedef struct {

@@ -1,0 +1,81 @@
+"""Are the rows in no particular order already? A test of blocks of consecutive rows.
+
+If rows lie in random order, the means of blocks of L of them scatter as means of L
+independent draws do: in every column,
+
+    F = L / (B - 1) sum_b (m_b - m)^2 / (sum_b sum_i (x_bi - m_b)^2 / (B (L - 1)))
+
+is about 1 for B blocks, the F ratio of one-way analysis of variance (Fisher 1925,
+Statistical Methods for Research Workers, chapter VII). Rows sorted by label, grown over
+time, or repeated make it large; up to L. It says directly how much noisier the gradient
+of a block of consecutive rows is than that of random rows, and that is what an order of
+rows must avoid. Blocks evenly spaced in the data are looked at, so the answer takes no
+random number and is the same for dense and sparse X.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+# Blocks looked at, rows of each, and columns of X, those with most entries.
+BLOCKS, LENGTH, COLUMNS = 64, 32, 64
+# F of a column, and its mean over the columns: random rows exceed each by a chance below
+# 1e-3, be the columns independent or all alike. A column with few entries counts in the
+# mean only, as two of them in one block are much.
+LARGEST, LARGEST_MEAN, FEW_ENTRIES = 2.0, 1.7, BLOCKS
+
+
+def rows_are_mixed(data):
+    """True if consecutive rows are as different from each other as any.
+
+    Parameters
+    ----------
+    data : Data
+        At least ``BLOCKS * LENGTH`` rows to learn from.
+    """
+    first = np.arange(BLOCKS) * ((data.n_rows - LENGTH) // (BLOCKS - 1))
+    rows = (first[:, None] + np.arange(LENGTH)).ravel()
+    if data.rows is not None:
+        rows = data.rows[rows]
+    target = data.target.reshape(data.X.shape[0], -1)[rows]
+    if data.loss.task == "classification":
+        target = target == np.unique(target)
+    return in_no_order(target) and in_no_order(most_frequent(data.X, rows))
+
+
+def most_frequent(X, rows):
+    """These rows of the columns of X that have the most entries in some of them."""
+    if not sp.issparse(X) and X.shape[1] <= COLUMNS:
+        return X[rows]
+    some = X[rows[::8]]
+    if sp.issparse(X):
+        counts = np.bincount(some.indices[some.data != 0], minlength=X.shape[1])
+    else:
+        counts = np.count_nonzero(some, axis=0)
+    columns = np.sort(np.argsort(-counts, kind="stable")[:COLUMNS])
+    if sp.issparse(X):
+        return X[rows][:, columns].toarray()
+    return X[rows[:, None], columns]
+
+
+def in_no_order(values):
+    """True if the blocks of no column differ more than chance allows."""
+    values = values.reshape(BLOCKS, LENGTH, -1).astype(float)
+    dense = np.count_nonzero(values, axis=(0, 1)) >= FEW_ENTRIES
+    with np.errstate(over="ignore", invalid="ignore"):
+        # By a value first: then a constant is zero, not a rounding error.
+        values -= values[0, 0]
+        values -= values.mean(axis=(0, 1))
+        means = values.mean(axis=1)
+        between = LENGTH / (BLOCKS - 1) * np.square(means).sum(axis=0)
+        values -= means[:, None]
+        within = np.square(values).sum(axis=(0, 1)) / (BLOCKS * (LENGTH - 1))
+    varies = (between > 0.0) | (within > 0.0)
+    if not varies.any():
+        return True
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = between / within
+    # A ratio that is not a number is no reason to trust the order.
+    return bool(
+        (ratio[varies & dense] <= LARGEST).all()
+        and ratio[varies].mean() <= LARGEST_MEAN
+    )
