@@ -4,10 +4,11 @@
    G, and each output has lanes of its own. So the bits of a result depend neither on the
    instruction set nor on how many rows and outputs are computed together.
 
-   Where K is no multiple of four, vectors of a (d, K) or (m, K) array cross the lines of
-   the cache, and loads become the bottleneck. So what is read again and again is copied
-   to vectors that are aligned: with 10 outputs Z takes 1.68 ns per 40 products in place
-   of 2.15 (multipliers and adders, 12 lanes for 10 outputs: 1.62). */
+   A product of 10 outputs takes 2.1 ns per 40 multiplications (4 rows, one feature), of 80
+   outputs 1.75; multipliers and adders alone, with 10 of 12 lanes in use, 1.62. Aligned
+   copies of the coefficients gained nothing, nor did AVX-512, tiles of three rows, or
+   lanes of features in place of outputs (1.9 forward, 1.55 backward, but a transposed
+   copy of W and G for each block). */
 
 #ifndef SKLGD_OUTPUTS_H
 #define SKLGD_OUTPUTS_H
@@ -21,8 +22,7 @@ enum {
     OUTPUT_FEATURES = 4,   /* features that share each load of slopes */
     OUTPUT_VECTORS = 3,    /* vectors of outputs that share each load of an entry of X */
     OUTPUT_BATCH = 64,     /* rows whose slopes stay in the L1 cache, too */
-    SLOPE_PANEL = 32,      /* features of so many rows that do, converted from float32 */
-    PACKED_FROM = 16       /* rows for which it pays to copy coefficients */
+    SLOPE_PANEL = 32       /* features of so many rows that do, converted from float32 */
 };
 
 /* Vectors of lanes; other compilers use single numbers. */

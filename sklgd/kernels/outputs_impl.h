@@ -8,7 +8,7 @@
 #define READ(p) (*(const VECTOR *) (p))
 #define WRITE(p) (*(VECTOR *) (p))
 
-/* Vectors of a tile for each of n features or rows, one after the other. */
+/* The vectors of a tile for each of n rows, one after the other and aligned. */
 static TARGET SKLGD_INLINE void FAMILY(pack)(
         const double *in, ptrdiff_t n, ptrdiff_t K, const ptrdiff_t *at, int n_vectors,
         double *out) {
@@ -19,18 +19,17 @@ static TARGET SKLGD_INLINE void FAMILY(pack)(
             WRITE(out + (i * n_vectors + v) * N_LANES) = READ(in + i * K + at[v]);
 }
 
-/* z[r, at] += sum_j x[r][j] w[j, from] over n features, which are `stride` apart in w. */
+/* z[r, at] += sum_j x[r][j] w[j, at] over n features. */
 static TARGET SKLGD_INLINE void FAMILY(forward_tile)(
-        const double *const *x, ptrdiff_t n, const double *w, ptrdiff_t stride,
-        const ptrdiff_t *from, double *z, ptrdiff_t K, const ptrdiff_t *at, int n_rows,
-        int n_vectors) {
+        const double *const *x, ptrdiff_t n, const double *w, double *z, ptrdiff_t K,
+        const ptrdiff_t *at, int n_rows, int n_vectors) {
     VECTOR s[OUTPUT_ROWS][OUTPUT_VECTORS], c[OUTPUT_VECTORS];
     ptrdiff_t j;
     int r, v;
     for (r = 0; r < n_rows; r++)
         for (v = 0; v < n_vectors; v++) s[r][v] = READ(z + r * K + at[v]);
-    for (j = 0; j < n; j++, w += stride) {
-        for (v = 0; v < n_vectors; v++) c[v] = READ(w + from[v]);
+    for (j = 0; j < n; j++, w += K) {
+        for (v = 0; v < n_vectors; v++) c[v] = READ(w + at[v]);
         for (r = 0; r < n_rows; r++)
             for (v = 0; v < n_vectors; v++) s[r][v] += x[r][j] * c[v];
     }
@@ -75,13 +74,12 @@ static inline int FAMILY(place)(ptrdiff_t k, ptrdiff_t K, ptrdiff_t *at) {
     else tile(__VA_ARGS__, 1);
 
 static TARGET void FAMILY(forward_tiles)(
-        const double *const *x, int n_rows, ptrdiff_t n, const double *w,
-        ptrdiff_t stride, const ptrdiff_t *from, double *z, ptrdiff_t K,
-        const ptrdiff_t *at, int n_vectors) {
+        const double *const *x, int n_rows, ptrdiff_t n, const double *w, double *z,
+        ptrdiff_t K, const ptrdiff_t *at, int n_vectors) {
     if (n_rows == OUTPUT_ROWS) {
-        CASES(FAMILY(forward_tile), x, n, w, stride, from, z, K, at, OUTPUT_ROWS)
+        CASES(FAMILY(forward_tile), x, n, w, z, K, at, OUTPUT_ROWS)
     } else {
-        CASES(FAMILY(forward_tile), x, n, w, stride, from, z, K, at, 1)
+        CASES(FAMILY(forward_tile), x, n, w, z, K, at, 1)
     }
 }
 

@@ -46,23 +46,15 @@ static TARGET void NAME(forward)(
     const ptrdiff_t n_panels = (d + OUTPUT_PANEL - 1) / OUTPUT_PANEL;
     const ptrdiff_t ahead = order == NULL || m < 8 ? 8 : m;
     double buffer[NARROW ? OUTPUT_ROWS * OUTPUT_PANEL : 1];
-    double packed[OUTPUT_PANEL * OUTPUT_VECTORS * N_LANES] SKLGD_ALIGNED;
-    const double *x[OUTPUT_ROWS], *w;
-    ptrdiff_t p, i, j, k, n, stride, at[OUTPUT_VECTORS], from[OUTPUT_VECTORS];
-    int n_rows, n_vectors, v;
+    const double *x[OUTPUT_ROWS];
+    ptrdiff_t p, i, j, k, n, at[OUTPUT_VECTORS];
+    int n_rows, n_vectors;
     for (i = 0; i < m * K; i++) z[i] = 0.0;
     for (p = 0; p < n_panels; p++) {
         j = d * p / n_panels;
         n = d * (p + 1) / n_panels - j;
         for (k = 0; k < K; k = at[n_vectors - 1] + N_LANES) {
             n_vectors = FAMILY(place)(k, K, at);
-            w = W + j * K, stride = K;
-            for (v = 0; v < n_vectors; v++) from[v] = at[v];
-            if (m >= PACKED_FROM && K > OUTPUT_VECTORS * N_LANES) {
-                FAMILY(pack)(w, n, K, at, n_vectors, packed);
-                w = packed, stride = n_vectors * N_LANES;
-                for (v = 0; v < n_vectors; v++) from[v] = v * N_LANES;
-            }
             for (i = 0; i < m; i += n_rows) {
                 n_rows = m - i >= OUTPUT_ROWS ? OUTPUT_ROWS : 1;
                 if (k == 0 && order != NULL)
@@ -72,7 +64,7 @@ static TARGET void NAME(forward)(
                     NAME(ask)(X, d, order, start + i + ahead, n_rows, end, j, n);
                 NAME(find)(X, d, order, start + i, n_rows, j, n, buffer, x);
                 FAMILY(forward_tiles)(
-                    x, n_rows, n, w, stride, from, z + i * K, K, at, n_vectors);
+                    x, n_rows, n, W + j * K, z + i * K, K, at, n_vectors);
             }
         }
     }
