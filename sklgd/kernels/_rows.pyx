@@ -658,7 +658,7 @@ cdef class Rows:
 
     def empty_models(self, Py_ssize_t n_models, Py_ssize_t K):
         """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants."""
-        if self.is_sparse:
+        if self.is_sparse or K > 1:
             return np.moveaxis(np.empty((self.n_features + 1, n_models, K)), 1, 0)
         return np.empty((n_models, self.n_features + 1, K))
 
@@ -667,8 +667,9 @@ cdef class Rows:
 
         Copied, unless they come from `empty_models`.
         """
-        if self.is_sparse:
-            # All that belongs to a feature is found at once.
+        if self.is_sparse or models.shape[2] > 1:
+            # All that belongs to a feature is found at once; the outputs of all models
+            # together fill vectors better than those of one.
             models = np.moveaxis(models, 0, 1)
         return np.ascontiguousarray(models).reshape(-1)
 
@@ -680,20 +681,16 @@ cdef class Rows:
 
         ``mixed`` is scratch of the same size; both are the caller's.
         """
-        cdef Py_ssize_t d = self.n_features, i, k, model, length = n_models * K
-        if self.is_sparse:
-            self.forward(order, start, m, end, packed, length, 1.0, mixed)
-            for model in range(n_models):
-                for i in range(m):
-                    for k in range(K):
-                        z[(model * m + i) * K + k] = mixed[i * length + model * K + k]
-        elif K == 1:
+        cdef Py_ssize_t i, k, model, length = n_models * K
+        if not self.is_sparse and K == 1:
             self.dense.forward_models(
-                self.data, d, order, start, m, packed, n_models, z)
-        else:
-            for model in range(n_models):
-                self.forward(order, start, m, end, packed + model * (d + 1) * K, K, 1.0,
-                             z + model * m * K)
+                self.data, self.n_features, order, start, m, packed, n_models, z)
+            return
+        self.forward(order, start, m, end, packed, length, 1.0, mixed)
+        for model in range(n_models):
+            for i in range(m):
+                for k in range(K):
+                    z[(model * m + i) * K + k] = mixed[i * length + model * K + k]
 
     cdef void backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
