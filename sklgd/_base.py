@@ -22,7 +22,6 @@ from ._validation import (
     canonical,
     check_indices,
     check_start,
-    has_finite_sum,
     has_good_form,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
@@ -31,6 +30,7 @@ from ._validation import (
 from .kernels._openmp import effective_threads
 from .kernels._predict import raw_predictions
 from .kernels._rows import Rows
+from .kernels._vector import all_finite
 from .losses import LOSSES
 
 # Optimizer.training -> the class that runs its epochs.
@@ -224,8 +224,7 @@ class BaseGD(BaseEstimator):
         state.unit = monitor.unit
         self._store(state, training.coef, X.dtype)
         self.optimality_gap_ = monitor.gap
-        self.loss_curve_ = monitor.loss_curve
-        self.n_iter_ = len(monitor.loss_curve)
+        state.curve, self.n_iter_ = monitor.loss_curve, len(monitor.loss_curve)
         self.stop_reason_ = monitor.stop_reason
         self.validation_scores_ = self.best_validation_score_ = None
         if validation is not None:
@@ -348,7 +347,6 @@ class BaseGD(BaseEstimator):
             coef = np.zeros((X.shape[1] + 1, n_outputs))
             rng = random_stream(self.random_state)
             state = State(coef, make_plan(self, data, True), self._plan_key(), rng)
-            self.loss_curve_ = []
         elif state.key != self._plan_key() or not state.plan.streams:
             state.plan, state.key = make_plan(self, data, True), self._plan_key()
             state.statistics, state.factor, state.steps = None, 1.0, 0
@@ -393,15 +391,15 @@ class BaseGD(BaseEstimator):
         elif diverged:
             training.restore(kept)
             limit, spread = stable_step(data, state.plan.batch_size)
-            epoch = len(self.loss_curve_) + 1
+            epoch = len(state.curve) + 1
             message = divergence_message(
                 epoch, after, monitor.null, largest, limit, spread
             )
             after = training.objective()
         training.keep()
         self._store(state, training.coef, X.dtype)
-        self.loss_curve_ = [*self.loss_curve_, after]
-        self.n_iter_ = len(self.loss_curve_)
+        state.curve.append(after)
+        self.n_iter_ = len(state.curve)
         self.stop_reason_ = "partial_fit" if message is None else "diverged"
         self.validation_scores_ = self.best_validation_score_ = None
         if message is not None:
@@ -409,6 +407,11 @@ class BaseGD(BaseEstimator):
         return self
 
     # ----------------------------------------------------------------- data out
+
+    @property
+    def loss_curve_(self):
+        """F after each epoch, a copy: the list grows with each `partial_fit`."""
+        return list(self._state.curve)
 
     def _store(self, state, coef, dtype):
         """Set the fitted attributes that `fit` and `partial_fit` share."""
@@ -431,7 +434,7 @@ class BaseGD(BaseEstimator):
             full[:-1], full[-1] = coef, self.intercept_
             n_threads = effective_threads(self.n_jobs)
             z = raw_predictions(Rows(check_indices(X)), full, n_threads)
-            if has_finite_sum(z):
+            if all_finite(z):
                 # So X is finite, too, and need not be checked.
                 return z.astype(np.result_type(X.dtype, coef.dtype), copy=False)
         X = self._validate(X, reset=False)

@@ -18,8 +18,9 @@ from ._epochs import Epochs
 from ._groups import descend
 from ._lines import make_lines
 from .kernels._optimizers import SGD, Optimizer
+from .kernels._order import shuffled
 from .kernels._vector import add_scaled, dots, penalty, slopes_along
-from .schedules import as_schedule
+from .schedules import Constant
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
 # decrease is this share of what the barrier may still hide.
@@ -101,7 +102,7 @@ class Batch(Epochs):
     def tune(plan, est, data, statistics, l1, l2):
         """Give a plan its coordinates; the length of a step is searched."""
         plan.metric = Coordinates.of(data, statistics, l2)
-        plan.schedule = as_schedule(1.0, None, est.power_t)
+        plan.schedule = Constant(1.0)
 
     def aim(self, null, tol):
         """Tell the run F of the constant model, and the relative gap to reach."""
@@ -114,9 +115,14 @@ class Batch(Epochs):
 
     def begin(self):
         """Evaluate everything at the position."""
-        self.state.coef[...] = self.coordinates.to_raw(self.u)
+        self.go_to(self.coordinates.to_raw(self.u))
         self.lines.begin()
         self.evaluate()
+
+    def go_to(self, coef):
+        """Take over the coefficients of another point."""
+        self.state.coef[...] = coef
+        self.penalised = self.penalty(coef)
 
     def evaluate(self):
         """Loss and gradient at the position."""
@@ -159,12 +165,13 @@ class Batch(Epochs):
         value = self.value
         if self.softness is not None:
             value = self.lines.value(self.data.loss) / self.share
-        return value + self.penalty(self.state.coef)
+        return value + self.penalised
 
     def constant_objective(self, raw_predictions):
         """F of a constant model."""
         coef = self.state.coef
-        if self.started and not coef[:-1].any() and (coef[-1] == raw_predictions).all():
+        constant = not np.count_nonzero(coef[:-1])
+        if self.started and constant and (coef[-1] == raw_predictions).all():
             return self.objective()
         constant = np.atleast_1d(np.asarray(raw_predictions, dtype=float))
         return self.problem.constant_value(constant) / self.share
@@ -208,13 +215,13 @@ class Batch(Epochs):
         objective = self.objective()
         excess = self.excess() + self.hidden()
         gained = max(self.null - objective, 0.0) + excess
-        if not np.isfinite(excess):
+        if not math.isfinite(excess):
             return 1.0
         return excess / gained if gained > 0.0 else 0.0
 
     def smoothed_objective(self):
         """The objective that the run minimises at present."""
-        return self.value + self.penalty(self.state.coef)
+        return self.value + self.penalised
 
     def hidden(self):
         """Largest distance of the smoothed minimiser's objective from the optimum."""
@@ -254,9 +261,10 @@ class Batch(Epochs):
         add_scaled(self.u, t, p)
         if self.l1:
             # A sum of steps would leave 1e-17 where u is zero.
-            self.state.coef[...] = self.coordinates.to_raw(self.u)
+            self.go_to(self.coordinates.to_raw(self.u))
         else:
             add_scaled(self.state.coef, t, raw)
+            self.penalised = self.penalty(self.state.coef)
 
     def search(self, p, raw):
         """Lengths t of the steps along p, whose raw coefficients are ``raw``.
@@ -290,8 +298,8 @@ class Batch(Epochs):
                 roots, derivative.tolist(), kink.tolist(), strict=True
             ):
                 gain += root.arrive(at, jump)
-            finite, settled = math.isfinite(gain), all(root.settled for root in roots)
-            least = 1e-4 * sum(root.t * root.slope for root in roots)
+            finite, settled = math.isfinite(gain), all([root.settled for root in roots])
+            least = 1e-4 * sum([root.t * root.slope for root in roots])
             if settled and finite and gain <= least + slack:
                 return t, value
             # If the lengths look right but F is not lower, those beyond the minimum.
@@ -427,8 +435,7 @@ def stochastic_passes(data, state, l1, l2):
     with np.errstate(all="ignore"):
         for done in range(0, n_steps, n):
             # A permutation of the rows, in place: theirs is a copy.
-            order = rng.permutation(n if data.rows is None else data.rows)
-            order = order.astype(np.intp, copy=False)
+            order = shuffled(rng, n if data.rows is None else data.rows)
             # In parts: Ctrl-C is answered between calls.
             for first in range(0, n, CHUNK_ROWS):
                 t = np.arange(done + first, done + min(first + CHUNK_ROWS, n))

@@ -541,7 +541,7 @@ def encode(y, classes):
     codes = np.empty(len(y), dtype=np.min_scalar_type(len(classes)))
     for start in range(0, len(y), BLOCK):
         block = slice(start, start + BLOCK)
-        codes[block] = np.searchsorted(classes, y[block])
+        codes[block] = classes.searchsorted(y[block])
     return codes
 
 

@@ -7,6 +7,8 @@ shortest times measured (EPYC, OpenBLAS, float64) on 3 to 2000 dense columns, on
 within a factor 1.5; the machine was busy, so single measurements varied by 2.
 """
 
+import math
+
 import numpy as np
 
 # A Gram matrix that fits into the cache has at most so many entries.
@@ -18,10 +20,9 @@ BLOCK = 16384
 def repeated(rows, subset, repeats):
     """How often rows count in all, their stored entries, and the squares of these."""
     n = rows.n_samples if subset is None else len(subset)
-    totals = np.array([float(n), 0.0, 0.0])
     if repeats is None and not rows.is_sparse:
-        return totals
-    totals[0] = 0.0
+        return float(n), 0.0, 0.0
+    totals = np.zeros(3)
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         part = slice(start, stop) if subset is None else subset[start:stop]
@@ -56,11 +57,12 @@ def gram_cost(rows, subset=None, repeats=None, unit=1.0):
     float
         Nanoseconds.
     """
-    n, _, squares = unit * repeated(rows, subset, repeats)
+    n, _, squares = repeated(rows, subset, repeats)
+    n, squares = unit * n, unit * squares
     size = (rows.n_features + 1.0) ** 2
     # Per row, measured (model): 7 ns (7) of 3 columns, 19 (18) of 10, 69 (69) of 30,
     # 168 (195) of 60, 462 (633) of 120, 20.9 us (21.8) of 784, 138 us (138) of 2000.
-    cost = n * (2.0 + 1.1 * np.sqrt(size) + 0.034 * size)
+    cost = n * (2.0 + 1.1 * math.sqrt(size) + 0.034 * size)
     if rows.is_sparse:
         pairs = 0.5 * squares
         # Per pair, with 50 entries of a row: 0.8 ns of 300 columns, 3 to 8 of 2000.
@@ -85,7 +87,8 @@ def sweep_cost(rows, n_outputs=1, subset=None, repeats=None, unit=1.0):
     float
         Nanoseconds, with a loss that takes an exponential of each prediction.
     """
-    n, entries, _ = unit * repeated(rows, subset, repeats)
+    n, entries, _ = repeated(rows, subset, repeats)
+    n, entries = unit * n, unit * entries
     # One output: 20 ns and 0.3 per column (1 per sparse entry); d=10: 21 ns (23),
     # 120: 56 (56), 784: 253 (255), 43 entries: 63 (65), 138: 163 (165).
     # More outputs are multiplied by BLAS, or by short loops over a sparse entry: 10

@@ -183,6 +183,7 @@ class Ladder:
         # A weight is to have the consequences that repeated rows have.
         unit = 1.0 if data.weights is None else data.weight_unit
         self.counted = self.subset, data.weights, unit
+        self.total_weight = problem.n_samples * data.share
         self.sweep = OVERHEAD + sweep_cost(
             problem.rows, problem.n_outputs, *self.counted
         )
@@ -195,7 +196,11 @@ class Ladder:
         self.rejected, self.calm = 0, True
 
     def plan(self):
-        """Price and maker of the metrics, in the order in which they are bought."""
+        """Price and maker of the metrics, in the order in which they are bought.
+
+        (Methods of the class: bound ones would refer back to their owner, and keep the
+        data alive until the garbage collector comes.)
+        """
         loss, K = self.data.loss, self.problem.n_outputs
         order = self.problem.n_features + 1
         if order > MAX_FACTOR:
@@ -205,14 +210,14 @@ class Ladder:
             # So few rows that the bound is far from the Hessian along most directions.
             return []
         gram = gram_cost(self.problem.rows, *self.counted)
-        cheapest = (gram, self.bound)
+        cheapest = (gram, Ladder.bound)
         if loss.name == "squared_error":
             return [cheapest]
         if coupled(loss, K) and order * K <= MAX_COUPLED:
             price = softmax_cost(n, self.problem.n_features, K)
-            hessian = (price, self.hessian)
+            hessian = (price, Ladder.hessian)
         else:
-            hessian = (gram * K, self.blocks)
+            hessian = (gram * K, Ladder.blocks)
         bounded = loss.smooth and np.isfinite(loss.bound(K))
         return [cheapest, hessian] if K > 1 and bounded else [hessian]
 
@@ -235,7 +240,7 @@ class Ladder:
         self.spent = self.waiting = 0.0
         if len(self.rungs) > 1 or loss.name == "squared_error":
             del self.rungs[0]
-        return make(loss, margins)
+        return make(self, loss, margins)
 
     def judge(self, t):
         """Learn from the length of a step: a metric for it to change to, or None.
@@ -337,15 +342,10 @@ class Ladder:
         np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
         return Factored([H], exact=True)
 
-    @property
-    def total_weight(self):
-        """Sum of the weights of the rows."""
-        return self.problem.n_samples * self.data.share
-
     def slabs(self):
         """Pairs (start, stop) of positions whose curvatures are looked at together."""
         n = self.problem.n_samples
-        return ((start, min(start + SLAB, n)) for start in range(0, n, SLAB))
+        return [(start, min(start + SLAB, n)) for start in range(0, n, SLAB)]
 
     def second_moments(self):
         """Second moments with the rows' weights."""

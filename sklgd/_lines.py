@@ -56,7 +56,7 @@ class KeptLines:
 
     def begin(self):
         """Start from w."""
-        if self.coef[:-1].any():
+        if np.count_nonzero(self.coef[:-1]):
             self.problem.margins(self.coef, self.margins)
         else:
             self.margins[...] = self.coef[-1]

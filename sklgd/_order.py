@@ -24,7 +24,8 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from .kernels._order import Blocks
+from .kernels._order import Blocks, shuffled
+from .kernels._rows import Rows
 
 # Up to so many rows, a random order is cheap and the rows are close.
 FEW_ROWS = 8192
@@ -101,8 +102,8 @@ class BlockOrder:
     ahead = 0
 
     def __init__(self, rng, n_samples, rows):
-        first = BLOCK * rng.permutation(-(-n_samples // BLOCK))
-        self.blocks = Blocks(first.astype(np.intp, copy=False), BLOCK, n_samples)
+        first = BLOCK * shuffled(rng, -(-n_samples // BLOCK))
+        self.blocks = Blocks(first, BLOCK, n_samples)
         self.rows = rows
 
     def take(self, m):
@@ -134,8 +135,8 @@ class WindowOrder:
         edges = np.arange(PARTS + 1) * n_blocks // PARTS
         table = np.full((int(np.diff(edges).max()), PARTS), -1, dtype=np.intp)
         for part in range(PARTS):
-            begin, end = edges[part], edges[part + 1]
-            table[: end - begin, part] = begin + rng.permutation(end - begin)
+            begin, end = int(edges[part]), int(edges[part + 1])
+            table[: end - begin, part] = begin + shuffled(rng, end - begin)
         first = length * table[table >= 0]
         self.ahead = length * PARTS
         seed = int(rng.randint(2**31))
@@ -152,7 +153,7 @@ class WindowOrder:
 
 def permutation(rng, n_samples, rows):
     """A random order of ``rows`` (None: all), in four bytes each where they suffice."""
-    order = rng.permutation(n_samples if rows is None else rows)
+    order = shuffled(rng, n_samples if rows is None else rows)
     return order.astype(np.int32) if order.size < 2**31 else order
 
 
@@ -176,16 +177,14 @@ class WorkingCopy:
             lengths = np.diff(X.indptr)[visits]
             indptr = np.zeros(n + 1, dtype=X.indptr.dtype)
             np.cumsum(lengths, out=indptr[1:])
-            self.X = type(X)(
-                (
-                    np.empty(indptr[-1], X.data.dtype),
-                    np.empty(indptr[-1], X.indices.dtype),
-                    indptr,
-                ),
-                shape=(n, X.shape[1]),
-            )
+            # Set one by one: the constructor may choose other types of indices.
+            self.X = type(X)((n, X.shape[1]), dtype=X.dtype)
+            self.X.data = np.empty(indptr[-1], X.data.dtype)
+            self.X.indices = np.empty(indptr[-1], X.indices.dtype)
+            self.X.indptr = indptr
         else:
             self.X = np.empty((n, X.shape[1]), X.dtype)
+        self.source, self.rows = Rows(X), Rows(self.X)
 
     @property
     def chunk_rows(self):
@@ -202,12 +201,7 @@ class WorkingCopy:
         np.take(target, rows, axis=0, out=self.target[begin:end], mode="clip")
         if data.weights is not None:
             np.take(data.weights, rows, out=self.weights[begin:end], mode="clip")
-        if sp.issparse(data.X):
-            part = data.X[rows]
-            span = slice(self.X.indptr[begin], self.X.indptr[end])
-            self.X.data[span], self.X.indices[span] = part.data, part.indices
-        else:
-            np.take(data.X, rows, axis=0, out=self.X[begin:end], mode="clip")
+        self.source.copy_to(self.rows, rows, begin)
 
     def problem(self):
         """The compiled data term of the copy."""

@@ -58,7 +58,7 @@ class ProximalGradient(Batch):
         self.momentum = 1.0 if turned else momentum
         self.last_u, self.u = self.u, new
         self.lines.accept()
-        self.state.coef[...] = raw
+        self.go_to(raw)
         self.value = loss
         self.gains.append(before - after)
         self.tighten()

@@ -26,6 +26,7 @@ from ._lines import LITTLE, n_bytes
 from ._training import CHUNK_ENTRIES, Training, single_blas_thread
 from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
+from .kernels._order import shuffled
 from .kernels._rows import Rows
 from .kernels._variance_reduced import FEW
 from .schedules import Constant, as_schedule
@@ -287,7 +288,7 @@ class VarianceReduced(Training):
         order = None
         if self.shuffle:
             numbers = n if self.data.rows is None else self.data.rows
-            order = state.rng.permutation(numbers).astype(np.intp, copy=False)
+            order = shuffled(state.rng, numbers)
         eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         eta *= state.factor
         chunk = max(1, CHUNK_ENTRIES // self.entries_per_row // rows) * rows

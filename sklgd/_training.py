@@ -30,6 +30,7 @@ from ._order import (
     permutation,
     size_of,
 )
+from .kernels._order import shuffled
 from .kernels._vector import penalty
 from .schedules import Constant
 
@@ -124,6 +125,8 @@ class State:
         Of so many.
     order_seed : int or None
         Of the permutation of which later epochs shuffle blocks; None before it is used.
+    curve : list of float
+        F after each epoch.
     """
 
     coef: np.ndarray
@@ -148,6 +151,7 @@ class State:
     occurrences: np.ndarray | None = None
     occurrence_rows: int = 0
     order_seed: int | None = None
+    curve: list = field(default_factory=list)
 
     def __post_init__(self):
         self.place()
@@ -258,22 +262,27 @@ class Training(Epochs):
                 plan.batch_size,
                 lambda: rows_are_mixed(data),
             )
-        penalty_1, penalty_2 = penalties = np.empty((2, *state.coef.shape))
-        penalty_1[:-1], penalty_2[:-1], penalties[:, -1] = l1, l2, 0.0
+        penalty_1, penalty_2 = np.zeros((2, *state.coef.shape))
+        penalty_1[:-1], penalty_2[:-1] = l1, l2
         averaged = (
             plan.adaptive and not self.full and not average and metric is not None
         )
         self.by_features = (
-            metric is None or (plan.optimizer.normalised and not metric.centre.any())
-        ) and moves_by_features(
-            data,
-            plan.optimizer,
-            plan.batch_size,
-            l1,
-            l2,
-            metric is None,
-            bool(average) or averaged,
-            isinstance(plan.schedule, Constant),
+            sp.issparse(data.X)
+            and (
+                metric is None
+                or (plan.optimizer.normalised and not metric.centre.any())
+            )
+            and moves_by_features(
+                data,
+                plan.optimizer,
+                plan.batch_size,
+                l1,
+                l2,
+                metric is None,
+                bool(average) or averaged,
+                isinstance(plan.schedule, Constant),
+            )
         )
         if self.by_features and plan.optimizer.lazy:
             # Touched in a share p of the steps, a feature takes 1/p of the penalty: the
@@ -415,7 +424,7 @@ class Training(Epochs):
                 etas = etas * state.factor
             if state.stream:
                 etas /= np.sqrt(1.0 + t / STREAM_STEPS)
-            largest = max(largest, float(np.maximum.reduce(etas)))
+            largest = max(largest, float(etas[etas.argmax()]))
             last_eta = float(etas[-1])
             averaged_from = begin, n_batches // 2 - first
             if order is None:
@@ -445,7 +454,7 @@ class Training(Epochs):
             return None
         if kind == "full":
             return ArrayOrder(
-                state.rng.permutation(n if data.rows is None else data.rows)
+                shuffled(state.rng, n if data.rows is None else data.rows)
             )
         if kind == "blocks":
             return BlockOrder(state.rng, n, data.rows)

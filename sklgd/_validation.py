@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
 from .kernels._rows import has_sorted_rows
+from .kernels._vector import all_finite
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, as_schedule
@@ -52,6 +53,8 @@ def check_number(name, value, *, low, high=np.inf, closed="both", integer=False)
 
 def check_choice(name, value, choices):
     """Raise ValueError unless ``value`` is one of ``choices``."""
+    if type(value) is str and value in choices:
+        return
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
         listed = ", ".join(repr(c) for c in choices)
         raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
@@ -106,7 +109,7 @@ def check_parameters(est, task):
         check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
         if est.n_jobs == 0:
             raise ValueError("n_jobs=0 has no meaning; use None, 1, ... or -1.")
-    if isinstance(est.random_state, numbers.Integral):
+    if est.random_state is not None and isinstance(est.random_state, numbers.Integral):
         check_number(
             "random_state", est.random_state, low=0, high=2**32 - 1, integer=True
         )
@@ -237,7 +240,7 @@ def has_nothing_to_check(X):
     of the kernels, with finite entries. Most data are like this, and little of them is
     learnt in less time than the checks take. False says nothing about X.
     """
-    return has_good_form(X) and has_finite_sum(X if type(X) is np.ndarray else X.data)
+    return has_good_form(X) and all_finite(X if type(X) is np.ndarray else X.data)
 
 
 def has_good_form(X):
@@ -260,14 +263,8 @@ def has_nothing_to_check_in_target(y, n_samples, multi_output):
         and (y.ndim == 1 or (multi_output and y.ndim == 2))
         and len(y) == n_samples
         and y.size > 0
-        and (y.dtype.kind != "f" or has_finite_sum(y))
+        and (y.dtype.kind != "f" or all_finite(y))
     )
-
-
-def has_finite_sum(values):
-    """True only if all values are finite; False also if their sum overflows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(np.add.reduce(values, None))
 
 
 def find_classes(y):

@@ -1,7 +1,10 @@
 """Data that need no checks take a short way: it ends where the ordinary one does."""
 
+import gc
+import itertools
 import pickle
 import warnings
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,7 @@ from sklgd._validation import (
     has_nothing_to_check_in_target,
     random_stream,
 )
+from sklgd.kernels._vector import all_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3))
@@ -313,3 +317,30 @@ def test_stream_of_a_seed(seed):
     assert ours.normal() == theirs.normal()
     state = np.random.RandomState(1)
     assert random_stream(state) is state
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", ">f8"])
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 40])
+def test_all_finite_sees_every_entry(dtype, size):
+    values = np.full(size, np.finfo(dtype).max, dtype=dtype)
+    for array in (values, np.repeat(values, 2)[::2]):
+        assert all_finite(array)
+        for i, bad in itertools.product(range(size), (np.nan, np.inf, -np.inf)):
+            broken = array.copy() if array is values else np.repeat(array, 2)[::2]
+            broken[i] = bad
+            assert not all_finite(broken)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "svrg", "saga", "adam"])
+def test_a_fit_leaves_no_cycle_that_keeps_the_data(optimizer):
+    # Waiting for the garbage collector, it would hold the memory of X.
+    data = X.copy()
+    gone = weakref.ref(data)
+    gc.disable()
+    try:
+        model = GDClassifier(optimizer=optimizer, max_iter=3, tol=None)
+        model.fit(data, LABELS)
+        del data
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -16,7 +16,7 @@ from sklgd._order import (
     WindowOrder,
     kind_of_order,
 )
-from sklgd.kernels._order import Blocks
+from sklgd.kernels._order import Blocks, shuffled
 
 N = FEW_ROWS + 1301
 STEP = {"optimizer": "sgd", "batch_size": 1, "learning_rate": 1e-3, "tol": None}
@@ -32,6 +32,19 @@ def problem(storage, n_samples=N, n_features=6, mixed=False):
     if storage == "csr":
         return sp.csr_matrix(X), y
     return X.astype(storage), y
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 127, 128, 129, 256, 257, 258, 5000])
+@pytest.mark.parametrize("bits", [np.random.MT19937, np.random.PCG64])
+def test_shuffled_is_the_permutation_of_numpy(size, bits):
+    ours, numpys = (np.random.RandomState(bits(7)) for _ in range(2))
+    rows = np.arange(3, 3 + 2 * size, 2)
+    for numbers in (size, rows, rows[::-1], rows.astype(np.int32)):
+        expected = numpys.permutation(numbers)
+        order = shuffled(ours, numbers)
+        assert order.dtype == np.intp and np.array_equal(order, expected)
+    assert np.array_equal(rows, np.arange(3, 3 + 2 * size, 2))
+    assert ours.random_sample() == numpys.random_sample()
 
 
 @pytest.mark.parametrize("n_samples", [1, 31, 32, 100, 1000])

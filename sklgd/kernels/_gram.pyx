@@ -543,9 +543,8 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
     cdef const Py_ssize_t[::1] order_view
     cdef const double* s = NULL
     cdef const Py_ssize_t* order = NULL
-    cdef double[::1] buffer
-    cdef double[:, ::1] moments
     cdef double* sums
+    cdef double* mean
     cdef double* shift
     cdef double* scratch
     if sample_weight is not None:
@@ -563,8 +562,9 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
         ceil_div(n, STATISTICS_CHUNKS))
     n_chunks = ceil_div(n, chunk_rows)
     n_threads = max(1, min(n_threads, <int> n_chunks))
-    buffer = np.zeros(n_chunks * size + d + 1 + n_threads * BLOCK)
-    sums = &buffer[0]
+    length = n_chunks * size + d + 1 + n_threads * BLOCK
+    buffer, moments = np.zeros(length), np.empty(2 * d)
+    sums, mean = entries(buffer, length, 0), entries(moments, 2 * d, 0)
     shift = sums + n_chunks * size
     scratch = shift + d + 1
     with nogil:
@@ -577,15 +577,13 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
         for chunk in range(1, n_chunks):
             for j in range(size):
                 sums[j] += sums[chunk * size + j]
-    moments = np.empty((2, d))
-    column = to_statistics(sums, shift, rows.is_sparse, &moments[0, 0], &moments[1, 0], d)
+    column = to_statistics(sums, shift, rows.is_sparse, mean, mean + d, d)
     if column >= 0:
         raise ValueError(
             f"X: the values of column {column} are so large that their squares "
             "overflow float64. Scale this column."
         )
-    mean, var = np.asarray(moments)
-    return sums[0], mean, var
+    return sums[0], moments[:d], moments[d:]
 
 
 cdef Py_ssize_t to_statistics(

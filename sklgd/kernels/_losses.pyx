@@ -360,7 +360,7 @@ cdef class Loss:
             units stays the same; near the optimum the second derivative is
             about loss_unit / z_unit^2 at most.
         """
-        return np.ones(len(null)), np.ones(len(null))
+        return _alike(1.0, len(null)), _alike(1.0, len(null))
 
     def domain(self):
         """Smallest target, and whether that value itself is possible."""
@@ -913,7 +913,7 @@ cdef class Poisson(Loss):
 
     def units(self, y, sample_weight, null):
         """One, and the mean of y: the second derivative at the constant model."""
-        return np.ones(len(null)), np.exp(null)
+        return _alike(1.0, len(null)), np.exp(null)
 
     def domain(self):
         """Counts: zero or more."""
@@ -1130,7 +1130,7 @@ cdef class Tweedie(Loss):
 
     def units(self, y, sample_weight, null):
         """One, and the second derivative at the constant model."""
-        return np.ones(len(null)), np.exp((2.0 - self.power) * null)
+        return _alike(1.0, len(null)), np.exp((2.0 - self.power) * null)
 
     def domain(self):
         """Any targets at power 0, zero or more below power 2, else positive."""
@@ -1328,7 +1328,7 @@ cdef class SquaredHinge(Loss):
 
     def units(self, y, sample_weight, null):
         """One, and the largest second derivative."""
-        return np.ones(len(null)), np.full(len(null), 2.0)
+        return _alike(1.0, len(null)), _alike(2.0, len(null))
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Difference of the two sides' shares."""
@@ -1409,7 +1409,7 @@ cdef class ModifiedHuber(Loss):
 
     def units(self, y, sample_weight, null):
         """One, and the largest second derivative."""
-        return np.ones(len(null)), np.full(len(null), 2.0)
+        return _alike(1.0, len(null)), _alike(2.0, len(null))
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Difference of the two sides' shares."""
@@ -1519,7 +1519,7 @@ cdef class LogLoss(Loss):
 
     def units(self, y, sample_weight, null):
         """One, and the largest second derivative (softmax: Boehning 1992)."""
-        return np.ones(len(null)), np.full(len(null), 0.25 if len(null) == 1 else 0.5)
+        return _alike(1.0, len(null)), _alike(0.25 if len(null) == 1 else 0.5, len(null))
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """Log odds, or centred log shares of the classes."""
@@ -1927,12 +1927,20 @@ def _quantile(y, sample_weight, n_outputs, q):
 
 def _deviation(y, sample_weight, null):
     """Weighted mean of |y - null|, 1 where y is constant."""
-    cdef double[::1] deviation = _mean(y, sample_weight, len(null), null)
+    deviation = _mean(y, sample_weight, len(null), null)
+    cdef double[::1] view = deviation
     cdef Py_ssize_t k
-    for k in range(deviation.shape[0]):
-        if not deviation[k] > 0.0:
-            deviation[k] = 1.0
-    return np.asarray(deviation)
+    for k in range(view.shape[0]):
+        if not view[k] > 0.0:
+            view[k] = 1.0
+    return deviation
+
+
+def _alike(value, n):
+    """n times the same number; `np.full` takes five times as long for a few."""
+    out = np.empty(n)
+    out.fill(value)
+    return out
 
 
 def _class_shares(y, sample_weight, n_outputs):

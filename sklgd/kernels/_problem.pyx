@@ -24,13 +24,15 @@ cdef Py_ssize_t BLOCK = 256
 cdef Py_ssize_t BLOCK_ENTRIES = 32768
 # A sweep over a batch or over all rows is cut into chunks that threads share out, at
 # most so many, of at least so many entries of X times outputs (some microseconds), and
-# of PARTIAL_SHARE times the gradient's size, as each has a partial gradient; these may
-# take a twentieth of the memory of X. The cut depends on the shapes alone, and the
-# partial sums are added in a fixed order: the bits are those of one thread.
+# of PARTIAL_SHARE times the gradient's size (DENSE_SHARE, if X is dense: its entries cost
+# less), as each has a partial gradient; these may take a twentieth of the memory of X.
+# The cut depends on the shapes alone, and the partial sums are added in a fixed order:
+# the bits are those of one thread.
 cdef enum:
     MAX_CHUNKS = 16
 cdef Py_ssize_t CHUNK_ENTRIES = 12000
 cdef Py_ssize_t PARTIAL_SHARE = 16
+cdef Py_ssize_t DENSE_SHARE = 64
 cdef Py_ssize_t MEMORY_SHARE = 20
 # Columns of partial gradients that a thread adds at a time.
 cdef Py_ssize_t COLUMNS = 4096
@@ -82,6 +84,7 @@ cdef class Problem:
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1, outputs=None):
         cdef Py_ssize_t K, per_row, stored, first, last
+        cdef Py_ssize_t share = PARTIAL_SHARE if rows.is_sparse else DENSE_SHARE
         cdef bint regression = loss.task == "regression"
         first, last = (0, n_outputs) if outputs is None else outputs
         K = last - first
@@ -114,8 +117,9 @@ cdef class Problem:
         self.end = self.n_samples
         self.block = min(BLOCK, self.n_samples)
         if not rows.is_sparse:
+            # Whole groups of the kernels' rows.
             self.block = min(
-                self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features)))
+                self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features) // 16 * 16))
         self.n_threads = n_threads
         # Buffers of different threads lie in cache lines of their own.
         self.buffer_size = 8 + self.block * (2 * K + self.n_targets + 1)
@@ -129,7 +133,7 @@ cdef class Problem:
         if rows.is_sparse:
             stored += self.n_samples * per_row * rows.X.indices.itemsize
         self.least_rows = ceil_div(
-            max(CHUNK_ENTRIES, PARTIAL_SHARE * self.size), K * per_row)
+            max(CHUNK_ENTRIES, share * self.size), K * per_row)
         self.max_chunks = 1 + stored // (MEMORY_SHARE * 8 * self.stride)
         self.max_chunks = min(self.max_chunks, MAX_CHUNKS) if self.whole else 1
         if self.chunk_rows(self.n_samples) < self.n_samples:

@@ -12,7 +12,7 @@ checked: row numbers, column numbers and buffer sizes are the caller's promise.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -319,6 +319,18 @@ cdef inline void sparse_entries(
     first[m] = count
 
 
+cdef inline void sparse_copy(
+        const real* data, const index_t* indices, const index_t* indptr,
+        const Py_ssize_t* rows, Py_ssize_t m, real* new_data, index_t* new_indices,
+        const index_t* new_indptr) noexcept nogil:
+    cdef Py_ssize_t i, first, count
+    for i in range(m):
+        first = indptr[rows[i]]
+        count = indptr[rows[i] + 1] - first
+        memcpy(new_data + new_indptr[i], data + first, count * sizeof(real))
+        memcpy(new_indices + new_indptr[i], indices + first, count * sizeof(index_t))
+
+
 cdef inline void sparse_load(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -606,7 +618,7 @@ cdef class Rows:
 
     def empty_models(self, Py_ssize_t n_models, Py_ssize_t K):
         """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants."""
-        if self.is_sparse:
+        if self.is_sparse or K > 1:
             return np.moveaxis(np.empty((self.n_features + 1, n_models, K)), 1, 0)
         return np.empty((n_models, self.n_features + 1, K))
 
@@ -615,8 +627,9 @@ cdef class Rows:
 
         Copied, unless they come from `empty_models`.
         """
-        if self.is_sparse:
-            # All that belongs to a feature is found at once.
+        if self.is_sparse or models.shape[2] > 1:
+            # All that belongs to a feature is found at once; the outputs of all models
+            # together fill vectors better than those of one.
             models = np.moveaxis(models, 0, 1)
         return np.ascontiguousarray(models).reshape(-1)
 
@@ -628,20 +641,16 @@ cdef class Rows:
 
         ``mixed`` is scratch of the same size; both are the caller's.
         """
-        cdef Py_ssize_t d = self.n_features, i, k, model, length = n_models * K
-        if self.is_sparse:
-            self.forward(order, start, m, end, packed, length, 1.0, mixed)
-            for model in range(n_models):
-                for i in range(m):
-                    for k in range(K):
-                        z[(model * m + i) * K + k] = mixed[i * length + model * K + k]
-        elif K == 1:
+        cdef Py_ssize_t i, k, model, length = n_models * K
+        if not self.is_sparse and K == 1:
             self.dense.forward_models(
-                self.data, d, order, start, m, packed, n_models, z)
-        else:
-            for model in range(n_models):
-                self.forward(order, start, m, end, packed + model * (d + 1) * K, K, 1.0,
-                             z + model * m * K)
+                self.data, self.n_features, order, start, m, packed, n_models, z)
+            return
+        self.forward(order, start, m, end, packed, length, 1.0, mixed)
+        for model in range(n_models):
+            for i in range(m):
+                for k in range(K):
+                    z[(model * m + i) * K + k] = mixed[i * length + model * K + k]
 
     cdef void backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -784,6 +793,47 @@ cdef class Rows:
                 total += ((<const int32_t*> self.indptr)[row + 1]
                           - (<const int32_t*> self.indptr)[row])
         return total
+
+    def copy_to(self, Rows other, const Py_ssize_t[::1] rows, Py_ssize_t begin):
+        """Copy rows of this X over rows begin, begin + 1, ... of another.
+
+        Both have the same number of features and the same types; sparse rows of
+        ``other`` have room for as many entries.
+        """
+        cdef Py_ssize_t i, d = self.n_features, m = rows.shape[0], size
+        cdef const Py_ssize_t* row = &rows[0]
+        if begin < 0 or begin + m > other.n_samples or other.n_features != d or (
+                (other.is_sparse, other.is_float32, other.is_int64)
+                != (self.is_sparse, self.is_float32, self.is_int64)):
+            raise ValueError("the rows do not fit")
+        if not self.is_sparse:
+            size = d * (sizeof(float) if self.is_float32 else sizeof(double))
+            with nogil:
+                for i in range(m):
+                    memcpy(<char*> other.data + (begin + i) * size,
+                           <const char*> self.data + row[i] * size, size)
+        elif self.is_float32:
+            if self.is_int64:
+                sparse_copy(
+                    <const float*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, row, m, <float*> other.data,
+                    <int64_t*> other.indices, <const int64_t*> other.indptr + begin)
+            else:
+                sparse_copy(
+                    <const float*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, row, m, <float*> other.data,
+                    <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
+        else:
+            if self.is_int64:
+                sparse_copy(
+                    <const double*> self.data, <const int64_t*> self.indices,
+                    <const int64_t*> self.indptr, row, m, <double*> other.data,
+                    <int64_t*> other.indices, <const int64_t*> other.indptr + begin)
+            else:
+                sparse_copy(
+                    <const double*> self.data, <const int32_t*> self.indices,
+                    <const int32_t*> self.indptr, row, m, <double*> other.data,
+                    <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
 
     def longest_row(self):
         """Number of stored entries of the longest row (CSR only)."""

@@ -6,6 +6,7 @@ takes time. Arrays have shape (n_features + 1, n_outputs), the last row being th
 intercept's.
 """
 cimport numpy as cnp
+from cython cimport floating
 from libc.math cimport fabs, sqrt
 
 from sklgd.kernels._arrays cimport entries
@@ -209,4 +210,40 @@ def penalty(coef, double l1, double l2):
             for k in range(LANES):
                 size += sizes[k]
             out += l1 * size
+    return out
+
+
+cdef bint finite(const floating* x, Py_ssize_t n) noexcept nogil:
+    """True if x - x, which is zero or NaN, is zero everywhere."""
+    cdef floating[LANES] sums
+    cdef floating total = 0.0
+    cdef Py_ssize_t i = 0, k
+    for k in range(LANES):
+        sums[k] = 0.0
+    while i + LANES <= n:
+        for k in range(LANES):
+            sums[k] += x[i + k] - x[i + k]
+        i += LANES
+    while i < n:
+        total += x[i] - x[i]
+        i += 1
+    for k in range(LANES):
+        total += sums[k]
+    return total == 0.0
+
+
+def all_finite(cnp.ndarray values):
+    """True if all entries are finite; without a temporary array if they lie as in C."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(values)
+    cdef void* x = cnp.PyArray_DATA(values)
+    cdef int kind = cnp.PyArray_TYPE(values)
+    cdef bint out
+    if not (cnp.PyArray_ISCARRAY_RO(values)
+            and (kind == cnp.NPY_DOUBLE or kind == cnp.NPY_FLOAT)):
+        return bool(np.isfinite(values).all())
+    with nogil:
+        if kind == cnp.NPY_DOUBLE:
+            out = finite(<const double*> x, n)
+        else:
+            out = finite(<const float*> x, n)
     return out

@@ -35,6 +35,15 @@
 #define SKLGD_INLINE inline __attribute__((always_inline))
 #endif
 
+/* ALIGNED: to the start of a cache line. */
+#if defined(__GNUC__) || defined(__clang__)
+#define SKLGD_ALIGNED __attribute__((aligned(64)))
+#define SKLGD_NOINLINE __attribute__((noinline))
+#else
+#define SKLGD_ALIGNED
+#define SKLGD_NOINLINE
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define sklgd_prefetch(address) __builtin_prefetch(address)
 #define sklgd_prefetch_far(address) __builtin_prefetch(address, 0, 2) /* into L2 */

@@ -14,6 +14,7 @@
 
 #include "isa.h"
 
+#define SKLGD_BLOCK 64 /* numbers that a loop passes on to the next one */
 #define SKLGD_SHIFT 6755399441055744.0          /* 1.5 * 2^52 */
 #define SKLGD_LN2_HIGH 6.93147180369123816490e-01 /* 33 bits: times 11 bits is exact */
 #define SKLGD_LN2_LOW 1.90821492927058770002e-10
@@ -34,26 +35,37 @@ static SKLGD_INLINE double sklgd_from_bits(uint64_t bits) {
    Elementary Functions", 1980, ch. 6); exp(r) = 1 + r + r^2 q(r), q of degree 10 from the
    Chebyshev nodes, error 3e-19. 2^k in two factors, as it may be
    subnormal, or infinite before rounding. */
-static SKLGD_INLINE double sklgd_exp(double x) {
-    double k, half, r, r2, r4, q0, q1, q2;
+static SKLGD_INLINE double sklgd_exp_reduce(double x, double *k) {
     /* Written so that NaN stays. */
     x = x > 710.0 ? 710.0 : x;
     x = x < -746.0 ? -746.0 : x;
-    k = (x * 1.44269504088896338700 + SKLGD_SHIFT) - SKLGD_SHIFT;
-    half = 0.5 * k + SKLGD_SHIFT;
-    r = (x - k * SKLGD_LN2_HIGH) - k * SKLGD_LN2_LOW;
-    r2 = r * r;
-    r4 = r2 * r2;
+    *k = (x * 1.44269504088896338700 + SKLGD_SHIFT) - SKLGD_SHIFT;
+    return (x - *k * SKLGD_LN2_HIGH) - *k * SKLGD_LN2_LOW;
+}
+
+/* exp(r) - 1. */
+static SKLGD_INLINE double sklgd_exp_series(double r) {
+    double r2 = r * r, r4 = r2 * r2, q0, q1, q2;
     q0 = (0.5 + 0.1666666666666667 * r)
          + (0.04166666666666667 + 0.008333333333326136 * r) * r2;
     q1 = (0.0013888888888883748 + 0.00019841269874820627 * r)
          + (2.4801587325547743e-05 + 2.7557255400206422e-06 * r) * r2;
     q2 = (2.75572736431103e-07 + 2.5105217004720745e-08 * r)
          + 2.0914686968086876e-09 * r2;
-    r += r2 * (q0 + r4 * (q1 + r4 * q2));
+    return r + r2 * (q0 + r4 * (q1 + r4 * q2));
+}
+
+/* 2^k (1 + r). */
+static SKLGD_INLINE double sklgd_exp_scale(double r, double k) {
+    double half = 0.5 * k + SKLGD_SHIFT;
     k -= half - SKLGD_SHIFT;
     return (1.0 + r) * sklgd_from_bits((sklgd_bits(half) + 1023) << 52)
            * sklgd_from_bits((sklgd_bits(k + SKLGD_SHIFT) + 1023) << 52);
+}
+
+static SKLGD_INLINE double sklgd_exp(double x) {
+    double k, r = sklgd_exp_reduce(x, &k);
+    return sklgd_exp_scale(sklgd_exp_series(r), k);
 }
 
 /* log(1 + x) for x >= 0 (the losses need no other), NaN for NaN. With u the rounded

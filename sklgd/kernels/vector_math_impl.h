@@ -1,8 +1,16 @@
 /* A family of kernels (isa.h): functions of `vector_math.h` on arrays. */
 
+/* `sklgd_exp` in three loops: each of its steps waits for the one before, and a processor
+   has enough of them in view only where loops are short. */
 static SKLGD_TARGET void SKLGD_NAME(sklgd_exp_all)(double *x, ptrdiff_t n) {
-    ptrdiff_t i;
-    for (i = 0; i < n; i++) x[i] = sklgd_exp(x[i]);
+    double k[SKLGD_BLOCK];
+    ptrdiff_t i, m;
+    for (; n > 0; n -= m, x += m) {
+        m = n < SKLGD_BLOCK ? n : SKLGD_BLOCK;
+        for (i = 0; i < m; i++) x[i] = sklgd_exp_reduce(x[i], k + i);
+        for (i = 0; i < m; i++) x[i] = sklgd_exp_series(x[i]);
+        for (i = 0; i < m; i++) x[i] = sklgd_exp_scale(x[i], k[i]);
+    }
 }
 
 static SKLGD_TARGET void SKLGD_NAME(sklgd_log1p_all)(double *x, ptrdiff_t n) {
