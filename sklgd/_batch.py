@@ -15,8 +15,8 @@ import scipy.sparse as sp
 
 from ._curvature import Coordinates, coupled
 from ._epochs import Epochs
+from ._groups import descend
 from ._lines import make_lines
-from .kernels._engine import Descent
 from .kernels._optimizers import SGD, Optimizer
 from .kernels._order import shuffled
 from .kernels._vector import add_scaled, dots, penalty, slopes_along
@@ -424,10 +424,13 @@ def stochastic_passes(data, state, l1, l2):
     passes, pace = COUPLED_PASSES if coupled(data.loss, data.n_outputs) else PASSES
     eta0, n_steps = pace / (per_row * size), passes * n
     penalties = np.full_like(cold, l1), np.full_like(cold, l2)
-    rule = SGD().make_rule(state.coef, *penalties, None)
-    descent = Descent(
-        data.problem(), rule, state.coef, state.coef, row_penalty=(l1, l2)
-    )
+    make_rule = SGD().make_rule
+    rule = make_rule(state.coef, *penalties)
+    work = min(n, CHUNK_ROWS) * (data.X.nnz // data.X.shape[0]) * data.n_outputs
+    descent = descend(
+        data.problem(), rule, make_rule, penalties, 1, work, coef=state.coef,
+        position=state.coef, row_penalty=(l1, l2),
+    )  # fmt: skip
     rng = np.random.RandomState(0)
     with np.errstate(all="ignore"):
         for done in range(0, n_steps, n):

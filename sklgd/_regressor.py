@@ -84,8 +84,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None
         Threads for passes over many rows (batch descent, large mini-batches, the
-        objective): None means 1, -1 all processors. The coefficients are the same to
-        the last bit.
+        objective) and, in smaller batches, for groups of targets, if there are eight
+        or more: None means 1, -1 all processors. The coefficients are the same to the
+        last bit.
     verbose : int, default=0
         1 logs a line per epoch to the logger "sklgd".
     early_stopping : bool, default=False

@@ -18,6 +18,7 @@ from ._auto import (
     renew_rotation,
 )
 from ._epochs import Epochs, Point
+from ._groups import descend
 from ._mixed import rows_are_mixed
 from ._order import (
     COPY_BYTES,
@@ -29,7 +30,6 @@ from ._order import (
     permutation,
     size_of,
 )
-from .kernels._engine import Descent
 from .kernels._order import shuffled
 from .kernels._vector import penalty
 from .schedules import Constant
@@ -370,21 +370,29 @@ class Training(Epochs):
         """Make the compiled loop for the present rule and coordinates."""
         state, metric = self.state, self.state.plan.metric
         lazy = self.by_features and state.plan.optimizer.lazy
-        self.descent = Descent(
+        options = {
+            "coef": state.coef,
+            "position": state.position,
+            "centre": None if metric is None or self.by_features else metric.centre,
+            "scale": None if metric is None else metric.scale,
+            "gradient_scale": None if metric is None else metric.gradient_scale,
+            "rotation": None if metric is None else metric.rotation,
+            "l2": 0.0 if metric is None or metric.rotation is None else self.l2,
+            "row_penalty": (self.l1, self.l2) if metric is None and not lazy else None,
+            "by_features": self.by_features and not self.adds_rows,
+            "average": state.average if self.average_from else None,
+            "average_count": state.average_count,
+            "mean": self.mean,
+        }
+        n = self.problem.n_samples
+        self.descent = descend(
             self.problem,
             self.rule,
-            state.coef,
-            state.position,
-            centre=None if metric is None or self.by_features else metric.centre,
-            scale=None if metric is None else metric.scale,
-            gradient_scale=None if metric is None else metric.gradient_scale,
-            rotation=None if metric is None else metric.rotation,
-            l2=0.0 if metric is None or metric.rotation is None else self.l2,
-            row_penalty=(self.l1, self.l2) if metric is None and not lazy else None,
-            by_features=self.by_features and not self.adds_rows,
-            average=state.average if self.average_from else None,
-            average_count=state.average_count,
-            mean=self.mean,
+            state.plan.optimizer.make_rule,
+            self.penalties,
+            batches(n, state.plan.batch_size)[0],
+            0 if self.full else min(n, self.chunk_rows) * self.entries_per_row,
+            **options,
         )
         self.descent.refresh()
 
@@ -630,7 +638,7 @@ class Training(Epochs):
 
     def keep(self):
         """Store the rule in the state, at the end of a run."""
-        self.state.rule = self.rule.state()
+        self.state.rule = self.descent.state()
 
     def accept(self, before, after, snapshot, wild):
         """Guard of a step size found from the data: undo an epoch that did harm.

@@ -1,4 +1,4 @@
-"""Kernels for several outputs over dense rows: Z = X W + b and G = X'g."""
+"""Kernels for several outputs: Z = X W + b and G = X'g."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklgd.kernels._isa import instruction_set
@@ -26,11 +27,21 @@ def draw(n, d, K, dtype=np.float64):
     return X, rng.normal(size=(d + 1, K)), rng.normal(size=(n, K))
 
 
+def sparse(X, index=np.int32):
+    """CSR with a third of the entries, and some rows of few or none."""
+    X = X * (np.abs(X) > 1.0) * (np.arange(len(X)) % 9 > 0)[:, None]
+    X[4::9, 2:] = 0.0
+    X = sp.csr_array(X)
+    return sp.csr_array(
+        (X.data, X.indices.astype(index), X.indptr.astype(index)), shape=X.shape
+    )
+
+
 def products(X, W, G, subset=None):
     """X W + b and the mean of x_i g_i', over the rows of ``subset``."""
     K = W.shape[1]
     problem = Problem(
-        Rows(X), np.zeros(len(X) * K), None, SquaredError(), K, False, subset
+        Rows(X), np.zeros(X.shape[0] * K), None, SquaredError(), K, False, subset
     )
     Z, out = np.empty((problem.n_samples, K)), np.empty(W.shape)
     problem.margins(W, Z)
@@ -43,7 +54,8 @@ def digest():
     bits = hashlib.sha256()
     for K in OUTPUTS:
         for dtype in (np.float32, np.float64):
-            for part in products(*draw(70, 130, K, dtype)):
+            X, W, G = draw(70, 130, K, dtype)
+            for part in (*products(X, W, G), *products(sparse(X), W, G)):
                 bits.update(part.tobytes())
     return bits.hexdigest()
 
@@ -61,10 +73,26 @@ def test_equals_the_definition(d, K, dtype):
         assert_allclose(gradient, x.T @ G[rows] / len(x), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_bits_do_not_depend_on_what_is_computed_together(dtype):
+@pytest.mark.parametrize("d", [7, 3000])
+@pytest.mark.parametrize("K", OUTPUTS)
+def test_equals_the_definition_on_sparse_rows(d, K, dtype, index):
+    """With 3000 features and many outputs coefficients are prefetched, too."""
+    X, W, G = draw(41, d, K, dtype)
+    X = sparse(X, index)
+    x = X.toarray().astype(np.float64)
+    Z, gradient = products(X, W, G)
+    assert_allclose(Z, x @ W[:-1] + W[-1], rtol=1e-12, atol=1e-11)
+    assert_allclose(gradient, x.T @ G / len(x), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bits_do_not_depend_on_what_is_computed_together(storage, dtype):
     """Threads may share out outputs and rows (40 make a single chunk)."""
     X, W, G = draw(40, 150, 22, dtype)
+    X = storage(X)
     Z, gradient = products(X, W, G)
     for chosen in ([0, 1], [3, 4, 5], [21, 2, 9, 4], range(5, 18)):
         k = list(chosen)

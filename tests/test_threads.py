@@ -12,10 +12,18 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._groups import OutputGroups, bounds
 from sklgd.kernels._openmp import effective_threads
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
 from sklgd.losses import SquaredError
+from sklgd.optimizers import OPTIMIZERS
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """As many threads as n_jobs says: OMP_NUM_THREADS may be 1 where the tests run."""
+    monkeypatch.setattr("sklgd._auto.effective_threads", lambda n_jobs: n_jobs or 1)
 
 
 def large_problem(storage, n_outputs):
@@ -35,7 +43,7 @@ def large_problem(storage, n_outputs):
     [(GDRegressor, 1), (GDRegressor, 3), (GDClassifier, 1), (GDClassifier, 4)],
 )
 @pytest.mark.parametrize("learning_rate", ["auto", 0.01])
-def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate):
+def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate, threads):
     X, z = large_problem(storage, n_outputs)
     if estimator is GDClassifier:
         z = z.argmax(axis=1) if n_outputs > 1 else z[:, 0] > 0.0
@@ -58,11 +66,16 @@ def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate):
 
 
 @pytest.mark.parametrize("storage", ["dense", "csr"])
-@pytest.mark.parametrize("optimizer", ["svrg", "point_saga"])
+@pytest.mark.parametrize(
+    ("optimizer", "batch_size"),
+    [("svrg", "auto"), ("svrg", 7000), ("point_saga", "auto")],
+)
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_same_bits_with_a_table(storage, optimizer, n_outputs):
+def test_same_bits_with_a_table(storage, optimizer, batch_size, n_outputs, threads):
     X, z = large_problem(storage, n_outputs)
-    model = GDRegressor(optimizer=optimizer, max_iter=2, tol=None, random_state=0)
+    model = GDRegressor(
+        optimizer=optimizer, batch_size=batch_size, max_iter=2, tol=None, random_state=0
+    )
     models = [clone(model).set_params(n_jobs=k).fit(X, z) for k in (None, 2, 3)]
     for other in models[1:]:
         assert np.array_equal(other.coef_, models[0].coef_)
@@ -151,3 +164,175 @@ def test_effective_threads():
     assert effective_threads(-1) >= 1
     with threadpool_limits(1):
         assert effective_threads(8) == 1
+
+
+def several_outputs(storage="dense", task="targets", dtype=np.float64):
+    """Thirteen outputs, and enough work in a call for threads to share them out."""
+    rng = np.random.default_rng(1)
+    n, K = 1500, 13
+    X = rng.normal(size=(n, 30))
+    if storage == "csr":
+        X *= rng.random(X.shape) < 0.4
+    z = X @ rng.normal(size=(30, K)) + rng.normal(size=(n, K))
+    X = X.astype(dtype)
+    y = z.argmax(axis=1) if task == "classes" else z
+    return sp.csr_matrix(X) if storage == "csr" else X, y, rng.integers(0, 3, size=n)
+
+
+@pytest.fixture
+def groups(threads, monkeypatch):
+    """Numbers of groups of outputs that were made."""
+    made = []
+    init = OutputGroups.__init__
+
+    def noted(self, *args, **options):
+        init(self, *args, **options)
+        made.append(len(self.descents))
+
+    monkeypatch.setattr(OutputGroups, "__init__", noted)
+    return made
+
+
+def assert_same_bits(model, X, y, weights, groups, calls=("fit",)):
+    """The coefficients after each call, with one, two and three threads."""
+    expected, curve = [], None
+    for n_jobs in (None, 2, 3):
+        groups.clear()
+        other = clone(model).set_params(n_jobs=n_jobs)
+        found = []
+        for call in calls:
+            getattr(other, call)(X, y, sample_weight=weights)
+            found += [other.coef_.copy(), other.intercept_.copy()]
+        if n_jobs is None:
+            expected, curve = found, other.loss_curve_
+        assert set(groups) == ({n_jobs} if n_jobs else set())
+        assert other.loss_curve_ == curve
+        for a, b in zip(found, expected, strict=True):
+            assert np.array_equal(a, b)
+    # Outputs differ, so that mixed up ones would show.
+    assert len(np.unique(expected[0], axis=0)) == 13
+    assert np.isfinite(expected[0]).all()
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("average", [False, 200])
+@pytest.mark.parametrize("task", ["classes", "targets"])
+def test_outputs_have_the_same_bits(storage, dtype, penalty, average, task, groups):
+    X, y, weights = several_outputs(storage, task, dtype)
+    model = GDClassifier(loss="hinge") if task == "classes" else GDRegressor()
+    model.set_params(
+        optimizer="sgd", batch_size=1, learning_rate="constant", eta0=1e-3, alpha=1e-3,
+        penalty=penalty, average=average, max_iter=2, tol=None, random_state=0,
+        warm_start=True,
+    )  # fmt: skip
+    calls = ("fit", "fit", "partial_fit", "partial_fit")
+    assert_same_bits(model, X, y, weights, groups, calls)
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("shuffle", [False, "full", "window"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_outputs_in_any_order_of_rows(storage, shuffle, early_stopping, groups):
+    X, y, weights = several_outputs(storage, "classes")
+    model = GDClassifier(
+        loss="squared_hinge", optimizer="sgd", batch_size=7, eta0=1e-3,
+        learning_rate="constant", shuffle=shuffle, early_stopping=early_stopping,
+        fit_intercept=not early_stopping, max_iter=3, tol=None, random_state=0,
+    )  # fmt: skip
+    assert_same_bits(model, X, y, weights, groups)
+
+
+def test_outputs_of_a_working_copy(groups):
+    """Enough rows for blocks, and enough epochs for a copy of X in a new order."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(9000, 5)), rng.normal(size=(9000, 13))
+    model = GDRegressor(
+        optimizer="sgd", batch_size=1, learning_rate="constant", eta0=1e-3, max_iter=5,
+        tol=None, random_state=0,
+    )  # fmt: skip
+    assert_same_bits(model, X, Y, None, groups)
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("loss", ["huber", "poisson", "tweedie", "quantile"])
+def test_outputs_of_losses(storage, loss, groups):
+    X, y, weights = several_outputs(storage)
+    model = GDRegressor(
+        loss=loss, optimizer="sgd", batch_size=1, learning_rate="constant", eta0=1e-3,
+        max_iter=2, tol=None, random_state=0,
+    )  # fmt: skip
+    assert_same_bits(model, X, np.abs(y) + 0.1, weights, groups)
+
+
+RULES = sorted(k for k, v in OPTIMIZERS.items() if v.training == "descent")
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr", "wide"])
+@pytest.mark.parametrize(
+    ("batch_size", "learning_rate"), [(1, "constant"), (5, "auto")]
+)
+@pytest.mark.parametrize("optimizer", RULES)
+def test_outputs_of_rules(storage, batch_size, learning_rate, optimizer, groups):
+    if storage == "wide":
+        # Steps of the touched features only.
+        rng = np.random.default_rng(0)
+        X = sp.random_array((1500, 400), density=0.02, rng=rng, format="csr")
+        y, weights = 10.0 * (X @ rng.normal(size=(400, 13))), None
+    else:
+        X, y, weights = several_outputs(storage)
+    model = GDRegressor(
+        loss="huber", optimizer=optimizer, batch_size=batch_size, penalty="elasticnet",
+        learning_rate=learning_rate, alpha=1e-4, max_iter=3, tol=None, random_state=0,
+    )  # fmt: skip
+    if learning_rate == "constant":
+        model.set_params(eta0=1e-3)
+    assert_same_bits(model, X, y, weights, groups, ("fit", "partial_fit"))
+
+
+def test_outputs_before_a_batch_method(groups):
+    """A batch method makes stochastic passes over sparse rows first."""
+    X, y, weights = several_outputs("csr", "classes")
+    model = GDClassifier(
+        loss="squared_hinge", optimizer="lbfgs", alpha=1e-2, max_iter=3, tol=None
+    )
+    assert_same_bits(model, X, y, weights, groups)
+
+
+def test_few_outputs_and_softmax_have_no_groups(groups):
+    """Softmax couples its outputs, and few ones are no work to share out."""
+    X, y, _ = several_outputs("dense", "classes")
+    model = GDClassifier(optimizer="sgd", batch_size=1, max_iter=2, tol=None, n_jobs=2)
+    model.set_params(learning_rate="constant", eta0=1e-3)
+    model.fit(X, y)
+    model.set_params(loss="hinge").fit(X, y % 5)
+    model.fit(X[:100], y[:100])
+    assert not groups
+    model.fit(X, y)
+    assert groups
+
+
+def test_bounds_of_groups():
+    for n_outputs in range(1, 60):
+        for n_groups in range(1, 9):
+            sizes = np.diff(bounds(n_outputs, n_groups))
+            assert sizes.sum() == n_outputs
+            assert len(sizes) == max(1, min(n_groups, n_outputs // 4))
+            assert len(sizes) == 1 or sizes.min() >= 4
+            assert (sizes[:-1] % 4 == 0).all()
+            assert sizes.max() - sizes.min() <= 4 + 3
+
+
+def test_grid_search_over_outputs():
+    X, y, _ = several_outputs("csr", "classes")
+    model = GDClassifier(
+        loss="hinge", n_jobs=2, optimizer="sgd", batch_size=1, eta0=1e-3,
+        learning_rate="constant", max_iter=3, tol=None, random_state=0,
+    )  # fmt: skip
+    grid = {"alpha": [1e-4, 1.0]}
+    alone = GridSearchCV(model.set_params(n_jobs=None), grid, cv=2).fit(X, y)
+    search = GridSearchCV(model.set_params(n_jobs=2), grid, cv=2, n_jobs=2).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.array_equal(scores, alone.cv_results_["mean_test_score"])
+    assert np.array_equal(search.best_estimator_.coef_, alone.best_estimator_.coef_)

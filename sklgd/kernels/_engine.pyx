@@ -8,6 +8,8 @@ batches touch few features, only these are gathered, make the steps that they mi
 penalty or an optimizer appears here.
 """
 cimport cython
+from cython.parallel cimport prange
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
 
@@ -22,6 +24,37 @@ from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
 
 cdef double slope_of(void* loss, double y, double z) noexcept nogil:
     return (<Loss> loss).slope_at(y, z)
+
+
+cdef void steps_of(void* descent) noexcept nogil:
+    (<Descent> descent).steps()
+
+
+def run_together(list descents):
+    """Take the steps that each of these `Descent`s was told to `prepare`.
+
+    Each has a thread; no two may share a rule, or arrays that they change.
+    """
+    cdef int i, n = len(descents)
+    cdef void** each = <void**> malloc(n * sizeof(void*))
+    if each == NULL:
+        raise MemoryError
+    for i in range(n):
+        each[i] = <void*> <Descent?> descents[i]
+    with nogil:
+        for i in prange(n, num_threads=n, schedule="static"):
+            steps_of(each[i])
+    free(each)
+
+
+cdef struct Call:
+    # What `steps` has to do.
+    const Py_ssize_t* rows
+    const Py_ssize_t* fetch
+    const double* etas
+    Py_ssize_t n_steps, batch_size, start, ahead
+    Py_ssize_t counted                  # by features: steps at the end that are averaged
+    long long average_from, mean_from
 
 
 @cython.final
@@ -66,6 +99,8 @@ cdef class Descent:
     cdef Problem problem
     cdef Problem source                 # where `run` finds the rows
     cdef Py_ssize_t end                 # positions in the order of `run`
+    cdef Call call
+    cdef object call_owners             # of its arrays
     cdef Rule rule
     cdef SGDRule row_rule
     cdef double[:, ::1] coef_view, u_view
@@ -105,6 +140,7 @@ cdef class Descent:
     cdef Py_ssize_t[::1] compact_since
     cdef Py_ssize_t[::1] since          # steps of this run that a feature has made
     cdef double[::1] totals             # sums of the coordinates that count
+    cdef double[8] unused               # no cache line of two descents that run together
 
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
                  scale=None, gradient_scale=None, rotation=None, double l2=0.0,
@@ -200,18 +236,23 @@ cdef class Descent:
         source : Problem or None
             Where the rows are, if not in the problem itself: a copy with all its rows.
         """
+        self.prepare(order, etas, batch_size, start, average_from, mean_from,
+                     fetch=fetch, ahead=ahead, source=source)
+        with nogil:
+            self.steps()
+
+    def prepare(self, order, const double[::1] etas, Py_ssize_t batch_size,
+                Py_ssize_t start, long long average_from, long long mean_from=0, *,
+                fetch=None, Py_ssize_t ahead=0, Problem source=None):
+        """Make ready for the `steps` of a `run`, whose parameters these are."""
         cdef const Py_ssize_t[::1] order_view, fetch_view
-        cdef const Py_ssize_t* rows
-        cdef const Py_ssize_t* asked = NULL
-        cdef Py_ssize_t n_steps = etas.shape[0]
-        cdef Py_ssize_t step, position, m, n, longest = 0
-        cdef bint by_rows, single
+        cdef Py_ssize_t n_steps = etas.shape[0], n
         self.source = self.problem if source is None else source
-        rows, n = self.source.subset, self.source.n_samples
+        self.call.rows, self.call.fetch, n = self.source.subset, NULL, self.source.n_samples
         if order is not None:
             order_view = order
             n = order_view.shape[0]
-            rows = asked = &order_view[0]
+            self.call.rows = self.call.fetch = &order_view[0]
         if start < 0 or batch_size < 1 or (
             n_steps and start + (n_steps - 1) * batch_size >= n
         ):
@@ -220,76 +261,95 @@ cdef class Descent:
             fetch_view = fetch
             if fetch_view.shape[0] != n:
                 raise ValueError("fetch must have an entry for each of order")
-            asked = &fetch_view[0]
+            self.call.fetch = &fetch_view[0]
+        self.call_owners = order, fetch, etas
+        self.call.etas = &etas[0] if n_steps else NULL
+        self.call.n_steps, self.call.batch_size = n_steps, batch_size
+        self.call.start, self.call.ahead = start, ahead
+        self.call.average_from, self.call.mean_from = average_from, mean_from
         self.end = self.source.end = n
-        by_rows = self.row_rule is not None and batch_size <= self.problem.block
-        single = by_rows and batch_size == self.problem.n_outputs == 1 and (
-            self.average == NULL and self.mean == NULL)
         if self.by_features:
-            with nogil:
-                for step in range(n_steps):
-                    position = start + step * batch_size
-                    m = min(batch_size, n - position)
-                    longest = max(
-                        longest, self.problem.rows.n_entries(rows, position, m))
-            self.run_by_features(
-                rows, etas, batch_size, start, longest,
-                average_from if self.average != NULL else mean_from)
-            self.source.end = self.source.n_samples
-            return
+            self.prepare_features(
+                etas, average_from if self.average != NULL else mean_from)
+
+    cdef prepare_features(self, const double[::1] etas, long long count_from):
+        """`prepare` steps of touched features; those from ``count_from`` on count."""
+        cdef Py_ssize_t step, position, longest = 0
+        cdef Py_ssize_t n_steps = self.call.n_steps, batch_size = self.call.batch_size
+        cdef bint summed = self.average != NULL or self.mean != NULL
         with nogil:
-            if by_rows:
-                self.row_rule.pack()
-            if single:
-                self.descend(rows, asked, ahead, start, n_steps, &etas[0])
-                n_steps = 0
             for step in range(n_steps):
-                position = start + step * batch_size
-                m = min(batch_size, n - position)
-                if by_rows:
-                    self.step_rows(rows, position, m, etas[step])
-                else:
-                    self.step_gradient(rows, position, m, etas[step])
-                if self.average != NULL and step >= average_from:
-                    self.update_average()
-                if self.mean != NULL and step >= mean_from:
-                    self.update_mean()
+                position = self.call.start + step * batch_size
+                longest = max(longest, self.problem.rows.n_entries(
+                    self.call.rows, position, min(batch_size, self.end - position)))
+        self.call.counted = 0
+        if summed and count_from < n_steps:
+            self.call.counted = n_steps - max(0, count_from)
+        self.rule.foresee(
+            etas, self.problem.n_outputs, self.l1, self.l2, self.call.counted > 0)
+        self.make_room(longest, batch_size, summed)
+
+    cdef bint takes_rows(self, Py_ssize_t batch_size) noexcept nogil:
+        """True if the rows of such batches go straight into the coefficients."""
+        return self.row_rule is not None and batch_size <= self.problem.block
+
+    def shares_rows(self, Py_ssize_t batch_size):
+        """True if threads share out the rows of each of such batches."""
+        return not (self.by_features or self.takes_rows(batch_size)) and (
+            self.problem.chunk_rows(batch_size) < batch_size)
+
+    cdef void steps(self) noexcept nogil:
+        """What the last `prepare` was for."""
+        cdef Call call = self.call
+        cdef Py_ssize_t step, position, m, n = self.end
+        cdef bint by_rows = self.takes_rows(call.batch_size)
+        if self.by_features:
+            self.steps_by_features()
+            call.n_steps = 0
+        elif by_rows:
+            self.row_rule.pack()
+            if call.batch_size == self.problem.n_outputs == 1 and (
+                    self.average == NULL and self.mean == NULL):
+                self.descend()
+                call.n_steps = 0
+        for step in range(call.n_steps):
+            position = call.start + step * call.batch_size
+            m = min(call.batch_size, n - position)
+            if by_rows:
+                self.step_rows(call.rows, position, m, call.etas[step])
+            else:
+                self.step_gradient(call.rows, position, m, call.etas[step])
+            if self.average != NULL and step >= call.average_from:
+                self.update_average()
+            if self.mean != NULL and step >= call.mean_from:
+                self.update_mean()
         self.source.end = self.source.n_samples
         self.gradient_known = False
 
-    cdef run_by_features(
-            self, const Py_ssize_t* rows, const double[::1] etas,
-            Py_ssize_t batch_size, Py_ssize_t start, Py_ssize_t longest,
-            long long count_from):
-        """`run` on the touched features; steps from ``count_from`` on are averaged."""
-        cdef Py_ssize_t n_steps = etas.shape[0], n = self.end, step, counted
-        cdef Py_ssize_t position
-        cdef bint summed = self.average != NULL or self.mean != NULL
-        counted = 0
-        if summed and count_from < n_steps:
-            counted = n_steps - max(0, count_from)
-        self.rule.foresee(
-            etas, self.problem.n_outputs, self.l1, self.l2, counted > 0)
-        self.make_room(longest, batch_size, summed)
-        with nogil:
-            self.touched.pack(&self.home, &self.since[0])
-            for step in range(n_steps):
-                position = start + step * batch_size
-                if counted and step == n_steps - counted:
-                    # What came before does not count.
-                    self.settle(step, False)
-                    self.touched.pack(&self.home, &self.since[0])
-                self.step_touched(
-                    rows, position, min(batch_size, n - position), etas[step], step,
-                    counted and step >= n_steps - counted)
-            self.settle(n_steps, counted > 0)
-            for position in range(self.since.shape[0]):
-                self.since[position] = 0
-            if self.scale != NULL:
-                self.from_metric()
-            if counted:
-                self.fold(counted)
-        self.gradient_known = False
+    cdef void steps_by_features(self) noexcept nogil:
+        """`steps` of the touched features."""
+        cdef Call call = self.call
+        cdef Py_ssize_t step, position, j
+        cdef Py_ssize_t first = call.n_steps - call.counted     # of those that count
+        cdef bint count = False
+        self.touched.pack(&self.home, &self.since[0])
+        for step in range(call.n_steps):
+            position = call.start + step * call.batch_size
+            if step == first:
+                # What came before does not count.
+                self.settle(step, False)
+                self.touched.pack(&self.home, &self.since[0])
+                count = True
+            self.step_touched(
+                call.rows, position, min(call.batch_size, self.end - position),
+                call.etas[step], step, count)
+        self.settle(call.n_steps, count)
+        for j in range(self.since.shape[0]):
+            self.since[j] = 0
+        if self.scale != NULL:
+            self.from_metric()
+        if count:
+            self.fold(call.counted)
 
     cdef make_room(self, Py_ssize_t longest, Py_ssize_t batch_size, bint summed):
         """Buffers for batches with at most so many entries."""
@@ -441,14 +501,13 @@ cdef class Descent:
             self.rule.step(grad, eta)
             self.from_metric()
 
-    cdef void descend(
-            self, const Py_ssize_t* order, const Py_ssize_t* fetch, Py_ssize_t ahead,
-            Py_ssize_t start, Py_ssize_t n_steps, const double* etas) noexcept nogil:
+    cdef void descend(self) noexcept nogil:
         """`step_rows` for single rows and one output, without a call per row and part."""
         cdef sklgd_walk walk
         cdef sklgd_sgd sgd
-        walk.visit, walk.fetch, walk.ahead = order, fetch, ahead
-        walk.start, walk.m, walk.etas = start, n_steps, etas
+        walk.visit, walk.fetch = self.call.rows, self.call.fetch
+        walk.ahead, walk.start = self.call.ahead, self.call.start
+        walk.m, walk.etas = self.call.n_steps, self.call.etas
         walk.y, walk.s = self.source.y, self.source.s
         sgd.coef, sgd.records = self.coef, self.row_rule.records
         sgd.settled = &self.settled[0] if self.lazy else NULL
@@ -458,7 +517,7 @@ cdef class Descent:
         sgd.slope, sgd.loss = slope_of, <void*> self.problem.loss
         self.source.rows.descend(&walk, &sgd)
         self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
-        self.row_rule.t += n_steps
+        self.row_rule.t += self.call.n_steps
 
     cdef void step_rows(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -579,6 +638,10 @@ cdef class Descent:
         """Settle pending work: afterwards ``coef`` holds the true values."""
         if self.row_rule is not None:
             self.row_rule.flush()
+
+    def state(self):
+        """State of the rule."""
+        return self.rule.state()
 
     def refresh(self):
         """Tell the engine that the coordinates were changed from outside."""

@@ -40,6 +40,7 @@ cdef class SGDRule(Rule):
     cdef bint packed                    # True if they hold the coordinates
     cdef Py_ssize_t n_penalised
     cdef object record_owner
+    cdef double[8] unused               # no cache line of two rules that run together
 
     cdef Py_ssize_t last_alive(
         self, double size, Py_ssize_t first, Py_ssize_t last) noexcept nogil

@@ -15,7 +15,10 @@ cdef class Problem:
     cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block
     cdef Py_ssize_t end                 # positions in the order that is swept
     cdef readonly bint fit_intercept
-    cdef Py_ssize_t y_stride
+    cdef Py_ssize_t y_stride            # from one row's targets to the next one's
+    cdef Py_ssize_t n_targets           # of a row, for these outputs
+    cdef Py_ssize_t first_class         # the class of the first output
+    cdef bint whole                     # they are all that y is for
     cdef const double[::1] y_view, s_view
     cdef const Py_ssize_t[::1] subset_view
     cdef const Py_ssize_t* subset       # NULL: all rows

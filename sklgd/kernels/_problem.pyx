@@ -69,6 +69,10 @@ cdef class Problem:
         Numbers of the rows that count, in their natural order; None means all.
     n_threads : int, default=1
         Threads of a sweep over many rows. The results do not depend on it.
+    outputs : (first, last) or None
+        Of the ``n_outputs`` that ``y`` is for, the problem has those before ``last``,
+        from ``first`` on, at least two: for losses that are not coupled. Its sweeps
+        are not cut into chunks. None means all.
 
     Notes
     -----
@@ -78,19 +82,27 @@ cdef class Problem:
     """
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
-                 bint fit_intercept, subset=None, int n_threads=1):
-        cdef Py_ssize_t K = n_outputs, per_row, stored
+                 bint fit_intercept, subset=None, int n_threads=1, outputs=None):
+        cdef Py_ssize_t K, per_row, stored, first, last
         cdef Py_ssize_t share = PARTIAL_SHARE if rows.is_sparse else DENSE_SHARE
+        cdef bint regression = loss.task == "regression"
+        first, last = (0, n_outputs) if outputs is None else outputs
+        K = last - first
         self.rows, self.loss = rows, loss
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
-        self.n_outputs, self.fit_intercept = n_outputs, fit_intercept
+        self.n_outputs, self.fit_intercept = K, fit_intercept
         self.y_view = y.reshape(-1)
-        self.y_stride = n_outputs if loss.task == "regression" else 1
+        self.y_stride = n_outputs if regression else 1
+        self.n_targets = K if regression else 1
+        self.first_class = 0 if regression else first
+        self.whole = K == n_outputs
+        if not self.whole and not (0 <= first < last - 1 < n_outputs):
+            raise ValueError("outputs must be two or more of n_outputs")
         if self.n_samples == 0:
             raise ValueError("there are no rows")
         if self.y_view.shape[0] != self.n_samples * self.y_stride:
             raise ValueError("y does not match the rows")
-        self.y = &self.y_view[0]
+        self.y = &self.y_view[first if regression else 0]
         self.s = NULL
         if sample_weight is not None:
             self.s_view = sample_weight
@@ -110,7 +122,7 @@ cdef class Problem:
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features) // 16 * 16))
         self.n_threads = n_threads
         # Buffers of different threads lie in cache lines of their own.
-        self.buffer_size = 8 + self.block * (2 * K + self.y_stride + 1)
+        self.buffer_size = 8 + self.block * (2 * K + self.n_targets + 1)
         self.buffers = np.empty(self.buffer_size * n_threads)
         self.size = (self.n_features + 1) * K
         self.stride = 8 + self.size
@@ -123,9 +135,18 @@ cdef class Problem:
         self.least_rows = ceil_div(
             max(CHUNK_ENTRIES, share * self.size), K * per_row)
         self.max_chunks = 1 + stored // (MEMORY_SHARE * 8 * self.stride)
-        self.max_chunks = min(self.max_chunks, MAX_CHUNKS)
+        self.max_chunks = min(self.max_chunks, MAX_CHUNKS) if self.whole else 1
         if self.chunk_rows(self.n_samples) < self.n_samples:
             self.partials = np.empty((self.max_chunks - 1) * self.stride)
+
+    def part(self, first, last):
+        """The data term of some outputs for one thread; X and y are not copied."""
+        return Problem(
+            self.rows, np.asarray(self.y_view),
+            None if self.s == NULL else np.asarray(self.s_view), self.loss,
+            self.n_outputs, self.fit_intercept,
+            None if self.subset == NULL else np.asarray(self.subset_view),
+            outputs=(first, last))
 
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil:
         """Rows of each chunk but the last that m rows are cut into."""
@@ -137,7 +158,7 @@ cdef class Problem:
         out.z = &self.buffers[thread * self.buffer_size]
         out.g = out.z + self.block * self.n_outputs
         out.y = out.g + self.block * self.n_outputs
-        out.s = out.y + self.block * self.y_stride
+        out.s = out.y + self.block * self.n_targets
         return out
 
     cdef void slopes(
@@ -163,16 +184,18 @@ cdef class Problem:
             Scratch* scratch, const double** weights) noexcept nogil:
         """Targets of m <= block rows; ``weights`` becomes theirs, NULL for ones.
 
-        Points into the data where the rows follow each other, else into scratch.
+        Points into the data where rows and outputs follow each other, else into
+        scratch.
         """
-        cdef Py_ssize_t i, k, row, ys = self.y_stride
-        if order == NULL:
+        cdef Py_ssize_t i, k, row, n = self.n_targets
+        if order == NULL and self.whole:
             weights[0] = NULL if self.s == NULL else self.s + start
-            return self.y + start * ys
+            return self.y + start * n
         for i in range(m):
-            row = order[start + i]
-            for k in range(ys):
-                scratch.y[i * ys + k] = self.y[row * ys + k]
+            row = start + i if order == NULL else order[start + i]
+            for k in range(n):
+                scratch.y[i * n + k] = (
+                    self.y[row * self.y_stride + k] - self.first_class)
             if self.s != NULL:
                 scratch.s[i] = self.s[row]
         weights[0] = NULL if self.s == NULL else scratch.s

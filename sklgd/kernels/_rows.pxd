@@ -44,6 +44,14 @@ cdef extern from "rows.h":
             Py_ssize_t m, Py_ssize_t end, const double* g, Py_ssize_t K,
             double* G) noexcept nogil
 
+    ctypedef struct sklgd_sparse_kernels:
+        void (*forward)(
+            const void* x, const void* column, Py_ssize_t count, Py_ssize_t known,
+            const double* w, Py_ssize_t stride, Py_ssize_t K, double* z) noexcept nogil
+        void (*backward)(
+            const void* x, const void* column, Py_ssize_t count, Py_ssize_t known,
+            const double* g, Py_ssize_t stride, Py_ssize_t K, double* w) noexcept nogil
+
     double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
     const double SMALLEST_SCALE
 
@@ -61,11 +69,14 @@ cdef class Rows:
     cdef const sklgd_dense_kernels* dense
     cdef const sklgd_output_kernels* few_outputs
     cdef const sklgd_output_kernels* many_outputs
+    cdef const sklgd_sparse_kernels* few_sparse
+    cdef const sklgd_sparse_kernels* many_sparse
 
     cdef void densify(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, double* buffer) noexcept nogil
     cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil
+    cdef const sklgd_sparse_kernels* sparse(self, Py_ssize_t K) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,

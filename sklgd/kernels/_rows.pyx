@@ -31,6 +31,10 @@ cdef extern from "outputs.h":
     const sklgd_output_kernels* sklgd_outputs(
         int is_float32, Py_ssize_t K) noexcept nogil
 
+cdef extern from "sparse.h":
+    const sklgd_sparse_kernels* sklgd_sparse(
+        int is_float32, int is_int64, Py_ssize_t K) noexcept nogil
+
 cnp.import_array()
 
 # Rows in random order are found in memory, not in a cache. Asking for a row eight
@@ -39,8 +43,7 @@ cnp.import_array()
 cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # cache lines of a row worth asking for
-    NEAR = 6            # entries of a sparse row before those of its coefficients
-    FAR = 24            # the same for the sums of several outputs
+    CACHED = 32768      # coefficients that need not be prefetched: they stay in L2
     PANEL = 256         # columns whose moments are summed at a time
 
 ctypedef fused real:
@@ -102,97 +105,50 @@ cdef inline void sparse_ask_features(
 
 
 cdef inline double sparse_sum(
-        const real* x, const index_t* column, Py_ssize_t count, const double* w,
-        Py_ssize_t K) noexcept nogil:
-    """sum_p x_p w[column_p K], one after the other.
+        const real* x, const index_t* column, Py_ssize_t count,
+        const double* w) noexcept nogil:
+    """sum_p x_p w[column_p], one after the other.
 
-    In the order of `sparse_tile`: F of one model has the bits that it has where it is
+    In the order of several outputs: F of one model has the bits that it has where it is
     found for several epochs at once.
     """
     cdef Py_ssize_t p
     cdef double total = 0.0
     for p in range(count):
-        total += x[p] * w[column[p] * K]
+        total += x[p] * w[column[p]]
     return total
-
-
-cdef inline void sparse_tile(
-        const real* x, const index_t* column, Py_ssize_t count, Py_ssize_t known,
-        const double* coef, Py_ssize_t K, Py_ssize_t k, Py_ssize_t width,
-        double* total) noexcept nogil:
-    """The sums of ``width`` outputs from k on, 4 or 8 (a constant), in registers.
-
-    The coefficients of later entries are asked for, of ``known`` >= count.
-    """
-    cdef Py_ssize_t p
-    cdef const double* w
-    cdef double v
-    cdef double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0
-    cdef double s4 = 0.0, s5 = 0.0, s6 = 0.0, s7 = 0.0
-    for p in range(count):
-        if k == 0 and p + FAR < known:
-            prefetch(coef + column[p + FAR] * K, K * sizeof(double))
-        w = coef + column[p] * K + k
-        v = x[p]
-        s0 += v * w[0]
-        s1 += v * w[1]
-        s2 += v * w[2]
-        s3 += v * w[3]
-        if width == 8:
-            s4 += v * w[4]
-            s5 += v * w[5]
-            s6 += v * w[6]
-            s7 += v * w[7]
-    total[0], total[1], total[2], total[3] = s0, s1, s2, s3
-    if width == 8:
-        total[4], total[5], total[6], total[7] = s4, s5, s6, s7
 
 
 cdef inline void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
-        double* z) noexcept nogil:
-    cdef Py_ssize_t i, j, k, row, first, count, known, width
-    cdef double[8] total
+        const sklgd_sparse_kernels* outputs, double* z) noexcept nogil:
+    cdef Py_ssize_t i, k, row, first, count, known = 0
     for i in range(m):
         if order != NULL:
             sparse_ask(data, indices, indptr, order, start + i, end)
         row = row_at(order, start + i)
         first = indptr[row]
         count = indptr[row + 1] - first
-        if K < 4:
-            for k in range(K):
-                z[i * K + k] = scale * sparse_sum(
-                    data + first, indices + first, count, coef + k, K) + coef[d * K + k]
+        if K == 1:
+            z[i] = scale * sparse_sum(data + first, indices + first, count, coef) + coef[d]
             continue
-        # In the natural order the entries of the next rows follow.
-        known = indptr[end] - first if order == NULL else count
-        k = 0
-        while k < K:
-            # A last tile that is not full overlaps the one before: the same results.
-            if K - k > 4 and K >= 8:
-                k = min(k, K - 8)
-                sparse_tile(data + first, indices + first, count, known, coef, K, k,
-                            8, total)
-                width = 8
-            else:
-                k = min(k, K - 4)
-                sparse_tile(data + first, indices + first, count, known, coef, K, k,
-                            4, total)
-                width = 4
-            for j in range(width):
-                z[i * K + k + j] = scale * total[j] + coef[d * K + k + j]
-            k += width
+        if d * K > CACHED:
+            # In the natural order the entries of the next rows follow.
+            known = indptr[end] - first if order == NULL else count
+        outputs.forward(data + first, indices + first, count, known, coef, K, K, z + i * K)
+        for k in range(K):
+            z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
 
 
 cdef inline void sparse_settle_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
         double* records, double debt, const double* intercept, Py_ssize_t K,
-        double scale, double* z) noexcept nogil:
+        double scale, const sklgd_sparse_kernels* outputs, double* z) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
-    cdef double owed, x
+    cdef double owed
     cdef double* record
     for i in range(m):
         if order != NULL:
@@ -201,18 +157,20 @@ cdef inline void sparse_settle_forward(
             sparse_ask_features(
                 indices, indptr, row_at(order, start + i + 2), records, K + 1)
         row = row_at(order, start + i)
-        for k in range(K):
-            z[i * K + k] = 0.0
+        z[i * K] = 0.0
         for p in range(indptr[row], indptr[row + 1]):
             record = records + indices[p] * (K + 1)
             owed = debt - record[0]
-            x = data[p]
             if owed > 0.0:
                 record[0] = debt
                 for k in range(K):
                     record[1 + k] = soft(record[1 + k], owed)
-            for k in range(K):
-                z[i * K + k] += x * record[1 + k]
+            if K == 1:
+                z[i] += data[p] * record[1]
+        if K > 1:
+            p = indptr[row]
+            outputs.forward(data + p, indices + p, indptr[row + 1] - p, 0, records + 1,
+                            K + 1, K, z + i * K)
         for k in range(K):
             z[i * K + k] = scale * z[i * K + k] + intercept[k]
 
@@ -325,10 +283,10 @@ cdef inline void sparse_descend(
 cdef inline void sparse_backward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* g, Py_ssize_t K, Py_ssize_t stride, double* out) noexcept nogil:
-    cdef Py_ssize_t i, k, p, row
-    cdef double c, x
-    cdef double* w
+        const double* g, Py_ssize_t K, Py_ssize_t stride,
+        const sklgd_sparse_kernels* outputs, bint far, double* out) noexcept nogil:
+    cdef Py_ssize_t i, p, row, count
+    cdef double c
     for i in range(m):
         row = row_at(order, start + i)
         if K == 1:
@@ -338,13 +296,10 @@ cdef inline void sparse_backward(
             for p in range(indptr[row], indptr[row + 1]):
                 out[indices[p] * stride] += c * data[p]
             continue
-        for p in range(indptr[row], indptr[row + 1]):
-            if p + NEAR < indptr[row + 1]:
-                prefetch(out + indices[p + NEAR] * stride, K * sizeof(double))
-            x = data[p]
-            w = out + indices[p] * stride
-            for k in range(K):
-                w[k] += x * g[i * K + k]
+        p = indptr[row]
+        count = indptr[row + 1] - p
+        outputs.backward(data + p, indices + p, count, count if far else 0, g + i * K,
+                         stride, K, out)
 
 
 cdef inline void sparse_entries(
@@ -583,6 +538,8 @@ cdef class Rows:
             ):
                 raise TypeError("sparse X must be CSR with int32 or int64 indices")
             self.is_int64 = X.indices.dtype == np.int64
+            self.few_sparse = sklgd_sparse(self.is_float32, self.is_int64, FEW)
+            self.many_sparse = sklgd_sparse(self.is_float32, self.is_int64, FEW + 1)
             self.indices = cnp.PyArray_DATA(<cnp.ndarray> X.indices)
             self.indptr = cnp.PyArray_DATA(<cnp.ndarray> X.indptr)
 
@@ -618,6 +575,9 @@ cdef class Rows:
     cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil:
         return self.few_outputs if K <= FEW else self.many_outputs
 
+    cdef const sklgd_sparse_kernels* sparse(self, Py_ssize_t K) noexcept nogil:
+        return self.few_sparse if K <= FEW else self.many_sparse
+
     cdef void forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
@@ -633,23 +593,23 @@ cdef class Rows:
                     sparse_forward(
                         <const float*> self.data, <const int64_t*> self.indices,
                         <const int64_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
                 else:
                     sparse_forward(
                         <const float*> self.data, <const int32_t*> self.indices,
                         <const int32_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
             else:
                 if self.is_int64:
                     sparse_forward(
                         <const double*> self.data, <const int64_t*> self.indices,
                         <const int64_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
                 else:
                     sparse_forward(
                         <const double*> self.data, <const int32_t*> self.indices,
                         <const int32_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, z)
+                        coef, K, scale, self.sparse(K), z)
         elif K > 1:
             self.kernels(K).forward(
                 self.data, d, order, start, m, end, coef, K, scale, z)
@@ -701,25 +661,31 @@ cdef class Rows:
         Rows that come after these, before position ``end``, may be prefetched.
         """
         cdef Py_ssize_t d = self.n_features
+        # Of a single row they have just been read.
+        cdef bint far = m > 1 and d * K > CACHED
         if self.is_sparse:
             if self.is_float32:
                 if self.is_int64:
                     sparse_backward(
                         <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int64_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
                 else:
                     sparse_backward(
                         <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int32_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
             else:
                 if self.is_int64:
                     sparse_backward(
                         <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int64_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
                 else:
                     sparse_backward(
                         <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, K, out)
+                        <const int32_t*> self.indptr, order, start, m, g, K, K,
+                        self.sparse(K), far, out)
         elif K > 1:
             self.kernels(K).backward(
                 self.data, d, order, start, m, end, g, K, out)
@@ -767,50 +733,51 @@ cdef class Rows:
                 sparse_settle_forward(
                     <const float*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
             else:
                 sparse_settle_forward(
                     <const float*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
         else:
             if self.is_int64:
                 sparse_settle_forward(
                     <const double*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
             else:
                 sparse_settle_forward(
                     <const double*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, z)
+                    intercept, K, scale, self.sparse(K), z)
 
     cdef void scatter_backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* g, Py_ssize_t K, double* records) noexcept nogil:
         """W += X_b' g for the coefficients in the records of `settle_forward`."""
+        cdef bint far = m > 1 and self.n_features * K > CACHED
         if self.is_float32:
             if self.is_int64:
                 sparse_backward(
                     <const float*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
             else:
                 sparse_backward(
                     <const float*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
         else:
             if self.is_int64:
                 sparse_backward(
                     <const double*> self.data, <const int64_t*> self.indices,
                     <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
             else:
                 sparse_backward(
                     <const double*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
-                    records + 1)
+                    self.sparse(K), far, records + 1)
 
     cdef Py_ssize_t n_entries(
             self, const Py_ssize_t* order, Py_ssize_t start,

@@ -624,12 +624,34 @@ cdef class SnapshotSteps(Reduced):
     cdef void step(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
+        """A step with a batch of m rows, whose chunks threads share out."""
+        cdef Py_ssize_t i, chunk, rows = self.problem.chunk_rows(m)
+        cdef Py_ssize_t n_chunks = (m + rows - 1) // rows
+        cdef int n_threads = min(self.problem.n_threads, <int> n_chunks)
+        cdef double* grad = &self.grad_view[0]
+        if n_threads == 1:
+            # Without a parallel region, as in `Problem.sweep`.
+            for chunk in range(n_chunks):
+                self.add_chunk(order, start + chunk * rows, min(rows, m - chunk * rows),
+                               self.problem.partial(grad, chunk), 0)
+        else:
+            for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+                self.add_chunk(order, start + chunk * rows, min(rows, m - chunk * rows),
+                               self.problem.partial(grad, chunk), threadid())
+        self.problem.reduce(grad, n_chunks)
+        for i in range(self.size):
+            grad[i] = grad[i] / m + self.mean[i]
+        self.move(grad, eta)
+
+    cdef void add_chunk(
+            self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, double* grad,
+            int thread) noexcept nogil:
+        """grad = the sum of (s_i l'(m_i) - c_i) x_i over m rows."""
         cdef Py_ssize_t done = 0, part, i, k, row, K = self.n_outputs
         cdef double unused = 0.0
         cdef double* g
-        cdef double* grad = &self.grad_view[0]
         cdef double* intercept = grad + self.n_features * K
-        cdef Scratch scratch = self.problem.scratch(0)
+        cdef Scratch scratch = self.problem.scratch(thread)
         memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.problem.block, m - done)
@@ -646,9 +668,6 @@ cdef class SnapshotSteps(Reduced):
             self.problem.rows.backward(
                 order, start + done, part, self.problem.n_samples, g, K, grad)
             done += part
-        for i in range(self.size):
-            grad[i] = grad[i] / m + self.mean[i]
-        self.move(grad, eta)
 
     cdef void move(self, double* grad, double eta) noexcept nogil:
         cdef Py_ssize_t i, j, k, d = self.n_features, K = self.n_outputs

@@ -70,4 +70,18 @@ typedef struct {
         ptrdiff_t end, const double *g, ptrdiff_t K, double *G);
 } sklgd_output_kernels;
 
+/* The same for one sparse row, whose coefficients lie `stride` from one feature to the
+   next. Those of entries to come are prefetched, up to entry `known`, which may lie
+   beyond the row; 0: none, as they are in a cache. */
+typedef struct {
+    /* z[k] = sum_p x[p] w[column[p] * stride + k] for K outputs */
+    void (*forward)(
+        const void *x, const void *column, ptrdiff_t count, ptrdiff_t known,
+        const double *w, ptrdiff_t stride, ptrdiff_t K, double *z);
+    /* w[column[p] * stride + k] += x[p] g[k] */
+    void (*backward)(
+        const void *x, const void *column, ptrdiff_t count, ptrdiff_t known,
+        const double *g, ptrdiff_t stride, ptrdiff_t K, double *w);
+} sklgd_sparse_kernels;
+
 #endif
