@@ -73,6 +73,18 @@ def test_equals_the_definition(d, K, dtype):
         assert_allclose(gradient, x.T @ G[rows] / len(x), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 65, 67, 68])
+def test_few_rows_have_the_bits_of_many(n, dtype):
+    """The gradient is a sum over rows in their order, whatever their number."""
+    for K in (2, 3, 4, 7, 13, 26):
+        X, W, G = draw(n, 135, K, dtype)
+        total = np.zeros((135, K))
+        for x, g in zip(X.astype(np.float64), G, strict=True):
+            total += x[:, None] * g
+        assert_array_equal(products(X, W, G)[1], total / n)
+
+
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("d", [7, 3000])

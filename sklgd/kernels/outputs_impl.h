@@ -56,6 +56,21 @@ static TARGET SKLGD_INLINE void FAMILY(backward_tile)(
         for (v = 0; v < n_vectors; v++) WRITE(G + f * K + at[v]) = s[f][v];
 }
 
+/* The same for one row, over n features. */
+static TARGET SKLGD_INLINE void FAMILY(row_tile)(
+        const double *x, ptrdiff_t n, const double *g, double *G, ptrdiff_t K,
+        const ptrdiff_t *at, int n_vectors) {
+    VECTOR c[OUTPUT_VECTORS], s[OUTPUT_VECTORS];
+    ptrdiff_t j;
+    int v;
+    for (v = 0; v < n_vectors; v++) c[v] = READ(g + at[v]);
+    for (j = 0; j < n; j++, G += K) {
+        /* All are read before one is written, as two may overlap. */
+        for (v = 0; v < n_vectors; v++) s[v] = READ(G + at[v]) + x[j] * c[v];
+        for (v = 0; v < n_vectors; v++) WRITE(G + at[v]) = s[v];
+    }
+}
+
 /* Places of the vectors of the tile from output k on; returns how many they are. The last
    tile has a single vector only if that overlaps no other. */
 static inline int FAMILY(place)(ptrdiff_t k, ptrdiff_t K, ptrdiff_t *at) {
@@ -94,6 +109,12 @@ static TARGET SKLGD_NOINLINE void FAMILY(backward_tiles)(
     } else {
         CASES(FAMILY(backward_tile), x, j, m, g, G, K, at, 1)
     }
+}
+
+static TARGET void FAMILY(row_tiles)(
+        const double *x, ptrdiff_t n, const double *g, double *G, ptrdiff_t K,
+        const ptrdiff_t *at, int n_vectors) {
+    CASES(FAMILY(row_tile), x, n, g, G, K, at)
 }
 
 #undef CASES

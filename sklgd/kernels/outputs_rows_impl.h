@@ -72,7 +72,26 @@ static TARGET void NAME(forward)(
         for (k = 0; k < K; k++) z[i * K + k] = scale * z[i * K + k] + W[d * K + k];
 }
 
-/* G += X_b' g, g (m, K), G (d, K). A tile of G stays in registers while rows pass by. */
+/* G += x g' for one row x. */
+static TARGET void NAME(add_row)(
+        const REAL *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t position,
+        const double *g, ptrdiff_t K, double *G) {
+    double buffer[NARROW ? OUTPUT_PANEL : 1];
+    const double *x[1];
+    ptrdiff_t j, k, n, at[OUTPUT_VECTORS];
+    int n_vectors;
+    for (j = 0; j < d; j += n) {
+        n = d - j < OUTPUT_PANEL ? d - j : OUTPUT_PANEL;
+        NAME(find)(X, d, order, position, 1, j, n, buffer, x);
+        for (k = 0; k < K; k = at[n_vectors - 1] + N_LANES) {
+            n_vectors = FAMILY(place)(k, K, at);
+            FAMILY(row_tiles)(x[0], n, g, G + j * K, K, at, n_vectors);
+        }
+    }
+}
+
+/* G += X_b' g, g (m, K), G (d, K). A tile of G stays in registers while rows pass by,
+   unless they are too few to gain from that. */
 static TARGET void NAME(backward)(
         const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
         ptrdiff_t m, ptrdiff_t end, const double *g, ptrdiff_t K, double *G) {
@@ -85,6 +104,13 @@ static TARGET void NAME(backward)(
     int n_features, n_vectors;
     for (i = 0; i < m; i += n_rows) {
         n_rows = m - i < OUTPUT_BATCH ? m - i : OUTPUT_BATCH;
+        if (n_rows < OUTPUT_ROWS) {
+            n_rows = 1;
+            if (order != NULL)
+                NAME(ask)(X, d, order, start + i + ahead, 1, end, half, d - half);
+            NAME(add_row)(X, d, order, start + i, g + i * K, K, G);
+            continue;
+        }
         if (!NARROW) NAME(find)(X, d, order, start + i, n_rows, 0, d, buffer, x);
         for (k = 0; k < K; k = at[n_vectors - 1] + N_LANES) {
             n_vectors = FAMILY(place)(k, K, at);
