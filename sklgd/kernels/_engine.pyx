@@ -18,12 +18,8 @@ import numpy as np
 from sklgd.kernels._losses cimport Loss
 from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
-from sklgd.kernels._rows cimport sklgd_sgd, sklgd_walk
+from sklgd.kernels._rows cimport sklgd_sgd, sklgd_slope, sklgd_walk
 from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
-
-
-cdef double slope_of(void* loss, double y, double z) noexcept nogil:
-    return (<Loss> loss).slope_at(y, z)
 
 
 cdef void steps_of(void* descent) noexcept nogil:
@@ -514,7 +510,10 @@ cdef class Descent:
         sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
-        sgd.slope, sgd.loss = slope_of, <void*> self.problem.loss
+        # The method itself, as a pointer: a call that goes through Cython costs as much
+        # again as a simple loss.
+        sgd.slope = <sklgd_slope> self.problem.loss.slope_at
+        sgd.loss = <void*> self.problem.loss
         self.source.rows.descend(&walk, &sgd)
         self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
         self.row_rule.t += self.call.n_steps
