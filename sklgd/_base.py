@@ -308,8 +308,9 @@ class BaseGD(BaseEstimator):
             elif self.tol is not None:
                 left_to_stall = self.n_iter_no_change - monitor.no_change
                 n_epochs = max(1, min(n_epochs, left_to_stall))
-            left -= n_epochs
-            yield from training.advance(n_epochs)
+            points = training.advance(n_epochs)
+            left -= len(points)
+            yield from points
 
     def _validate_epoch(self, training, validation):
         """Score on the validation set, or None."""

@@ -44,6 +44,12 @@ class Epochs:
     """Epochs that may be run before F is found for all of them."""
 
     def advance(self, n_epochs):
-        """Run epochs, at most `longest_run`; a `Point` for each."""
+        """Run epochs, one or more of ``n_epochs``, at most `longest_run`.
+
+        Returns
+        -------
+        points : list of Point
+            One for each.
+        """
         last, largest = self.epoch()
         return [Point(self, last, largest, self.settle())]

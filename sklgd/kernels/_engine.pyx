@@ -15,7 +15,6 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
-from sklgd.kernels._losses cimport Loss
 from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
 from sklgd.kernels._rows cimport sklgd_sgd, sklgd_slope, sklgd_walk
@@ -510,8 +509,7 @@ cdef class Descent:
         sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
-        # The method itself, as a pointer: a call that goes through Cython costs as much
-        # again as a simple loss.
+        # The method of the loss's own class.
         sgd.slope = <sklgd_slope> self.problem.loss.slope_at
         sgd.loss = <void*> self.problem.loss
         self.source.rows.descend(&walk, &sgd)

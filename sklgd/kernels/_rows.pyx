@@ -617,10 +617,17 @@ cdef class Rows:
             self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
 
     def empty_models(self, Py_ssize_t n_models, Py_ssize_t K):
-        """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants."""
+        """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants.
+
+        It begins with a cache line: a sparse entry finds eight models in one line.
+        """
+        cdef Py_ssize_t size = n_models * (self.n_features + 1) * K
+        cdef cnp.ndarray buffer = np.empty(size + LINE // 8)
+        cdef Py_ssize_t first = (-<size_t> cnp.PyArray_DATA(buffer)) % LINE // 8
+        models = buffer[first : first + size]
         if self.is_sparse or K > 1:
-            return np.moveaxis(np.empty((self.n_features + 1, n_models, K)), 1, 0)
-        return np.empty((n_models, self.n_features + 1, K))
+            return np.moveaxis(models.reshape(self.n_features + 1, n_models, K), 1, 0)
+        return models.reshape(n_models, self.n_features + 1, K)
 
     cdef object pack_models(self, models):
         """Coefficients (n_models, d + 1, K) as `forward_models` reads them.
