@@ -1,6 +1,6 @@
 """The benchmark suite: problems x libraries, one command, one JSON file.
 
-    python benchmarks/run.py                 # all, 20 to 25 minutes
+    python benchmarks/run.py                 # all, half an hour
     python benchmarks/run.py --quick         # smaller data, some four minutes
     python benchmarks/run.py --only epochs memory --libraries sklgd sklearn
 
