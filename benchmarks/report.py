@@ -492,7 +492,7 @@ def plot_bars(results, part):
     figure, axes = grid(len(groups), 5.4, 0.9 + 0.27 * longest, columns=2)
     for axis, (name, records) in zip(axes, groups, strict=True):
         dots(axis, records)
-        axis.set_title(name, fontsize=9)
+        axis.set_title(name, fontsize=8)
         axis.set_xlabel("ms per epoch")
     figure.suptitle("Time per epoch (* from fewer rows, † another objective)")
     return figure
@@ -622,9 +622,12 @@ def plot_threads(results):
         axis.set_xlim(0.0, 1.15 * max(jobs))
         axis.axvline(1.0, color="black", linewidth=0.8)
         axis.set_title(name, fontsize=9)
-        axis.set_xlabel("speed relative to n_jobs=1")
         axis.grid(axis="x", alpha=0.3)
-        axis.legend(fontsize=8, loc="lower right")
+        if len(jobs) > 1:
+            axis.set_xlabel("speed relative to n_jobs=1")
+            axis.legend(fontsize=8, loc="lower right")
+        else:
+            axis.set_xlabel(f"speed with n_jobs={jobs[0]}, relative to n_jobs=1")
     figure.suptitle("Threads ('reading X' is what the machine's memory gives)")
     return figure
 
