@@ -29,8 +29,11 @@ def problem(storage, n_samples=N, n_features=6, mixed=False):
         X[:, 0].sort()
     X *= rng.random(X.shape) < 0.7
     y = X @ rng.normal(size=n_features) + rng.normal(size=n_samples)
-    if storage == "csr":
-        return sp.csr_matrix(X), y
+    if storage.startswith("csr"):
+        X = sp.csr_matrix(X)
+        if storage == "csr, long indices":
+            X.indices, X.indptr = X.indices.astype("int64"), X.indptr.astype("int64")
+        return X, y
     return X.astype(storage), y
 
 
@@ -114,7 +117,7 @@ def test_kind_of_order(shuffle, n_samples, n_features, batch_size, mixed, ordere
     assert kind_of_order(shuffle, *shape, lambda: False) == ordered
 
 
-@pytest.mark.parametrize("storage", ["float64", "float32", "csr"])
+@pytest.mark.parametrize("storage", ["float64", "float32", "csr", "csr, long indices"])
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 @pytest.mark.parametrize("case", ["regression", "weights", "classes", "held out"])
 def test_copy_changes_nothing(monkeypatch, storage, penalty, case):
@@ -144,6 +147,31 @@ def test_copy_changes_nothing(monkeypatch, storage, penalty, case):
     assert len(copies) == 1
     assert np.array_equal(model.coef_, coef)
     assert model.loss_curve_ == curve
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("shuffle", [True, "full", "blocks", "window"])
+def test_validation_rows_are_not_visited(shuffle):
+    """The targets of the same rows do not matter as without shuffling."""
+    X, y = problem("float64", 12_000, mixed=True)
+    rows = np.random.default_rng(1).integers(len(y), size=40)
+
+    def without_effect(shuffle):
+        model = GDRegressor(
+            **{**STEP, "tol": 1e-3}, shuffle=shuffle, max_iter=2, random_state=0,
+            early_stopping=True, validation_fraction=0.25,
+        )  # fmt: skip
+        coef, found = model.fit(X, y).coef_, []
+        for row in rows:
+            other = y.copy()
+            other[row] += 1.0
+            if np.array_equal(model.fit(X, other).coef_, coef):
+                found.append(row)
+        return found
+
+    expected = without_effect(False)
+    assert 3 <= len(expected) <= 17
+    assert without_effect(shuffle) == expected
 
 
 @pytest.mark.parametrize("mixed", [False, True])

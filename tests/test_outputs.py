@@ -136,3 +136,28 @@ def test_same_bits_on_every_instruction_set():
     ).stdout.strip()
     assert instruction_set() in ("base", "avx2")
     assert base == digest()
+
+
+@pytest.mark.parametrize("storage", ["float64", "float32", "csr"])
+@pytest.mark.parametrize("n_features", [1, 7, 8, 30, 511, 520, 1100])
+@pytest.mark.parametrize("K", [1, 3])
+def test_objectives_of_several_models(storage, n_features, K):
+    """One read of X gives what each model gives by itself."""
+    rng = np.random.default_rng(0)
+    n = 37
+    X = rng.normal(size=(n, n_features))
+    X = sp.csr_matrix(X) if storage == "csr" else X.astype(storage)
+    y = rng.normal(size=n * K)
+    problem = Problem(Rows(X), y, None, SquaredError(), K, True)
+    for n_models in (1, 2, 3, 4, 5, 8, 11):
+        models = problem.empty_models(n_models)
+        models[...] = rng.normal(size=models.shape)
+        values = problem.values(models)
+        alone = [problem.value(np.ascontiguousarray(model)) for model in models]
+        np.testing.assert_allclose(values, alone, rtol=1e-14)
+        z = np.stack([X @ model[:-1] + model[-1] for model in models])
+        expected = 0.5 * np.square(z - y.reshape(n, K)).sum(axis=(1, 2)) / n
+        np.testing.assert_allclose(values, expected, rtol=1e-5)
+    assert problem.value(np.zeros((n_features + 1, K))) == pytest.approx(
+        0.5 * np.square(y).sum() / n, rel=1e-14
+    )
