@@ -284,3 +284,18 @@ def test_divergence_is_found_where_it_was():
     assert together.stop_reason_ == "diverged"
     assert (n_iter, t) == (one_by_one.n_iter_, one_by_one.t_)
     assert np.array_equal(coef, one_by_one.coef_)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_scale_runs_out(penalty, shuffle):
+    """Steps that halve the coefficients: their common scale is taken up many times."""
+    X, y = problem("float64", 400)
+    model = GDRegressor(
+        **{**STEP, "learning_rate": 0.1}, penalty=penalty, alpha=5.0, l1_ratio=0.01,
+        shuffle=shuffle, max_iter=3, random_state=0,
+    )  # fmt: skip
+    dense = model.fit(X, y).coef_.copy()
+    assert np.count_nonzero(dense) >= 3
+    sparse = model.fit(sp.csr_matrix(X), y).coef_
+    np.testing.assert_allclose(sparse, dense, rtol=1e-10, atol=1e-13)
