@@ -15,7 +15,6 @@ version = release = sklgd.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "numpydoc",
@@ -23,6 +22,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "docstrings",
+    "mathml",
     "registries",
     "benchmark_report",
 ]
@@ -86,6 +86,7 @@ sphinx_gallery_conf = {
     "matplotlib_animations": True,
 }
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklgd"
 html_static_path = ["_static"]
