@@ -313,7 +313,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                     f"has {classes}. Use warm_start=False, or partial_fit with all "
                     "classes."
                 )
-        n_outputs = 1 if len(classes) == 2 else len(classes)
+        n_outputs = _count_outputs(classes)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         self.classes_ = classes
         validation = self._validation_set(X_val, y_val, sample_weight_val)
@@ -359,17 +359,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X, y = self._validate(X, y, reset=first)
         check_labels(y, len(getattr(self, "classes_", y)))
         self._check_classes(classes, first)
-        codes = encode(y, self.classes_)
-        unknown = find_unknown(y, codes, self.classes_)
-        if unknown is not None:
-            raise ValueError(
-                f"y has the label {unknown!r}, which is not among the classes "
-                f"{self.classes_} of the first call."
-            )
-        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        sample_weight = check_weights(sample_weight, X.shape[0])
-        weights = self._weigh_classes(y, codes, sample_weight)
-        return self._partial_fit(X, _target(codes, n_outputs), weights, n_outputs)
+        _, _, target, weights = self._known(X, y, sample_weight)
+        n_outputs = _count_outputs(self.classes_)
+        return self._partial_fit(X, target, weights, n_outputs)
 
     def decision_function(self, X):
         """Raw predictions X w + b.
@@ -463,6 +455,24 @@ class GDClassifier(ClassifierMixin, BaseGD):
             )
         return codes
 
+    def _learnable(self, X, y, sample_weight):
+        """X, y, the targets and the weights (or None) as the kernels take them."""
+        return self._known(*self._validate(X, y, reset=False), sample_weight)
+
+    def _known(self, X, y, sample_weight):
+        """The same of checked data; all labels must be among ``classes_``."""
+        codes = encode(y, self.classes_)
+        unknown = find_unknown(y, codes, self.classes_)
+        if unknown is not None:
+            raise ValueError(
+                f"y has the label {unknown!r}, which is not among the classes "
+                f"{self.classes_} of the first call."
+            )
+        sample_weight = check_weights(sample_weight, X.shape[0])
+        weights = self._weigh_classes(y, codes, sample_weight)
+        n_outputs = _count_outputs(self.classes_)
+        return X, y, _target(codes, n_outputs), weights
+
     def _weigh_classes(self, y, codes, sample_weight):
         """Sample weight times class weight, or None."""
         if self.class_weight is None:
@@ -525,6 +535,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     def _score_raw(self, z, y, sample_weight):
         return np.average(self._labels(z) == y, weights=sample_weight)
+
+
+def _count_outputs(classes):
+    """One for two classes, else one for each."""
+    return 1 if len(classes) == 2 else len(classes)
 
 
 def _target(codes, n_outputs):

@@ -281,9 +281,7 @@ class GDRegressor(RegressorMixin, BaseGD):
             If the run diverged or stopped before it converged.
         """
         check_parameters(self, "regression")
-        X, y = self._validate(X, y, multi_output=True, y_numeric=True)
-        target = self._target(y)
-        weights = check_weights(sample_weight, X.shape[0])
+        X, y, target, weights = self._learnable(X, y, sample_weight, True)
         n_outputs = target.shape[1]
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         validation = self._validation_set(X_val, y_val, sample_weight_val, y.shape)
@@ -315,8 +313,7 @@ class GDRegressor(RegressorMixin, BaseGD):
                 "early_stopping=True is not possible with partial_fit, which makes one "
                 "epoch; use fit."
             )
-        X, y = self._validate(X, y, reset=first, multi_output=True, y_numeric=True)
-        target = self._target(y)
+        X, y, target, weights = self._learnable(X, y, sample_weight, first)
         if first:
             self._flat = y.ndim == 1
         elif target.shape[1] != self._state.coef.shape[1]:
@@ -324,7 +321,6 @@ class GDRegressor(RegressorMixin, BaseGD):
                 f"y has {target.shape[1]} outputs, but earlier calls had "
                 f"{self._state.coef.shape[1]}."
             )
-        weights = check_weights(sample_weight, X.shape[0])
         return self._partial_fit(X, target, weights, target.shape[1])
 
     def predict(self, X):
@@ -346,6 +342,11 @@ class GDRegressor(RegressorMixin, BaseGD):
             with np.errstate(over="ignore"):
                 return np.exp(z)
         return z
+
+    def _learnable(self, X, y, sample_weight, reset=False):
+        """X, y, the targets and the weights (or None) as the kernels take them."""
+        X, y = self._validate(X, y, reset=reset, multi_output=True, y_numeric=True)
+        return X, y, self._target(y), check_weights(sample_weight, X.shape[0])
 
     def _target(self, y):
         """y as float64 of shape (n_samples, n_outputs), inside the loss's domain."""

@@ -4,6 +4,7 @@ matplotlib is imported when something is drawn (``pip install "sklgd[plot]"``).
 """
 
 from ._descent_path import DescentPathDisplay
+from ._learning_rate import LearningRateDisplay
 from ._loss_curve import LossCurveDisplay
 
-__all__ = ["DescentPathDisplay", "LossCurveDisplay"]
+__all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay"]

@@ -1,19 +1,34 @@
 """`DescentPathDisplay`: the paths of optimizers over the contours of a function."""
 
+from collections.abc import Mapping
+from numbers import Integral
+
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from .._objective import Objective
 from ._matplotlib import (
     MARKERS,
     axes_to_draw_on,
     by_name,
+    describe,
     for_each,
     import_matplotlib,
+    is_one_estimator,
     style,
 )
+from ._trajectory import trajectory
 
-# Points of the grid along an axis, with one variable and with two.
-CURVE_POINTS, GRID_POINTS = 400, 121
+# Points of the grid along an axis: of a curve, of a function of two variables, and of
+# an objective, which takes a read of the data.
+CURVE_POINTS, GRID_POINTS, SECTION_POINTS = 400, 121, 81
+# Epochs that are shown of an estimator, unless the caller says how many.
+MOST_EPOCHS = 100
+# Parameters that the objective depends on.
+OBJECTIVE = (
+    "loss", "penalty", "alpha", "l1_ratio", "fit_intercept", "class_weight", "epsilon",
+    "quantile", "power",
+)  # fmt: skip
 # Share of the paths' extent that is added on either side.
 MARGIN = 0.15
 # A path is shown as far as F stays below so many times the height of the start above
@@ -162,6 +177,154 @@ class DescentPathDisplay:
         )
         return display.plot(ax, levels=levels, line_kw=line_kw, contour_kw=contour_kw)
 
+    @classmethod
+    def from_function(
+        cls, fun, x0, *, jac=None, optimizers=("sgd",), args=(), limits=None,
+        n_grid=None, variable_names=None, ax=None, levels=16, line_kw=None,
+        contour_kw=None, **options,
+    ):  # fmt: skip
+        """Minimise a function with `sklgd.minimize` and draw the paths.
+
+        Parameters
+        ----------
+        fun : function of an ndarray of shape (1,) or (2,)
+        x0 : array-like of shape (1,) or (2,)
+            Start of all paths.
+        jac : function or True, default=None
+            Gradient, as in `minimize`.
+        optimizers : list, or dict of str -> dict, default=("sgd",)
+            Names or objects of `sklgd.optimizers`; or, by the name of the path, the
+            keywords of `minimize` that make it.
+        args, limits, n_grid, variable_names, ax, levels, line_kw, contour_kw
+            As in `from_result`.
+        **options
+            Keywords of `minimize` for all paths, such as ``learning_rate``.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+
+        Examples
+        --------
+        >>> from sklgd.display import DescentPathDisplay
+        >>> display = DescentPathDisplay.from_function(
+        ...     lambda x: x[0] ** 2 + 1.0, [3.0], jac=lambda x: 2.0 * x,
+        ...     optimizers={str(eta): {"learning_rate": eta} for eta in (0.05, 0.4)},
+        ...     max_iter=10, tol=0.0)
+        >>> len(display.paths["0.4"])
+        11
+        """
+        # (Here, since the functions that need no display need not wait for it.)
+        from .._minimize import minimize
+
+        if not isinstance(optimizers, Mapping):
+            runs = [{"optimizer": optimizer} for optimizer in optimizers]
+            optimizers = by_name(runs, lambda _: False, _name_of_run)
+        results = {
+            name: minimize(fun, x0, args, jac=jac, **{**options, **run})
+            for name, run in optimizers.items()
+        }
+        # As in `minimize`, a function with jac=True returns the gradient, too.
+        value = (lambda *at: fun(*at)[0]) if jac is True else fun
+        return cls.from_result(
+            results, value, args=args, limits=limits, n_grid=n_grid,
+            variable_names=variable_names, ax=ax, levels=levels, line_kw=line_kw,
+            contour_kw=contour_kw,
+        )  # fmt: skip
+
+    @classmethod
+    def from_estimator(
+        cls, estimators, X, y, *, features=(0, 1), output=0, sample_weight=None,
+        n_epochs=None, limits=None, n_grid=None, ax=None, levels=16, line_kw=None,
+        contour_kw=None,
+    ):  # fmt: skip
+        """Draw the objective of estimators over two coefficients, and their ways.
+
+        The picture is a section through F: the other coefficients have their fitted
+        values (those of the first estimator). The paths are those of clones, fitted
+        for one epoch after the other, seen from above; while the other coefficients
+        are on their way, F along a path is not that of the section.
+
+        Parameters
+        ----------
+        estimators : estimator, list of estimators, or dict of str -> estimator
+            Fitted GDRegressor or GDClassifier, all with the same loss and penalty.
+            They are not changed.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        features : list of one or two, default=(0, 1)
+            Which coefficients: numbers of features, or their names if X had names when
+            the estimator was fitted; "intercept" is the intercept. With one the
+            picture is a curve.
+        output : int, default=0
+            Of several targets or classes that whose coefficients vary.
+        sample_weight : array-like of shape (n_samples,), default=None
+        n_epochs : int, default=None
+            Length of the paths; None means ``n_iter_``, at most 100. Without an
+            explicit step size the point after epoch k needs a fit of k epochs.
+        limits, ax, levels, line_kw, contour_kw
+            As in `from_result`.
+        n_grid : int, default=None
+            Points along each axis where F is found; None means 81, or 400 on a curve.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If an estimator is not fitted.
+        ValueError
+            If the estimators have different objectives, or there is no such feature.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklgd import GDRegressor
+        >>> from sklgd.display import DescentPathDisplay
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> models = [
+        ...     GDRegressor(optimizer=name, batch_size="full", learning_rate=0.5,
+        ...                 max_iter=30, tol=None).fit(X, y)
+        ...     for name in ("sgd", "momentum")]
+        >>> display = DescentPathDisplay.from_estimator(
+        ...     models, X, y, features=("bmi", "intercept"))
+        >>> display.ax_.get_xlabel()
+        'coefficient of bmi'
+        """
+        named = by_name(estimators, is_one_estimator, describe)
+        if not named:
+            raise ValueError("estimators is empty; give at least one fitted estimator.")
+        objectives = {
+            name: Objective(estimator, X, y, sample_weight)
+            for name, estimator in named.items()
+        }
+        _check_same_objective(named)
+        first, objective = next(iter(named.values())), next(iter(objectives.values()))
+        places, names = _coordinates(first, features)
+        paths, fun_paths = {}, {}
+        for name, estimator in named.items():
+            path = trajectory(
+                estimator, objectives[name], X, y, sample_weight,
+                n_epochs or min(estimator.n_iter_, MOST_EPOCHS),
+            )  # fmt: skip
+            paths[name] = path[:, places, output]
+            fun_paths[name] = np.array([objective(coef) for coef in path])
+        limits = _limits(limits, paths, fun_paths, comparable=False)
+        n_grid = n_grid or (CURVE_POINTS if len(limits) == 1 else SECTION_POINTS)
+        grid = tuple(np.linspace(low, high, n_grid) for low, high in limits)
+        values = objective.section(places, output, _points_of(grid))
+        display = cls(
+            paths,
+            fun_paths,
+            grid=grid,
+            values=values.reshape([len(line) for line in grid[::-1]]),
+            variable_names=names,
+            value_name="objective F",
+        )
+        return display.plot(ax, levels=levels, line_kw=line_kw, contour_kw=contour_kw)
+
     # ---------------------------------------------------------------- picture out
 
     def plot(self, ax=None, *, levels=16, line_kw=None, contour_kw=None):
@@ -207,7 +370,9 @@ class DescentPathDisplay:
         options = {"color": "0.4", "linewidth": 1.2, "zorder": 1, **kwargs}
         (self.contour_,) = ax.plot(x, self.values, **options)
         self.surface_ = None
-        low, high = np.nanmin(self.values), np.nanmax(self.values)
+        starts = [F[0] for F in self.fun_paths.values()]
+        seen = np.concatenate([self.values, *self.fun_paths.values()])
+        low, high = np.nanmin(seen), np.nanmax([*self.values, *starts])
         room = 0.05 * (high - low)
         ax.set(
             xlim=(x[0], x[-1]), ylim=(low - room, high + room),
@@ -348,6 +513,53 @@ def _is_result(results):
 
 def _name_of_result(result):
     return result.optimizer.name if "optimizer" in result else "path"
+
+
+def _name_of_run(run):
+    return getattr(run["optimizer"], "name", run["optimizer"])
+
+
+def _check_same_objective(named):
+    """Raise ValueError unless all estimators minimise the same F."""
+    (first, model), *others = named.items()
+    wanted = model.get_params()
+    for name, other in others:
+        params = other.get_params()
+        for key in OBJECTIVE:
+            if params.get(key) != wanted.get(key):
+                raise ValueError(
+                    f"{first!r} has {key}={wanted.get(key)!r}, but {name!r} has "
+                    f"{params.get(key)!r}: one picture shows one objective. Draw the "
+                    "paths on axes of their own."
+                )
+
+
+def _coordinates(estimator, features):
+    """Rows of the coefficients, and what the axes are called."""
+    if len(features) not in (1, 2):
+        raise ValueError(f"features must hold one or two, got {features!r}.")
+    known = list(getattr(estimator, "feature_names_in_", ()))
+    n_features = estimator.n_features_in_
+    places, names = [], []
+    for feature in features:
+        if feature == "intercept" and feature not in known:
+            if not estimator.fit_intercept:
+                raise ValueError(
+                    "features holds 'intercept', but the estimator has "
+                    "fit_intercept=False."
+                )
+            places.append(n_features)
+            names.append("intercept")
+            continue
+        place = known.index(feature) if feature in known else feature
+        if not isinstance(place, Integral) or not 0 <= place < n_features:
+            raise ValueError(
+                f"features holds {feature!r}; give numbers from 0 to {n_features - 1}, "
+                "names of columns, or 'intercept'."
+            )
+        places.append(int(place))
+        names.append(f"coefficient of {known[place]}" if known else f"w[{place}]")
+    return places, names
 
 
 def _checked_paths(named):

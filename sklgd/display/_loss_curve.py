@@ -1,12 +1,17 @@
 """`LossCurveDisplay`: the objective after each epoch of one or several fits."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_choice
-from ._matplotlib import axes_to_draw_on, by_name, for_each, style
+from ._matplotlib import (
+    axes_to_draw_on,
+    by_name,
+    describe,
+    for_each,
+    is_one_estimator,
+    style,
+)
 
 # Curves of at most so many points show them.
 FEW_POINTS = 30
@@ -129,7 +134,7 @@ class LossCurveDisplay:
             If there are no validation scores, or for an unknown ``kind`` or ``x``.
         """
         check_choice("x", x, ("epochs", "rows"))
-        named = by_name(estimators, _is_one, _describe)
+        named = by_name(estimators, is_one_estimator, describe)
         if not named:
             raise ValueError("estimators is empty; give at least one fitted estimator.")
         objectives, scores, places = {}, {}, {}
@@ -237,17 +242,6 @@ class LossCurveDisplay:
             self.score_lines_ += self.score_ax_.plot(x, scores, **options)
 
 
-def _is_one(estimators):
-    return not isinstance(estimators, Mapping | list | tuple)
-
-
-def _describe(estimator):
-    """Name of an estimator that was given none."""
-    if not hasattr(estimator, "optimizer_"):
-        return type(estimator).__name__
-    return f"{estimator.optimizer_.name}, batch_size={estimator.batch_size_}"
-
-
 def _points(values):
     """Markers for a curve of few points, of which one would otherwise be invisible."""
     return {"marker": "o", "markersize": 4} if len(values) <= FEW_POINTS else {}
@@ -258,8 +252,8 @@ def _objectives(name, estimator):
     if getattr(estimator, "loss_curve_", None) is None:
         raise TypeError(
             f"{name!r} has no loss_curve_: {type(estimator).__name__} keeps no "
-            "objectives. Pass GDRegressor or GDClassifier (the last step of a pipeline, "
-            "pipeline[-1]; the best_estimator_ of a search)."
+            "objectives. Pass a GDRegressor or GDClassifier (of a pipeline the last "
+            "step, pipeline[-1]; of a search best_estimator_)."
         )
     return np.array(estimator.loss_curve_, dtype=float)
 

@@ -91,3 +91,15 @@ def by_name(items, is_one, name):
             label = f"{first} ({number})"
         out[label] = item
     return out
+
+
+def is_one_estimator(estimators):
+    """True of a single estimator, False of a list or dict of them."""
+    return not isinstance(estimators, Mapping | list | tuple)
+
+
+def describe(estimator):
+    """Name of an estimator that was given none."""
+    if not hasattr(estimator, "optimizer_"):
+        return type(estimator).__name__
+    return f"{estimator.optimizer_.name}, batch_size={estimator.batch_size_}"
