@@ -59,6 +59,8 @@ class Function:
                     f"returned {result!r}."
                 ) from None
             self.last = x.copy(), gradient
+        if isinstance(result, float):
+            return float(result)
         value = np.asarray(result)
         if value.size != 1 or not np.can_cast(value.dtype, float, "same_kind"):
             raise ValueError(

@@ -1,6 +1,7 @@
 """`minimize`: the optimizers of `sklgd.optimizers` on any differentiable function."""
 
 import logging
+import math
 from inspect import signature
 from numbers import Integral, Real
 
@@ -256,7 +257,7 @@ class Found:
         run.function.project(at)
         distance, value = _length(at - x), run.function.value(at)
         curvature = 0.0
-        if distance > 0.0 and np.isfinite(value):
+        if distance > 0.0 and math.isfinite(value):
             change = run.function.gradient(at, value) - g
             curvature = _length(change) / distance
         # A straight line, or no way to tell: a step as long as x.
@@ -279,7 +280,7 @@ class Found:
         if value <= run.value and self.unseen < MAX_HALVINGS:
             self.size *= GROW
             return True
-        if run.fresh or not run.rule.slots or not np.isfinite(value):
+        if run.fresh or not run.rule.slots or not math.isfinite(value):
             self.size *= SHRINK
         return False
 
@@ -295,22 +296,19 @@ class Stopping:
         self.patience = n_iter_no_change
         self.short = self.flat = 0
 
-    def after_step(self, run, length, change):
-        """(status, message) if one of the criteria is met, else None.
-
-        Parameters
-        ----------
-        run : Run
-        length, change : float
-            Of the step, and of the function's value in it.
-        """
-        small = length <= self.xtol * max(1.0, _length(run.x))
-        self.short = self.short + 1 if small else 0
-        same = abs(change) <= self.ftol * max(1.0, abs(run.value))
-        self.flat = self.flat + 1 if same else 0
-        if self.xtol > 0.0 and self.short >= self.patience:
+    def after_step(self, run):
+        """(status, message) if one of the criteria is met, else None."""
+        if self.xtol > 0.0:
+            length = _length(run.x - run.last[0])
+            small = length <= self.xtol * max(1.0, _length(run.x))
+            self.short = self.short + 1 if small else 0
+        if self.ftol > 0.0:
+            change = abs(run.value - run.last[1])
+            same = change <= self.ftol * max(1.0, abs(run.value))
+            self.flat = self.flat + 1 if same else 0
+        if self.short >= self.patience:
             end = 2, f"{self.short} successive steps were no longer than xtol"
-        elif self.ftol > 0.0 and self.flat >= self.patience:
+        elif self.flat >= self.patience:
             end = 3, f"{self.flat} successive steps changed fun by no more than ftol"
         else:
             return None
@@ -366,8 +364,6 @@ class Run:
             end = self.step() or self.not_finite()
             if end is not None:
                 break
-            x, value, _ = self.last
-            length, change = _length(self.x - x), self.value - value
             self.note(stopping.patience)
             if verbose:
                 logger.info(
@@ -381,7 +377,7 @@ class Run:
                     end = 99, "The callback raised StopIteration."
                     break
             end = self.stationary(stopping.tol)
-            end = end or stopping.after_step(self, length, change)
+            end = end or stopping.after_step(self)
         self.status, self.message = end or (1, self.impatience(max_iter))
         if self.status in (1, 2, 3) and self.value > self.fun_path[0]:
             self.status, self.message = 5, self.above_start()
@@ -411,7 +407,7 @@ class Run:
                 "(scipy.optimize.check_grad tells)."
             )
         self.fresh, self.value = False, value
-        if np.isfinite(value):
+        if math.isfinite(value):
             self.gradient = self.function.gradient(self.x, value)
         self.eta_path.append(float(eta))
         return None
@@ -431,7 +427,7 @@ class Run:
 
     def not_finite(self):
         """(status, message) where a value or the gradient is not finite, else None."""
-        if np.isfinite(self.value):
+        if math.isfinite(self.value):
             if np.isfinite(self.gradient).all():
                 return None
             j = int(np.argmin(np.isfinite(self.gradient)))
