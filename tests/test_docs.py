@@ -5,7 +5,6 @@ import importlib.metadata
 import inspect
 import pkgutil
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -104,11 +103,10 @@ def python_blocks(page):
 
 
 def plots(page):
-    """Code of the pictures of a page, which matplotlib's directive runs by itself."""
+    """Code of the pictures of a page, which runs by itself."""
     for found in FENCE.finditer(page.read_text(encoding="utf-8")):
-        if found["kind"] == "{eval-rst}" and ".. plot::" in found["code"]:
-            _, _, content = found["code"].partition("\n\n")
-            yield textwrap.dedent(content)
+        if found["kind"] == "{picture}":
+            yield found["code"]
 
 
 def run_page(page, packages):
@@ -165,3 +163,16 @@ def test_api_reference_has_every_public_module():
     # Their classes and functions get pages by being in __all__.
     listed = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8").split()
     assert {"sklgd", *modules} <= set(listed)
+def test_guide_has_every_optimizer():
+    text = (ROOT / "docs" / "guide" / "optimizers.md").read_text(encoding="utf-8")
+    assert re.findall(r"^```{optimizer} (\w+)$", text, re.MULTILINE) == [*OPTIMIZERS]
+
+
+def test_maths_has_every_loss():
+    text = (ROOT / "docs" / "maths.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in LOSSES)
+
+
+def test_guide_has_every_schedule():
+    text = (ROOT / "docs" / "guide" / "learning_rate.md").read_text(encoding="utf-8")
+    assert all(f'`"{name}"`' in text for name in SCHEDULES)
