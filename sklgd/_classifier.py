@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD
+from ._export import to_sklearn
 from ._regressor import _no_validation
 from ._validation import (
     check_choice,
@@ -438,6 +439,58 @@ class GDClassifier(ClassifierMixin, BaseGD):
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def to_sklearn(self):
+        """The plain, fitted scikit-learn model that equals this one.
+
+        For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
+        predictions are those of this model, to rounding.
+
+        =================================  ==========================================
+        loss                               model
+        =================================  ==========================================
+        log_loss                           LogisticRegression, C = 1/(alpha sum_i s_i)
+        hinge, squared_hinge,              SGDClassifier
+        modified_huber, perceptron
+        =================================  ==========================================
+
+        It is the class that minimises the same F, with the parameters that say so;
+        those of the descent are scikit-learn's defaults. ``sum_i s_i`` counts all rows
+        that `partial_fit` saw, with their class weights.
+
+        Returns
+        -------
+        model : estimator of scikit-learn
+            A copy: it shares no memory with this one, and ``coef_`` is dense.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklgd import GDClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = GDClassifier(alpha=0.01).fit(X, y)
+        >>> plain = model.to_sklearn()
+        >>> type(plain).__name__, round(plain.C, 3)
+        ('LogisticRegression', 0.667)
+        >>> bool(abs(plain.predict_proba(X) - model.predict_proba(X)).max() < 1e-9)
+        True
+
+        The last step of a fitted pipeline:
+
+        >>> from sklearn.pipeline import Pipeline, make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> pipe = make_pipeline(StandardScaler(), model).fit(X, y)
+        >>> name, model = pipe.steps[-1]
+        >>> plain = Pipeline([*pipe.steps[:-1], (name, model.to_sklearn())])
+        >>> bool((plain.predict(X) == pipe.predict(X)).all())
+        True
+        """
+        return to_sklearn(self)
 
     def _labels(self, z):
         codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)

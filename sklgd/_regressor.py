@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from ._base import BaseGD
+from ._export import to_sklearn
 from ._validation import check_parameters, check_weights
 from .losses import LOSSES
 
@@ -336,6 +337,63 @@ class GDRegressor(RegressorMixin, BaseGD):
         """
         z = self._inverse_link(self._raw_prediction(X))
         return z[:, 0] if self._flat else z
+
+    def to_sklearn(self):
+        """The plain, fitted scikit-learn model that equals this one.
+
+        For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
+        predictions are those of this model, to rounding (but `score` of the three
+        log-link models is the explained deviance D2, not R2).
+
+        =============================  ==============================================
+        loss                           model
+        =============================  ==============================================
+        squared_error                  LinearRegression, Ridge (alpha = our alpha times
+                                       sum_i s_i), or ElasticNet where there is l1
+        huber, epsilon_insensitive,    SGDRegressor
+        squared_epsilon_insensitive
+        absolute_error                 SGDRegressor ("epsilon_insensitive", epsilon=0)
+        quantile                       QuantileRegressor
+        poisson, gamma, tweedie        PoissonRegressor, GammaRegressor,
+                                       TweedieRegressor (power, link="log")
+        =============================  ==============================================
+
+        Several outputs: MultiOutputRegressor of these, but for squared_error.
+
+        It is the class that minimises the same F, with the parameters that say so;
+        those of the descent are scikit-learn's defaults. A part of the penalty that
+        the class does not have is left out (l1 of the log-link models, l2 of the
+        quantile), and ``sum_i s_i`` counts all rows that `partial_fit` saw.
+
+        Returns
+        -------
+        model : estimator of scikit-learn
+            A copy: it shares no memory with this one, and ``coef_`` is dense.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklgd import GDRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> GDRegressor(penalty=None).fit(X, y).to_sklearn()
+        LinearRegression()
+
+        The last step of a fitted pipeline:
+
+        >>> from sklearn.pipeline import Pipeline, make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> pipe = make_pipeline(StandardScaler(), GDRegressor(penalty=None)).fit(X, y)
+        >>> name, model = pipe.steps[-1]
+        >>> plain = Pipeline([*pipe.steps[:-1], (name, model.to_sklearn())])
+        >>> bool(abs(plain.predict(X) - pipe.predict(X)).max() < 1e-9)
+        True
+        """
+        return to_sklearn(self)
 
     def _inverse_link(self, z):
         if LOSSES[self.loss].link == "log":
