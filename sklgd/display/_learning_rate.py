@@ -71,11 +71,11 @@ class LearningRateDisplay:
     Notes
     -----
     The suggestion is the step size whose highest objective in the second half of the
-    run is the lowest (the last one is a matter of luck where gradients are noisy), among
-    those up to half of ``limit``: plain descent is stable up to 2/L, L being the largest
-    curvature, and 1/L is the textbook's step. It is then tried in a run ten times as
-    long; if that diverges, or loses a tenth of what the short run had gained, the next
-    smaller step size is tried. None means that no step size passed.
+    run is the lowest (the last one is a matter of luck where gradients are noisy). Only
+    those up to half of ``limit`` count: plain descent is stable up to 2/L, L being the
+    largest curvature, and 1/L is the textbook's step. It is then tried in a run ten
+    times as long; if that diverges, or loses a tenth of what the short run had gained,
+    the next smaller step size is tried. None means that no step size passed.
 
     References
     ----------
