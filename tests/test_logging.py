@@ -23,13 +23,6 @@ def logger(monkeypatch):
     logger.setLevel(logging.NOTSET)
 
 
-@pytest.fixture
-def unconfigured(logger, monkeypatch):
-    """The same where nobody has configured logging."""
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    return logger
-
-
 @pytest.fixture(scope="module")
 def data():
     return make_problem("squared_error", n=60)
@@ -165,16 +158,18 @@ def test_partial_fit(data, caplog):
     assert re.match(r"partial_fit 3: .* coefficients changed by .* s$", line)
 
 
-def test_shown_without_any_configuration(data, unconfigured, capsys):
+def test_shown_without_any_configuration(data, logger, monkeypatch, capsys):
     """A user who sets verbose=1 and nothing else sees the lines, once."""
+    # (Here, not in a fixture: pytest adds handlers of its own in between.)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     for _ in range(2):
         small().fit(*data)
     out, err = capsys.readouterr()
     assert out == "" and err.count("epoch 1:") == 2
-    assert unconfigured.handlers == [] and unconfigured.level == logging.NOTSET
+    assert logger.handlers == [] and logger.level == logging.NOTSET
 
 
-def test_the_users_handlers(data, unconfigured, monkeypatch, capsys):
+def test_the_users_handlers(data, logger, monkeypatch, capsys):
     """Where the user has set up logging, a line goes there and nowhere else."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -182,8 +177,8 @@ def test_the_users_handlers(data, unconfigured, monkeypatch, capsys):
     small().fit(*data)
     assert stream.getvalue().count("epoch 1:") == 1
     # The logger's own handler, and not the root's as well.
-    monkeypatch.setattr(unconfigured, "handlers", [handler])
-    monkeypatch.setattr(unconfigured, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "propagate", False)
     small().fit(*data)
     assert stream.getvalue().count("epoch 1:") == 2
     assert capsys.readouterr() == ("", "")
@@ -191,17 +186,16 @@ def test_the_users_handlers(data, unconfigured, monkeypatch, capsys):
 
 @pytest.mark.parametrize("how", ["level", "disable", "disabled", "filter"])
 @pytest.mark.parametrize("handled", [True, False])
-def test_the_user_can_silence_it(data, unconfigured, monkeypatch, capsys, how, handled):
+def test_the_user_can_silence_it(data, logger, monkeypatch, capsys, how, handled):
     stream = io.StringIO()
-    if handled:
-        handler = logging.StreamHandler(stream)
-        monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    handlers = [logging.StreamHandler(stream)] if handled else []
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
     if how == "level":
-        unconfigured.setLevel(logging.WARNING)
+        logger.setLevel(logging.WARNING)
     elif how == "disabled":
-        monkeypatch.setattr(unconfigured, "disabled", True)
+        monkeypatch.setattr(logger, "disabled", True)
     elif how == "filter":
-        monkeypatch.setattr(unconfigured, "filters", [lambda record: False])
+        monkeypatch.setattr(logger, "filters", [lambda record: False])
     else:
         monkeypatch.setattr(logging.root.manager, "disable", logging.INFO)
     small().fit(*data)
