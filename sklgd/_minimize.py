@@ -1,6 +1,5 @@
 """`minimize`: the optimizers of `sklgd.optimizers` on any differentiable function."""
 
-import logging
 import math
 from inspect import signature
 from numbers import Integral, Real
@@ -9,10 +8,9 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ._function import EPS, Function
+from ._log import say
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import as_schedule
-
-logger = logging.getLogger("sklgd")
 
 # What a step size found on the way is multiplied with after a step that lowered the
 # function, and after one that did not; so many of the latter in a row are the end.
@@ -366,10 +364,10 @@ class Run:
                 break
             self.note(stopping.patience)
             if verbose:
-                logger.info(
-                    "step %d: fun %.8g, largest slope %.3g, step size %.4g",
-                    len(self.eta_path), self.value, self.slope(), self.eta_path[-1],
-                )  # fmt: skip
+                say(
+                    f"step {len(self.eta_path)}: fun {self.value:.8g}, largest slope "
+                    f"{self.slope():.3g}, step size {self.eta_path[-1]:.4g}"
+                )
             if tell is not None:
                 try:
                     tell(self.so_far())
@@ -384,7 +382,7 @@ class Run:
         if self.status in (4, 5):
             self.x[...], self.value, self.gradient = self.best
         if verbose:
-            logger.info("%s", self.message)
+            say(self.message)
 
     def step(self):
         """Take a step; (status, message) if none lowers the function, else None."""

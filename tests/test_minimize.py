@@ -693,7 +693,7 @@ def test_optimizers_that_need_rows(name):
         ({"hess": np.eye}, "hess is given"),
         ({"constraints": [{"type": "eq"}]}, "constraints is given"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_bad_parameters(options, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
