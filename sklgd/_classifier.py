@@ -161,8 +161,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
         What was used. Without an explicit step size the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where X had string column names.
+
+    See Also
+    --------
+    GDRegressor : The same for numbers.
+    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
 
     Notes
     -----
@@ -179,11 +184,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.
-
-    See Also
-    --------
-    GDRegressor : The same for numbers.
-    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
 
     Examples
     --------

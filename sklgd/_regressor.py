@@ -134,8 +134,13 @@ class GDRegressor(RegressorMixin, BaseGD):
         What was used. Without an explicit step size the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where X had string column names.
+
+    See Also
+    --------
+    GDClassifier : The same for classes.
+    sklearn.linear_model.SGDRegressor : Stochastic descent row by row.
 
     Notes
     -----
@@ -152,11 +157,6 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.
-
-    See Also
-    --------
-    GDClassifier : The same for classes.
-    sklearn.linear_model.SGDRegressor : Stochastic descent row by row.
 
     Examples
     --------
