@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD
+from ._base import BaseGD, all_or_nothing
 from ._export import to_sklearn
 from ._regressor import _no_validation
 from ._validation import (
@@ -257,6 +257,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self.average = average
         self.epsilon = epsilon
 
+    @all_or_nothing
     def fit(
         self,
         X,
@@ -321,8 +322,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
         weights = self._weigh_classes(y, codes, sample_weight)
         target = _target(codes, n_outputs)
         del codes
-        return self._fit(X, y, target, weights, n_outputs, start, validation)
+        return self._fit(
+            X, y, target, weights, n_outputs, start, validation, sample_weight
+        )
 
+    @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One epoch over X, continuing from the state of the last call.
 

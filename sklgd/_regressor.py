@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from ._base import BaseGD
+from ._base import BaseGD, all_or_nothing
 from ._export import to_sklearn
 from ._validation import check_parameters, check_weights
 from .losses import LOSSES
@@ -238,6 +238,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         tags.target_tags.multi_output = True
         return tags
 
+    @all_or_nothing
     def fit(
         self,
         X,
@@ -287,8 +288,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         validation = self._validation_set(X_val, y_val, sample_weight_val, y.shape)
         self._flat = y.ndim == 1
-        return self._fit(X, y, target, weights, n_outputs, start, validation)
+        return self._fit(X, y, target, weights, n_outputs, start, validation, weights)
 
+    @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """One epoch over X, continuing from the state of the last call.
 
@@ -458,10 +460,11 @@ class GDRegressor(RegressorMixin, BaseGD):
         z = self._inverse_link(z)
         return r2_score(y, z[:, 0] if self._flat else z, sample_weight=sample_weight)
 
-    def _store(self, state, coef, dtype):
-        super()._store(state, coef, dtype)
+    def _results(self, state, coef, dtype, monitor=None):
+        results = super()._results(state, coef, dtype, monitor)
         if self._flat:
-            self.coef_ = self.coef_[0]
+            results["coef_"] = results["coef_"][0]
+        return results
 
 
 def _no_validation(y_val, weights):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sklgd
-from sklgd import losses, optimizers, schedules
+from sklgd import display, losses, optimizers, schedules
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import SCHEDULES
@@ -30,6 +30,7 @@ PUBLIC = [
     *OPTIMIZERS.values(),
     *SCHEDULES.values(),
 ]
+DISPLAYS = [getattr(display, name) for name in display.__all__]
 
 
 @pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
@@ -50,7 +51,7 @@ def test_every_optimizer_names_its_source(cls):
     assert re.search(r'"[^"]{15,}"', references), f"{cls.__name__}: no paper"
 
 
-@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", PUBLIC + DISPLAYS, ids=lambda cls: cls.__name__)
 def test_every_parameter_is_documented(cls):
     document = inspect.getdoc(cls)
     if cls in LOSSES.values():

@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from .._minimize import minimize
 from .._objective import Objective
 from ._matplotlib import (
     MARKERS,
@@ -214,9 +215,6 @@ class DescentPathDisplay:
         >>> len(display.paths["0.4"])
         11
         """
-        # (Here, since the functions that need no display need not wait for it.)
-        from .._minimize import minimize
-
         if not isinstance(optimizers, Mapping):
             runs = [{"optimizer": optimizer} for optimizer in optimizers]
             optimizers = by_name(runs, lambda _: False, _name_of_run)
@@ -503,7 +501,12 @@ class DescentPathDisplay:
             from matplotlib.figure import Figure
 
             # A figure of its own: nothing is left open, whatever the backend.
-            self.animate(Figure(layout="constrained").subplots())
+            figure = Figure(layout="constrained")
+            self.animate(figure.subplots())
+            # All frames have the layout of the first, which takes as long as a frame.
+            self.ax_.set_title("step")
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
 
 

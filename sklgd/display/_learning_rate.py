@@ -7,15 +7,20 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._auto import stable_step
+from .._minimize import minimize
 from .._objective import Objective
 from ._matplotlib import axes_to_draw_on, style
 
 # Decades that are searched on either side of the first guess.
 DECADES = 12
+# What `minimize` calls a run that left the finite numbers.
+NOT_FINITE = 4
 # The picture begins where a step size gains less than this share of the best.
 LITTLE = 0.02
 # The largest stable step of plain descent is 2/L and the step 1/L a safe one.
 SAFE = 0.5
+# What the picture has beside the first and the last step size, as a factor.
+ROOM = 1.5
 # A run so many times longer than the test's tries the suggestion, and may lose this
 # share of what the short one had gained.
 LONGER, LOSS = 10, 0.1
@@ -38,6 +43,8 @@ class LearningRateDisplay:
         Objective at the end of each run, inf where it diverged.
     start : float
         Objective at the start of all runs.
+    highest : ndarray of shape (n_rates,), default=None
+        Highest objective in the second half of each run.
     suggestion : float, default=None
         The step size to take.
     x_name, y_name : str, default="learning rate" and "objective F"
@@ -49,6 +56,8 @@ class LearningRateDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     line_ : matplotlib Line2D
+    band_ : matplotlib PolyCollection or None
+        From the last objective to the highest in the second half of the run: noise.
     start_line_ : matplotlib Line2D
         At the height of the start.
     suggestion_line_ : matplotlib Line2D or None
@@ -61,11 +70,12 @@ class LearningRateDisplay:
 
     Notes
     -----
-    The suggestion is the step size with the lowest objective among those up to half of
-    ``limit`` (plain descent is stable up to 2/L, L being the largest curvature, and 1/L
-    is the textbook's step). It is then tried in a run ten times as long; if that
-    diverges, or loses a tenth of what the short run had gained, the next smaller step
-    size is tried. None means that no step size passed.
+    The suggestion is the step size whose highest objective in the second half of the
+    run is the lowest (the last one is a matter of luck where gradients are noisy). Only
+    those up to half of ``limit`` count: plain descent is stable up to 2/L, L being the
+    largest curvature, and 1/L is the textbook's step. It is then tried in a run ten
+    times as long; if that diverges, or loses a tenth of what the short run had gained,
+    the next smaller step size is tried. None means that no step size passed.
 
     References
     ----------
@@ -78,19 +88,21 @@ class LearningRateDisplay:
     >>> from sklgd import GDClassifier
     >>> from sklgd.display import LearningRateDisplay
     >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
     >>> model = GDClassifier(optimizer="momentum", batch_size=32, random_state=0)
     >>> display = LearningRateDisplay.from_estimator(model, X, y)
-    >>> model.set_params(learning_rate=display.suggestion).fit(X, y).score(X, y) > 0.85
+    >>> model.set_params(learning_rate=display.suggestion).fit(X, y).score(X, y) > 0.97
     True
     """
 
     def __init__(
-        self, learning_rates, objectives, *, start, suggestion=None,
+        self, learning_rates, objectives, *, start, highest=None, suggestion=None,
         x_name="learning rate", y_name="objective F",
     ):  # fmt: skip
         self.learning_rates = learning_rates
         self.objectives = objectives
         self.start = start
+        self.highest = highest
         self.suggestion = suggestion
         self.x_name = x_name
         self.y_name = y_name
@@ -155,19 +167,18 @@ class LearningRateDisplay:
         def run(rate, factor=1):
             fitted = fit(rate, factor * n_epochs)
             diverged = fitted.stop_reason_ == "diverged"
-            return np.inf if diverged else fitted.loss_curve_[-1]
+            return [np.inf] if diverged else fitted.loss_curve_
 
         fitted = fit(1.0, 1)
         F = Objective(fitted, X, y, sample_weight)
         guess = stable_step(F.data, fitted.batch_size_)[0]
-        rates, objectives, suggestion = _range_test(
-            run, F(np.zeros_like(F.coef)), guess, learning_rates, n_rates
-        )
         display = cls(
-            rates, objectives, start=F(np.zeros_like(F.coef)), suggestion=suggestion,
+            **_range_test(
+                run, F(np.zeros_like(F.coef)), guess, learning_rates, n_rates
+            ),
             x_name=key.removesuffix("__eta0"),
             y_name=f"objective F after {n_epochs} epochs",
-        )  # fmt: skip
+        )
         return display.plot(ax, line_kw=line_kw)
 
     @classmethod
@@ -207,29 +218,21 @@ class LearningRateDisplay:
         >>> 0.9 < display.limit < 1.6, 0.1 < display.suggestion <= 0.8
         (True, True)
         """
-        from .._minimize import minimize
-
         x0 = np.asarray(x0, dtype=float)
 
         def run(rate, factor=1):
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                result = minimize(
-                    fun, x0, args, jac=jac, optimizer=optimizer, learning_rate=rate,
-                    max_iter=factor * n_steps, tol=0.0, **options,
-                )  # fmt: skip
-            last = result.fun_path[-1]
-            return last if np.isfinite(last) else np.inf
+            result = minimize(
+                fun, x0, args, jac=jac, optimizer=optimizer, learning_rate=rate,
+                max_iter=factor * n_steps, **{"tol": 0.0, **options},
+            )  # fmt: skip
+            return [np.inf] if result.status == NOT_FINITE else result.fun_path
 
         value = fun(x0, *args)
         start = float(value[0] if jac is True else value)
-        rates, objectives, suggestion = _range_test(
-            run, start, 1.0, learning_rates, n_rates
-        )
         display = cls(
-            rates, objectives, start=start, suggestion=suggestion,
+            **_range_test(run, start, 1.0, learning_rates, n_rates),
             y_name=f"F after {n_steps} steps",
-        )  # fmt: skip
+        )
         return display.plot(ax, line_kw=line_kw)
 
     @property
@@ -252,12 +255,20 @@ class LearningRateDisplay:
         display : LearningRateDisplay
         """
         ax = axes_to_draw_on(ax, "LearningRateDisplay.plot")
-        rates, F = self.learning_rates, self.objectives
+        rates, F = np.asarray(self.learning_rates), np.asarray(self.objectives)
         options = {**style(0), "marker": "o", "markersize": 4, **(line_kw or {})}
         # (Ends of runs far above the start would hide all others.)
         lowest = min(F.min(), self.start)
-        room = 0.12 * (self.start - lowest) or 1.0
+        room = 0.1 * (self.start - lowest) or 1.0
+        right = rates[-1] * ROOM
         (self.line_,) = ax.plot(rates, np.where(np.isfinite(F), F, np.nan), **options)
+        self.band_ = None
+        if self.highest is not None:
+            self.band_ = ax.fill_between(
+                rates, F, self.highest, where=np.isfinite(self.highest),
+                color=self.line_.get_color(), alpha=0.2, linewidth=0,
+                label="highest in the second half",
+            )  # fmt: skip
         self.start_line_ = ax.axhline(
             self.start, color="0.4", linewidth=1.0, linestyle=":", label="at the start"
         )
@@ -265,10 +276,12 @@ class LearningRateDisplay:
         self.diverging_ = self.suggestion_line_ = None
         if self.limit is not None:
             self.diverging_ = ax.axvspan(
-                self.limit, rates[-1], color=style(1)["color"], alpha=0.2, linewidth=0,
+                self.limit, right, color=style(1)["color"], alpha=0.2, linewidth=0,
                 label="too large: ends above the start",
             )  # fmt: skip
             handles.append(self.diverging_)
+        if self.band_ is not None:
+            handles.insert(0, self.band_)
         if self.suggestion is not None:
             self.suggestion_line_ = ax.axvline(
                 self.suggestion, color=style(2)["color"], linestyle="--",
@@ -277,10 +290,11 @@ class LearningRateDisplay:
             handles.insert(0, self.suggestion_line_)
         ax.set_xscale("log")
         ax.set(
-            xlim=(rates[0], rates[-1]), ylim=(lowest - room, self.start + 2.0 * room),
+            xlim=(rates[0] / ROOM, right),
+            ylim=(lowest - room, self.start + 6.0 * room),
             xlabel=self.x_name, ylabel=self.y_name,
         )  # fmt: skip
-        ax.legend(handles=handles, loc="best")
+        ax.legend(handles=handles, loc="upper center")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -312,13 +326,13 @@ def _rate_parameter(model):
 
 
 def _range_test(run, start, guess, rates, n_rates):
-    """Step sizes, the objectives that they lead to, and a suggestion.
+    """What the display shows, by the names of its parameters.
 
-    ``run(rate, factor)`` is the objective after a run ``factor`` times as long as the
-    test's, inf where it diverged; ``start`` that before it.
+    ``run(rate, factor)`` gives the objectives of a run ``factor`` times as long as the
+    test's, [inf] if it diverged; ``start`` is that before all runs.
     """
     if rates is None:
-        low, high = _find_range(run, start, guess)
+        low, high = _find_range(lambda rate: run(rate)[-1], start, guess)
         rates = np.geomspace(low, high, n_rates)
     else:
         rates = np.unique(np.asarray(rates, dtype=float))
@@ -326,8 +340,28 @@ def _range_test(run, start, guess, rates, n_rates):
             raise ValueError(
                 f"learning_rates must be positive numbers, got {rates.tolist()}."
             )
-    objectives = np.array([run(rate) for rate in rates])
-    return rates, objectives, _suggest(run, start, rates, objectives)
+    curves = [run(rate) for rate in rates]
+    objectives = np.array([curve[-1] for curve in curves])
+    highest = np.array([_highest(curve) for curve in curves])
+
+    def works(place):
+        gain = start - highest[place]
+        return _highest(run(rates[place], LONGER)) <= highest[place] + LOSS * gain
+
+    limit = _limit(rates, objectives, start)
+    place = _suggest(works, start, rates, highest, limit)
+    return {
+        "learning_rates": rates,
+        "objectives": objectives,
+        "start": start,
+        "highest": highest,
+        "suggestion": None if place is None else float(rates[place]),
+    }
+
+
+def _highest(curve):
+    """The highest objective in the second half of a run."""
+    return max(curve[len(curve) // 2 :])
 
 
 def _find_range(run, start, guess):
@@ -352,17 +386,13 @@ def _limit(rates, objectives, start):
     return float(rates[first]) if first < len(rates) else None
 
 
-def _suggest(run, start, rates, objectives):
-    """The step size to take, or None; see the class."""
-    good = objectives < start
-    limit = _limit(rates, objectives, start)
+def _suggest(works, start, rates, highest, limit):
+    """Place of the step size to take, or None; see the class."""
+    good = highest < start
     if limit is not None and (good & (rates <= SAFE * limit)).any():
         good &= rates <= SAFE * limit
-    if not good.any():
+    places = np.flatnonzero(good)
+    if not len(places):
         return None
-    best = np.flatnonzero(good)[objectives[good].argmin()]
-    for place in range(best, -1, -1):
-        gain = start - objectives[place]
-        if gain > 0.0 and run(rates[place], LONGER) <= objectives[place] + LOSS * gain:
-            return float(rates[place])
-    return None
+    best = places[highest[places].argmin()]
+    return next((k for k in places[places <= best][::-1] if works(k)), None)

@@ -195,8 +195,6 @@ class LossCurveDisplay:
                 F = np.where(gap > floor, gap, np.nan)
             options = {**style(number), **_points(F), "label": name, **kwargs}
             self.lines_ += ax.plot(self._places(name, len(F)), F, **options)
-        if kind == "gap" and floor > 0.0:
-            ax.set_ylim(bottom=0.5 * floor)
         ax.set(xlabel=self.x_name, ylabel=label)
         self._plot_scores(ax, score_kw)
         if n_curves > 1 or self.score_lines_:
