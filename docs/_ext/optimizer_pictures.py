@@ -45,7 +45,7 @@ def draw_path(name):
         )
         for rule in dict.fromkeys(["sgd", name])
     }  # fmt: skip
-    figure, ax = plt.subplots(figsize=(7, 2.6))
+    ax = plt.figure(figsize=(7, 2.6)).subplots()
     DescentPathDisplay.from_result(
         results, lambda x: ravine(x)[0], ax=ax, limits=[(-4.6, 2.0), (-1.6, 1.6)]
     )
@@ -67,7 +67,7 @@ def draw_gaps(name):
         plain |= dict(batch_size=1, learning_rate=0.02)
         special |= dict(batch_size=1, learning_rate=0.02)
     best = GDClassifier(**common, tol=1e-13).fit(X, y).loss_curve_[-1]
-    figure, ax = plt.subplots(figsize=(7, 2.6))
+    ax = plt.figure(figsize=(7, 2.6)).subplots()
     for label, arguments in (("sgd", plain), (name, special)):
         model = GDClassifier(**common, **arguments, max_iter=60, tol=None).fit(X, y)
         gaps = np.array(model.loss_curve_) - best
