@@ -2,7 +2,9 @@
 
 import warnings
 from abc import abstractmethod
+from copy import copy
 from dataclasses import replace
+from functools import wraps
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +14,9 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._auto import Data, make_plan, stable_step
-from ._compat import sparse_result
+from ._callbacks import FitTasks
+from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
+from ._log import Log
 from ._monitor import Monitor, divergence_message
 from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
@@ -49,6 +53,31 @@ MAX_HALVINGS = 60
 PLAIN = str, int, float, type(None)
 
 
+def all_or_nothing(method):
+    """Make a method leave the estimator as it was if it raises.
+
+    Unless it had come to a result: the fitted attributes are set at one stroke. Then a
+    warning that is made an error does not undo it, nor does Ctrl-C. The callbacks that
+    were set up are torn down in any case.
+    """
+
+    @wraps(method)
+    def call(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                tear_down(self)
+        except BaseException as error:
+            done = vars(self).get("_state") is not before.get("_state")
+            if not (done and isinstance(error, (KeyboardInterrupt, Warning))):
+                self.__dict__ = before
+            raise
+
+    return call
+
+
 def given_set(X, y, weights):
     """A validation set: raw predictions as a function of coef, targets, weights."""
 
@@ -70,7 +99,7 @@ def held_out_set(data, rows, y):
     return predict, y[rows], None if data.weights is None else data.weights[rows]
 
 
-class BaseGD(BaseEstimator):
+class BaseGD(CallbackSupport, BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
 
     _min_validation_rows = 1
@@ -167,7 +196,7 @@ class BaseGD(BaseEstimator):
 
     # ---------------------------------------------------------------------- fit
 
-    def _fit(self, X, y, target, weights, n_outputs, start, validation):
+    def _fit(self, X, y, target, weights, n_outputs, start, validation, sample_weight):
         """Fit afresh, or from the coefficients ``start``.
 
         Parameters
@@ -178,11 +207,18 @@ class BaseGD(BaseEstimator):
         target : float64 array
             Targets as the loss takes them.
         weights : float64 array or None
+            Sample weights times class weights.
         n_outputs : int
         start : float64 array of shape (n_features + 1, n_outputs) or None
         validation : (X_val, y_val, sample_weight_val) or None
+        sample_weight : float64 array or None
+            For callbacks.
         """
+        log = Log(self.verbose) if self.verbose else None
         rows, held_out = self._split(X, y, weights, validation)
+        tasks = None
+        if has_callbacks(self):
+            tasks = FitTasks(self, X, y, sample_weight, rows)
         loss, (l1, l2) = self._make_loss(), self._penalty()
         data = Data(
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
@@ -214,75 +250,130 @@ class BaseGD(BaseEstimator):
             degenerate=loss.degenerate,
             patient=state.plan.schedule.starts_wild,
             early_stopping=self.early_stopping,
-            verbose=int(self.verbose),
         )
         training.aim(monitor.null, self.tol)
         training.n_epochs = self.max_iter
+        if log is not None:
+            log.begin(self, data, state)
         with one_blas_thread(data, state.plan.rotated):
-            message = self._run(training, monitor, validation)
+            interrupt = message = None
+            try:
+                message = self._run(training, monitor, validation, tasks, log)
+            except KeyboardInterrupt as error:
+                if monitor.stop_reason != "interrupted":
+                    raise
+                interrupt = error
         training.keep()
-        state.unit = monitor.unit
-        self._store(state, training.coef, X.dtype)
-        self.optimality_gap_ = monitor.gap
-        state.curve, self.n_iter_ = monitor.loss_curve, len(monitor.loss_curve)
-        self.stop_reason_ = monitor.stop_reason
-        self.validation_scores_ = self.best_validation_score_ = None
-        if validation is not None:
-            self.validation_scores_ = monitor.validation_scores
-            self.best_validation_score_ = float(monitor.best_score)
-        message = message or monitor.message(self.max_iter)
+        state.unit, state.curve = monitor.unit, monitor.loss_curve
+        results = self._results(state, training.coef, X.dtype, monitor)
+        if tasks is not None and interrupt is None:
+            tasks.end(results)
+        vars(self).update(results)
+        if log is not None:
+            log.end(monitor)
+        if interrupt is not None:
+            try:
+                raise interrupt
+            finally:
+                # It holds this frame, which would keep X alive.
+                del interrupt
+        if message is None and monitor.stop_reason != "callback":
+            message = monitor.message(self.max_iter)
         if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
 
-    def _run(self, training, monitor, validation):
-        """Epochs until `Monitor` or max_iter ends them; a warning's text or None."""
+    def _run(self, training, monitor, validation, tasks, log):
+        """Epochs until `Monitor`, a callback or max_iter ends them.
+
+        Returns
+        -------
+        message : str or None
+            A warning's text.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            With ``monitor.stop_reason`` "interrupted" if an epoch had ended; the
+            coefficients are then the best.
+        """
         state, guarded = training.state, training.state.plan.guarded
         objective = best_objective = monitor.start
         kept = best = training.snapshot()
-        improved_once = False
+        best_score = None
+        improved_once = accepted = renewed = False
         monitor.stop_reason = "max_iter"
-        points = self._points(training, monitor, validation is not None)
-        for epoch, point in enumerate(points, start=1):
-            eta, largest, after = point.last, point.largest, point.objective
-            wild = monitor.diverged(after)
-            if wild and not guarded:
-                point.forget_later()
-                monitor.loss_curve.append(after)
-                monitor.stop_reason = "diverged"
-                break
-            if not guarded:
-                objective = after
-            else:
-                accepted = training.accept(objective, after, kept, wild)
-                if accepted:
-                    objective, improved_once = after, True
-                if training.refresh_metric(self, epoch, accepted):
-                    monitor.no_change = 0
-                    kept = training.snapshot()
-                elif accepted:
-                    kept = training.snapshot()
-            score = self._validate_epoch(training, validation)
-            if self.early_stopping:
-                better = score > monitor.best_score
-            else:
-                better = objective <= best_objective
-            if better:
-                best_objective = objective
-                best = kept if guarded else point.snapshot()
-            stalled = monitor.record(objective, score, eta, training.gap())
-            retrying = guarded and not accepted and training.may_cut
-            searching = retrying or (
-                guarded and not improved_once and epoch < MAX_HALVINGS
-            )
-            if stalled and not searching:
-                plateau = state.plan.schedule.plateau
-                if plateau is None or eta <= plateau[1]:
-                    monitor.stop_reason = monitor.why_stalled(guarded, training.plain)
+
+        def attributes():
+            return self._results_so_far(training, monitor)
+
+        points = self._points(training, monitor, validation is not None, tasks)
+        try:
+            for epoch, point in enumerate(points, start=1):
+                eta, largest, after = point.last, point.largest, point.objective
+                wild = monitor.diverged(after)
+                if wild and not guarded:
+                    point.forget_later()
+                    monitor.loss_curve.append(after)
+                    monitor.stop_reason = "diverged"
                     break
-                state.factor *= plateau[0]
-                monitor.no_change = 0
-        if monitor.stop_reason == "diverged" or monitor.diverged(objective, final=True):
+                if not guarded:
+                    objective = after
+                else:
+                    accepted = training.accept(objective, after, kept, wild)
+                    if accepted:
+                        objective, improved_once = after, True
+                    renewed = training.refresh_metric(self, epoch, accepted)
+                    if renewed:
+                        monitor.no_change = 0
+                        kept = training.snapshot()
+                    elif accepted:
+                        kept = training.snapshot()
+                score = self._validate_epoch(training, validation)
+                if self.early_stopping:
+                    better = score > monitor.best_score
+                else:
+                    better = objective <= best_objective
+                if better:
+                    snapshot = kept if guarded else point.snapshot()
+                    # One after the other without a call between them, so that Ctrl-C
+                    # leaves all or none.
+                    best, best_objective, best_score = snapshot, objective, score
+                stalled = monitor.record(objective, score, eta, training.gap())
+                if log is not None:
+                    notes = notes_on(guarded and not accepted, renewed)
+                    log.epoch(
+                        f"epoch {epoch}", objective, score, monitor.gap, eta,
+                        training, notes,
+                    )  # fmt: skip
+                asked = tasks is not None and tasks.end_epoch(attributes)
+                retrying = guarded and not accepted and training.may_cut
+                searching = retrying or (
+                    guarded and not improved_once and epoch < MAX_HALVINGS
+                )
+                if stalled and not searching:
+                    plateau = state.plan.schedule.plateau
+                    if plateau is None or eta <= plateau[1]:
+                        monitor.stop_reason = monitor.why_stalled(
+                            guarded, training.plain
+                        )
+                        break
+                    state.factor *= plateau[0]
+                    monitor.no_change = 0
+                if asked:
+                    monitor.stop_reason = "callback"
+                    break
+        except KeyboardInterrupt:
+            if monitor.loss_curve:
+                training.restore(best)
+                if not self.early_stopping:
+                    monitor.amend(best_objective, best_score)
+                monitor.stop_reason = "interrupted"
+            raise
+        final = monitor.stop_reason != "callback"
+        if monitor.stop_reason == "diverged" or monitor.diverged(
+            objective, final=final
+        ):
             monitor.stop_reason = "diverged"
             training.restore(best)
             monitor.amend(best_objective, self._validate_epoch(training, validation))
@@ -294,7 +385,7 @@ class BaseGD(BaseEstimator):
             training.restore(best)
         return None
 
-    def _points(self, training, monitor, scored):
+    def _points(self, training, monitor, scored, tasks):
         """A `Point` after each epoch, up to max_iter.
 
         The objectives of several epochs are found in one read of X, unless somebody
@@ -303,11 +394,13 @@ class BaseGD(BaseEstimator):
         left = self.max_iter
         while left:
             n_epochs = min(left, training.longest_run)
-            if scored or self.verbose:
+            if scored or self.verbose or tasks is not None:
                 n_epochs = 1
             elif self.tol is not None:
                 left_to_stall = self.n_iter_no_change - monitor.no_change
                 n_epochs = max(1, min(n_epochs, left_to_stall))
+            if tasks is not None:
+                tasks.begin_epoch()
             points = training.advance(n_epochs)
             left -= len(points)
             yield from points
@@ -342,7 +435,10 @@ class BaseGD(BaseEstimator):
         data = Data(
             X, target, weights, None, loss, n_outputs, self.fit_intercept, self.n_jobs
         )
-        state = getattr(self, "_state", None)
+        log = Log(self.verbose) if self.verbose else None
+        before_call = getattr(self, "_state", None)
+        # The state of the last call stays as it is until this one has succeeded.
+        state = None if before_call is None else before_call.successor(self.n_iter_)
         first = state is None
         if first:
             coef = np.zeros((X.shape[1] + 1, n_outputs))
@@ -374,20 +470,17 @@ class BaseGD(BaseEstimator):
             degenerate=loss.degenerate,
             patient=state.plan.schedule.starts_wild,
             early_stopping=False,
-            verbose=0,
         )
+        if log is not None:
+            log.begin(self, data, state)
         with one_blas_thread(data, state.plan.rotated):
             before = training.objective() if state.plan.guarded else None
-            try:
-                _, largest = training.epoch()
-            except BaseException:
-                # Interrupted: the coefficients are those before this call.
-                training.restore(kept)
-                raise
+            eta, largest = training.epoch()
             after = training.objective()
-        diverged, message = monitor.diverged(after), None
+        diverged, accepted, message = monitor.diverged(after), True, None
         if state.plan.guarded:
-            if not training.accept(before, after, kept, diverged):
+            accepted = training.accept(before, after, kept, diverged)
+            if not accepted:
                 after = before
         elif diverged:
             training.restore(kept)
@@ -398,13 +491,18 @@ class BaseGD(BaseEstimator):
             )
             after = training.objective()
         training.keep()
-        self._store(state, training.coef, X.dtype)
+        results = self._results(state, training.coef, X.dtype)
+        results["n_iter_"] = len(state.curve) + 1
+        results["stop_reason_"] = "partial_fit" if message is None else "diverged"
         state.curve.append(after)
-        self.n_iter_ = len(state.curve)
-        self.stop_reason_ = "partial_fit" if message is None else "diverged"
-        self.validation_scores_ = self.best_validation_score_ = None
+        vars(self).update(results)
+        if log is not None:
+            notes = notes_on(not accepted, False)
+            log.epoch(
+                f"partial_fit {self.n_iter_}", after, None, np.nan, eta, training, notes
+            )
         if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
 
     # ----------------------------------------------------------------- data out
@@ -412,19 +510,42 @@ class BaseGD(BaseEstimator):
     @property
     def loss_curve_(self):
         """F after each epoch, a copy: the list grows with each `partial_fit`."""
-        return list(self._state.curve)
+        return self._state.curve[: self.n_iter_]
 
-    def _store(self, state, coef, dtype):
-        """Set the fitted attributes that `fit` and `partial_fit` share."""
-        self._state = state
-        # Copies: learning on must not change what was handed out.
-        self.coef_ = np.array(coef[:-1].T, dtype=dtype, order="C")
-        self.intercept_ = np.array(coef[-1], dtype=dtype)
-        self.t_ = 1 + state.rows
-        self.optimizer_ = state.plan.optimizer
-        self.batch_size_ = state.plan.batch_size
-        self.learning_rate_ = state.plan.schedule
-        self.optimality_gap_ = np.nan
+    def _results(self, state, coef, dtype, monitor=None):
+        """All fitted attributes, by name, of a run or (without a monitor) of a call.
+
+        Copies: learning on must not change what was handed out.
+        """
+        results = {
+            "_state": state,
+            "coef_": np.array(coef[:-1].T, dtype=dtype, order="C"),
+            "intercept_": np.array(coef[-1], dtype=dtype),
+            "t_": 1 + state.rows,
+            "optimizer_": state.plan.optimizer,
+            "batch_size_": state.plan.batch_size,
+            "learning_rate_": state.plan.schedule,
+            "optimality_gap_": np.nan,
+            "validation_scores_": None,
+            "best_validation_score_": None,
+        }
+        if monitor is not None:
+            results["n_iter_"] = len(monitor.loss_curve)
+            results["stop_reason_"] = monitor.stop_reason
+            results["optimality_gap_"] = monitor.gap
+            if monitor.validation_scores:
+                results["validation_scores_"] = monitor.validation_scores
+                results["best_validation_score_"] = float(monitor.best_score)
+        return results
+
+    def _results_so_far(self, training, monitor):
+        """The same of a run that goes on, as if a callback had stopped it here."""
+        monitor = copy(monitor)
+        monitor.stop_reason = "callback"
+        monitor.validation_scores = monitor.validation_scores.copy()
+        state = training.frozen()
+        state.unit, state.curve = monitor.unit, monitor.loss_curve.copy()
+        return self._results(state, training.coef, training.data.X.dtype, monitor)
 
     def _raw_prediction(self, X):
         """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
@@ -483,6 +604,11 @@ class BaseGD(BaseEstimator):
         if sp.issparse(self.coef_):
             self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
         return self
+
+
+def notes_on(undone, renewed):
+    """What was done about an epoch, for the log."""
+    return ["undone"] * undone + ["metric renewed"] * renewed
 
 
 def _description(value):

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD
+from ._base import BaseGD, all_or_nothing
 from ._export import to_sklearn
 from ._regressor import _no_validation
 from ._validation import (
@@ -161,8 +161,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
         What was used. Without an explicit step size the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where X had string column names.
+
+    See Also
+    --------
+    GDRegressor : The same for numbers.
+    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
 
     Notes
     -----
@@ -179,11 +184,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.
-
-    See Also
-    --------
-    GDRegressor : The same for numbers.
-    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
 
     Examples
     --------
@@ -257,6 +257,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self.average = average
         self.epsilon = epsilon
 
+    @all_or_nothing
     def fit(
         self,
         X,
@@ -321,8 +322,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
         weights = self._weigh_classes(y, codes, sample_weight)
         target = _target(codes, n_outputs)
         del codes
-        return self._fit(X, y, target, weights, n_outputs, start, validation)
+        return self._fit(
+            X, y, target, weights, n_outputs, start, validation, sample_weight
+        )
 
+    @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One epoch over X, continuing from the state of the last call.
 

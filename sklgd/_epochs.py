@@ -1,5 +1,7 @@
 """Epochs of a run, one by one or several before the objective is looked at."""
 
+from copy import copy, deepcopy
+
 
 class Point:
     """Where a run stood after an epoch.
@@ -53,3 +55,11 @@ class Epochs:
         """
         last, largest = self.epoch()
         return [Point(self, last, largest, self.settle())]
+
+    def frozen(self):
+        """The state as `keep` would leave it now; the run goes on with its own."""
+        run = copy(self)
+        state = run.state = copy(self.state)
+        state.plan, state.rng = copy(state.plan), deepcopy(state.rng)
+        run.keep()
+        return state

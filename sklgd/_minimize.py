@@ -1,6 +1,5 @@
 """`minimize`: the optimizers of `sklgd.optimizers` on any differentiable function."""
 
-import logging
 import math
 from inspect import signature
 from numbers import Integral, Real
@@ -9,10 +8,9 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ._function import EPS, Function
+from ._log import say
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import as_schedule
-
-logger = logging.getLogger("sklgd")
 
 # What a step size found on the way is multiplied with after a step that lowered the
 # function, and after one that did not; so many of the latter in a row are the end.
@@ -199,11 +197,12 @@ def minimize(
             "eta0=None, or use a schedule's name such as learning_rate='constant'."
         )
     steps = Found() if found else Scheduled(_schedule(learning_rate, eta0, max_iter))
+    tell = _teller(callback)
     stopping = Stopping(tol, xtol, ftol, n_iter_no_change)
     # Values that are not finite are looked for, and said in the result.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         run = Run(function, x, optimizer, steps, store_path)
-        run.go(stopping, max_iter, _teller(callback), verbose)
+        run.go(stopping, max_iter, tell, verbose)
     return run.result()
 
 
@@ -366,10 +365,10 @@ class Run:
                 break
             self.note(stopping.patience)
             if verbose:
-                logger.info(
-                    "step %d: fun %.8g, largest slope %.3g, step size %.4g",
-                    len(self.eta_path), self.value, self.slope(), self.eta_path[-1],
-                )  # fmt: skip
+                say(
+                    f"step {len(self.eta_path)}: fun {self.value:.8g}, largest slope "
+                    f"{self.slope():.3g}, step size {self.eta_path[-1]:.4g}"
+                )
             if tell is not None:
                 try:
                     tell(self.so_far())
@@ -384,7 +383,7 @@ class Run:
         if self.status in (4, 5):
             self.x[...], self.value, self.gradient = self.best
         if verbose:
-            logger.info("%s", self.message)
+            say(self.message)
 
     def step(self):
         """Take a step; (status, message) if none lowers the function, else None."""
@@ -612,7 +611,16 @@ def _teller(callback):
     """The callback as a function of an OptimizeResult, or None."""
     if callback is None:
         return None
-    if set(signature(callback).parameters) == {"intermediate_result"}:
+    if not callable(callback):
+        raise ValueError(
+            f"callback={callback!r} is not possible: it must be a function of x, or of "
+            "intermediate_result."
+        )
+    try:
+        names = set(signature(callback).parameters)
+    except (TypeError, ValueError):  # a function in C may not tell
+        names = set()
+    if names == {"intermediate_result"}:
         return lambda result: callback(intermediate_result=result)
     return lambda result: callback(result.x)
 

@@ -1,12 +1,9 @@
-"""What comes out of a run: objective, history, stopping, warnings, log lines."""
+"""What comes out of a run: objective, history, stopping, warnings."""
 
-import logging
 import math
 from itertools import pairwise
 
 import numpy as np
-
-logger = logging.getLogger("sklgd")
 
 # An objective this many times further above the constant model's than the natural
 # size of the loss is no transient any more.
@@ -41,7 +38,6 @@ class Monitor:
     early_stopping : bool
         Watch the validation score in place of the objective; ``tol`` is then an
         absolute difference of scores.
-    verbose : int
 
     Attributes
     ----------
@@ -64,21 +60,16 @@ class Monitor:
         degenerate,
         patient,
         early_stopping,
-        verbose,
     ):
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.null, self.unit, self.start = null, unit, start
         self.degenerate, self.patient = degenerate, patient
-        self.early_stopping, self.verbose = early_stopping, verbose
+        self.early_stopping = early_stopping
         self.loss_curve, self.validation_scores = [], []
         self.best, self.best_score = np.inf if patient else start, -np.inf
         self.no_change = 0
         self.stop_reason = None
         self.gap = np.nan
-        if verbose and logger.level == logging.NOTSET:
-            logger.setLevel(logging.INFO)
-        if verbose and not logger.hasHandlers():
-            logger.addHandler(logging.StreamHandler())
 
     def diverged(self, objective, *, final=False):
         """True if an objective is not finite or far above the constant model's.
@@ -131,8 +122,6 @@ class Monitor:
             self.validation_scores.append(score)
             self.best_score = max(self.best_score, score)
         self.no_change = 0 if improved else self.no_change + 1
-        if self.verbose:
-            self.log(objective, score, eta)
         if known and not self.early_stopping and self.tol is not None:
             if gap <= self.tol:
                 return True
@@ -164,14 +153,6 @@ class Monitor:
         if above_start or (plain and self.rising()):
             return "diverged"
         return "stalled" if self.worse_than_null() else "converged"
-
-    def log(self, objective, score, eta):
-        """One line about the epoch just recorded."""
-        validation = "" if score is None else f", validation score {score:.6g}"
-        logger.info(
-            "epoch %d: objective %.8g%s, step size %.4g",
-            len(self.loss_curve), objective, validation, eta,
-        )  # fmt: skip
 
     def worse_than_null(self):
         """True if the last objective is above the best constant model's."""

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from ._base import BaseGD
+from ._base import BaseGD, all_or_nothing
 from ._export import to_sklearn
 from ._validation import check_parameters, check_weights
 from .losses import LOSSES
@@ -134,8 +134,13 @@ class GDRegressor(RegressorMixin, BaseGD):
         What was used. Without an explicit step size the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where X had string column names.
+
+    See Also
+    --------
+    GDClassifier : The same for classes.
+    sklearn.linear_model.SGDRegressor : Stochastic descent row by row.
 
     Notes
     -----
@@ -152,11 +157,6 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.
-
-    See Also
-    --------
-    GDClassifier : The same for classes.
-    sklearn.linear_model.SGDRegressor : Stochastic descent row by row.
 
     Examples
     --------
@@ -238,6 +238,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         tags.target_tags.multi_output = True
         return tags
 
+    @all_or_nothing
     def fit(
         self,
         X,
@@ -287,8 +288,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         validation = self._validation_set(X_val, y_val, sample_weight_val, y.shape)
         self._flat = y.ndim == 1
-        return self._fit(X, y, target, weights, n_outputs, start, validation)
+        return self._fit(X, y, target, weights, n_outputs, start, validation, weights)
 
+    @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """One epoch over X, continuing from the state of the last call.
 
@@ -458,10 +460,11 @@ class GDRegressor(RegressorMixin, BaseGD):
         z = self._inverse_link(z)
         return r2_score(y, z[:, 0] if self._flat else z, sample_weight=sample_weight)
 
-    def _store(self, state, coef, dtype):
-        super()._store(state, coef, dtype)
+    def _results(self, state, coef, dtype, monitor=None):
+        results = super()._results(state, coef, dtype, monitor)
         if self._flat:
-            self.coef_ = self.coef_[0]
+            results["coef_"] = results["coef_"][0]
+        return results
 
 
 def _no_validation(y_val, weights):

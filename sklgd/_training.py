@@ -1,6 +1,7 @@
 """One run: its state, its epochs, and the guard over a step size found from data."""
 
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -166,6 +167,17 @@ class State:
             self.position = self.coef
         else:
             self.position = np.array(self.position)
+
+    def successor(self, n_epochs):
+        """A state that goes on from this one, and leaves it as it is.
+
+        Only the shuffle stream and the list of objectives, which would take time to
+        copy, are shared; of the list, what comes after ``n_epochs`` is cut off.
+        """
+        state = copy(self)
+        state.plan = copy(self.plan)
+        del state.curve[n_epochs:]
+        return state
 
     def place(self):
         """Take the rule's coordinates from ``coef``; the rule starts afresh."""

@@ -1,7 +1,5 @@
 """When a run ends, what it then says, and what it leaves behind."""
 
-import io
-import logging
 import re
 import warnings
 
@@ -203,9 +201,8 @@ def test_tol_and_n_iter_no_change(small):
     assert few[1] - few[0] == 2 and few[2] - few[1] == 4 and few[0] <= 2
 
 
-def test_adaptive_lowers_its_step(small, caplog, monkeypatch):
+def test_adaptive_lowers_its_step(small, caplog):
     """Each plateau divides the step by five; below eta_min the run ends."""
-    monkeypatch.setattr(logging.getLogger("sklgd"), "handlers", [])
     X, y = small
     settings = {"optimizer": "sgd", "batch_size": 1, "random_state": 0, "verbose": 1}
     settings |= {"penalty": None, "tol": 1e-3, "n_iter_no_change": 2}
@@ -213,7 +210,8 @@ def test_adaptive_lowers_its_step(small, caplog, monkeypatch):
         adaptive = GDRegressor(
             learning_rate=Adaptive(eta0=0.2, eta_min=1e-5), **settings
         ).fit(X, y)
-    steps = np.array([float(r.getMessage().split()[-1]) for r in caplog.records])
+    *lines, _ = [r.getMessage() for r in caplog.records]
+    steps = np.array([float(line.split()[-1]) for line in lines])
     assert len(steps) == adaptive.n_iter_
     drops = steps[:-1] / steps[1:]
     assert set(np.round(drops, 6)) == {1.0, 5.0}
@@ -504,53 +502,3 @@ def test_overflow(settings):
     if not settings:
         with pytest.raises(ValueError, match=r"X: the values of column 0 .* overflow"):
             GDRegressor().fit(X * 1e200, y)
-
-
-# --------------------------------------------------------------------------- verbose
-
-
-@pytest.fixture
-def logger(monkeypatch):
-    """The package's logger as it is before anybody used it."""
-    logger = logging.getLogger("sklgd")
-    monkeypatch.setattr(logger, "handlers", [])
-    level = logger.level
-    logger.setLevel(logging.NOTSET)
-    yield logger
-    logger.setLevel(level)
-
-
-@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}])
-def test_verbose_logs(small, logger, settings, caplog, capsys):
-    model = GDRegressor(max_iter=3, tol=None, random_state=0, **settings)
-    with caplog.at_level("INFO", logger="sklgd"):
-        model.fit(*small)
-        assert not caplog.records
-        model.set_params(verbose=1).fit(*small)
-    assert [r.name for r in caplog.records] == ["sklgd"] * 3
-    for k, record in enumerate(caplog.records):
-        text = record.getMessage()
-        assert re.match(rf"epoch {k + 1}: ", text)
-        assert f"{model.loss_curve_[k]:.6g}"[:5] in text
-        if settings:
-            assert f"validation score {model.validation_scores_[k]:.5g}"[:21] in text
-    assert capsys.readouterr().out == ""
-
-
-def test_verbose_shows_without_any_configuration(small, logger, monkeypatch, capsys):
-    """A user who sets verbose=1 and nothing else sees the lines, once."""
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    for _ in range(2):
-        GDRegressor(max_iter=2, tol=None, verbose=1).fit(*small)
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("epoch 1:") == 2
-
-
-def test_verbose_respects_the_users_logging(small, logger, monkeypatch, capsys):
-    """Where the user has set up logging, a line goes there and nowhere else."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    GDRegressor(max_iter=2, tol=None, verbose=1).fit(*small)
-    assert stream.getvalue().count("epoch 1:") == 1
-    assert capsys.readouterr() == ("", "")

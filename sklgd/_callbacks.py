@@ -1,0 +1,78 @@
+"""scikit-learn's callbacks: a fit is a task, and each of its epochs a subtask."""
+
+from functools import cached_property
+
+
+class FitTasks:
+    """Tells the callbacks of an estimator what `fit` is doing.
+
+    Parameters
+    ----------
+    est : estimator
+    X, y : array
+        As `fit` has checked them.
+    sample_weight : array or None
+        The user's.
+    rows : int array or None
+        Numbers of the rows to learn from; None for all.
+    """
+
+    def __init__(self, est, X, y, sample_weight, rows):
+        self.est, self.rows = est, rows
+        self.everything = X, y, sample_weight
+        self.root = est._init_callback_context(max_subtasks=est.max_iter)
+        self.epoch = None
+        self.root.call_on_fit_task_begin(**self.arguments)
+
+    @cached_property
+    def training(self):
+        """X, y and sample_weight of the rows to learn from.
+
+        Those of an early-stopped fit are copied, so only if a callback asks for them.
+        """
+        if self.rows is None:
+            return self.everything
+        return tuple(None if a is None else a[self.rows] for a in self.everything)
+
+    @property
+    def arguments(self):
+        """What every hook may ask for; scikit-learn calls the functions if one does."""
+
+        def metadata():
+            weight = self.training[2]
+            return None if weight is None else {"sample_weight": weight}
+
+        return {
+            "estimator": self.est,
+            "X": lambda: self.training[0],
+            "y": lambda: self.training[1],
+            "metadata": metadata,
+        }
+
+    def begin_epoch(self):
+        """An epoch begins."""
+        self.epoch = self.root.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(**self.arguments)
+
+    def end_epoch(self, attributes):
+        """An epoch has ended.
+
+        Parameters
+        ----------
+        attributes : callable
+            Gives the fitted attributes of the moment, by name.
+
+        Returns
+        -------
+        stop : bool
+            True if a callback asks for an end of the run.
+        """
+        return self.epoch.call_on_fit_task_end(
+            **self.arguments, reconstruction_attributes=attributes
+        )
+
+    def end(self, attributes):
+        """The fit has ended, with these fitted attributes."""
+        self.root.call_on_fit_task_end(
+            **self.arguments, reconstruction_attributes=attributes
+        )
