@@ -207,6 +207,20 @@ def test_validation_scores(data):
         LossCurveDisplay.from_estimator(fitted(), validation=True)
 
 
+def test_loss_curves_of_a_function(axes):
+    results = runs((0.05, 0.3))
+    shown = LossCurveDisplay.from_result(results, kind="gap", F_star=0.0, ax=axes)
+    for line, result in zip(shown.lines_, results.values(), strict=True):
+        expected = np.column_stack([np.arange(21), result.fun_path])
+        np.testing.assert_array_equal(drawn(line), expected)
+    assert axes.get_xlabel() == "steps"
+    shown = LossCurveDisplay.from_result(results["0.3"], kind="gap")
+    F = results["0.3"].fun_path
+    assert shown.uncertainty == F[18] - F[20]
+    with pytest.raises(ValueError, match="results is empty"):
+        LossCurveDisplay.from_result([])
+
+
 def test_loss_curve_errors(data):
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(GDClassifier())
@@ -462,8 +476,11 @@ def test_path_errors(data):
         DescentPathDisplay.from_estimator(GDClassifier(), X, y)
     with pytest.raises(ValueError, match="features holds 7; give numbers from 0 to 3"):
         DescentPathDisplay.from_estimator(model, X, y, features=(0, 7))
-    with pytest.raises(ValueError, match="features must hold one or two"):
-        DescentPathDisplay.from_estimator(model, X, y, features=(0, 1, 2))
+    for features in ((0, 1, 2), (), (1, 1)):
+        with pytest.raises(ValueError, match="features must hold one or two"):
+            DescentPathDisplay.from_estimator(model, X, y, features=features)
+    with pytest.raises(ValueError, match=r"output must be an integer in \[0, 0\]"):
+        DescentPathDisplay.from_estimator(model, X, y, output=1)
     bare = fitted(fit_intercept=False)
     with pytest.raises(ValueError, match="fit_intercept=False"):
         DescentPathDisplay.from_estimator(bare, X, y, features=(0, "intercept"))
@@ -612,6 +629,7 @@ def test_range_test_draws_what_it_found(data, axes):
     [
         ({"learning_rate": "invscaling"}, "eta0"),
         ({"learning_rate": "constant", "eta0": 0.3}, "learning_rate"),
+        ({"learning_rate": np.float32(0.3)}, "learning_rate"),
         ({"learning_rate": Cosine()}, "learning_rate"),
         ({"learning_rate": WarmUp(Cosine())}, "learning_rate__schedule"),
     ],
@@ -649,6 +667,12 @@ def test_range_test_errors(data):
             LearningRateDisplay.from_estimator(
                 GDClassifier(), X, y, learning_rates=rates
             )
+
+
+def test_range_test_at_a_minimum_suggests_nothing():
+    shown = LearningRateDisplay.from_function(bowl, [0.0, 0.0], n_rates=3, n_steps=3)
+    assert shown.suggestion is None
+    assert shown.limit == shown.learning_rates[0]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

@@ -1,6 +1,7 @@
 """`LearningRateDisplay`: a learning-rate range test."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
@@ -315,11 +316,11 @@ def _rate_parameter(model):
         If it has none.
     """
     rate = model.learning_rate
-    if isinstance(rate, str) and rate not in ("auto", "constant", "optimal"):
-        return "eta0"
-    if isinstance(rate, str | float | int) and rate != "optimal":
+    if isinstance(rate, Real) or rate in ("auto", "constant"):
         model.set_params(eta0=None)
         return "learning_rate"
+    if isinstance(rate, str) and rate != "optimal":
+        return "eta0"
     keys = [
         key for key in model.get_params()
         if key.startswith("learning_rate__") and key.endswith("__eta0")
