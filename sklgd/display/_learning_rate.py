@@ -62,7 +62,7 @@ class LearningRateDisplay:
     start_line_ : matplotlib Line2D
         At the height of the start.
     suggestion_line_ : matplotlib Line2D or None
-    diverging_ : matplotlib Rectangle or None
+    diverging_ : matplotlib Patch or None
         The shaded region, from ``limit`` on.
 
     See Also
