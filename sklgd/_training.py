@@ -361,7 +361,12 @@ class Training(Epochs):
 
     def rows_per_call(self):
         """Rows per call of the kernel."""
-        rows = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
+        work = self.entries_per_row
+        if not (self.by_features or self.adds_rows):
+            # Every step visits all coefficients, be the rows as sparse as they may.
+            size, n = self.state.coef.size, self.problem.n_samples
+            work = max(work, size // batches(n, self.state.plan.batch_size)[0])
+        rows = min(CHUNK_ROWS, CHUNK_ENTRIES // work)
         if self.by_features:
             # Every call ends with a step of all features: they should be few beside the
             # entries, but the tables over its steps must not outgrow the model.
