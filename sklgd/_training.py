@@ -545,14 +545,32 @@ class Training(Epochs):
             n_epochs = 1 << (n_epochs.bit_length() - 1)
         points, penalties = [], []
         models = self.problem.empty_models(n_epochs)
-        for model in models:
-            points.append(Point(self, *self.epoch(), None))
-            model[...] = self.coef
-            penalties.append(self.penalty(self.coef))
-        losses = self.problem.values(models) / self.share
-        for point, loss, penalised in zip(points, losses, penalties, strict=True):
+        try:
+            for model in models:
+                points.append(Point(self, *self.epoch(), None))
+                model[...] = self.coef
+                penalties.append(self.penalty(self.coef))
+        except KeyboardInterrupt:
+            self.interrupted = True
+        # The epochs that have ended count.
+        points = points[: len(penalties)]
+        if not points:
+            raise KeyboardInterrupt
+        for point, loss, penalised in zip(
+            points, self.losses(models[: len(points)]), penalties, strict=True
+        ):
             point.objective = float(loss) + penalised
         return points
+
+    def losses(self, models):
+        """Losses of several coefficients; Ctrl-C has to wait for them."""
+        try:
+            return self.problem.values(models) / self.share
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupted = True
+            return self.losses(models)
 
     def settle(self):
         """F after an epoch, at its last iterate or at the mean of its second half.
