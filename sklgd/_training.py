@@ -551,11 +551,11 @@ class Training(Epochs):
                 model[...] = self.coef
                 penalties.append(self.penalty(self.coef))
         except KeyboardInterrupt:
+            # The epochs that have ended count.
+            points = points[: len(penalties)]
+            if not points:
+                raise
             self.interrupted = True
-        # The epochs that have ended count.
-        points = points[: len(penalties)]
-        if not points:
-            raise KeyboardInterrupt
         for point, loss, penalised in zip(
             points, self.losses(models[: len(points)]), penalties, strict=True
         ):

@@ -1,6 +1,7 @@
 """scikit-learn's callbacks: what `fit` tells them, and what they can do."""
 
 import copy
+import doctest
 import pickle
 import threading
 import warnings
@@ -447,3 +448,9 @@ def test_feature_names():
     fitted = recorder.models[1]
     assert list(fitted.feature_names_in_) == list(X.columns)
     assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_the_example():
+    (test,) = doctest.DocTestFinder().find(GDClassifier.set_callbacks, globs={})
+    assert len(test.examples) == 5
+    assert doctest.DocTestRunner().run(test).failed == 0
