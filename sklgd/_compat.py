@@ -87,8 +87,7 @@ class CallbackSupport:
         ...     def on_fit_task_end(self, estimator, context):
         ...         return context.task_name == "epoch" and context.task_id == 2
         >>> model = GDClassifier(optimizer="adam").set_callbacks(ThreeEpochs())
-        ... # doctest: +SKIP
-        >>> model.fit(*load_iris(return_X_y=True)).stop_reason_  # doctest: +SKIP
+        >>> model.fit(*load_iris(return_X_y=True)).stop_reason_
         'callback'
         """
         return callbacks().CallbackSupportMixin.set_callbacks(self, *callbacks_)

@@ -39,7 +39,7 @@ def say(text):
     )
     if logger.hasHandlers():
         logger.handle(record)
-    elif not logger.disabled:
+    elif not logger.disabled and logger.filter(record):
         logging.StreamHandler().handle(record)
 
 
