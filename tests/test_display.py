@@ -698,3 +698,34 @@ def test_range_test_of_a_function(optimizer):
     if optimizer == "sgd":
         # The largest curvature is 3.
         assert 2.0 / 3.0 / 1.5 < shown.limit < 2.0 / 3.0 * 1.5
+
+
+class Counting:
+    """A callback that counts the fits."""
+
+    n_fits = 0
+
+    def setup(self, estimator, context):
+        self.n_fits += 1
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+
+def test_displays_do_not_call_the_callbacks(data):
+    pytest.importorskip("sklearn.callback")
+    X, y = data
+    callback = Counting()
+    model = GDClassifier(optimizer="adam", max_iter=3, tol=None)
+    model.set_callbacks(callback).fit(X, y)
+    LearningRateDisplay.from_estimator(model, X, y, n_rates=3)
+    DescentPathDisplay.from_estimator(model, X, y, n_grid=5)
+    assert callback.n_fits == 1
+    model.fit(X, y)
+    assert callback.n_fits == 2

@@ -20,7 +20,7 @@ from ._matplotlib import (
     name_of_result,
     style,
 )
-from ._trajectory import trajectory
+from ._runs import trajectory
 
 # Points of the grid along an axis: of a curve, of a function of two variables, and of
 # an objective, which takes a read of the data.

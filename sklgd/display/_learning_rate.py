@@ -11,6 +11,7 @@ from .._auto import stable_step
 from .._minimize import minimize
 from .._objective import Objective
 from ._matplotlib import axes_to_draw_on, style
+from ._runs import copy_for_runs
 
 # Decades that are searched on either side of the first guess.
 DECADES = 12
@@ -153,12 +154,7 @@ class LearningRateDisplay:
                 f"loss={estimator.loss!r} vanishes at w = 0: its objective cannot "
                 "tell a good step size from a bad one. Use loss='hinge'."
             )
-        model = clone(estimator).set_params(
-            early_stopping=False, warm_start=False, verbose=0
-        )
-        if model.random_state is None:
-            # The runs shall differ in their step size alone.
-            model.set_params(random_state=0)
+        model = copy_for_runs(estimator)
         key = _rate_parameter(model)
 
         def fit(rate, length, tol=None):
