@@ -729,3 +729,17 @@ def test_displays_do_not_call_the_callbacks(data):
     assert callback.n_fits == 1
     model.fit(X, y)
     assert callback.n_fits == 2
+
+
+def test_points_of_a_path_come_from_the_same_order_of_rows(data):
+    X, y = data
+    model = GDClassifier(
+        optimizer="svrg", batch_size=4, max_iter=4, tol=None,
+        random_state=np.random.RandomState(3),
+    )  # fmt: skip
+    model.fit(X, y)
+    again = clone(model)
+    (path,) = DescentPathDisplay.from_estimator(model, X, y, n_grid=5).paths.values()
+    for k in range(1, 5):
+        shorter = clone(again).set_params(max_iter=k).fit(X, y)
+        np.testing.assert_array_equal(path[k], shorter.coef_[0, :2])

@@ -75,5 +75,6 @@ def _by_calls(model, estimator, X, y, sample_weight, n_epochs):
 
 def _by_fits(model, estimator, X, y, sample_weight, n_epochs):
     for epochs in range(1, n_epochs + 1):
-        model.set_params(max_iter=epochs, tol=None)
-        yield model.fit(X, y, sample_weight=sample_weight)
+        # (A clone draws the same random numbers again.)
+        shorter = clone(model).set_params(max_iter=epochs, tol=None)
+        yield shorter.fit(X, y, sample_weight=sample_weight)
