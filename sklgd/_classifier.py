@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing
+from ._export import to_sklearn
 from ._regressor import _no_validation
 from ._validation import (
     check_choice,
@@ -162,8 +163,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
         What was used. Without an explicit step size the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where X had string column names.
+
+    See Also
+    --------
+    GDRegressor : The same for numbers.
+    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
 
     Notes
     -----
@@ -198,11 +204,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
     a callback may ask for a model with that epoch's coefficients (those kept, if it was
     undone; the current ones with ``early_stopping``), and may end the run.
     `partial_fit` calls none.
-
-    See Also
-    --------
-    GDRegressor : The same for numbers.
-    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
 
     Examples
     --------
@@ -334,7 +335,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                     f"has {classes}. Use warm_start=False, or partial_fit with all "
                     "classes."
                 )
-        n_outputs = 1 if len(classes) == 2 else len(classes)
+        n_outputs = _count_outputs(classes)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         self.classes_ = classes
         validation = self._validation_set(X_val, y_val, sample_weight_val)
@@ -383,17 +384,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X, y = self._validate(X, y, reset=first)
         check_labels(y, len(getattr(self, "classes_", y)))
         self._check_classes(classes, first)
-        codes = encode(y, self.classes_)
-        unknown = find_unknown(y, codes, self.classes_)
-        if unknown is not None:
-            raise ValueError(
-                f"y has the label {unknown!r}, which is not among the classes "
-                f"{self.classes_} of the first call."
-            )
-        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        sample_weight = check_weights(sample_weight, X.shape[0])
-        weights = self._weigh_classes(y, codes, sample_weight)
-        return self._partial_fit(X, _target(codes, n_outputs), weights, n_outputs)
+        _, _, target, weights = self._known(X, y, sample_weight)
+        n_outputs = _count_outputs(self.classes_)
+        return self._partial_fit(X, target, weights, n_outputs)
 
     def decision_function(self, X):
         """Raw predictions X w + b.
@@ -471,6 +464,58 @@ class GDClassifier(ClassifierMixin, BaseGD):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
+    def to_sklearn(self):
+        """The plain, fitted scikit-learn model that equals this one.
+
+        For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
+        predictions are those of this model, to rounding.
+
+        =================================  ==========================================
+        loss                               model
+        =================================  ==========================================
+        log_loss                           LogisticRegression, C = 1/(alpha sum_i s_i)
+        hinge, squared_hinge,              SGDClassifier
+        modified_huber, perceptron
+        =================================  ==========================================
+
+        It is the class that minimises the same F, with the parameters that say so;
+        those of the descent are scikit-learn's defaults. ``sum_i s_i`` counts all rows
+        that `partial_fit` saw, with their class weights.
+
+        Returns
+        -------
+        model : estimator of scikit-learn
+            A copy: it shares no memory with this one, and ``coef_`` is dense.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklgd import GDClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = GDClassifier(alpha=0.01).fit(X, y)
+        >>> plain = model.to_sklearn()
+        >>> type(plain).__name__, round(plain.C, 3)
+        ('LogisticRegression', 0.667)
+        >>> bool(abs(plain.predict_proba(X) - model.predict_proba(X)).max() < 1e-9)
+        True
+
+        The last step of a fitted pipeline:
+
+        >>> from sklearn.pipeline import Pipeline, make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> pipe = make_pipeline(StandardScaler(), model).fit(X, y)
+        >>> name, model = pipe.steps[-1]
+        >>> plain = Pipeline([*pipe.steps[:-1], (name, model.to_sklearn())])
+        >>> bool((plain.predict(X) == pipe.predict(X)).all())
+        True
+        """
+        return to_sklearn(self)
+
     def _labels(self, z):
         codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
         return self.classes_[codes.astype(np.intp)]
@@ -486,6 +531,24 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 f"contains only one class: {classes[counts.argmax()]!r}."
             )
         return codes
+
+    def _learnable(self, X, y, sample_weight):
+        """X, y, the targets and the weights (or None) as the kernels take them."""
+        return self._known(*self._validate(X, y, reset=False), sample_weight)
+
+    def _known(self, X, y, sample_weight):
+        """The same of checked data; all labels must be among ``classes_``."""
+        codes = encode(y, self.classes_)
+        unknown = find_unknown(y, codes, self.classes_)
+        if unknown is not None:
+            raise ValueError(
+                f"y has the label {unknown!r}, which is not among the classes "
+                f"{self.classes_} of the first call."
+            )
+        sample_weight = check_weights(sample_weight, X.shape[0])
+        weights = self._weigh_classes(y, codes, sample_weight)
+        n_outputs = _count_outputs(self.classes_)
+        return X, y, _target(codes, n_outputs), weights
 
     def _weigh_classes(self, y, codes, sample_weight):
         """Sample weight times class weight, or None."""
@@ -549,6 +612,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     def _score_raw(self, z, y, sample_weight):
         return np.average(self._labels(z) == y, weights=sample_weight)
+
+
+def _count_outputs(classes):
+    """One for two classes, else one for each."""
+    return 1 if len(classes) == 2 else len(classes)
 
 
 def _target(codes, n_outputs):

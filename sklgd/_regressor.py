@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from ._base import BaseGD, all_or_nothing
+from ._export import to_sklearn
 from ._validation import check_parameters, check_weights
 from .losses import LOSSES
 
@@ -135,8 +136,13 @@ class GDRegressor(RegressorMixin, BaseGD):
         What was used. Without an explicit step size the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where X had string column names.
+
+    See Also
+    --------
+    GDClassifier : The same for classes.
+    sklearn.linear_model.SGDRegressor : Stochastic descent row by row.
 
     Notes
     -----
@@ -171,11 +177,6 @@ class GDRegressor(RegressorMixin, BaseGD):
     a callback may ask for a model with that epoch's coefficients (those kept, if it was
     undone; the current ones with ``early_stopping``), and may end the run.
     `partial_fit` calls none.
-
-    See Also
-    --------
-    GDClassifier : The same for classes.
-    sklearn.linear_model.SGDRegressor : Stochastic descent row by row.
 
     Examples
     --------
@@ -302,9 +303,7 @@ class GDRegressor(RegressorMixin, BaseGD):
             If the run diverged or stopped before it converged.
         """
         check_parameters(self, "regression")
-        X, y = self._validate(X, y, multi_output=True, y_numeric=True)
-        target = self._target(y)
-        weights = check_weights(sample_weight, X.shape[0])
+        X, y, target, weights = self._learnable(X, y, sample_weight, True)
         n_outputs = target.shape[1]
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         validation = self._validation_set(X_val, y_val, sample_weight_val, y.shape)
@@ -337,8 +336,7 @@ class GDRegressor(RegressorMixin, BaseGD):
                 "early_stopping=True is not possible with partial_fit, which makes one "
                 "epoch; use fit."
             )
-        X, y = self._validate(X, y, reset=first, multi_output=True, y_numeric=True)
-        target = self._target(y)
+        X, y, target, weights = self._learnable(X, y, sample_weight, first)
         if first:
             self._flat = y.ndim == 1
         elif target.shape[1] != self._state.coef.shape[1]:
@@ -346,7 +344,6 @@ class GDRegressor(RegressorMixin, BaseGD):
                 f"y has {target.shape[1]} outputs, but earlier calls had "
                 f"{self._state.coef.shape[1]}."
             )
-        weights = check_weights(sample_weight, X.shape[0])
         return self._partial_fit(X, target, weights, target.shape[1])
 
     def predict(self, X):
@@ -363,11 +360,73 @@ class GDRegressor(RegressorMixin, BaseGD):
         z = self._inverse_link(self._raw_prediction(X))
         return z[:, 0] if self._flat else z
 
+    def to_sklearn(self):
+        """The plain, fitted scikit-learn model that equals this one.
+
+        For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
+        predictions are those of this model, to rounding (but `score` of the three
+        log-link models is the explained deviance D2, not R2).
+
+        =============================  ==============================================
+        loss                           model
+        =============================  ==============================================
+        squared_error                  LinearRegression, Ridge (alpha = our alpha times
+                                       sum_i s_i), or ElasticNet where there is l1
+        huber, epsilon_insensitive,    SGDRegressor
+        squared_epsilon_insensitive
+        absolute_error                 SGDRegressor ("epsilon_insensitive", epsilon=0)
+        quantile                       QuantileRegressor
+        poisson, gamma, tweedie        PoissonRegressor, GammaRegressor,
+                                       TweedieRegressor (power, link="log")
+        =============================  ==============================================
+
+        Several outputs: MultiOutputRegressor of these, but for squared_error.
+
+        It is the class that minimises the same F, with the parameters that say so;
+        those of the descent are scikit-learn's defaults. A part of the penalty that
+        the class does not have is left out (l1 of the log-link models, l2 of the
+        quantile), and ``sum_i s_i`` counts all rows that `partial_fit` saw.
+
+        Returns
+        -------
+        model : estimator of scikit-learn
+            A copy: it shares no memory with this one, and ``coef_`` is dense.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklgd import GDRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> GDRegressor(penalty=None).fit(X, y).to_sklearn()
+        LinearRegression()
+
+        The last step of a fitted pipeline:
+
+        >>> from sklearn.pipeline import Pipeline, make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> pipe = make_pipeline(StandardScaler(), GDRegressor(penalty=None)).fit(X, y)
+        >>> name, model = pipe.steps[-1]
+        >>> plain = Pipeline([*pipe.steps[:-1], (name, model.to_sklearn())])
+        >>> bool(abs(plain.predict(X) - pipe.predict(X)).max() < 1e-9)
+        True
+        """
+        return to_sklearn(self)
+
     def _inverse_link(self, z):
         if LOSSES[self.loss].link == "log":
             with np.errstate(over="ignore"):
                 return np.exp(z)
         return z
+
+    def _learnable(self, X, y, sample_weight, reset=False):
+        """X, y, the targets and the weights (or None) as the kernels take them."""
+        X, y = self._validate(X, y, reset=reset, multi_output=True, y_numeric=True)
+        return X, y, self._target(y), check_weights(sample_weight, X.shape[0])
 
     def _target(self, y):
         """y as float64 of shape (n_samples, n_outputs), inside the loss's domain."""

@@ -585,6 +585,16 @@ OPTIMIZERS = {
 }
 
 
+def minimize(gradient, x0, rule, etas, lower=-np.inf, upper=np.inf):
+    """Points of projected descent on a function: x = P(rule's step from x)."""
+    x = np.clip(np.array(x0, dtype=float), lower, upper)
+    path = [x]
+    for eta in etas:
+        x = np.clip(rule.step(x, gradient(x), eta, 0.0, 0.0), lower, upper)
+        path.append(x)
+    return np.array(path)
+
+
 # --------------------------------------------------------------------------------------
 # Descent and objective
 # --------------------------------------------------------------------------------------

@@ -3,25 +3,34 @@
 import doctest
 import importlib.metadata
 import inspect
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
 import sklgd
-from sklgd import losses, optimizers, schedules
+from sklgd import display, losses, optimizers, schedules
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import SCHEDULES
 
-PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+ROOT = Path(__file__).parent.parent
+MADE = {"_build", "api", "auto_examples", "benchmark_report"}  # by docs/build.py
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if not MADE & set(page.relative_to(ROOT).parts)
+]
 PUBLIC = [
     sklgd.GDClassifier,
     sklgd.GDRegressor,
+    sklgd.minimize,
     *LOSSES.values(),
     *OPTIMIZERS.values(),
     *SCHEDULES.values(),
 ]
+DISPLAYS = [getattr(display, name) for name in display.__all__]
 
 
 @pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
@@ -42,7 +51,7 @@ def test_every_optimizer_names_its_source(cls):
     assert re.search(r'"[^"]{15,}"', references), f"{cls.__name__}: no paper"
 
 
-@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", PUBLIC + DISPLAYS, ids=lambda cls: cls.__name__)
 def test_every_parameter_is_documented(cls):
     document = inspect.getdoc(cls)
     if cls in LOSSES.values():
@@ -53,7 +62,8 @@ def test_every_parameter_is_documented(cls):
         documented = [
             line
             for line in document.splitlines()
-            if " : " in line and name in line.split(" : ")[0].split(", ")
+            if " : " in line
+            and name in line.replace("*", "").split(" : ")[0].split(", ")
         ]
         assert documented, f"{cls.__name__} does not document {name}"
 
@@ -75,8 +85,104 @@ def test_version():
     assert sklgd.__version__ == importlib.metadata.version("sklgd")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_of_pages_run(page):
-    text = re.sub("^```.*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
-    assert doctest.DocTestRunner().run(test).failed == 0
+FENCE = re.compile(
+    r"^```(?P<kind>.+)\n(?P<options>(?::.*\n)*)(?P<code>(?:.*\n)*?)```$", re.MULTILINE
+)
+
+
+def python_blocks(page):
+    """(line, code, package it needs or None) of the Python blocks of a page.
+
+    A block of another library's code says ``:class: needs-PACKAGE``; displays need
+    matplotlib.
+    """
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        if found["kind"] in ("python", "{code-block} python"):
+            needs = re.search(r":class: needs-(\w+)", found["options"])
+            package = needs[1] if needs else None
+            if "sklgd.display" in found["code"]:
+                package = "matplotlib"
+            yield text.count("\n", 0, found.start("code")), found["code"], package
+
+
+def plots(page):
+    """Code of the pictures of a page, which runs by itself."""
+    for found in FENCE.finditer(page.read_text(encoding="utf-8")):
+        if found["kind"] == "{picture}":
+            yield found["code"]
+
+
+def run_page(page, packages):
+    """Run a page's blocks in order: examples with prompts, and plain code."""
+    variables = {}
+    runner = doctest.DocTestRunner()
+    parser = doctest.DocTestParser()
+    for line, code, needs in python_blocks(page):
+        if needs and needs not in packages:
+            continue
+        if ">>>" not in code:
+            exec(compile(code, f"{page.name}:{line}", "exec"), variables)
+            continue
+        test = parser.get_doctest(code, variables, page.name, str(page), line)
+        runner.run(test, clear_globs=False)
+        variables |= test.globs
+    assert runner.summarize(verbose=False).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_of_pages_run(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    run_page(page, ())
+
+
+@pytest.mark.parametrize(
+    ("page", "package"),
+    sorted({(page, b[2]) for page in PAGES for b in python_blocks(page) if b[2]}),
+    ids=lambda value: getattr(value, "stem", value),
+)
+def test_examples_with_other_libraries_run(page, package, monkeypatch, tmp_path):
+    pytest.importorskip(package)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
+    run_page(page, (package,))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(plots(page))], ids=lambda page: page.stem
+)
+def test_pictures_of_pages(page):
+    pytest.importorskip("matplotlib").use("Agg")
+    import matplotlib.pyplot as plt
+
+    for code in plots(page):
+        exec(code, {})
+        assert plt.get_fignums()
+        plt.close("all")
+
+
+def test_api_reference_has_every_public_module():
+    modules = {
+        f"sklgd.{info.name}"
+        for info in pkgutil.iter_modules(sklgd.__path__)
+        if not info.name.startswith("_") and info.name != "kernels"
+    }
+    # Their classes and functions get pages by being in __all__.
+    listed = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8").split()
+    assert {"sklgd", *modules} <= set(listed)
+
+
+def test_guide_has_every_optimizer():
+    text = (ROOT / "docs" / "guide" / "optimizers.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^```{optimizer} (\w+)$", text, re.MULTILINE)
+    assert sorted(sections) == sorted(OPTIMIZERS)
+
+
+def test_maths_has_every_loss():
+    text = (ROOT / "docs" / "maths.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in LOSSES)
+
+
+def test_guide_has_every_schedule():
+    text = (ROOT / "docs" / "guide" / "learning_rate.md").read_text(encoding="utf-8")
+    assert all(f'`"{name}"`' in text for name in SCHEDULES)

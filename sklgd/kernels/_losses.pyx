@@ -136,8 +136,8 @@ cdef inline double subgradient(
 cdef class Loss:
     """A loss l(y, z), convex in z (Tweedie: for 1 <= power <= 2 only).
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : str
         Name in the estimators' ``loss`` parameter.
     task : {"regression", "classification"}

@@ -993,8 +993,8 @@ class Optimizer(BaseEstimator):
     ``optimizer__...`` work. No ``fit`` changes it; the state of a run lives in
     the estimator that runs it.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : str
         Name in the registry and in the estimators' ``optimizer`` parameter.
     ranges : dict

@@ -1,0 +1,108 @@
+"""How Sphinx builds the documentation; docs/build.py calls it."""
+
+import sys
+from pathlib import Path
+
+import sklgd
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "sklgd"
+author = copyright = "the sklgd developers"
+version = release = sklgd.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "docstrings",
+    "mathml",
+    "nested",
+    "registries",
+    "benchmark_report",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "examples"]
+
+# Markdown: a page reads well on a forge and in an editor, too.
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+myst_dmath_double_inline = True
+
+# API: everything in a module's __all__ gets a page, without being listed anywhere.
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+numpydoc_validation_checks = {
+    "GL03",  # blank lines
+    "GL05",  # tabs
+    "GL06",  # sections that numpydoc does not know
+    "GL07",  # sections in the wrong order
+    "GL08",  # no docstring
+    "GL10",  # directives
+    "SS01",  # no summary
+    "PR02",  # parameters that the signature does not have
+    "PR10",  # "name: type" without the space before the colon
+    "RT03",  # a return value that is not described
+}
+# Cython's classes have no signature that Python can ask for.
+numpydoc_validation_overrides = {"PR02": [r"^\w+\(double "]}
+# Written by scikit-learn.
+numpydoc_validation_exclude = {r"\.set_\w+_request$"}
+
+# Pictures in pages: the code stands beside them.
+plot_include_source = True
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("png", 110)]
+plot_rcparams = {
+    "figure.figsize": (6.4, 3.4),
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.bbox": "standard",
+}
+plot_apply_rcparams = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "abort_on_example_error": False,  # an error is a warning, and those are errors
+    "only_warn_on_example_error": True,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "download_all_examples": False,
+    "backreferences_dir": "api/backreferences",
+    "doc_module": ("sklgd",),
+    "image_scrapers": ("matplotlib",),
+    "matplotlib_animations": True,
+}
+
+html_math_renderer = "mathml"
+html_theme = "pydata_sphinx_theme"
+html_title = "sklgd"
+html_static_path = ["_static"]
+html_css_files = ["sklgd.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "logo": {"text": "sklgd"},
+    "header_links_before_dropdown": 6,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "show_prev_next": True,
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "monokai",
+}
+html_sidebars = {"changelog": [], "benchmarks": []}

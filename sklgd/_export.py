@@ -1,0 +1,211 @@
+"""Fitted models as plain scikit-learn models: `to_sklearn`, a registry by loss.
+
+An entry names the class of scikit-learn that minimises the same F, with the parameters
+that make it the same F: fitted afresh on the same rows, it heads for the same optimum.
+What scikit-learn's own `fit` sets is set by scikit-learn's own `fit`, on rows that say
+nothing; then the coefficients are put in. (scikit-learn is imported where it is needed:
+its linear models would double the time that the package takes to import.)
+"""
+
+import warnings
+from copy import copy, deepcopy
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from ._compat import logistic_elastic_net
+
+
+def _least_squares(est, l1, l2):
+    from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
+
+    intercept = {"fit_intercept": est.fit_intercept}
+    if l1:
+        return ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), **intercept)
+    if l2:
+        # sum_i s_i r_i^2 + alpha |w|^2 there.
+        return Ridge(alpha=l2 * est._state.weight_sum, **intercept)
+    return LinearRegression(**intercept)
+
+
+def _sgd_penalty(est, l1, l2):
+    if not l1 + l2:
+        # alpha=0 would rule out the step sizes "optimal".
+        return {"penalty": None}
+    return {"penalty": est.penalty, "alpha": est.alpha, "l1_ratio": est.l1_ratio}
+
+
+def _sgd_regressor(est, l1, l2, **params):
+    from sklearn.linear_model import SGDRegressor
+
+    params = {"loss": est.loss, "epsilon": est.epsilon, **params}
+    return SGDRegressor(
+        **params, **_sgd_penalty(est, l1, l2), fit_intercept=est.fit_intercept
+    )
+
+
+def _absolute_error(est, l1, l2):
+    return _sgd_regressor(est, l1, l2, loss="epsilon_insensitive", epsilon=0.0)
+
+
+def _quantile(est, l1, l2):
+    from sklearn.linear_model import QuantileRegressor
+
+    return QuantileRegressor(
+        quantile=est.quantile, alpha=l1, fit_intercept=est.fit_intercept
+    )
+
+
+def _poisson(est, l1, l2):
+    from sklearn.linear_model import PoissonRegressor
+
+    return PoissonRegressor(alpha=l2, fit_intercept=est.fit_intercept)
+
+
+def _gamma(est, l1, l2):
+    from sklearn.linear_model import GammaRegressor
+
+    return GammaRegressor(alpha=l2, fit_intercept=est.fit_intercept)
+
+
+def _tweedie(est, l1, l2):
+    from sklearn.linear_model import TweedieRegressor
+
+    return TweedieRegressor(
+        power=est.power, link="log", alpha=l2, fit_intercept=est.fit_intercept
+    )
+
+
+def _logistic(est, l1, l2):
+    from sklearn.linear_model import LogisticRegression
+
+    # C sum_i s_i loss_i + R(w) there.
+    alpha = l1 + l2
+    params = logistic_elastic_net(l1 / alpha) if l1 else {}
+    return LogisticRegression(
+        C=1.0 / (alpha * est._state.weight_sum) if alpha else np.inf,
+        fit_intercept=est.fit_intercept,
+        class_weight=est.class_weight,
+        **params,
+    )
+
+
+def _sgd_classifier(est, l1, l2):
+    from sklearn.linear_model import SGDClassifier
+
+    return SGDClassifier(
+        est.loss,
+        **_sgd_penalty(est, l1, l2),
+        fit_intercept=est.fit_intercept,
+        class_weight=est.class_weight,
+    )
+
+
+# Name of a loss -> function of an estimator and its (l1, l2) that makes the model.
+EXPORTS = {
+    "squared_error": _least_squares,
+    "huber": _sgd_regressor,
+    "epsilon_insensitive": _sgd_regressor,
+    "squared_epsilon_insensitive": _sgd_regressor,
+    "absolute_error": _absolute_error,
+    "quantile": _quantile,
+    "poisson": _poisson,
+    "gamma": _gamma,
+    "tweedie": _tweedie,
+    "log_loss": _logistic,
+    "hinge": _sgd_classifier,
+    "squared_hinge": _sgd_classifier,
+    "modified_huber": _sgd_classifier,
+    "perceptron": _sgd_classifier,
+}
+
+
+def to_sklearn(est):
+    """The plain scikit-learn model that equals a fitted estimator.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+
+    Returns
+    -------
+    model : estimator of scikit-learn
+        It shares no memory with ``est``.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    ValueError
+        For a loss without a counterpart in scikit-learn.
+    """
+    check_is_fitted(est, "coef_")
+    build = EXPORTS.get(est.loss)
+    if build is None:
+        raise ValueError(
+            f"loss={est.loss!r}: to_sklearn knows no model of scikit-learn with this "
+            f"loss, only with {', '.join(map(repr, EXPORTS))}. Pickle the estimator "
+            "itself instead."
+        )
+    model = build(est, *est._penalty())
+    coef, intercept = copy(est).densify().coef_, est.intercept_
+    if hasattr(est, "classes_"):
+        _prime(model, est.classes_)
+        model.classes_ = est.classes_.copy()
+        return _fill(model, est, coef, intercept)
+    if coef.ndim == 1 or get_tags(model).target_tags.multi_output:
+        _prime(model, np.ones((2, *coef.shape[:-1])))
+        return _fill(model, est, coef, intercept)
+    from sklearn.multioutput import MultiOutputRegressor
+
+    several = MultiOutputRegressor(clone(model))
+    _prime(model, np.ones(2))
+    several.estimators_ = [
+        _fill(deepcopy(model), est, coef[k], intercept[k : k + 1])
+        for k in range(len(coef))
+    ]
+    _name_features(several, est)
+    return several
+
+
+def _prime(model, y):
+    """Fit a model to rows of ones, for all that its own `fit` sets."""
+    params = model.get_params(deep=False)
+    # No random numbers are drawn, and no solver has a reason to fail.
+    neutral = {"random_state": 0, "class_weight": None, "alpha": 1.0, "C": 1.0}
+    neutral = {name: value for name, value in neutral.items() if name in params}
+    model.set_params(**neutral)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(np.ones((len(y), 1)), y)
+    model.set_params(**{name: params[name] for name in neutral})
+
+
+def _fill(model, est, coef, intercept):
+    """Give a primed model its coefficients and what else depends on the fit."""
+    model.coef_ = coef.copy()
+    scalar = np.ndim(model.intercept_) == 0 and len(intercept) == 1
+    model.intercept_ = intercept[0] if scalar else intercept.copy()
+    _name_features(model, est)
+    # Not all classes have these; Ridge has None for n_iter_.
+    fitted = vars(model)
+    if fitted.get("n_iter_") is not None:
+        shape = np.shape(model.n_iter_)
+        model.n_iter_ = np.full(shape, est.n_iter_, np.int32) if shape else est.n_iter_
+    if "t_" in fitted:
+        model.t_ = float(est.t_)
+    if "dual_gap_" in fitted:
+        model.dual_gap_ = np.full(np.shape(model.dual_gap_), np.nan)[()]
+    # Of the matrix X, which LinearRegression does not say of sparse X either.
+    for name in ("rank_", "singular_"):
+        fitted.pop(name, None)
+    return model
+
+
+def _name_features(model, est):
+    """Number and names of the features."""
+    model.n_features_in_ = est.n_features_in_
+    if hasattr(est, "feature_names_in_"):
+        model.feature_names_in_ = est.feature_names_in_.copy()

@@ -1,0 +1,157 @@
+"""A function to be minimised: its values, gradients and bounds, and their counts."""
+
+import numpy as np
+from scipy.optimize import Bounds, approx_fprime
+
+EPS = float(np.finfo(float).eps)
+# Relative steps of finite differences: where rounding and truncation are about equal.
+STEPS = {"2-point": EPS ** (1 / 2), "3-point": EPS ** (1 / 3)}
+
+
+class Function:
+    """fun with its gradient inside lower <= x <= upper.
+
+    Parameters
+    ----------
+    fun, jac, args, bounds
+        As `sklgd.minimize` takes them.
+    n : int
+        Number of variables.
+
+    Attributes
+    ----------
+    n_values, n_gradients : int
+        Calls of ``fun`` and of ``jac``; where ``fun`` returns both, or the gradient
+        comes from finite differences, gradients are counted as they are asked for.
+    """
+
+    def __init__(self, fun, jac, args, bounds, n):
+        if not callable(fun):
+            raise ValueError(f"fun must be a function of x, got {fun!r}.")
+        kinds = {True: self._second, None: self._difference, False: self._difference}
+        kinds |= dict.fromkeys(STEPS, self._difference)
+        try:
+            self._gradient = self._called if callable(jac) else kinds[jac]
+        except (KeyError, TypeError):
+            raise ValueError(
+                f"jac={jac!r} is not possible: it must be a function of x that returns "
+                "the gradient, True if fun returns the pair (value, gradient), or "
+                "None, '2-point' or '3-point' for finite differences."
+            ) from None
+        self.fun, self.jac, self.n = fun, jac, n
+        self.args = args if isinstance(args, tuple) else (args,)
+        self.lower, self.upper = _limits(bounds, n)
+        self.bounded = bounds is not None
+        self.n_values = self.n_gradients = 0
+        self.last = None
+
+    def value(self, x):
+        """fun(x) as a float."""
+        # The user's function gets an array of its own: it may keep it or change it.
+        result = self.fun(x.copy(), *self.args)
+        self.n_values += 1
+        if self.jac is True:
+            try:
+                result, gradient = result
+            except (TypeError, ValueError):
+                raise ValueError(
+                    "jac=True says that fun returns the pair (value, gradient), but it "
+                    f"returned {result!r}."
+                ) from None
+            self.last = x.copy(), gradient
+        if isinstance(result, float):
+            return float(result)
+        value = np.asarray(result)
+        if value.size != 1 or not np.can_cast(value.dtype, float, "same_kind"):
+            raise ValueError(
+                f"fun must return a real number, got {result!r} of type "
+                f"{type(result).__name__}."
+            )
+        return float(value.reshape(()))
+
+    def gradient(self, x, value):
+        """The gradient at x, where fun is ``value``: float64 of shape (n,)."""
+        self.n_gradients += 1
+        gradient = np.asarray(self._gradient(x, value))
+        if gradient.size != self.n or not np.can_cast(
+            gradient.dtype, float, "same_kind"
+        ):
+            raise ValueError(
+                f"jac must return {self.n} real numbers, one for each variable, got an "
+                f"array of shape {gradient.shape} and dtype {gradient.dtype}."
+            )
+        return np.array(gradient, dtype=float).reshape(self.n)
+
+    def _called(self, x, value):
+        return self.jac(x.copy(), *self.args)
+
+    def _second(self, x, value):
+        if self.last is None or not np.array_equal(self.last[0], x):
+            self.value(x)
+        return self.last[1]
+
+    def _difference(self, x, value):
+        """Central or forward differences, on the side of a bound with room."""
+
+        def known(at):
+            return value if np.array_equal(at, x) else self.value(at)
+
+        def differences(step):
+            return approx_fprime(x, known, step)
+
+        size = np.maximum(1.0, np.abs(x))
+        if self.jac == "3-point":
+            step = STEPS["3-point"] * size
+            if ((x - step >= self.lower) & (x + step <= self.upper)).all():
+                return 0.5 * (differences(step) + differences(-step))
+        step = STEPS["2-point"] * size
+        return differences(np.where(x + step <= self.upper, step, -step))
+
+    def project(self, x):
+        """Move x, in place, to the closest point inside the bounds."""
+        if self.bounded:
+            np.clip(x, self.lower, self.upper, out=x)
+
+    def free_gradient(self, x, gradient):
+        """The gradient without what only pushes against a bound that x has reached.
+
+        Zero at a minimum inside the bounds (first-order condition; Bertsekas 1976).
+        """
+        if not self.bounded:
+            return gradient
+        held = ((x <= self.lower) & (gradient > 0.0)) | (
+            (x >= self.upper) & (gradient < 0.0)
+        )
+        return np.where(held, 0.0, gradient)
+
+
+def _limits(bounds, n):
+    """Lower and upper limits of n variables; ``bounds`` as scipy takes them."""
+    if bounds is None:
+        return np.full(n, -np.inf), np.full(n, np.inf)
+    if isinstance(bounds, Bounds):
+        lower, upper = bounds.lb, bounds.ub
+    else:
+        pairs = list(bounds)
+        if len(pairs) != n or any(np.shape(pair) != (2,) for pair in pairs):
+            raise ValueError(
+                f"bounds={bounds!r} must be a scipy.optimize.Bounds or {n} pairs "
+                "(lower, upper), one for each variable, None standing for no limit."
+            )
+        lower = [-np.inf if low is None else low for low, _ in pairs]
+        upper = [np.inf if high is None else high for _, high in pairs]
+    try:
+        lower = np.broadcast_to(np.asarray(lower, dtype=float), n)
+        upper = np.broadcast_to(np.asarray(upper, dtype=float), n)
+    except ValueError:
+        raise ValueError(
+            f"bounds={bounds!r} does not fit x0, which has {n} variables."
+        ) from None
+    crossed = ~(lower <= upper)
+    if crossed.any():
+        j = int(crossed.argmax())
+        raise ValueError(
+            f"bounds: the lower limit {lower[j]:g} of variable {j} is above its upper "
+            f"limit {upper[j]:g}."
+        )
+    return lower, upper

@@ -1,0 +1,636 @@
+"""`DescentPathDisplay`: the paths of optimizers over the contours of a function."""
+
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from .._minimize import minimize
+from .._objective import Objective
+from ._matplotlib import (
+    MARKERS,
+    axes_to_draw_on,
+    by_name,
+    describe,
+    for_each,
+    import_matplotlib,
+    is_one_estimator,
+    style,
+)
+from ._trajectory import trajectory
+
+# Points of the grid along an axis: of a curve, of a function of two variables, and of
+# an objective, which takes a read of the data.
+CURVE_POINTS, GRID_POINTS, SECTION_POINTS = 400, 121, 81
+# Epochs that are shown of an estimator, unless the caller says how many.
+MOST_EPOCHS = 100
+# Parameters that the objective depends on.
+OBJECTIVE = (
+    "loss", "penalty", "alpha", "l1_ratio", "fit_intercept", "class_weight", "epsilon",
+    "quantile", "power",
+)  # fmt: skip
+# Share of the paths' extent that is added on either side.
+MARGIN = 0.15
+# A path is shown as far as F stays below so many times the height of the start above
+# the lowest point, ...
+HIGH = 2.0
+# ... and drawn (to be cut at the frame) up to so many widths of the picture from it.
+FAR = 1e3
+# The extent along one variable is at least this share of that along the other.
+NARROWEST = 0.25
+# Iterates of a path up to which each gets a dot.
+FEW_POINTS = 60
+
+
+class DescentPathDisplay:
+    """Paths of optimizers over the contours of a function of two variables.
+
+    Or on the curve of a function of one. Use `from_result`, `from_function` or
+    `from_estimator`.
+
+    Parameters
+    ----------
+    paths : dict of str -> ndarray of shape (n_points, 1 or 2)
+        Iterates by the path's name.
+    fun_paths : dict of str -> ndarray of shape (n_points,)
+        The function there; nan and inf are possible.
+    grid : tuple of one or two ndarrays
+        Where the function is known along each variable, ascending.
+    values : ndarray of shape (len(grid[0]),) or (len(grid[1]), len(grid[0]))
+        The function on the grid.
+    variable_names : list of str, default=None
+        None means "x", or "x" and "y".
+    value_name : str, default="F"
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+        One for each path.
+    starts_, ends_ : list of matplotlib Line2D
+        Marks of the first and the last point of each path.
+    contour_ : matplotlib ContourSet or Line2D
+        The contour lines, or the curve.
+    surface_ : matplotlib ContourSet or None
+        The filled contours.
+    animation_ : matplotlib FuncAnimation
+        Set by `animate`.
+
+    See Also
+    --------
+    LossCurveDisplay : How fast the objective fell.
+
+    Examples
+    --------
+    The ravine 1/2 (x^2 + 20 y^2), without and with momentum:
+
+    >>> import numpy as np
+    >>> from scipy.optimize import OptimizeResult
+    >>> from sklgd.display import DescentPathDisplay
+    >>> def fun(x):
+    ...     return 0.5 * (x[0] ** 2 + 20.0 * x[1] ** 2)
+    >>> results = {}
+    >>> for name, mu in {"plain": 0.0, "momentum": 0.7}.items():
+    ...     x, v = np.array([-3.0, 0.5]), np.zeros(2)
+    ...     path = [x]
+    ...     for step in range(30):
+    ...         v = mu * v + 0.08 * np.array([1.0, 20.0]) * x
+    ...         x = x - v
+    ...         path.append(x)
+    ...     results[name] = OptimizeResult(
+    ...         path=np.array(path), fun_path=np.array([fun(x) for x in path]))
+    >>> display = DescentPathDisplay.from_result(results, fun)
+    >>> len(display.lines_)
+    2
+    >>> display.save("descent.gif")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, paths, fun_paths, *, grid, values, variable_names=None, value_name="F"
+    ):
+        self.paths = paths
+        self.fun_paths = fun_paths
+        self.grid = grid
+        self.values = values
+        self.variable_names = variable_names
+        self.value_name = value_name
+
+    # ------------------------------------------------------------------ data in
+
+    @classmethod
+    def from_result(
+        cls, results, fun, *, args=(), limits=None, n_grid=None, variable_names=None,
+        ax=None, levels=16, line_kw=None, contour_kw=None,
+    ):  # fmt: skip
+        """Draw what `sklgd.minimize` returned.
+
+        Parameters
+        ----------
+        results : OptimizeResult, list of them, or dict of str -> OptimizeResult
+            With ``path`` of shape (n_points, 1 or 2) and ``fun_path``. In a list their
+            names are those of the optimizers.
+        fun : function of an ndarray of shape (1,) or (2,)
+            The function that was minimised.
+        args : tuple, default=()
+            Further arguments of ``fun``.
+        limits : pair, or pair of pairs, default=None
+            (low, high) of the variable, or of each of the two. None holds the paths,
+            but a path that climbs is followed only as far as twice the height of its
+            start.
+        n_grid : int, default=None
+            Points along each axis where ``fun`` is called; None means 121, or 400 of
+            a function of one variable.
+        variable_names : list of str, default=None
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        levels : int or array-like, default=16
+            As in `plot`.
+        line_kw : dict or list of dicts, default=None
+            Keywords of ``Axes.plot`` for the paths: one for all or one each.
+        contour_kw : dict, default=None
+            Keywords of ``Axes.contour`` or, of one variable, ``Axes.plot``.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+
+        Raises
+        ------
+        ValueError
+            If a function has more than two variables, or a result no path.
+        """
+        named = by_name(results, _is_result, _name_of_result)
+        paths, fun_paths = _checked_paths(named)
+        limits = _limits(limits, paths, fun_paths)
+        n_grid = n_grid or (CURVE_POINTS if len(limits) == 1 else GRID_POINTS)
+        grid = tuple(np.linspace(low, high, n_grid) for low, high in limits)
+        with np.errstate(all="ignore"):
+            # (Far from the paths it may overflow.)
+            values = np.array([fun(point, *args) for point in _points_of(grid)])
+        display = cls(
+            paths,
+            fun_paths,
+            grid=grid,
+            values=values.astype(float).reshape([len(line) for line in grid[::-1]]),
+            variable_names=variable_names,
+        )
+        return display.plot(ax, levels=levels, line_kw=line_kw, contour_kw=contour_kw)
+
+    @classmethod
+    def from_function(
+        cls, fun, x0, *, jac=None, optimizers=("sgd",), args=(), limits=None,
+        n_grid=None, variable_names=None, ax=None, levels=16, line_kw=None,
+        contour_kw=None, **options,
+    ):  # fmt: skip
+        """Minimise a function with `sklgd.minimize` and draw the paths.
+
+        Parameters
+        ----------
+        fun : function of an ndarray of shape (1,) or (2,)
+        x0 : array-like of shape (1,) or (2,)
+            Start of all paths.
+        jac : function or True, default=None
+            Gradient, as in `minimize`.
+        optimizers : list, or dict of str -> dict, default=("sgd",)
+            Names or objects of `sklgd.optimizers`; or, by the name of the path, the
+            keywords of `minimize` that make it.
+        args, limits, n_grid, variable_names, ax, levels, line_kw, contour_kw
+            As in `from_result`.
+        **options
+            Keywords of `minimize` for all paths, such as ``learning_rate``.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+
+        Examples
+        --------
+        >>> from sklgd.display import DescentPathDisplay
+        >>> display = DescentPathDisplay.from_function(
+        ...     lambda x: x[0] ** 2 + 1.0, [3.0], jac=lambda x: 2.0 * x,
+        ...     optimizers={str(eta): {"learning_rate": eta} for eta in (0.05, 0.4)},
+        ...     max_iter=10, tol=0.0)
+        >>> len(display.paths["0.4"])
+        11
+        """
+        if not isinstance(optimizers, Mapping):
+            runs = [{"optimizer": optimizer} for optimizer in optimizers]
+            optimizers = by_name(runs, lambda _: False, _name_of_run)
+        results = {
+            name: minimize(fun, x0, args, jac=jac, **{**options, **run})
+            for name, run in optimizers.items()
+        }
+        # As in `minimize`, a function with jac=True returns the gradient, too.
+        value = (lambda *at: fun(*at)[0]) if jac is True else fun
+        return cls.from_result(
+            results, value, args=args, limits=limits, n_grid=n_grid,
+            variable_names=variable_names, ax=ax, levels=levels, line_kw=line_kw,
+            contour_kw=contour_kw,
+        )  # fmt: skip
+
+    @classmethod
+    def from_estimator(
+        cls, estimators, X, y, *, features=(0, 1), output=0, sample_weight=None,
+        n_epochs=None, limits=None, n_grid=None, ax=None, levels=16, line_kw=None,
+        contour_kw=None,
+    ):  # fmt: skip
+        """Draw the objective of estimators over two coefficients, and their ways.
+
+        The picture is a section through F: the other coefficients have their fitted
+        values (those of the first estimator). The paths are those of clones, fitted
+        for one epoch after the other, seen from above; while the other coefficients
+        are on their way, F along a path is not that of the section.
+
+        Parameters
+        ----------
+        estimators : estimator, list of estimators, or dict of str -> estimator
+            Fitted GDRegressor or GDClassifier, all with the same loss and penalty.
+            They are not changed.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        features : list of one or two, default=(0, 1)
+            Which coefficients: numbers of features, or their names if X had names when
+            the estimator was fitted; "intercept" is the intercept. With one the
+            picture is a curve.
+        output : int, default=0
+            Of several targets or classes that whose coefficients vary.
+        sample_weight : array-like of shape (n_samples,), default=None
+        n_epochs : int, default=None
+            Length of the paths; None means ``n_iter_``, at most 100. Without an
+            explicit step size the point after epoch k needs a fit of k epochs.
+        limits, ax, levels, line_kw, contour_kw
+            As in `from_result`.
+        n_grid : int, default=None
+            Points along each axis where F is found; None means 81, or 400 on a curve.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If an estimator is not fitted.
+        ValueError
+            If the estimators have different objectives, or there is no such feature.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklgd import GDRegressor
+        >>> from sklgd.display import DescentPathDisplay
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> models = [
+        ...     GDRegressor(optimizer=name, batch_size="full", learning_rate=0.5,
+        ...                 max_iter=30, tol=None).fit(X, y)
+        ...     for name in ("sgd", "momentum")]
+        >>> display = DescentPathDisplay.from_estimator(
+        ...     models, X, y, features=("bmi", "intercept"))
+        >>> display.ax_.get_xlabel()
+        'coefficient of bmi'
+        """
+        named = by_name(estimators, is_one_estimator, describe)
+        if not named:
+            raise ValueError("estimators is empty; give at least one fitted estimator.")
+        objectives = {
+            name: Objective(estimator, X, y, sample_weight)
+            for name, estimator in named.items()
+        }
+        _check_same_objective(named)
+        first, objective = next(iter(named.values())), next(iter(objectives.values()))
+        places, names = _coordinates(first, features)
+        paths, fun_paths = {}, {}
+        for name, estimator in named.items():
+            path = trajectory(
+                estimator, objectives[name], X, y, sample_weight,
+                n_epochs or min(estimator.n_iter_, MOST_EPOCHS),
+            )  # fmt: skip
+            paths[name] = path[:, places, output]
+            fun_paths[name] = np.array([objective(coef) for coef in path])
+        limits = _limits(limits, paths, fun_paths, comparable=False)
+        n_grid = n_grid or (CURVE_POINTS if len(limits) == 1 else SECTION_POINTS)
+        grid = tuple(np.linspace(low, high, n_grid) for low, high in limits)
+        values = objective.section(places, output, _points_of(grid))
+        display = cls(
+            paths,
+            fun_paths,
+            grid=grid,
+            values=values.reshape([len(line) for line in grid[::-1]]),
+            variable_names=names,
+            value_name="objective F",
+        )
+        return display.plot(ax, levels=levels, line_kw=line_kw, contour_kw=contour_kw)
+
+    # ---------------------------------------------------------------- picture out
+
+    def plot(self, ax=None, *, levels=16, line_kw=None, contour_kw=None):
+        """Draw contours and paths.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        levels : int or array-like, default=16
+            Values of the contour lines, or their number: then they enclose the shares
+            (k / levels)^2 of the picture's area, k = 1, 2, ... The rings of a bowl are
+            equally far apart then, and those of a ravine are near its floor.
+        line_kw : dict or list of dicts, default=None
+            Keywords of ``Axes.plot`` for the paths.
+        contour_kw : dict, default=None
+            Keywords of ``Axes.contour`` or, of one variable, ``Axes.plot``.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+        """
+        ax = axes_to_draw_on(ax, "DescentPathDisplay.plot")
+        given = for_each("line_kw", line_kw, len(self.paths))
+        contour_kw = contour_kw or {}
+        if len(self.grid) == 1:
+            self._draw_curve(ax, contour_kw)
+        else:
+            self._draw_contours(ax, levels, contour_kw)
+        self.lines_, self.starts_, self.ends_ = [], [], []
+        for number, (name, kwargs) in enumerate(zip(self.paths, given, strict=True)):
+            self._draw_path(ax, number, name, kwargs)
+        if len(self.paths) > 1:
+            ax.legend(handles=self.lines_)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _names(self):
+        return self.variable_names or ["x", "y"][: len(self.grid)]
+
+    def _draw_curve(self, ax, kwargs):
+        (x,) = self.grid
+        options = {"color": "0.4", "linewidth": 1.2, "zorder": 1, **kwargs}
+        (self.contour_,) = ax.plot(x, self.values, **options)
+        self.surface_ = None
+        starts = [F[0] for F in self.fun_paths.values()]
+        seen = np.concatenate([self.values, *self.fun_paths.values()])
+        low, high = np.nanmin(seen), np.nanmax([*self.values, *starts])
+        room = 0.05 * (high - low)
+        ax.set(
+            xlim=(x[0], x[-1]), ylim=(low - room, high + room),
+            xlabel=self._names()[0], ylabel=self.value_name,
+        )  # fmt: skip
+
+    def _draw_contours(self, ax, levels, kwargs):
+        x, y = self.grid
+        lines = self._levels(levels)
+        colormap = import_matplotlib("DescentPathDisplay.plot").colormaps["Greys"]
+        # Light ones, since the paths shall stand out, and one for each ring.
+        colours = colormap(np.linspace(0.0, 0.35, len(lines) + 1))
+        self.surface_ = ax.contourf(
+            x, y, self.values, levels=lines, colors=colours, extend="both"
+        )
+        options = {
+            "colors": "0.6", "linewidths": 0.6, "linestyles": "solid", **kwargs,
+        }  # fmt: skip
+        self.contour_ = ax.contour(x, y, self.values, levels=lines, **options)
+        names = self._names()
+        ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), xlabel=names[0], ylabel=names[1])
+
+    def _levels(self, levels):
+        """Values of the contour lines, ascending."""
+        if np.ndim(levels):
+            return np.unique(levels)
+        values = self.values[np.isfinite(self.values)]
+        shares = (np.arange(1, levels) / levels) ** 2
+        lines = np.unique(np.quantile(values, shares))
+        # (A plane piece has a share of the area, but no lines.)
+        return lines if len(lines) > 1 else np.array([lines[0], lines[0] + 1.0])
+
+    def _draw_path(self, ax, number, name, kwargs):
+        places = self._places(name)
+        marker = MARKERS[number % len(MARKERS)]
+        options = {**style(number), "linewidth": 1.4, "label": name, "zorder": 3}
+        if len(places) <= FEW_POINTS:
+            options |= {"marker": marker, "markersize": 3.5}
+        options |= kwargs
+        (line,) = ax.plot(*places.T, **options)
+        # (Most often the paths have their start in common.)
+        start = ax.plot(
+            *places[:1].T, marker="o", markersize=8, color="black", zorder=4,
+            markerfacecolor="white", linestyle="none",
+        )  # fmt: skip
+        end = ax.plot(
+            *places[-1:].T, marker="*", markersize=12, color=line.get_color(),
+            zorder=5, markeredgecolor="white", linestyle="none",
+        )  # fmt: skip
+        self.lines_.append(line)
+        self.starts_ += start
+        self.ends_ += end
+
+    def _places(self, name):
+        """Points of a path in the picture, as far as they can be drawn."""
+        path, F = self.paths[name], self.fun_paths[name]
+        places = np.column_stack([path, F]) if len(self.grid) == 1 else path
+        centre = np.array([0.5 * (line[0] + line[-1]) for line in self.grid])
+        width = np.array([line[-1] - line[0] for line in self.grid])
+        with np.errstate(invalid="ignore", over="ignore"):
+            near = (np.abs(path - centre) < FAR * width).all(axis=1)
+        near &= np.isfinite(places).all(axis=1)
+        return places[: near.argmin()] if not near.all() else places
+
+    # ------------------------------------------------------------------ animation
+
+    def animate(self, ax=None, *, n_frames=100, interval=100, **plot_kw):
+        """Let the paths grow step by step.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        n_frames : int, default=100
+            Frames at most; longer paths make several steps in each.
+        interval : float, default=100
+            Milliseconds between frames.
+        **plot_kw
+            Keywords of `plot`.
+
+        Returns
+        -------
+        animation : matplotlib.animation.FuncAnimation
+            In a notebook ``HTML(animation.to_jshtml())`` shows it.
+        """
+        self.plot(ax, **plot_kw)
+        from matplotlib.animation import FuncAnimation
+
+        places = [np.array(line.get_xydata()) for line in self.lines_]
+        longest = max(len(points) for points in places)
+        counts = np.linspace(1, longest, min(n_frames, longest)).round().astype(int)
+
+        def draw(count):
+            artists = []
+            for points, line, end in zip(places, self.lines_, self.ends_, strict=True):
+                line.set_data(*points[:count].T)
+                end.set_data(*points[:count][-1:].T)
+                artists += [line, end]
+            self.ax_.set_title(f"step {count - 1}")
+            return artists
+
+        self.animation_ = FuncAnimation(
+            self.figure_, draw, frames=counts, interval=interval, repeat_delay=1500
+        )
+        return self.animation_
+
+    def save(self, filename, *, fps=10, dpi=100):
+        """Write the animation to a GIF.
+
+        Parameters
+        ----------
+        filename : str or path
+            Ends in ".gif".
+        fps : float, default=10
+            Frames per second.
+        dpi : float, default=100
+            Pixels per inch of the figure.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        import_matplotlib("DescentPathDisplay.save")
+        from matplotlib.animation import PillowWriter
+
+        if not hasattr(self, "animation_"):
+            from matplotlib.figure import Figure
+
+            # A figure of its own: nothing is left open, whatever the backend.
+            figure = Figure(layout="constrained")
+            self.animate(figure.subplots())
+            # All frames have the layout of the first, which takes as long as a frame.
+            self.ax_.set_title("step")
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
+
+
+def _is_result(results):
+    return isinstance(results, OptimizeResult)
+
+
+def _name_of_result(result):
+    return result.optimizer.name if "optimizer" in result else "path"
+
+
+def _name_of_run(run):
+    return getattr(run["optimizer"], "name", run["optimizer"])
+
+
+def _check_same_objective(named):
+    """Raise ValueError unless all estimators minimise the same F."""
+    (first, model), *others = named.items()
+    wanted = model.get_params()
+    for name, other in others:
+        params = other.get_params()
+        for key in OBJECTIVE:
+            if params.get(key) != wanted.get(key):
+                raise ValueError(
+                    f"{first!r} has {key}={wanted.get(key)!r}, but {name!r} has "
+                    f"{params.get(key)!r}: one picture shows one objective. Draw the "
+                    "paths on axes of their own."
+                )
+
+
+def _coordinates(estimator, features):
+    """Rows of the coefficients, and what the axes are called."""
+    if len(features) not in (1, 2):
+        raise ValueError(f"features must hold one or two, got {features!r}.")
+    known = list(getattr(estimator, "feature_names_in_", ()))
+    n_features = estimator.n_features_in_
+    places, names = [], []
+    for feature in features:
+        if feature == "intercept" and feature not in known:
+            if not estimator.fit_intercept:
+                raise ValueError(
+                    "features holds 'intercept', but the estimator has "
+                    "fit_intercept=False."
+                )
+            places.append(n_features)
+            names.append("intercept")
+            continue
+        place = known.index(feature) if feature in known else feature
+        if not isinstance(place, Integral) or not 0 <= place < n_features:
+            raise ValueError(
+                f"features holds {feature!r}; give numbers from 0 to {n_features - 1}, "
+                "names of columns, or 'intercept'."
+            )
+        places.append(int(place))
+        names.append(f"coefficient of {known[place]}" if known else f"w[{place}]")
+    return places, names
+
+
+def _checked_paths(named):
+    """Paths, and the function on them, as float arrays."""
+    if not named:
+        raise ValueError("results is empty; give at least one OptimizeResult.")
+    paths, fun_paths = {}, {}
+    for name, result in named.items():
+        if "path" not in result or "fun_path" not in result:
+            raise ValueError(
+                f"result {name!r} has no path and fun_path. Pass what sklgd.minimize "
+                "returns."
+            )
+        path = np.asarray(result.path, dtype=float)
+        if path.ndim != 2 or path.shape[1] not in (1, 2):
+            raise ValueError(
+                f"result {name!r} has a path of shape {path.shape}, but a picture has "
+                "room for one or two variables."
+            )
+        paths[name] = path
+        fun_paths[name] = np.asarray(result.fun_path, dtype=float)
+    if len({path.shape[1] for path in paths.values()}) > 1:
+        raise ValueError(
+            "results have paths of one and of two variables. Draw them apart."
+        )
+    return paths, fun_paths
+
+
+def _points_of(grid):
+    """All points of a grid, those along the first variable next to each other."""
+    return np.stack(np.meshgrid(*grid), axis=-1).reshape(-1, len(grid))
+
+
+def _limits(limits, paths, fun_paths, comparable=True):
+    """(low, high) of each variable.
+
+    ``comparable`` variables have the same unit: the picture is not much narrower along
+    one of them than along the other.
+    """
+    n_variables = next(iter(paths.values())).shape[1]
+    if limits is not None:
+        limits = np.asarray(limits, dtype=float).reshape(-1, 2)
+        if limits.shape != (n_variables, 2) or not (limits[:, 0] < limits[:, 1]).all():
+            raise ValueError(
+                f"limits must be (low, high) of each of {n_variables} variables, got "
+                f"{limits.tolist()}."
+            )
+        return limits
+    points = np.concatenate(_shown(paths, fun_paths))
+    low, high = points.min(axis=0), points.max(axis=0)
+    width = high - low
+    least = NARROWEST * width.max() if comparable else 0.0
+    width = np.maximum(width, least)
+    # A variable that does not move.
+    still = width == 0.0
+    width[still] = np.maximum(1.0, np.abs(low[still]))
+    middle, half = 0.5 * (low + high), (0.5 + MARGIN) * width
+    return np.column_stack([middle - half, middle + half])
+
+
+def _shown(paths, fun_paths):
+    """The points of each path that the picture holds."""
+    lowest = min(F[np.isfinite(F)].min(initial=np.inf) for F in fun_paths.values())
+    out = []
+    for path, F in zip(paths.values(), fun_paths.values(), strict=True):
+        with np.errstate(invalid="ignore", over="ignore"):
+            held = F - lowest <= HIGH * (F[0] - lowest)
+        # Where all climb: the first step at least.
+        held[:2] = True
+        out.append(path[held & np.isfinite(path).all(axis=1)])
+    return out

@@ -1,0 +1,398 @@
+"""`LearningRateDisplay`: a learning-rate range test."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from .._auto import stable_step
+from .._minimize import minimize
+from .._objective import Objective
+from ._matplotlib import axes_to_draw_on, style
+
+# Decades that are searched on either side of the first guess.
+DECADES = 12
+# What `minimize` calls a run that left the finite numbers.
+NOT_FINITE = 4
+# The picture begins where a step size gains less than this share of the best.
+LITTLE = 0.02
+# The largest stable step of plain descent is 2/L and the step 1/L a safe one.
+SAFE = 0.5
+# What the picture has beside the first and the last step size, as a factor.
+ROOM = 1.5
+# A run so many times longer than the test's tries the suggestion, and may lose this
+# share of what the short one had gained.
+LONGER, LOSS = 10, 0.1
+
+
+class LearningRateDisplay:
+    """Objective after a few epochs against the step size.
+
+    Each point is a short run of its own from the same start, so that the picture shows
+    what that step size does. Smith's range test [1]_ raises the step size within one
+    run, which is cheaper where an epoch is; there the start of each step is the end of
+    the last, and a bad step spoils those that follow. Linear models can afford the
+    exact picture.
+
+    Parameters
+    ----------
+    learning_rates : ndarray of shape (n_rates,)
+        Step sizes, ascending.
+    objectives : ndarray of shape (n_rates,)
+        Objective at the end of each run, inf where it diverged.
+    start : float
+        Objective at the start of all runs.
+    highest : ndarray of shape (n_rates,), default=None
+        Highest objective in the second half of each run.
+    suggestion : float, default=None
+        The step size to take.
+    x_name, y_name : str, default="learning rate" and "objective F"
+
+    Attributes
+    ----------
+    limit : float or None
+        The smallest step size from which on no run ended below its start.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+    band_ : matplotlib PolyCollection or None
+        From the last objective to the highest in the second half of the run: noise.
+    start_line_ : matplotlib Line2D
+        At the height of the start.
+    suggestion_line_ : matplotlib Line2D or None
+    diverging_ : matplotlib Rectangle or None
+        The shaded region, from ``limit`` on.
+
+    See Also
+    --------
+    LossCurveDisplay : The objective after each epoch.
+
+    Notes
+    -----
+    The suggestion is the step size whose highest objective in the second half of the
+    run is the lowest (the last one is a matter of luck where gradients are noisy). Only
+    those up to half of ``limit`` count: plain descent is stable up to 2/L, L being the
+    largest curvature, and 1/L is the textbook's step. It is then tried in a run ten
+    times as long; if that diverges, or loses a tenth of what the short run had gained,
+    the next smaller step size is tried. None means that no step size passed.
+
+    References
+    ----------
+    .. [1] L. N. Smith, "Cyclical learning rates for training neural networks",
+       WACV 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklgd import GDClassifier
+    >>> from sklgd.display import LearningRateDisplay
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
+    >>> model = GDClassifier(optimizer="momentum", batch_size=32, random_state=0)
+    >>> display = LearningRateDisplay.from_estimator(model, X, y)
+    >>> model.set_params(learning_rate=display.suggestion).fit(X, y).score(X, y) > 0.97
+    True
+    """
+
+    def __init__(
+        self, learning_rates, objectives, *, start, highest=None, suggestion=None,
+        x_name="learning rate", y_name="objective F",
+    ):  # fmt: skip
+        self.learning_rates = learning_rates
+        self.objectives = objectives
+        self.start = start
+        self.highest = highest
+        self.suggestion = suggestion
+        self.x_name = x_name
+        self.y_name = y_name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, sample_weight=None, learning_rates=None, n_rates=25,
+        n_epochs=10, ax=None, line_kw=None,
+    ):  # fmt: skip
+        """Run the test with clones of an estimator.
+
+        Parameters
+        ----------
+        estimator : GDRegressor or GDClassifier
+            Fitted or not; it is not changed. With ``learning_rate`` "auto" or a number
+            the rates are constant step sizes; otherwise they are ``eta0`` of the
+            schedule.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        learning_rates : array-like, default=None
+            Step sizes to test. None finds the range: from where little is gained to
+            where the objective ends above its start, searched from the largest stable
+            step size of plain descent.
+        n_rates : int, default=25
+            Number of step sizes in a range that is found.
+        n_epochs : int, default=10
+            Length of the runs.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        line_kw : dict, default=None
+            Keywords of ``Axes.plot`` for the objectives.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no step size to test, or its loss vanishes at w = 0.
+        """
+        if estimator._make_loss().degenerate:
+            raise ValueError(
+                f"loss={estimator.loss!r} vanishes at w = 0: its objective cannot "
+                "tell a good step size from a bad one. Use loss='hinge'."
+            )
+        model = clone(estimator).set_params(
+            tol=None, early_stopping=False, warm_start=False, verbose=0
+        )
+        if model.random_state is None:
+            # The runs shall differ in their step size alone.
+            model.set_params(random_state=0)
+        key = _rate_parameter(model)
+
+        def fit(rate, length):
+            params = {key: rate, "max_iter": length}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                return clone(model).set_params(**params).fit(X, y, sample_weight)
+
+        def run(rate, factor=1):
+            fitted = fit(rate, factor * n_epochs)
+            diverged = fitted.stop_reason_ == "diverged"
+            return [np.inf] if diverged else fitted.loss_curve_
+
+        fitted = fit(1.0, 1)
+        F = Objective(fitted, X, y, sample_weight)
+        guess = stable_step(F.data, fitted.batch_size_)[0]
+        display = cls(
+            **_range_test(
+                run, F(np.zeros_like(F.coef)), guess, learning_rates, n_rates
+            ),
+            x_name=key.removesuffix("__eta0"),
+            y_name=f"objective F after {n_epochs} epochs",
+        )
+        return display.plot(ax, line_kw=line_kw)
+
+    @classmethod
+    def from_function(
+        cls, fun, x0, *, jac=None, optimizer="sgd", args=(), learning_rates=None,
+        n_rates=25, n_steps=20, ax=None, line_kw=None, **options,
+    ):  # fmt: skip
+        """Run the test with `sklgd.minimize`.
+
+        Parameters
+        ----------
+        fun : function of an ndarray of shape (n,)
+        x0 : array-like of shape (n,)
+            Start of all runs.
+        jac : function or True, default=None
+            Gradient, as in `minimize`.
+        optimizer : str or Optimizer, default="sgd"
+        args : tuple, default=()
+        learning_rates, n_rates, ax, line_kw
+            As in `from_estimator`.
+        n_steps : int, default=20
+            Length of the runs.
+        **options
+            More keywords of `minimize`.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+
+        Examples
+        --------
+        The step of 1/2 solves x^2 + 1 at once, and one above 1 diverges.
+
+        >>> from sklgd.display import LearningRateDisplay
+        >>> display = LearningRateDisplay.from_function(
+        ...     lambda x: x[0] ** 2 + 1.0, [3.0], jac=lambda x: 2.0 * x)
+        >>> 0.9 < display.limit < 1.6, 0.1 < display.suggestion <= 0.8
+        (True, True)
+        """
+        x0 = np.asarray(x0, dtype=float)
+
+        def run(rate, factor=1):
+            result = minimize(
+                fun, x0, args, jac=jac, optimizer=optimizer, learning_rate=rate,
+                max_iter=factor * n_steps, **{"tol": 0.0, **options},
+            )  # fmt: skip
+            return [np.inf] if result.status == NOT_FINITE else result.fun_path
+
+        value = fun(x0, *args)
+        start = float(value[0] if jac is True else value)
+        display = cls(
+            **_range_test(run, start, 1.0, learning_rates, n_rates),
+            y_name=f"F after {n_steps} steps",
+        )
+        return display.plot(ax, line_kw=line_kw)
+
+    @property
+    def limit(self):
+        """The smallest step size from which on no run ended below its start."""
+        return _limit(self.learning_rates, self.objectives, self.start)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the objectives, the diverging region and the suggestion.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        line_kw : dict, default=None
+            Keywords of ``Axes.plot``.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+        """
+        ax = axes_to_draw_on(ax, "LearningRateDisplay.plot")
+        rates, F = np.asarray(self.learning_rates), np.asarray(self.objectives)
+        options = {**style(0), "marker": "o", "markersize": 4, **(line_kw or {})}
+        # (Ends of runs far above the start would hide all others.)
+        lowest = min(F.min(), self.start)
+        room = 0.1 * (self.start - lowest) or 1.0
+        right = rates[-1] * ROOM
+        (self.line_,) = ax.plot(rates, np.where(np.isfinite(F), F, np.nan), **options)
+        self.band_ = None
+        if self.highest is not None:
+            self.band_ = ax.fill_between(
+                rates, F, self.highest, where=np.isfinite(self.highest),
+                color=self.line_.get_color(), alpha=0.2, linewidth=0,
+                label="highest in the second half",
+            )  # fmt: skip
+        self.start_line_ = ax.axhline(
+            self.start, color="0.4", linewidth=1.0, linestyle=":", label="at the start"
+        )
+        handles = [self.start_line_]
+        self.diverging_ = self.suggestion_line_ = None
+        if self.limit is not None:
+            self.diverging_ = ax.axvspan(
+                self.limit, right, color=style(1)["color"], alpha=0.2, linewidth=0,
+                label="too large: ends above the start",
+            )  # fmt: skip
+            handles.append(self.diverging_)
+        if self.band_ is not None:
+            handles.insert(0, self.band_)
+        if self.suggestion is not None:
+            self.suggestion_line_ = ax.axvline(
+                self.suggestion, color=style(2)["color"], linestyle="--",
+                label=f"suggestion: {self.suggestion:.2g}",
+            )  # fmt: skip
+            handles.insert(0, self.suggestion_line_)
+        ax.set_xscale("log")
+        ax.set(
+            xlim=(rates[0] / ROOM, right),
+            ylim=(lowest - room, self.start + 6.0 * room),
+            xlabel=self.x_name, ylabel=self.y_name,
+        )  # fmt: skip
+        ax.legend(handles=handles, loc="upper center")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _rate_parameter(model):
+    """Name of the parameter that holds the step size of a clone.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    rate = model.learning_rate
+    if isinstance(rate, str) and rate not in ("auto", "constant", "optimal"):
+        return "eta0"
+    if isinstance(rate, str | float | int) and rate != "optimal":
+        model.set_params(eta0=None)
+        return "learning_rate"
+    keys = [
+        key for key in model.get_params()
+        if key.startswith("learning_rate__") and key.endswith("__eta0")
+    ]  # fmt: skip
+    if not keys:
+        raise ValueError(
+            f"learning_rate={rate!r} has no eta0 that could be tested. Use a number, "
+            "or a schedule with a first step size."
+        )
+    return keys[0]
+
+
+def _range_test(run, start, guess, rates, n_rates):
+    """What the display shows, by the names of its parameters.
+
+    ``run(rate, factor)`` gives the objectives of a run ``factor`` times as long as the
+    test's, [inf] if it diverged; ``start`` is that before all runs.
+    """
+    if rates is None:
+        low, high = _find_range(lambda rate: run(rate)[-1], start, guess)
+        rates = np.geomspace(low, high, n_rates)
+    else:
+        rates = np.unique(np.asarray(rates, dtype=float))
+        if not len(rates) or not rates[0] > 0.0 or not np.isfinite(rates[-1]):
+            raise ValueError(
+                f"learning_rates must be positive numbers, got {rates.tolist()}."
+            )
+    curves = [run(rate) for rate in rates]
+    objectives = np.array([curve[-1] for curve in curves])
+    highest = np.array([_highest(curve) for curve in curves])
+
+    def works(place):
+        gain = start - highest[place]
+        return _highest(run(rates[place], LONGER)) <= highest[place] + LOSS * gain
+
+    limit = _limit(rates, objectives, start)
+    place = _suggest(works, start, rates, highest, limit)
+    return {
+        "learning_rates": rates,
+        "objectives": objectives,
+        "start": start,
+        "highest": highest,
+        "suggestion": None if place is None else float(rates[place]),
+    }
+
+
+def _highest(curve):
+    """The highest objective in the second half of a run."""
+    return max(curve[len(curve) // 2 :])
+
+
+def _find_range(run, start, guess):
+    """From where little is gained to where nothing is, by decades."""
+    ends = {0: run(guess)}
+    while not ends[max(ends)] >= start and max(ends) < DECADES:
+        ends[max(ends) + 1] = run(guess * 10.0 ** (max(ends) + 1))
+    while min(ends) > -DECADES:
+        gain = start - min(ends.values())
+        if gain > 0.0 and start - ends[min(ends)] < LITTLE * gain:
+            break
+        ends[min(ends) - 1] = run(guess * 10.0 ** (min(ends) - 1))
+    useful = [decade for decade, F in ends.items() if F < start]
+    high = max(useful, default=0) + 1
+    return guess * 10.0 ** min(ends), guess * 10.0**high
+
+
+def _limit(rates, objectives, start):
+    """Smallest of the last rates none of which gained anything, or None."""
+    good = np.flatnonzero(objectives < start)
+    first = good[-1] + 1 if len(good) else 0
+    return float(rates[first]) if first < len(rates) else None
+
+
+def _suggest(works, start, rates, highest, limit):
+    """Place of the step size to take, or None; see the class."""
+    good = highest < start
+    if limit is not None and (good & (rates <= SAFE * limit)).any():
+        good &= rates <= SAFE * limit
+    places = np.flatnonzero(good)
+    if not len(places):
+        return None
+    best = places[highest[places].argmin()]
+    return next((k for k in places[places <= best][::-1] if works(k)), None)

@@ -1,0 +1,67 @@
+"""Where the coefficients of an estimator are after each epoch of its `fit`."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from .._validation import step_is_explicit
+
+
+def trajectory(estimator, objective, X, y, sample_weight, n_epochs):
+    """Coefficients at the start of `fit` and after each of its epochs.
+
+    Everything comes from runs of clones. With an explicit step size these are calls of
+    `partial_fit`, which makes the epochs of `fit` one by one. Otherwise `fit` finds its
+    way from the data, and the point after epoch k is that of a `fit` of k epochs.
+
+    Parameters
+    ----------
+    estimator : GDRegressor or GDClassifier
+        Fitted; it is not changed.
+    objective : Objective
+        Of the same data.
+    X, y, sample_weight : arrays
+    n_epochs : int
+
+    Returns
+    -------
+    path : ndarray of shape (n_epochs + 1, n_features + 1, n_outputs)
+        Shorter if the run diverged.
+    """
+    explicit = step_is_explicit(estimator)
+    start = np.zeros_like(objective.coef)
+    if not explicit:
+        start[-1] = estimator._first_intercept(objective.data.null_model())
+    streams = explicit and estimator.optimizer_.training == "descent"
+    streams = streams and not isinstance(getattr(estimator, "class_weight", None), str)
+    run = _by_calls if streams else _by_fits
+    model = clone(estimator).set_params(early_stopping=False, verbose=0)
+    if model.random_state is None:
+        # All runs shall see the same order of the rows.
+        model.set_params(random_state=0)
+    path = [start]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for fitted in run(model, estimator, X, y, sample_weight, n_epochs):
+            if fitted.stop_reason_ == "diverged":
+                break
+            coef = np.empty_like(start)
+            coef[:-1] = np.atleast_2d(fitted.coef_).T
+            coef[-1] = fitted.intercept_
+            path.append(coef)
+    return np.array(path)
+
+
+def _by_calls(model, estimator, X, y, sample_weight, n_epochs):
+    classes = {"classes": estimator.classes_} if hasattr(estimator, "classes_") else {}
+    for _ in range(n_epochs):
+        yield model.partial_fit(X, y, sample_weight=sample_weight, **classes)
+
+
+def _by_fits(model, estimator, X, y, sample_weight, n_epochs):
+    for epochs in range(1, n_epochs + 1):
+        # (A clone, since a warm start would go on from the last one.)
+        shorter = clone(model).set_params(max_iter=epochs, tol=None)
+        yield shorter.fit(X, y, sample_weight=sample_weight)

@@ -1,0 +1,41 @@
+"""The scripts of the gallery run, and each of them draws."""
+
+import io
+import runpy
+import warnings
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+
+SCRIPTS = sorted((Path(__file__).parent.parent / "docs/examples").glob("plot_*.py"))
+
+
+def test_there_are_scripts():
+    assert len(SCRIPTS) >= 8
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_script_draws(script, monkeypatch):
+    drawn = []
+
+    def show():
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            figure.savefig(io.BytesIO(), format="png", dpi=30)
+            drawn.append(len(figure.axes))
+        plt.close("all")
+
+    monkeypatch.setattr(plt, "show", show)
+    with warnings.catch_warnings():
+        # Films that nobody looks at here.
+        warnings.filterwarnings("ignore", "Animation was deleted")
+        runpy.run_path(str(script), run_name="__main__")
+        show()
+
+    assert drawn
+    assert all(drawn)
