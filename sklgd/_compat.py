@@ -1,5 +1,7 @@
 """The differences between the scikit-learn versions that are supported."""
 
+from importlib import import_module
+
 import scipy.sparse as sp
 import sklearn
 
@@ -39,14 +41,13 @@ def callbacks():
         On scikit-learn 1.6 to 1.8, which have no callbacks.
     """
     try:
-        import sklearn.callback
+        return import_module("sklearn.callback")
     except ImportError:
         raise ImportError(
             "set_callbacks needs scikit-learn 1.9 or newer, but this is scikit-learn "
             f"{sklearn.__version__}. Upgrade scikit-learn, or use verbose=1 for a line "
             "per epoch in the log."
         ) from None
-    return sklearn.callback
 
 
 class CallbackSupport:
