@@ -155,8 +155,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
     best_validation_score_ : float or None
     stop_reason_ : str
         "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
-        yet worse than a constant model: the step size is far too small), "callback"
-        (one asked for it), "interrupted" (by Ctrl-C) or "partial_fit".
+        yet worse than a constant model), "plateau" (an explicit step size: little
+        progress, yet at least 10 % of what can be gained over a constant model was
+        within reach of a single step), "callback" (one asked for it), "interrupted" (by
+        Ctrl-C) or "partial_fit". A ConvergenceWarning says why a run did not get far,
+        and what helps.
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
