@@ -13,11 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._auto import Data, make_plan, stable_step
+from ._auto import Data, make_plan
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
+from ._diagnosis import explain, explain_divergence
 from ._log import Log
-from ._monitor import Monitor, divergence_message
+from ._monitor import Monitor
 from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
 from ._stochastic import VarianceReduced
@@ -263,11 +264,15 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 if monitor.stop_reason != "interrupted":
                     raise
                 interrupt = error
+        if message is None and interrupt is None:
+            message = explain(self, training, monitor)
         training.keep()
         state.unit, state.curve = monitor.unit, monitor.loss_curve
         results = self._results(state, training.coef, X.dtype, monitor)
         if tasks is not None and interrupt is None:
-            tasks.end(results)
+            tasks.end(
+                lambda: self._results_so_far(training, monitor, monitor.stop_reason)
+            )
         vars(self).update(results)
         if log is not None:
             log.end(monitor)
@@ -277,8 +282,6 @@ class BaseGD(CallbackSupport, BaseEstimator):
             finally:
                 # It holds this frame, which would keep X alive.
                 del interrupt
-        if message is None and monitor.stop_reason != "callback":
-            message = monitor.message(self.max_iter)
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
@@ -305,7 +308,7 @@ class BaseGD(CallbackSupport, BaseEstimator):
         monitor.stop_reason = "max_iter"
 
         def attributes():
-            return self._results_so_far(training, monitor)
+            return self._results_so_far(training, monitor, "callback")
 
         points = self._points(training, monitor, validation is not None, tasks)
         try:
@@ -339,7 +342,9 @@ class BaseGD(CallbackSupport, BaseEstimator):
                     # One after the other without a call between them, so that Ctrl-C
                     # leaves all or none.
                     best, best_objective, best_score = snapshot, objective, score
-                stalled = monitor.record(objective, score, eta, training.gap())
+                stalled = monitor.record(
+                    objective, score, (eta, largest), training.gap()
+                )
                 if log is not None:
                     notes = notes_on(guarded and not accepted, renewed)
                     log.epoch(
@@ -371,16 +376,15 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 monitor.stop_reason = "interrupted"
             raise
         final = monitor.stop_reason != "callback"
-        if monitor.stop_reason == "diverged" or monitor.diverged(
-            objective, final=final
+        if (
+            monitor.stop_reason == "diverged"
+            or monitor.diverged(objective, final=final)
+            or (final and not guarded and training.plain and monitor.climbing())
         ):
             monitor.stop_reason = "diverged"
             training.restore(best)
             monitor.amend(best_objective, self._validate_epoch(training, validation))
-            limit, spread = stable_step(training.data, state.plan.batch_size)
-            return divergence_message(
-                epoch, after, monitor.null, largest, limit, spread
-            )
+            return explain_divergence(self, training, monitor, epoch, after, largest)
         if self.early_stopping:
             training.restore(best)
         return None
@@ -404,6 +408,8 @@ class BaseGD(CallbackSupport, BaseEstimator):
             points = training.advance(n_epochs)
             left -= len(points)
             yield from points
+            if training.interrupted:
+                raise KeyboardInterrupt
 
     def _validate_epoch(self, training, validation):
         """Score on the validation set, or None."""
@@ -484,11 +490,8 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 after = before
         elif diverged:
             training.restore(kept)
-            limit, spread = stable_step(data, state.plan.batch_size)
             epoch = len(state.curve) + 1
-            message = divergence_message(
-                epoch, after, monitor.null, largest, limit, spread
-            )
+            message = explain_divergence(self, training, monitor, epoch, after, largest)
             after = training.objective()
         training.keep()
         results = self._results(state, training.coef, X.dtype)
@@ -538,10 +541,10 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 results["best_validation_score_"] = float(monitor.best_score)
         return results
 
-    def _results_so_far(self, training, monitor):
-        """The same of a run that goes on, as if a callback had stopped it here."""
+    def _results_so_far(self, training, monitor, stop_reason):
+        """The same of a run that goes on, as if it had stopped here."""
         monitor = copy(monitor)
-        monitor.stop_reason = "callback"
+        monitor.stop_reason = stop_reason
         monitor.validation_scores = monitor.validation_scores.copy()
         state = training.frozen()
         state.unit, state.curve = monitor.unit, monitor.loss_curve.copy()
