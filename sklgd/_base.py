@@ -470,7 +470,10 @@ class BaseGD(CallbackSupport, BaseEstimator):
         elif state.statistics is not None:
             state.retune(self, data, data.null_model(), l2)
         training = Training(data, state, l1, l2, self.shuffle, self.average)
-        kept = training.snapshot()
+        if first or not state.shares_coordinates(before_call):
+            kept = training.snapshot()
+        else:
+            kept = training.snapshot_of(before_call)
         zero = np.zeros(n_outputs)
         state.unit = max(state.unit, float(data.units(zero)[1].sum()))
         zero_objective = training.constant_objective(zero)
