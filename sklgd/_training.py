@@ -174,10 +174,24 @@ class State:
         Only the shuffle stream and the list of objectives, which would take time to
         copy, are shared; of the list, what comes after ``n_epochs`` is cut off.
         """
-        state = copy(self)
-        state.plan = copy(self.plan)
+        state = object.__new__(State)
+        vars(state).update(vars(self))
+        state.coef = self.coef.copy()
+        same = self.position is self.coef
+        state.position = state.coef if same else self.position.copy()
+        if self.average is not None:
+            state.average = self.average.copy()
+        if self.statistics is not None:
+            # Of an explicit step size, the plan does not change.
+            state.plan = copy(self.plan)
         del state.curve[n_epochs:]
         return state
+
+    def shares_coordinates(self, other):
+        """True if positions and averages of another state mean the same."""
+        return self.plan.metric is other.plan.metric and (self.average is None) == (
+            other.average is None
+        )
 
     def place(self):
         """Take the rule's coordinates from ``coef``; the rule starts afresh."""
@@ -652,6 +666,12 @@ class Training(Epochs):
         position = None if state.position is state.coef else state.position.copy()
         average = None if state.average is None else state.average.copy()
         return state.coef.copy(), position, self.rotation, average, state.average_count
+
+    def snapshot_of(self, state):
+        """The same of another state, in the same coordinates, without copies."""
+        position = None if state.position is state.coef else state.position
+        count = state.average_count
+        return state.coef, position, self.rotation, state.average, count
 
     @property
     def rotation(self):
