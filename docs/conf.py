@@ -23,6 +23,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "docstrings",
     "mathml",
+    "nested",
     "registries",
     "benchmark_report",
 ]

@@ -270,7 +270,9 @@ class BaseGD(CallbackSupport, BaseEstimator):
         state.unit, state.curve = monitor.unit, monitor.loss_curve
         results = self._results(state, training.coef, X.dtype, monitor)
         if tasks is not None and interrupt is None:
-            tasks.end(results)
+            tasks.end(
+                lambda: self._results_so_far(training, monitor, monitor.stop_reason)
+            )
         vars(self).update(results)
         if log is not None:
             log.end(monitor)
@@ -306,7 +308,7 @@ class BaseGD(CallbackSupport, BaseEstimator):
         monitor.stop_reason = "max_iter"
 
         def attributes():
-            return self._results_so_far(training, monitor)
+            return self._results_so_far(training, monitor, "callback")
 
         points = self._points(training, monitor, validation is not None, tasks)
         try:
@@ -406,6 +408,8 @@ class BaseGD(CallbackSupport, BaseEstimator):
             points = training.advance(n_epochs)
             left -= len(points)
             yield from points
+            if training.interrupted:
+                raise KeyboardInterrupt
 
     def _validate_epoch(self, training, validation):
         """Score on the validation set, or None."""
@@ -537,10 +541,10 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 results["best_validation_score_"] = float(monitor.best_score)
         return results
 
-    def _results_so_far(self, training, monitor):
-        """The same of a run that goes on, as if a callback had stopped it here."""
+    def _results_so_far(self, training, monitor, stop_reason):
+        """The same of a run that goes on, as if it had stopped here."""
         monitor = copy(monitor)
-        monitor.stop_reason = "callback"
+        monitor.stop_reason = stop_reason
         monitor.validation_scores = monitor.validation_scores.copy()
         state = training.frozen()
         state.unit, state.curve = monitor.unit, monitor.loss_curve.copy()

@@ -67,12 +67,18 @@ class FitTasks:
         stop : bool
             True if a callback asks for an end of the run.
         """
-        return self.epoch.call_on_fit_task_end(
+        epoch, self.epoch = self.epoch, None
+        return epoch.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=attributes
         )
 
     def end(self, attributes):
-        """The fit has ended, with these fitted attributes."""
+        """The fit has ended, with these fitted attributes.
+
+        So has the epoch in which it diverged.
+        """
+        if self.epoch is not None:
+            self.end_epoch(attributes)
         self.root.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=attributes
         )

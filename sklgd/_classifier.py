@@ -117,7 +117,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         there are eight or more: None means 1, -1 all processors. The coefficients are
         the same to the last bit.
     verbose : int, default=0
-        1 logs a line per epoch to the logger "sklgd".
+        1 logs a line per epoch (objective, validation score, optimality gap, step
+        size) and why the run ended; 2 also what "auto" has become, the time of each
+        epoch, how much the coefficients changed, and epochs undone. See Notes.
     early_stopping : bool, default=False
         Stop when the validation score no longer improves, and keep the best
         coefficients. The validation set is ``X_val, y_val`` of `fit`, or a share of
@@ -155,8 +157,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
         yet worse than a constant model), "plateau" (an explicit step size: little
         progress, yet at least 10 % of what can be gained over a constant model was
-        within reach of a single step), "callback", "interrupted" or "partial_fit". A
-        ConvergenceWarning says why a run did not get far, and what helps.
+        within reach of a single step), "callback" (one asked for it), "interrupted" (by
+        Ctrl-C) or "partial_fit". A ConvergenceWarning says why a run did not get far,
+        and what helps.
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
@@ -186,6 +189,24 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.
+
+    `fit` and `partial_fit` set all fitted attributes or, if they raise an exception,
+    none of them: a model fitted earlier stays as it was. Ctrl-C is answered within a
+    second, on large data too; from the end of the first epoch on, `fit` then keeps the
+    best coefficients so far, with ``stop_reason_`` "interrupted", and KeyboardInterrupt
+    is raised. An interrupted `partial_fit` changes nothing but the shuffle stream.
+
+    Log lines go, at level INFO, to the handlers of the logger "sklgd", to those above
+    it, or to stderr where there are none. ``verbose`` alone decides about them, unless
+    a level is set on that very logger:
+    ``logging.getLogger("sklgd").setLevel("WARNING")`` silences them.
+
+    From scikit-learn 1.9 on, `set_callbacks` takes its callbacks, such as
+    `sklearn.callback.ScoringMonitor` and `sklearn.callback.ProgressBar` (which needs
+    rich). `fit` is a task with a subtask ``"epoch"`` for each epoch, at whose end
+    a callback may ask for a model with that epoch's coefficients (those kept, if it was
+    undone; the current ones with ``early_stopping``), and may end the run.
+    `partial_fit` calls none.
 
     Examples
     --------

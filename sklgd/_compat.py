@@ -1,5 +1,7 @@
 """The differences between the scikit-learn versions that are supported."""
 
+from importlib import import_module
+
 import scipy.sparse as sp
 import sklearn
 
@@ -39,14 +41,13 @@ def callbacks():
         On scikit-learn 1.6 to 1.8, which have no callbacks.
     """
     try:
-        import sklearn.callback
+        return import_module("sklearn.callback")
     except ImportError:
         raise ImportError(
             "set_callbacks needs scikit-learn 1.9 or newer, but this is scikit-learn "
             f"{sklearn.__version__}. Upgrade scikit-learn, or use verbose=1 for a line "
             "per epoch in the log."
         ) from None
-    return sklearn.callback
 
 
 class CallbackSupport:
@@ -87,8 +88,7 @@ class CallbackSupport:
         ...     def on_fit_task_end(self, estimator, context):
         ...         return context.task_name == "epoch" and context.task_id == 2
         >>> model = GDClassifier(optimizer="adam").set_callbacks(ThreeEpochs())
-        ... # doctest: +SKIP
-        >>> model.fit(*load_iris(return_X_y=True)).stop_reason_  # doctest: +SKIP
+        >>> model.fit(*load_iris(return_X_y=True)).stop_reason_
         'callback'
         """
         return callbacks().CallbackSupportMixin.set_callbacks(self, *callbacks_)

@@ -45,6 +45,9 @@ class Epochs:
     longest_run = 1
     """Epochs that may be run before F is found for all of them."""
 
+    interrupted = False
+    """True after Ctrl-C among several epochs, of which some had ended."""
+
     def advance(self, n_epochs):
         """Run epochs, one or more of ``n_epochs``, at most `longest_run`.
 

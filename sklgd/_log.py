@@ -40,7 +40,7 @@ def say(text):
     )
     if logger.hasHandlers():
         logger.handle(record)
-    elif not logger.disabled:
+    elif not logger.disabled and logger.filter(record):
         logging.StreamHandler().handle(record)
 
 

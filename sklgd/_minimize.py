@@ -197,11 +197,12 @@ def minimize(
             "eta0=None, or use a schedule's name such as learning_rate='constant'."
         )
     steps = Found() if found else Scheduled(_schedule(learning_rate, eta0, max_iter))
+    tell = _teller(callback)
     stopping = Stopping(tol, xtol, ftol, n_iter_no_change)
     # Values that are not finite are looked for, and said in the result.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         run = Run(function, x, optimizer, steps, store_path)
-        run.go(stopping, max_iter, _teller(callback), verbose)
+        run.go(stopping, max_iter, tell, verbose)
     return run.result()
 
 
@@ -610,7 +611,16 @@ def _teller(callback):
     """The callback as a function of an OptimizeResult, or None."""
     if callback is None:
         return None
-    if set(signature(callback).parameters) == {"intermediate_result"}:
+    if not callable(callback):
+        raise ValueError(
+            f"callback={callback!r} is not possible: it must be a function of x, or of "
+            "intermediate_result."
+        )
+    try:
+        names = set(signature(callback).parameters)
+    except (TypeError, ValueError):  # a function in C may not tell
+        names = set()
+    if names == {"intermediate_result"}:
         return lambda result: callback(intermediate_result=result)
     return lambda result: callback(result.x)
 

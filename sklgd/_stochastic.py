@@ -275,6 +275,15 @@ class VarianceReduced(Training):
             as_schedule(name, eta0, est.power_t), est, data, plan.batch_size
         )
 
+    def rows_per_call(self):
+        """Rows per call of the kernel."""
+        entries = CHUNK_ENTRIES
+        if sp.issparse(self.data.X):
+            # These wait for memory, up to a hundred nanoseconds each. (Fewer would not
+            # do: a call ends with a pass over all features.)
+            entries //= 4
+        return entries // self.entries_per_row
+
     def epoch(self):
         """One pass over the training rows.
 
@@ -291,7 +300,8 @@ class VarianceReduced(Training):
             order = shuffled(state.rng, numbers)
         eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         eta *= state.factor
-        chunk = max(1, CHUNK_ENTRIES // self.entries_per_row // rows) * rows
+        # Ctrl-C is answered between calls.
+        chunk = max(1, self.rows_per_call() // rows) * rows
         with single_blas_thread():
             if not self.table_ready:
                 self.kernel.refresh()

@@ -361,7 +361,12 @@ class Training(Epochs):
 
     def rows_per_call(self):
         """Rows per call of the kernel."""
-        rows = min(CHUNK_ROWS, CHUNK_ENTRIES // self.entries_per_row)
+        work = self.entries_per_row
+        if not (self.by_features or self.adds_rows):
+            # Every step visits all coefficients, be the rows as sparse as they may.
+            size, n = self.state.coef.size, self.problem.n_samples
+            work = max(work, size // batches(n, self.state.plan.batch_size)[0])
+        rows = min(CHUNK_ROWS, CHUNK_ENTRIES // work)
         if self.by_features:
             # Every call ends with a step of all features: they should be few beside the
             # entries, but the tables over its steps must not outgrow the model.
@@ -540,14 +545,32 @@ class Training(Epochs):
             n_epochs = 1 << (n_epochs.bit_length() - 1)
         points, penalties = [], []
         models = self.problem.empty_models(n_epochs)
-        for model in models:
-            points.append(Point(self, *self.epoch(), None))
-            model[...] = self.coef
-            penalties.append(self.penalty(self.coef))
-        losses = self.problem.values(models) / self.share
-        for point, loss, penalised in zip(points, losses, penalties, strict=True):
+        try:
+            for model in models:
+                points.append(Point(self, *self.epoch(), None))
+                model[...] = self.coef
+                penalties.append(self.penalty(self.coef))
+        except KeyboardInterrupt:
+            # The epochs that have ended count.
+            points = points[: len(penalties)]
+            if not points:
+                raise
+            self.interrupted = True
+        for point, loss, penalised in zip(
+            points, self.losses(models[: len(points)]), penalties, strict=True
+        ):
             point.objective = float(loss) + penalised
         return points
+
+    def losses(self, models):
+        """Losses of several coefficients; Ctrl-C has to wait for them."""
+        try:
+            return self.problem.values(models) / self.share
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupted = True
+            return self.losses(models)
 
     def settle(self):
         """F after an epoch, at its last iterate or at the mean of its second half.

@@ -5,7 +5,6 @@ import importlib.metadata
 import inspect
 import pkgutil
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -94,22 +93,24 @@ FENCE = re.compile(
 def python_blocks(page):
     """(line, code, package it needs or None) of the Python blocks of a page.
 
-    A block of another library's code says ``:class: needs-PACKAGE``.
+    A block of another library's code says ``:class: needs-PACKAGE``; displays need
+    matplotlib.
     """
     text = page.read_text(encoding="utf-8")
     for found in FENCE.finditer(text):
         if found["kind"] in ("python", "{code-block} python"):
             needs = re.search(r":class: needs-(\w+)", found["options"])
-            line = text.count("\n", 0, found.start("code"))
-            yield line, found["code"], needs and needs[1]
+            package = needs[1] if needs else None
+            if "sklgd.display" in found["code"]:
+                package = "matplotlib"
+            yield text.count("\n", 0, found.start("code")), found["code"], package
 
 
 def plots(page):
-    """Code of the pictures of a page, which matplotlib's directive runs by itself."""
+    """Code of the pictures of a page, which runs by itself."""
     for found in FENCE.finditer(page.read_text(encoding="utf-8")):
-        if found["kind"] == "{eval-rst}" and ".. plot::" in found["code"]:
-            _, _, content = found["code"].partition("\n\n")
-            yield textwrap.dedent(content)
+        if found["kind"] == "{picture}":
+            yield found["code"]
 
 
 def run_page(page, packages):
@@ -130,7 +131,8 @@ def run_page(page, packages):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_examples_of_pages_run(page):
+def test_examples_of_pages_run(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     run_page(page, ())
 
 
@@ -139,8 +141,10 @@ def test_examples_of_pages_run(page):
     sorted({(page, b[2]) for page in PAGES for b in python_blocks(page) if b[2]}),
     ids=lambda value: getattr(value, "stem", value),
 )
-def test_other_libraries_do_what_pages_say(page, package):
+def test_examples_with_other_libraries_run(page, package, monkeypatch, tmp_path):
     pytest.importorskip(package)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
     run_page(page, (package,))
 
 
@@ -166,3 +170,19 @@ def test_api_reference_has_every_public_module():
     # Their classes and functions get pages by being in __all__.
     listed = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8").split()
     assert {"sklgd", *modules} <= set(listed)
+
+
+def test_guide_has_every_optimizer():
+    text = (ROOT / "docs" / "guide" / "optimizers.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^```{optimizer} (\w+)$", text, re.MULTILINE)
+    assert sorted(sections) == sorted(OPTIMIZERS)
+
+
+def test_maths_has_every_loss():
+    text = (ROOT / "docs" / "maths.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in LOSSES)
+
+
+def test_guide_has_every_schedule():
+    text = (ROOT / "docs" / "guide" / "learning_rate.md").read_text(encoding="utf-8")
+    assert all(f'`"{name}"`' in text for name in SCHEDULES)

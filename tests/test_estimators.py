@@ -1,6 +1,8 @@
 """The estimators as scikit-learn users meet them: labels, weights, shapes, tools."""
 
 import inspect
+import re
+import sys
 import warnings
 
 import numpy as np
@@ -601,3 +603,12 @@ def test_score_is_scikit_learns(cls):
     else:
         wanted = np.average(p == y, weights=weight)
     assert model.score(X, y, weight) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_callbacks_need_scikit_learn_1_9(cls, monkeypatch):
+    """Older versions have no such module."""
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)
+    version = re.escape(sklearn.__version__)
+    with pytest.raises(ImportError, match=rf"1\.9 or newer.*{version}.*verbose=1"):
+        cls().set_callbacks()

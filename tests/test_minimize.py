@@ -682,6 +682,7 @@ def test_optimizers_that_need_rows(name):
         ({"xtol": -1.0}, "xtol=-1.0"),
         ({"ftol": "small"}, "ftol='small'"),
         ({"n_iter_no_change": 0}, "n_iter_no_change=0"),
+        ({"callback": "print"}, "callback='print'"),
         ({"jac": "cs"}, "jac='cs'"),
         ({"jac": [1.0, 2.0]}, "jac="),
         ({"jac": lambda x: np.ones(3)}, "jac must return 2 real numbers"),

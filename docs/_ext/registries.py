@@ -2,17 +2,15 @@
 
 ``{registered} optimizers`` is a table of a registry: name, class, first sentence.
 ``{optimizer} adam`` lists the facts of one optimizer: parameters with their defaults,
-its steps on sparse rows (the row of docs/sparse.md), its source.
+its steps on sparse rows (the row of docs/sparse.md), its source, and a picture.
 """
 
 import inspect
 import re
 from pathlib import Path
 
-from docutils import nodes
-from docutils.statemachine import StringList
+from nested import Nested
 from numpydoc.docscrape import NumpyDocString
-from sphinx.util.docutils import SphinxDirective
 
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
@@ -36,18 +34,6 @@ def first_sentence(cls):
 
 def link(module, cls):
     return f":class:`~sklgd.{module}.{cls.__name__}`"
-
-
-class Nested(SphinxDirective):
-    """A directive that writes reStructuredText."""
-
-    def parse(self, lines):
-        # MyST reads Markdown; its own eval-rst takes this text as it is.
-        if self.env.doc2path(self.env.docname).suffix == ".md":
-            lines = ["```{eval-rst}", *lines, "```"]
-        node = nodes.container()
-        self.state.nested_parse(StringList(lines, self.get_source_info()[0]), 0, node)
-        return node.children
 
 
 class Registered(Nested):
@@ -103,7 +89,8 @@ class Optimizer(Nested):
             r"\b(\d{4}\.\d{4,5})\b", r"`\1 <https://arxiv.org/abs/\1>`__", source
         )
         lines += [f":Source: {source}"]
-        return self.parse(lines)
+        draw = f'import optimizer_pictures; optimizer_pictures.draw("{name}")'
+        return self.parse([*lines, "", *self.plot([draw], source=False)])
 
 
 def setup(app):
