@@ -24,13 +24,14 @@ SMALL, FALLEN = 0.1, 0.01
 RECENT, RISES = 10, 0.25
 
 LARGER_STEP, SMALLER_STEP = "take a larger step size", "take a smaller step size"
+PATIENCE = "take a larger n_iter_no_change"
 LESS_NOISE = (
     "let the step size fall (faster), average (average=True), take larger batches"
 )
 # What is left if nothing else is found.
 RAVINE = (
     "The curvature differs much between directions, as with correlated features.",
-    "take momentum (optimizer='nesterov')",
+    "take momentum (optimizer='nesterov') and a smaller tol",
 )
 
 
@@ -75,8 +76,7 @@ def explain(est, training, monitor):
             f"optimum: at most {1.0 - missing:.0%} of what can be gained over a "
             "constant model has been gained."
         )
-        # Where the objective does not settle, it could stop at any time.
-        remedies = [] if _unsettled(monitor) else ["take a smaller tol"]
+        remedies = []
     else:
         return None
     causes = find_causes(est, training, monitor) if explicit else []
@@ -200,13 +200,17 @@ def find_causes(est, training, monitor):
             "let it fall more slowly",
         ))  # fmt: skip
     if unsettled:
-        why = "the steps overshoot the minimum", SMALLER_STEP
-        if not sizes.full and optimizer.training == "descent":
-            why = f"{sizes.noise} outweighs what steps of {last:.3g} gain", LESS_NOISE
+        if optimizer.training == "descent" and not sizes.full:
+            why = f"{sizes.noise} outweighs what steps of {last:.3g} gain"
+            remedy = LESS_NOISE
+        elif "momentum" in vars(optimizer):
+            why, remedy = "momentum swings past the minimum and back", PATIENCE
+        else:
+            why, remedy = "the steps overshoot the minimum", SMALLER_STEP
         causes.append((
             f"The objective rises and falls by {unsettled:.2g} of what was gained "
-            f"from epoch to epoch: {why[0]}.",
-            why[1],
+            f"from epoch to epoch: {why}.",
+            remedy,
         ))  # fmt: skip
     if sizes.differ:
         causes.append((
