@@ -260,6 +260,14 @@ def overhead_table(results):
     return table(head, rows)
 
 
+def machinery_table(results):
+    rows = []
+    for record in results.parts["machinery"]:
+        share = f"{100 * record['share']:.2f} %"
+        rows.append([record["machinery"], share, number(record["epoch_us"])])
+    return table(["taken out", "share of the fit", "us an epoch"], rows)
+
+
 SECTIONS = {
     "epochs": (
         "Time per epoch, single rows",
@@ -274,6 +282,7 @@ SECTIONS = {
     "threads": ("Threads", threads_table),
     "growth": ("Growth", growth_table),
     "overhead": ("Small calls", overhead_table),
+    "machinery": ("Callbacks and history, not in use", machinery_table),
 }
 
 

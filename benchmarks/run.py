@@ -14,6 +14,7 @@ memory     peak memory of a fit over its data
 threads    n_jobs 1, 2, ..., and whether the bits are the same
 growth     epochs against rows, features, entries and classes
 overhead   small fits and predictions, imports
+machinery  what callbacks, log lines and the history cost where they are not used
 
 Real data come from the folder SKLGD_DATA (see problems.py), if it is set.
 """

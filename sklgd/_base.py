@@ -304,17 +304,16 @@ class BaseGD(CallbackSupport, BaseEstimator):
         objective = best_objective = monitor.start
         kept = best = training.snapshot()
         best_score = None
-        improved_once = accepted = renewed = False
+        improved_once = accepted = renewed = asked = False
         monitor.stop_reason = "max_iter"
-
-        def attributes():
-            return self._results_so_far(training, monitor, "callback")
-
-        points = self._points(training, monitor, validation is not None, tasks)
+        watched = tasks is not None or log is not None
+        awaited = watched or validation is not None
+        points = self._points(training, monitor, awaited, tasks)
         try:
             for epoch, point in enumerate(points, start=1):
                 eta, largest, after = point.last, point.largest, point.objective
-                wild = monitor.diverged(after)
+                # (As `Monitor.diverged` does, without a call in every epoch.)
+                wild = not after <= monitor.limit
                 if wild and not guarded:
                     point.forget_later()
                     monitor.loss_curve.append(after)
@@ -332,26 +331,26 @@ class BaseGD(CallbackSupport, BaseEstimator):
                         kept = training.snapshot()
                     elif accepted:
                         kept = training.snapshot()
-                score = self._validate_epoch(training, validation)
+                score = None
+                if validation is not None:
+                    score = self._validate_epoch(training, validation)
                 if self.early_stopping:
                     better = score > monitor.best_score
                 else:
                     better = objective <= best_objective
                 if better:
-                    snapshot = kept if guarded else point.snapshot()
+                    snapshot = kept if guarded else point.kept
+                    if snapshot is None:
+                        snapshot = training.snapshot()
                     # One after the other without a call between them, so that Ctrl-C
                     # leaves all or none.
                     best, best_objective, best_score = snapshot, objective, score
                 stalled = monitor.record(
                     objective, score, (eta, largest), training.gap()
                 )
-                if log is not None:
+                if watched:
                     notes = notes_on(guarded and not accepted, renewed)
-                    log.epoch(
-                        f"epoch {epoch}", objective, score, monitor.gap, eta,
-                        training, notes,
-                    )  # fmt: skip
-                asked = tasks is not None and tasks.end_epoch(attributes)
+                    asked = self._tell(training, monitor, tasks, log, score, eta, notes)
                 retrying = guarded and not accepted and training.may_cut
                 searching = retrying or (
                     guarded and not improved_once and epoch < MAX_HALVINGS
@@ -389,22 +388,32 @@ class BaseGD(CallbackSupport, BaseEstimator):
             training.restore(best)
         return None
 
-    def _points(self, training, monitor, scored, tasks):
+    def _tell(self, training, monitor, tasks, log, score, eta, notes):
+        """Tell of the epoch just recorded; True if a callback asks for the end."""
+        if log is not None:
+            epoch, objective = len(monitor.loss_curve), monitor.loss_curve[-1]
+            name = f"epoch {epoch}"
+            log.epoch(name, objective, score, monitor.gap, eta, training, notes)
+        return tasks is not None and tasks.end_epoch(
+            lambda: self._results_so_far(training, monitor, "callback")
+        )
+
+    def _points(self, training, monitor, awaited, tasks):
         """A `Point` after each epoch, up to max_iter.
 
         The objectives of several epochs are found in one read of X, unless somebody
-        waits for them: no run stops before its `n_iter_no_change` are over.
+        has ``awaited`` them: no run stops before its `n_iter_no_change` are over.
         """
         left = self.max_iter
         while left:
             n_epochs = min(left, training.longest_run)
-            if scored or self.verbose or tasks is not None:
+            if awaited:
                 n_epochs = 1
+                if tasks is not None:
+                    tasks.begin_epoch()
             elif self.tol is not None:
                 left_to_stall = self.n_iter_no_change - monitor.no_change
                 n_epochs = max(1, min(n_epochs, left_to_stall))
-            if tasks is not None:
-                tasks.begin_epoch()
             points = training.advance(n_epochs)
             left -= len(points)
             yield from points
@@ -463,7 +472,10 @@ class BaseGD(CallbackSupport, BaseEstimator):
         elif state.statistics is not None:
             state.retune(self, data, data.null_model(), l2)
         training = Training(data, state, l1, l2, self.shuffle, self.average)
-        kept = training.snapshot()
+        if first or not state.shares_coordinates(before_call):
+            kept = training.snapshot()
+        else:
+            kept = training.snapshot_of(before_call)
         zero = np.zeros(n_outputs)
         state.unit = max(state.unit, float(data.units(zero)[1].sum()))
         zero_objective = training.constant_objective(zero)

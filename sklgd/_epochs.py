@@ -29,10 +29,6 @@ class Point:
             self.kept = run.snapshot()
             self.counts = run.state.steps, run.state.rows
 
-    def snapshot(self):
-        """What the run can be restored from."""
-        return self.run.snapshot() if self.kept is None else self.kept
-
     def forget_later(self):
         """Take back the count of the epochs run after this one."""
         if self.counts is not None:

@@ -1,6 +1,7 @@
 """What comes out of a run: objective, history, stopping, warnings."""
 
 import math
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 # An objective this many times further above the constant model's than the natural
 # size of the loss is no transient any more.
 FAR = 1e3
+# The largest finite objective.
+LARGEST = sys.float_info.max
 # Improvements below this share of the loss's natural size are rounding.
 NEGLIGIBLE = 1e-12
 # An objective that changes by less than this share of it does not change.
@@ -73,18 +76,16 @@ class Monitor:
         self.stop_reason = None
         self.gap = np.nan
         self.steps = 0.0, 0.0
+        self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
+        # Above this an objective shows that the run diverges (and if it is no number).
+        self.limit = LARGEST if patient else self.far
 
     def diverged(self, objective, *, final=False):
         """True if an objective is not finite or far above the constant model's.
 
         With ``patient`` the latter counts at the end of the run only.
         """
-        if not math.isfinite(objective):
-            return True
-        if self.patient and not final:
-            return False
-        span = max(self.unit, abs(self.start - self.null))
-        return objective - self.null > FAR * span
+        return not objective <= (self.far if final else self.limit)
 
     def rising(self):
         """True if the objective rose in all of the last ``n_iter_no_change`` epochs."""
@@ -115,28 +116,33 @@ class Monitor:
             without improvement, or where the gap is known, without any change.
         """
         self.loss_curve.append(objective)
-        self.gap, self.steps = gap, (etas[0], max(etas[1], self.steps[1]))
-        known = not math.isnan(gap)
-        if self.early_stopping:
-            improved = self.tol is None or score >= self.best_score + self.tol
-        elif known:
-            last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
-            moved = abs(objective - last) > ROUNDING * abs(last)
-            improved = self.tol is None or (etas[0] > 0.0 and moved)
-        else:
-            least = 0.0 if self.tol is None else self.tol * self.gained()
-            improved = self.tol is None or (
-                objective < self.best and not objective > self.best - least
-            )
-        self.best = min(self.best, objective)
+        self.gap, (eta, largest) = gap, etas
+        self.steps = eta, max(largest, self.steps[1])
         if score is not None:
             self.validation_scores.append(score)
-            self.best_score = max(self.best_score, score)
-        self.no_change = 0 if improved else self.no_change + 1
-        if known and not self.early_stopping and self.tol is not None:
-            if gap <= self.tol:
-                return True
+        improved = self.tol is None or self.improved(objective, score, eta)
+        if objective < self.best:
+            self.best = objective
+        if score is not None and score > self.best_score:
+            self.best_score = score
+        if improved:
+            self.no_change = 0
+        else:
+            self.no_change += 1
+        # (A gap that is not known is not at most tol.)
+        if self.tol is not None and gap <= self.tol and not self.early_stopping:
+            return True
         return self.no_change >= self.n_iter_no_change
+
+    def improved(self, objective, score, eta):
+        """True if the epoch now being recorded gained what ``tol`` asks for."""
+        if self.early_stopping:
+            return score >= self.best_score + self.tol
+        if not math.isnan(self.gap):
+            last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
+            return eta > 0.0 and abs(objective - last) > ROUNDING * abs(last)
+        least = self.tol * self.gained()
+        return objective < self.best and not objective > self.best - least
 
     def amend(self, objective, score):
         """Replace the last epoch's figures by those of the coefficients kept."""

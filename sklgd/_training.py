@@ -1,7 +1,6 @@
 """One run: its state, its epochs, and the guard over a step size found from data."""
 
 from contextlib import nullcontext
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -84,6 +83,13 @@ def one_blas_thread(data, rotated):
 def single_blas_thread():
     """Context in which BLAS uses one thread."""
     return _libraries().limit(limits=1, user_api="blas")
+
+
+def _twin(original):
+    """A shallow copy, in a fifth of the time of `copy.copy`."""
+    twin = object.__new__(type(original))
+    vars(twin).update(vars(original))
+    return twin
 
 
 @dataclass
@@ -174,10 +180,23 @@ class State:
         Only the shuffle stream and the list of objectives, which would take time to
         copy, are shared; of the list, what comes after ``n_epochs`` is cut off.
         """
-        state = copy(self)
-        state.plan = copy(self.plan)
+        state = _twin(self)
+        state.coef = self.coef.copy()
+        same = self.position is self.coef
+        state.position = state.coef if same else self.position.copy()
+        if self.average is not None:
+            state.average = self.average.copy()
+        if self.statistics is not None:
+            # Of an explicit step size, the plan does not change.
+            state.plan = _twin(self.plan)
         del state.curve[n_epochs:]
         return state
+
+    def shares_coordinates(self, other):
+        """True if positions and averages of another state mean the same."""
+        return self.plan.metric is other.plan.metric and (self.average is None) == (
+            other.average is None
+        )
 
     def place(self):
         """Take the rule's coordinates from ``coef``; the rule starts afresh."""
@@ -652,6 +671,12 @@ class Training(Epochs):
         position = None if state.position is state.coef else state.position.copy()
         average = None if state.average is None else state.average.copy()
         return state.coef.copy(), position, self.rotation, average, state.average_count
+
+    def snapshot_of(self, state):
+        """The same of another state, in the same coordinates, without copies."""
+        position = None if state.position is state.coef else state.position
+        count = state.average_count
+        return state.coef, position, self.rotation, state.average, count
 
     @property
     def rotation(self):

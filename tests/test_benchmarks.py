@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-PARTS = ("epochs", "minibatch", "gap", "memory", "threads", "growth", "overhead")
+PARTS = (
+    "epochs",
+    "minibatch",
+    "gap",
+    "memory",
+    "threads",
+    "growth",
+    "overhead",
+    "machinery",
+)
 
 
 def python(*arguments):

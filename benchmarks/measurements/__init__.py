@@ -5,7 +5,16 @@ A record says its part, its problem and its library; report.py reads them.
 
 from dataclasses import dataclass
 
-PARTS = ("epochs", "minibatch", "gap", "memory", "threads", "growth", "overhead")
+PARTS = (
+    "epochs",
+    "minibatch",
+    "gap",
+    "memory",
+    "threads",
+    "growth",
+    "overhead",
+    "machinery",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""What it costs that a fit can be watched: callbacks, log lines, history, stopping.
+
+10000 epochs of batch gradient descent on 100 x 10, in which an epoch takes a few
+microseconds. The same fit runs with its loop over the epochs as it is, and with parts
+of it taken out of its source:
+
+hooks      what is there for callbacks and log lines, and is not in use
+history    also the objectives, which are not kept
+rest       also the stopping rule, the test for divergence and the copy of the best
+           coefficients: the epochs alone
+
+All runs make the same steps. They are interleaved, and the differences are those of
+neighbours in time.
+"""
+
+import ast
+import inspect
+import statistics
+import textwrap
+import warnings
+
+from measurements import say
+from problems import Problem
+from sklgd import GDRegressor, _base, _monitor
+from timing import seconds
+
+# What is done on condition of these is there for callbacks and log lines alone.
+WATCHERS = {"tasks", "log", "asked", "watched", "awaited"}
+# What is taken out, each beside what was before.
+TAKEN_OUT = ("hooks", "history", "rest")
+
+
+class Without(ast.NodeTransformer):
+    """Takes out statements for which ``unwanted`` holds, and counts them."""
+
+    def __init__(self, unwanted):
+        self.unwanted, self.count = unwanted, 0
+
+    def visit(self, node):
+        if isinstance(node, ast.stmt) and self.unwanted(node):
+            self.count += 1
+            return getattr(node, "orelse", None) or None
+        return super().visit(node)
+
+
+def is_for_watchers(node):
+    """True for a condition that asks for callbacks or the log."""
+    if not isinstance(node, ast.If):
+        return False
+    names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
+    return bool(names & WATCHERS)
+
+
+def appends_objective(node):
+    """True for the statement that makes the history."""
+    return ast.unparse(node) == "self.loss_curve.append(objective)"
+
+
+def without(function, unwanted, least):
+    """The function compiled without some statements, of which there are ``least``."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    cut = Without(unwanted)
+    cut.generic_visit(tree.body[0])
+    if cut.count < least:
+        raise RuntimeError(f"{function.__name__} has changed: adapt {__name__}.")
+    code = compile(ast.fix_missing_locations(tree), __file__, "exec")
+    found = {}
+    exec(code, vars(inspect.getmodule(function)), found)
+    return found[function.__name__]
+
+
+def epochs_alone(self, training, monitor, validation, tasks, log):
+    """The loop without anything but the epochs."""
+    point = None
+    for _ in range(self.max_iter):
+        (point,) = training.advance(1)
+    monitor.loss_curve, monitor.stop_reason = [point.objective], "max_iter"
+
+
+def variants():
+    """(_run, _points, record) of the fit as it is, and without each part."""
+    base, record = _base.BaseGD, _monitor.Monitor.record
+    run = without(base._run, is_for_watchers, 2)
+    points = without(base._points, is_for_watchers, 1)
+    forgetful = without(record, appends_objective, 1)
+    return {
+        "all": (base._run, base._points, record),
+        "hooks": (run, points, record),
+        "history": (run, points, forgetful),
+        "rest": (epochs_alone, points, record),
+    }
+
+
+def fit(model, X, y, functions):
+    """A fit with these functions in place."""
+    _base.BaseGD._run, _base.BaseGD._points, _monitor.Monitor.record = functions
+    model.fit(X, y)
+
+
+def run(options):
+    n_epochs = options.pick(10_000, 10_000, 50)
+    X, y = Problem(100, 10, n_classes=None).make()
+    model = GDRegressor(
+        optimizer="sgd",
+        batch_size="full",
+        learning_rate=0.01,
+        tol=None,
+        max_iter=n_epochs,
+    )
+    found = variants()
+    times = {name: [] for name in found}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit(model, X, y, found["all"])
+            for turn in range(options.pick(60, 20, 2)):
+                # There and back: a drift of the machine's speed hits all alike.
+                names = list(found) if turn % 2 else list(found)[::-1]
+                for name in names:
+                    times[name].append(seconds(fit, model, X, y, found[name]))
+    finally:
+        fit_as_it_is = found["all"]
+        _base.BaseGD._run, _base.BaseGD._points, _monitor.Monitor.record = fit_as_it_is
+    whole = statistics.median(times["all"])
+    say(f"  an epoch takes {1e6 * whole / n_epochs:.2f} us")
+    for before, name in zip(found, TAKEN_OUT, strict=False):
+        gone = [a - b for a, b in zip(times[before], times[name], strict=True)]
+        share = statistics.median(gone) / whole
+        least = (min(times[before]) - min(times[name])) / min(times["all"])
+        say(f"  {name:8}{100 * share:7.2f} % (of the minima{100 * least:7.2f} %)")
+        yield {
+            "library": "sklgd",
+            "machinery": name,
+            "share": share,
+            "share_of_minima": least,
+            "epoch_us": 1e6 * whole / n_epochs,
+        }
