@@ -51,6 +51,7 @@ numpydoc_validation_checks = {
     "GL08",  # no docstring
     "GL10",  # directives
     "SS01",  # no summary
+    "PR01",  # parameters without a word
     "PR02",  # parameters that the signature does not have
     "PR10",  # "name: type" without the space before the colon
 }

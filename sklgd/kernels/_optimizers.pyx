@@ -1112,7 +1112,12 @@ class Optimizer(BaseEstimator):
         """
 
     def refuse_average(self, est):
-        """Raise ValueError if the estimator asks for averages of the iterates."""
+        """Raise ValueError if the estimator asks for averages of the iterates.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+        """
         if est.average:
             raise ValueError(
                 f"average={est.average!r} is not possible with optimizer={self.name!r}, "
@@ -1471,7 +1476,9 @@ class AMSGrad(MomentOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the two means, in [0, 1).
     epsilon : float, default=1e-8
+        Added outside the root, after the bias correction.
     sparse_update : {"exact", "lazy"}, default="exact"
         Steps on few rows of sparse X. "exact" gives the iterates of dense X; without an
         l2 penalty features catch up with the steps that passed them by, else a step
@@ -1504,7 +1511,9 @@ class Nadam(MomentOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the two means, in [0, 1).
     epsilon : float, default=1e-8
+        Added outside the root, after the bias correction.
     sparse_update : {"exact", "lazy"}, default="exact"
         Steps on few rows of sparse X. "exact" gives the iterates of dense X; without an
         l2 penalty features catch up with the steps that passed them by, else a step
@@ -1535,6 +1544,7 @@ class AdaMax(MomentOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decays of the mean and of the largest gradient, in [0, 1).
     epsilon : float, default=1e-8
         Keeps a feature without any gradient at rest; the paper has none.
     sparse_update : {"exact", "lazy"}, default="exact"
