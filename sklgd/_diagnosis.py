@@ -56,9 +56,9 @@ def explain(est, training, monitor):
         trouble = (
             f"Stopped after {n_epochs} epochs ({reason}) with an objective of "
             f"{monitor.loss_curve[-1]:.4g}, worse than a constant model's "
-            f"{monitor.null:.4g}: the step size does not suit the data."
+            f"{monitor.null:.4g}."
         )
-        remedies = []
+        remedies = [] if explicit else ["increase max_iter"]
     elif reason == "max_iter":
         trouble = (
             f"Stopped at max_iter={n_epochs} epochs before convergence: "
@@ -84,7 +84,7 @@ def explain(est, training, monitor):
         causes = [RAVINE]
     if not (causes or remedies):
         remedies = ["scale the features and tune the step size"]
-    return _advise(trouble, causes, remedies)
+    return _advise(est, trouble, causes, remedies)
 
 
 def explain_divergence(est, training, monitor, epoch, objective, eta):
@@ -120,17 +120,21 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
     remedies = [SMALLER_STEP]
     if sizes.differ:
         remedies.append(sizes.remedy)
-    return _advise(trouble, [], remedies)
+    return _advise(est, trouble, [], remedies)
 
 
-def _advise(trouble, causes, remedies):
+def _advise(est, trouble, causes, remedies):
     """A text of the trouble, its causes, and the remedies."""
-    sentences = [trouble, *(cause for cause, _ in causes)]
+    ways = [*remedies, *(remedy for _, remedy in causes)]
+    if est.learning_rate != "auto":
+        ways.append("let learning_rate='auto' choose the step size")
+    elif est.optimizer != "auto":
+        ways.append("let optimizer='auto' choose the method")
     # Several causes may have one remedy.
-    remedies = dict.fromkeys([*remedies, *(remedy for _, remedy in causes)])
-    listed = ", ".join(remedies)
-    auto = "or let learning_rate='auto' choose the step size."
-    return f"{' '.join(sentences)} {listed[0].upper()}{listed[1:]}, {auto}"
+    *first, last = dict.fromkeys(ways)
+    listed = f"{', '.join(first)}, or {last}" if first else last
+    sentences = [trouble, *(cause for cause, _ in causes)]
+    return f"{' '.join(sentences)} {listed[0].upper()}{listed[1:]}."
 
 
 def _progress(monitor):
@@ -208,8 +212,8 @@ def find_causes(est, training, monitor):
         else:
             why, remedy = "the steps overshoot the minimum", SMALLER_STEP
         causes.append((
-            f"The objective rises and falls by {unsettled:.2g} of what was gained "
-            f"from epoch to epoch: {why}.",
+            f"The objective rises and falls from epoch to epoch, by {unsettled:.2g} "
+            f"times what was gained: {why}.",
             remedy,
         ))  # fmt: skip
     if sizes.differ:

@@ -239,7 +239,7 @@ def test_other_runs_do_not_pay_for_it(params, monkeypatch):
 def assert_says(message, *words):
     for word in words:
         assert word.lower() in message.lower()
-    assert message.endswith("or let learning_rate='auto' choose the step size.")
+    assert message.endswith(" let learning_rate='auto' choose the step size.")
 
 
 def test_noise():
@@ -344,6 +344,17 @@ def test_ravine(rng):
     nesterov = GDRegressor(**batch(optimizer="nesterov", learning_rate=0.5), **params)
     fit(nesterov, X, y)
     assert nesterov.score(X, y) > 0.9
+
+
+def test_what_is_automatic_already_is_no_remedy():
+    X, y = SCALED
+    params = {"max_iter": 2, "tol": 1e-12, "random_state": 0}
+    message = fit(GDRegressor("huber", **params), X, y)
+    assert message.endswith("use a larger tol if this accuracy is enough.")
+    message = fit(GDRegressor("huber", optimizer="adam", **params), X, y)
+    assert message.endswith(", or let optimizer='auto' choose the method.")
+    message = fit(GDRegressor(optimizer="adam", learning_rate=1e-6, **params), X, y)
+    assert message.endswith(", or let learning_rate='auto' choose the step size.")
 
 
 # --------------------------------------------------------------------- exploding steps

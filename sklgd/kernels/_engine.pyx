@@ -655,13 +655,13 @@ cdef class Descent:
         cdef double total
         cdef Py_ssize_t i, n = self.problem.n_samples
         cdef double* grad = NULL
-        with nogil:
-            if keep_gradient:
-                grad = &self.grad[0]
-            total = self.problem.sweep(
-                self.problem.subset, 0, n, self.coef, grad, True)
-            if grad != NULL:
+        if keep_gradient:
+            grad = &self.grad[0]
+            self.gradient_known = False
+        total = self.problem.sweep_all(self.coef, grad, True)
+        if grad != NULL:
+            with nogil:
                 for i in range(self.size):
                     grad[i] /= n
-                self.gradient_known = True
+            self.gradient_known = True
         return total / n

@@ -7,6 +7,7 @@ With x~_i = (x_i - centre, 1), `weighted_gram` is sum_i h_i x~_i x~_i': the Hess
 a loss of one output, h_i being its curvature at row i, intercept included.
 """
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
@@ -35,6 +36,8 @@ cdef Py_ssize_t STATISTICS_CHUNKS = 16
 cdef Py_ssize_t CHUNK_ENTRIES = 200000
 # Time of one multiply-add of a pair of sparse entries, in those of BLAS.
 cdef double PAIR = 12.0
+# Multiply-adds of BLAS, a third of a second, between two looks for Ctrl-C.
+cdef double UNINTERRUPTED = 2e9
 cdef enum:
     TILE = 32           # of a matrix that is transposed
 # Products of columns that `softmax_hessian` hands to BLAS at a time, at least.
@@ -46,6 +49,11 @@ cdef Py_ssize_t PROBE = 8
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     # Not -(-a // b): compiled without Python's rounding of negative numbers.
     return (a + b - 1) // b
+
+
+cdef Py_ssize_t rows_per_look(double per_row, Py_ssize_t block) noexcept nogil:
+    """Rows of a chunk between two looks for Ctrl-C: whole blocks, so the bits stay."""
+    return block * max(1, <Py_ssize_t> (UNINTERRUPTED / max(per_row, 1.0) / block))
 
 
 cdef void add_dense(
@@ -221,6 +229,8 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     """
     cdef Py_ssize_t d = rows.n_features, D = d + 1, n, n_chunks, chunk_rows, chunk
     cdef Py_ssize_t block, size, stride = 1, j, n_panels, longest
+    cdef Py_ssize_t look, begin, first, m
+    cdef double per_row
     cdef Py_ssize_t[::1] cursor_view
     cdef const double[:] h_view
     cdef const Py_ssize_t[::1] order_view
@@ -295,20 +305,26 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     buffer, sums = np.empty(size * n_threads), np.zeros(n_chunks * D * D)
     scratch = entries(buffer, size * n_threads, 0)
     grams = entries(sums, n_chunks * D * D, 0)
+    per_row = 0.5 * D * <double> D if dense else PAIR * pairs / n
+    look = rows_per_look(per_row, block)
+    for begin in range(0, chunk_rows, look):
+        with nogil:
+            for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+                first = chunk * chunk_rows + begin
+                m = min(n, chunk * chunk_rows + min(begin + look, chunk_rows)) - first
+                if m <= 0:
+                    continue
+                if dense:
+                    add_dense(
+                        rows, h_data, stride, by_row, order_data, first, m, mu_data,
+                        block, &scratch[threadid() * size], &grams[chunk * D * D])
+                else:
+                    add_sparse(
+                        rows, h_data, stride, by_row, order_data, first, m,
+                        mu_data if shifted else NULL, n_panels, &cursor_view[first],
+                        &scratch[threadid() * size], &grams[chunk * D * D])
+        PyErr_CheckSignals()
     with nogil:
-        for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
-            if dense:
-                add_dense(
-                    rows, h_data, stride, by_row, order_data, chunk * chunk_rows,
-                    min(chunk_rows, n - chunk * chunk_rows), mu_data, block,
-                    &scratch[threadid() * size], &grams[chunk * D * D])
-            else:
-                add_sparse(
-                    rows, h_data, stride, by_row, order_data, chunk * chunk_rows,
-                    min(chunk_rows, n - chunk * chunk_rows),
-                    mu_data if shifted else NULL, n_panels,
-                    &cursor_view[chunk * chunk_rows],
-                    &scratch[threadid() * size], &grams[chunk * D * D])
         for chunk in range(1, n_chunks):
             for j in range(D * D):
                 grams[j] += grams[chunk * D * D + j]
@@ -428,7 +444,7 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     where that is small.
     """
     cdef Py_ssize_t d = rows.n_features, D = d + 1, K, n = rows.n_samples, n_chunks
-    cdef Py_ssize_t chunk, chunk_rows, size, n_sums, j
+    cdef Py_ssize_t chunk, chunk_rows, size, n_sums, j, look, begin, first, m
     cdef const double[:, ::1] p_view = p
     cdef const double[::1] s_view, mu_view, ones_view
     cdef const Py_ssize_t[::1] order_view
@@ -470,12 +486,19 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     size = BLOCK * (2 * D + K * (K + 1) // 2 + PRODUCTS)
     scratch = np.empty(size * n_threads)
     sums = np.zeros(n_chunks * n_sums)
+    look = rows_per_look(n_sums, BLOCK)
+    for begin in range(0, chunk_rows, look):
+        with nogil:
+            for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+                first = chunk * chunk_rows + begin
+                m = min(n, chunk * chunk_rows + min(begin + look, chunk_rows)) - first
+                if m > 0:
+                    add_products(
+                        rows, &p_view[0, 0], by_row, K, s, order, first, m, &mu_view[0],
+                        &ones_view[0], &scratch[threadid() * size],
+                        &sums[chunk * n_sums])
+        PyErr_CheckSignals()
     with nogil:
-        for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
-            add_products(
-                rows, &p_view[0, 0], by_row, K, s, order, chunk * chunk_rows,
-                min(chunk_rows, n - chunk * chunk_rows), &mu_view[0], &ones_view[0],
-                &scratch[threadid() * size], &sums[chunk * n_sums])
         for chunk in range(1, n_chunks):
             for j in range(n_sums):
                 sums[j] += sums[chunk * n_sums + j]

@@ -30,6 +30,7 @@ cdef class Problem:
     cdef Py_ssize_t size                # coefficients
     cdef Py_ssize_t stride              # of a partial gradient
     cdef Py_ssize_t least_rows, max_chunks
+    cdef Py_ssize_t look                # rows of a chunk between looks for Ctrl-C
     cdef double[16] totals              # losses of the chunks
     cdef double[::1] partials           # gradients of all chunks but the first
 
@@ -49,8 +50,13 @@ cdef class Problem:
         const double* coef, double* grad, bint want_value) noexcept nogil
     cdef double sweep_chunk(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* coef, double* grad, bint want_value,
+        const double* coef, double* grad, bint want_value, double total, bint fresh,
         int thread) noexcept nogil
+    cdef double sweep_all(
+        self, const double* coef, double* grad, bint want_value) except? -1.0
+    cdef Py_ssize_t until_look(
+        self, Py_ssize_t n, Py_ssize_t first, Py_ssize_t begin,
+        Py_ssize_t rows) noexcept nogil
     cdef void values_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* packed,
         Py_ssize_t n_models, double* z, double* totals, int thread) noexcept nogil
@@ -67,13 +73,13 @@ cdef class Problem:
     cdef void product_chunk(
         self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
         const double* p, const double* margins, bint coupled, double* q, double* grad,
-        int thread) noexcept nogil
+        bint fresh, int thread) noexcept nogil
     cdef void line_chunk(
         self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
         const double* p, const double* t, double* g, double* sums,
         int thread) noexcept nogil
     cdef void gradient_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* g,
-        double* grad) noexcept nogil
+        double* grad, bint fresh) noexcept nogil
     cdef _check(self, const double[:, ::1] w)
     cdef _check_margins(self, const double[:, ::1] z)

@@ -5,6 +5,7 @@ of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
 """
 cimport cython
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 
@@ -34,6 +35,9 @@ cdef Py_ssize_t CHUNK_ENTRIES = 12000
 cdef Py_ssize_t PARTIAL_SHARE = 16
 cdef Py_ssize_t DENSE_SHARE = 64
 cdef Py_ssize_t MEMORY_SHARE = 20
+# Entries of X times outputs, a third of a second, between two looks for Ctrl-C.
+cdef Py_ssize_t UNINTERRUPTED = 100000000
+cdef Py_ssize_t UNINTERRUPTED_SPARSE = 20000000
 # Columns of partial gradients that a thread adds at a time.
 cdef Py_ssize_t COLUMNS = 4096
 
@@ -83,7 +87,7 @@ cdef class Problem:
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1, outputs=None):
-        cdef Py_ssize_t K, per_row, stored, first, last
+        cdef Py_ssize_t K, per_row, stored, first, last, n_chunks
         cdef Py_ssize_t share = PARTIAL_SHARE if rows.is_sparse else DENSE_SHARE
         cdef bint regression = loss.task == "regression"
         first, last = (0, n_outputs) if outputs is None else outputs
@@ -136,7 +140,12 @@ cdef class Problem:
             max(CHUNK_ENTRIES, share * self.size), K * per_row)
         self.max_chunks = 1 + stored // (MEMORY_SHARE * 8 * self.stride)
         self.max_chunks = min(self.max_chunks, MAX_CHUNKS) if self.whole else 1
-        if self.chunk_rows(self.n_samples) < self.n_samples:
+        # Rows of each chunk between two looks: whole blocks, so the bits stay.
+        n_chunks = ceil_div(self.n_samples, self.chunk_rows(self.n_samples))
+        self.look = UNINTERRUPTED_SPARSE if rows.is_sparse else UNINTERRUPTED
+        self.look = self.look * min(n_threads, n_chunks) // n_chunks // (K * per_row)
+        self.look = self.block * max(1, self.look // self.block)
+        if n_chunks > 1:
             self.partials = np.empty((self.max_chunks - 1) * self.stride)
 
     def part(self, first, last):
@@ -212,23 +221,62 @@ cdef class Problem:
         cdef Py_ssize_t chunk, rows = self.chunk_rows(m), n_chunks = ceil_div(m, rows)
         cdef double* totals = self.totals
         if n_chunks == 1:
-            return self.sweep_chunk(order, start, m, coef, grad, want_value, 0)
+            return self.sweep_chunk(
+                order, start, m, coef, grad, want_value, 0.0, True, 0)
         if self.n_threads == 1:
             # Without a parallel region, which costs half a microsecond.
             for chunk in range(n_chunks):
                 totals[chunk] = self.sweep_chunk(
                     order, start + chunk * rows, min(rows, m - chunk * rows), coef,
-                    self.partial(grad, chunk), want_value, 0)
+                    self.partial(grad, chunk), want_value, 0.0, True, 0)
         else:
             for chunk in prange(
                     n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                     schedule="static"):
                 totals[chunk] = self.sweep_chunk(
                     order, start + chunk * rows, min(rows, m - chunk * rows), coef,
-                    self.partial(grad, chunk), want_value, threadid())
+                    self.partial(grad, chunk), want_value, 0.0, True, threadid())
         if grad != NULL:
             self.reduce(grad, n_chunks)
         return self.total(n_chunks)
+
+    cdef double sweep_all(
+            self, const double* coef, double* grad, bint want_value) except? -1.0:
+        """`sweep` over all rows that count; Ctrl-C ends it."""
+        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n), begin = 0, chunk
+        cdef Py_ssize_t n_chunks = ceil_div(n, rows), first, m
+        cdef double* totals = self.totals
+        cdef double total
+        if self.look >= rows:
+            with nogil:
+                total = self.sweep(self.subset, 0, n, coef, grad, want_value)
+            return total
+        for chunk in range(n_chunks):
+            totals[chunk] = 0.0
+        while begin < rows:
+            with nogil:
+                for chunk in prange(
+                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                        schedule="static"):
+                    first = chunk * rows + begin
+                    m = self.until_look(n, first, begin, rows)
+                    if m > 0:
+                        totals[chunk] = self.sweep_chunk(
+                            self.subset, first, m, coef, self.partial(grad, chunk),
+                            want_value, totals[chunk], begin == 0, threadid())
+            PyErr_CheckSignals()
+            begin += self.look
+        with nogil:
+            if grad != NULL:
+                self.reduce(grad, n_chunks)
+            total = self.total(n_chunks)
+        return total
+
+    cdef Py_ssize_t until_look(
+            self, Py_ssize_t n, Py_ssize_t first, Py_ssize_t begin,
+            Py_ssize_t rows) noexcept nogil:
+        """Rows from ``first`` of n on to the next look; ``begin`` of a chunk are done."""
+        return min(n - first, min(self.look, rows - begin))
 
     cdef double total(self, Py_ssize_t n_chunks) noexcept nogil:
         """Sum of the chunks' losses, in the order of `reduce_columns` and `values`."""
@@ -278,16 +326,15 @@ cdef class Problem:
 
     cdef double sweep_chunk(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            const double* coef, double* grad, bint want_value,
+            const double* coef, double* grad, bint want_value, double total, bint fresh,
             int thread) noexcept nogil:
-        """`sweep` without threads."""
-        cdef double total = 0.0
+        """`sweep` without threads, which goes on from ``total`` and, if not fresh, grad."""
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
         cdef double* intercept
         cdef const double* constants = coef + self.n_features * K
         cdef bint constant = all_zero(coef, self.n_features * K)
         cdef Scratch scratch = self.scratch(thread)
-        if grad != NULL:
+        if grad != NULL and fresh:
             memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
@@ -314,10 +361,7 @@ cdef class Problem:
     def value(self, coef):
         """Mean loss of all rows at ``coef`` (n_features + 1, n_outputs)."""
         cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
-        cdef double total
-        with nogil:
-            total = self.sweep(self.subset, 0, self.n_samples, w, NULL, True)
-        return total / self.n_samples
+        return self.sweep_all(w, NULL, True) / self.n_samples
 
     def empty_models(self, Py_ssize_t n_models):
         """Room for several coefficients, which `values` then need not copy."""
@@ -337,7 +381,7 @@ cdef class Problem:
         cdef const double[:, :, :] coefs = models
         cdef Py_ssize_t n_models = coefs.shape[0]
         cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
-        cdef Py_ssize_t chunk, step, n_chunks = ceil_div(n, rows)
+        cdef Py_ssize_t chunk, step, n_chunks = ceil_div(n, rows), begin = 0, first, m
         cdef const double[::1] packed = self.rows.pack_models(models)
         cdef double[:, ::1] totals, z
         if (coefs.shape[1] != self.n_features + 1
@@ -346,13 +390,19 @@ cdef class Problem:
         sums = np.zeros((n_chunks, n_models))
         margins = np.empty((self.n_threads, 2 * self.block * n_models * self.n_outputs))
         totals, z = sums, margins
-        with nogil:
-            for chunk in prange(
-                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                    schedule="static"):
-                self.values_chunk(
-                    chunk * rows, min(rows, n - chunk * rows), &packed[0],
-                    n_models, &z[threadid(), 0], &totals[chunk, 0], threadid())
+        while begin < rows:
+            with nogil:
+                for chunk in prange(
+                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                        schedule="static"):
+                    first = chunk * rows + begin
+                    m = self.until_look(n, first, begin, rows)
+                    if m > 0:
+                        self.values_chunk(
+                            first, m, &packed[0], n_models, &z[threadid(), 0],
+                            &totals[chunk, 0], threadid())
+            PyErr_CheckSignals()
+            begin += self.look
         step = 1
         while step < n_chunks:
             for chunk in range(0, n_chunks - step, 2 * step):
@@ -387,9 +437,7 @@ cdef class Problem:
         cdef double total
         self._check(w)
         self._check(grad)
-        with nogil:
-            total = self.sweep(
-                self.subset, 0, self.n_samples, &w[0, 0], &grad[0, 0], True)
+        total = self.sweep_all(&w[0, 0], &grad[0, 0], True)
         gradient /= self.n_samples
         return total / self.n_samples
 
@@ -399,20 +447,25 @@ cdef class Problem:
     def margins(self, coef, out, Py_ssize_t first=0):
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
         cdef Py_ssize_t n = out.shape[0], rows = self.chunk_rows(n)
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows), begin = 0, at, m
         cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
         cdef double* z = entries(out, n, self.n_outputs, True)
         if not 0 <= first <= self.n_samples - n:
             raise ValueError("margins must have shape (n_samples, n_outputs)")
         if n == 0:
             return
-        with nogil:
-            for chunk in prange(
-                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                    schedule="static"):
-                self.margins_chunk(
-                    first + chunk * rows, min(rows, n - chunk * rows),
-                    w, z + chunk * rows * self.n_outputs)
+        while begin < rows:
+            with nogil:
+                for chunk in prange(
+                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
+                        schedule="static"):
+                    at = chunk * rows + begin
+                    m = self.until_look(n, at, begin, rows)
+                    if m > 0:
+                        self.margins_chunk(
+                            first + at, m, w, z + at * self.n_outputs)
+            PyErr_CheckSignals()
+            begin += self.look
 
     cdef void margins_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef,
@@ -457,7 +510,7 @@ cdef class Problem:
         cdef double[:, ::1] grad = out
         cdef double[::1] more
         cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows), begin = 0, first, m
         cdef Py_ssize_t length = self.block * self.n_outputs
         cdef bint coupled = loss.name == "log_loss" and self.n_outputs > 1
         self._check(w)
@@ -469,26 +522,32 @@ cdef class Problem:
             z = &known[0, 0]
         products = np.empty(length * self.n_threads)
         more = products
-        with nogil:
-            if n_chunks <= 1:
-                self.product_chunk(
-                    loss, 0, n, &w[0, 0], &p[0, 0], z, coupled, &more[0], &grad[0, 0], 0)
-            else:
+        while begin < rows:
+            with nogil:
                 for chunk in prange(
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
-                    self.product_chunk(
-                        loss, chunk * rows, min(rows, n - chunk * rows),
-                        &w[0, 0], &p[0, 0], z, coupled, &more[threadid() * length],
-                        self.partial(&grad[0, 0], chunk), threadid())
-                self.reduce(&grad[0, 0], n_chunks)
+                    first = chunk * rows + begin
+                    m = self.until_look(n, first, begin, rows)
+                    if m > 0:
+                        self.product_chunk(
+                            loss, first, m, &w[0, 0], &p[0, 0], z, coupled,
+                            &more[threadid() * length],
+                            self.partial(&grad[0, 0], chunk), begin == 0, threadid())
+            PyErr_CheckSignals()
+            begin += self.look
+        with nogil:
+            self.reduce(&grad[0, 0], n_chunks)
         out /= n
 
     cdef void product_chunk(
             self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
             const double* p, const double* margins, bint coupled, double* q, double* grad,
-            int thread) noexcept nogil:
-        """`hessian_product` of m rows, not divided; q has block * n_outputs entries."""
+            bint fresh, int thread) noexcept nogil:
+        """`hessian_product` of m rows, not divided; q has block * n_outputs entries.
+
+        It is added to what grad holds, unless that is fresh.
+        """
         cdef const double* z
         cdef Py_ssize_t done = 0, part, i, k, j, K = self.n_outputs
         cdef double* intercept = grad + self.n_features * K
@@ -497,7 +556,8 @@ cdef class Problem:
         cdef double mean, weight
         cdef Scratch scratch = self.scratch(thread)
         cdef double* g = scratch.g
-        memset(grad, 0, self.size * sizeof(double))
+        if fresh:
+            memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
             z = scratch.z if margins == NULL else margins + (start + done) * K
@@ -643,29 +703,38 @@ cdef class Problem:
     def gradient(self, slopes, out):
         """out = X'G / n_samples and, in the last row, the columns' means of G."""
         cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n), j
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows)
+        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows), begin = 0, first, m
         cdef const double* g = entries(slopes, n, self.n_outputs)
         cdef double* grad = entries(out, self.n_features + 1, self.n_outputs, True)
-        with nogil:
-            if n_chunks <= 1:
-                self.gradient_chunk(0, n, g, grad)
-            else:
+        if n_chunks <= 1 and self.look >= rows:
+            # Without a parallel region, which costs half a microsecond.
+            with nogil:
+                self.gradient_chunk(0, n, g, grad, True)
+            begin = rows
+        while begin < rows:
+            with nogil:
                 for chunk in prange(
                         n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
                         schedule="static"):
-                    self.gradient_chunk(
-                        chunk * rows, min(rows, n - chunk * rows), g,
-                        self.partial(grad, chunk))
-                self.reduce(grad, n_chunks)
+                    first = chunk * rows + begin
+                    m = self.until_look(n, first, begin, rows)
+                    if m > 0:
+                        self.gradient_chunk(
+                            first, m, g, self.partial(grad, chunk), begin == 0)
+            PyErr_CheckSignals()
+            begin += self.look
+        with nogil:
+            self.reduce(grad, n_chunks)
             for j in range(self.size):
                 grad[j] /= n
 
     cdef void gradient_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* g,
-            double* grad) noexcept nogil:
+            double* grad, bint fresh) noexcept nogil:
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
         cdef double* intercept = grad + self.n_features * K
-        memset(grad, 0, self.size * sizeof(double))
+        if fresh:
+            memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
             self.rows.backward(
