@@ -50,7 +50,7 @@ PENALTIES = [None, "l2", "l1", "elasticnet"]
 TASKS = ["regression", "two targets", "binary", "softmax", "hinge"]
 VARIANCE_REDUCED = list(reference.VARIANCE_REDUCED)
 # A step that suits the problems below, and the parameters of each rule: its defaults,
-# the ends of their range and others.
+# the ends of their range and others. (Defaults for a rule that is not listed.)
 ETA = {"sgd": 0.03, "adagrad": 0.2, "adadelta": 1.0, "ftrl": 0.2}
 DECAYS = [{}, {"beta_1": 0.0}, {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}]
 PARAMETERS = {
@@ -321,7 +321,8 @@ class Case:
         return X.astype(self.dtype), y, weight
 
     def model(self, optimizer, n_samples):
-        params = PARAMETERS[optimizer][self.choice % len(PARAMETERS[optimizer])]
+        choices = PARAMETERS.get(optimizer, [{}])
+        params = choices[self.choice % len(choices)]
         eta0 = ETA.get(optimizer, 0.01)
         eta0 *= 0.1 if params.get("momentum") == 0.99 else 1.0
         n_steps = 3 * n_batches(n_samples, self.batch_size)
@@ -462,6 +463,7 @@ ANY_PENALTY = ["sgd", "momentum", "nesterov", "adagrad", "ftrl"]
 WORTHWHILE = [
     (optimizer, penalty, average)
     for optimizer in RULES
+    if OPTIMIZERS[optimizer]().price(0.0, 0.0, True, False, True) < np.inf
     for penalty in (PENALTIES if optimizer in ANY_PENALTY else [None, "l1"])
     for average in (False, True)
     if not (optimizer == "ftrl" and penalty and average)

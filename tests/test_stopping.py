@@ -42,7 +42,9 @@ SCALING = {
     "gamma": (0, 0),
     "tweedie": (0.5, 0),
 }
-assert SCALING.keys() == set(REGRESSION)
+# Losses that have a size of their own, which no parameter scales.
+UNSCALED = set()
+assert SCALING.keys() == set(REGRESSION) - UNSCALED
 
 PATHS = {
     "auto": {},
@@ -75,7 +77,7 @@ def assert_same_course(a, b, X, c=1.0, power=1.0):
 # With a log link, from b = 0 the ways to b and to b + log(c) are not the same.
 SCALABLE = [
     (loss, path)
-    for loss in REGRESSION
+    for loss in SCALING
     for path in PATHS
     if SCALING[loss][1] or "learning_rate" not in PATHS[path]
 ]

@@ -17,6 +17,8 @@ two functions that most introductions begin with, and the three fates of a step 
 # factor is negative: descent jumps over the minimum, and from η = 1 on it lands higher
 # each time.
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -56,7 +58,7 @@ print(2.0 * (1 - 2 * 0.4) ** np.arange(9))
 # says so:
 
 result = minimize(parabola, 2.0, jac=parabola_slope, learning_rate=1.05, max_iter=8)
-print(result.success, result.x, result.message, sep="\n")
+print(result.success, result.x, textwrap.fill(result.message), sep="\n")
 
 # %%
 # Two variables

@@ -21,6 +21,8 @@ cancels out, what goes the same way every time adds up.
 # The square root is the whole point: with κ = 10000 plain descent needs a hundred times
 # as many steps.
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -90,7 +92,7 @@ for name, result in results.items():
 # A run that ends while it still zigzags is told so:
 
 result = minimize(ravine, [-4.0, 0.6], jac=slope, learning_rate=0.049, max_iter=40)
-print(result.message)
+print(textwrap.fill(result.message))
 
 # %%
 # The ravines of linear models come from features of different size, or from features

@@ -15,6 +15,8 @@ only the slope under its feet. What does it do?
 # F(x) = x⁴/4 - x³/3 - x² + 0.4 cos 6x has small dips on the way to its valley. Plain
 # descent ends in the first one. With momentum the ball is fast enough to roll through.
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -45,7 +47,7 @@ plt.show()
 
 # %%
 for name, result in results.items():
-    print(f"{name}: x = {result.x[0]:.3f}, F = {result.fun:.3f}, {result.message}")
+    print(f"{name}: x = {result.x[0]:.3f}, F = {result.fun:.3f}. {result.message}")
 
 # %%
 # Both say that their gradient is zero, and both are right: each stands at a minimum.
@@ -69,7 +71,7 @@ def saddle_slope(x):
 
 
 on_the_ridge = minimize(saddle, [1.8, 0.0], jac=saddle_slope, learning_rate=0.1)
-print(on_the_ridge.success, on_the_ridge.message)
+print(on_the_ridge.success, textwrap.fill(on_the_ridge.message), sep="\n")
 
 # %%
 # A zero gradient alone would be called a success. `minimize` looks around first: it
@@ -119,7 +121,7 @@ def dent_slope(x):
 for start in (1.0, 3.0, 4.0):
     result = minimize(dent, start, jac=dent_slope)
     print(f"from {start}: x = {result.x[0]:.3f} after {result.nit} steps")
-    print(f"  {result.message}")
+    print(textwrap.indent(textwrap.fill(result.message), "  "))
 
 # %%
 # A monkey saddle
