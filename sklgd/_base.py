@@ -13,11 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._auto import Data, make_plan, stable_step
+from ._auto import Data, make_plan
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
+from ._diagnosis import explain, explain_divergence
 from ._log import Log
-from ._monitor import Monitor, divergence_message
+from ._monitor import Monitor
 from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
 from ._stochastic import VarianceReduced
@@ -263,6 +264,8 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 if monitor.stop_reason != "interrupted":
                     raise
                 interrupt = error
+        if message is None and interrupt is None:
+            message = explain(self, training, monitor)
         training.keep()
         state.unit, state.curve = monitor.unit, monitor.loss_curve
         results = self._results(state, training.coef, X.dtype, monitor)
@@ -279,8 +282,6 @@ class BaseGD(CallbackSupport, BaseEstimator):
             finally:
                 # It holds this frame, which would keep X alive.
                 del interrupt
-        if message is None and monitor.stop_reason != "callback":
-            message = monitor.message(self.max_iter)
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
@@ -344,7 +345,9 @@ class BaseGD(CallbackSupport, BaseEstimator):
                     # One after the other without a call between them, so that Ctrl-C
                     # leaves all or none.
                     best, best_objective, best_score = snapshot, objective, score
-                stalled = monitor.record(objective, score, eta, training.gap())
+                stalled = monitor.record(
+                    objective, score, (eta, largest), training.gap()
+                )
                 if watched:
                     notes = notes_on(guarded and not accepted, renewed)
                     asked = self._tell(training, monitor, tasks, log, score, eta, notes)
@@ -372,16 +375,15 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 monitor.stop_reason = "interrupted"
             raise
         final = monitor.stop_reason != "callback"
-        if monitor.stop_reason == "diverged" or monitor.diverged(
-            objective, final=final
+        if (
+            monitor.stop_reason == "diverged"
+            or monitor.diverged(objective, final=final)
+            or (final and not guarded and training.plain and monitor.climbing())
         ):
             monitor.stop_reason = "diverged"
             training.restore(best)
             monitor.amend(best_objective, self._validate_epoch(training, validation))
-            limit, spread = stable_step(training.data, state.plan.batch_size)
-            return divergence_message(
-                epoch, after, monitor.null, largest, limit, spread
-            )
+            return explain_divergence(self, training, monitor, epoch, after, largest)
         if self.early_stopping:
             training.restore(best)
         return None
@@ -500,11 +502,8 @@ class BaseGD(CallbackSupport, BaseEstimator):
                 after = before
         elif diverged:
             training.restore(kept)
-            limit, spread = stable_step(data, state.plan.batch_size)
             epoch = len(state.curve) + 1
-            message = divergence_message(
-                epoch, after, monitor.null, largest, limit, spread
-            )
+            message = explain_divergence(self, training, monitor, epoch, after, largest)
             after = training.objective()
         training.keep()
         results = self._results(state, training.coef, X.dtype)

@@ -63,6 +63,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
     l1_ratio : float, default=0.15
         Share of l1 in "elasticnet", in [0, 1].
     fit_intercept : bool, default=True
+        Whether the model has an intercept; without one it is zero.
     optimizer : str or Optimizer, default="auto"
         A name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta",
         "adam", "amsgrad", "nadam", "adamax", "ftrl", "saga", "point_saga", "svrg",
@@ -93,6 +94,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         least improvement of the validation score. None runs all epochs, without a
         warning.
     n_iter_no_change : int, default=5
+        Epochs without such progress, one after the other, that end the run.
     shuffle : bool, "full", "blocks" or "window", default=True
         Draw a new order of the rows for each epoch (not for batch descent). True draws
         a random permutation of fewer than 8192 rows. More rows are looked at first:
@@ -155,8 +157,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
     best_validation_score_ : float or None
     stop_reason_ : str
         "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
-        yet worse than a constant model: the step size is far too small), "callback"
-        (one asked for it), "interrupted" (by Ctrl-C) or "partial_fit".
+        yet worse than a constant model), "plateau" (an explicit step size: little
+        progress, yet at least 10 % of what can be gained over a constant model was
+        within reach of a single step), "callback" (one asked for it), "interrupted" (by
+        Ctrl-C) or "partial_fit". A ConvergenceWarning says why a run did not get far,
+        and what helps.
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
@@ -305,6 +310,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         coef_init : array-like shaped like ``coef_``, default=None
             Starting coefficients.
         intercept_init : array-like shaped like ``intercept_``, default=None
+            The same for the intercept.
         X_val, y_val, sample_weight_val : array-likes, default=None
             Validation set for ``validation_scores_`` and, with
             ``early_stopping=True``, in place of the internal split.
@@ -358,6 +364,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
+            Class labels, all of them among ``classes``.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever occur; needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -48,6 +48,8 @@ class Monitor:
         One entry per epoch.
     gap : float
         Estimate of (F - F*) / (F_null - F*) after the last epoch, or nan.
+    steps : (float, float)
+        The last step size and the largest.
     best, best_score : float
     stop_reason : str or None
     """
@@ -73,6 +75,7 @@ class Monitor:
         self.no_change = 0
         self.stop_reason = None
         self.gap = np.nan
+        self.steps = 0.0, 0.0
         self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
         # Above this an objective shows that the run diverges (and if it is no number).
         self.limit = LARGEST if patient else self.far
@@ -89,14 +92,22 @@ class Monitor:
         curve = [self.start, *self.loss_curve][-self.n_iter_no_change - 1 :]
         return all(a < b for a, b in pairwise(curve))
 
+    def climbing(self):
+        """True if a run of few epochs ended above its start, and rose to the end."""
+        if self.tol is None or self.early_stopping or self.degenerate:
+            return False
+        return self.loss_curve[-1] > self.start and self.rising()
+
     def gained(self):
         """Distance of the best objective from the constant model's."""
         if not math.isfinite(self.best):
             return 0.0
         return max(abs(self.null - self.best), NEGLIGIBLE * self.unit)
 
-    def record(self, objective, score, eta, gap=np.nan):
+    def record(self, objective, score, etas, gap=np.nan):
         """Note the end of an epoch; ``gap`` is what is left to gain, or nan.
+
+        ``etas`` are the last and the largest of its step sizes.
 
         Returns
         -------
@@ -105,7 +116,8 @@ class Monitor:
             without improvement, or where the gap is known, without any change.
         """
         self.loss_curve.append(objective)
-        self.gap = gap
+        self.gap, (eta, largest) = gap, etas
+        self.steps = eta, max(largest, self.steps[1])
         if score is not None:
             self.validation_scores.append(score)
         improved = self.tol is None or self.improved(objective, score, eta)
@@ -164,63 +176,3 @@ class Monitor:
         return (
             not self.degenerate and self.loss_curve[-1] > self.null + 1e-3 * self.unit
         )
-
-    def message(self, max_iter):
-        """What to warn of at the end of a run, or None."""
-        if self.tol is None or self.stop_reason == "diverged":
-            return None
-        if self.worse_than_null():
-            return (
-                f"Stopped after {len(self.loss_curve)} epochs ({self.stop_reason}) "
-                f"with an objective of {self.loss_curve[-1]:.4g}, worse than a "
-                f"constant model's {self.null:.4g}: the step size does not suit the "
-                "data. Use learning_rate='auto', or scale the features and tune the "
-                "step size."
-            )
-        if self.stop_reason != "max_iter":
-            return None
-        if not np.isnan(self.gap) and not self.early_stopping:
-            state = (
-                f"the estimated optimality gap is {self.gap:.2g}, tol is {self.tol:g}"
-            )
-        elif self.early_stopping:
-            state = f"the validation score {self.best_score:.4g} may still rise"
-        else:
-            before = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
-            rate = (before - self.loss_curve[-1]) / self.gained()
-            state = (
-                f"the last epoch lowered the objective by {rate:.2g} of what was "
-                f"gained over a constant model, tol is {self.tol:g}"
-            )
-        return (
-            f"Stopped at max_iter={max_iter} epochs before convergence: {state}. "
-            "Increase max_iter, use a larger tol if this accuracy is enough, or let "
-            "learning_rate='auto' choose the step size."
-        )
-
-
-def divergence_message(epoch, objective, null, eta, limit, spread):
-    """What to say of a run that diverged: the cause, with figures, and the remedy.
-
-    Parameters
-    ----------
-    epoch : int
-    objective, null : float
-        Objective reached, and that of the best constant model.
-    eta : float
-        Step size in use.
-    limit : float
-        About the largest step size that is stable on these data.
-    spread : (float, float)
-        Smallest and largest root mean square of a feature.
-    """
-    reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
-    return (
-        f"Gradient descent diverged in epoch {epoch}: the objective is "
-        f"{reached}, that of a constant model {null:.3g}. The step size "
-        f"{eta:.3g} is too large for these data (plain descent is stable up to about "
-        f"{limit:.2g}; the features' root mean squares range from {spread[0]:.2g} to "
-        f"{spread[1]:.2g}). The best coefficients seen before are kept. Use "
-        "learning_rate='auto', a smaller step size, or scale the features "
-        "(StandardScaler)."
-    )

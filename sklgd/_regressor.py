@@ -35,6 +35,7 @@ class GDRegressor(RegressorMixin, BaseGD):
     l1_ratio : float, default=0.15
         Share of l1 in "elasticnet", in [0, 1].
     fit_intercept : bool, default=True
+        Whether the model has an intercept; without one it is zero.
     optimizer : str or Optimizer, default="auto"
         A name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta",
         "adam", "amsgrad", "nadam", "adamax", "ftrl", "saga", "point_saga", "svrg",
@@ -65,6 +66,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         least improvement of the validation score. None runs all epochs, without a
         warning.
     n_iter_no_change : int, default=5
+        Epochs without such progress, one after the other, that end the run.
     shuffle : bool, "full", "blocks" or "window", default=True
         Draw a new order of the rows for each epoch (not for batch descent). True draws
         a random permutation of fewer than 8192 rows. More rows are looked at first:
@@ -128,8 +130,11 @@ class GDRegressor(RegressorMixin, BaseGD):
     best_validation_score_ : float or None
     stop_reason_ : str
         "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
-        yet worse than a constant model: the step size is far too small), "callback"
-        (one asked for it), "interrupted" (by Ctrl-C) or "partial_fit".
+        yet worse than a constant model), "plateau" (an explicit step size: little
+        progress, yet at least 10 % of what can be gained over a constant model was
+        within reach of a single step), "callback" (one asked for it), "interrupted" (by
+        Ctrl-C) or "partial_fit". A ConvergenceWarning says why a run did not get far,
+        and what helps.
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
@@ -279,11 +284,13 @@ class GDRegressor(RegressorMixin, BaseGD):
             float32 and float64 are used as they are; CSR is the sparse format that
             needs no conversion.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; only their ratios matter.
         coef_init : array-like shaped like ``coef_``, default=None
             Starting coefficients.
         intercept_init : array-like shaped like ``intercept_``, default=None
+            The same for the intercept.
         X_val, y_val, sample_weight_val : array-likes, default=None
             Validation set for ``validation_scores_`` and, with
             ``early_stopping=True``, in place of the internal split.
@@ -322,6 +329,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             In units of the mean weight of all rows seen so far.
 

@@ -207,6 +207,20 @@ def test_validation_scores(data):
         LossCurveDisplay.from_estimator(fitted(), validation=True)
 
 
+def test_loss_curves_of_a_function(axes):
+    results = runs((0.05, 0.3))
+    shown = LossCurveDisplay.from_result(results, kind="gap", F_star=0.0, ax=axes)
+    for line, result in zip(shown.lines_, results.values(), strict=True):
+        expected = np.column_stack([np.arange(21), result.fun_path])
+        np.testing.assert_array_equal(drawn(line), expected)
+    assert axes.get_xlabel() == "steps"
+    shown = LossCurveDisplay.from_result(results["0.3"], kind="gap")
+    F = results["0.3"].fun_path
+    assert shown.uncertainty == F[18] - F[20]
+    with pytest.raises(ValueError, match="results is empty"):
+        LossCurveDisplay.from_result([])
+
+
 def test_loss_curve_errors(data):
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(GDClassifier())
@@ -462,8 +476,11 @@ def test_path_errors(data):
         DescentPathDisplay.from_estimator(GDClassifier(), X, y)
     with pytest.raises(ValueError, match="features holds 7; give numbers from 0 to 3"):
         DescentPathDisplay.from_estimator(model, X, y, features=(0, 7))
-    with pytest.raises(ValueError, match="features must hold one or two"):
-        DescentPathDisplay.from_estimator(model, X, y, features=(0, 1, 2))
+    for features in ((0, 1, 2), (), (1, 1)):
+        with pytest.raises(ValueError, match="features must hold one or two"):
+            DescentPathDisplay.from_estimator(model, X, y, features=features)
+    with pytest.raises(ValueError, match=r"output must be an integer in \[0, 0\]"):
+        DescentPathDisplay.from_estimator(model, X, y, output=1)
     bare = fitted(fit_intercept=False)
     with pytest.raises(ValueError, match="fit_intercept=False"):
         DescentPathDisplay.from_estimator(bare, X, y, features=(0, "intercept"))
@@ -595,7 +612,8 @@ def test_range_test_draws_what_it_found(data, axes):
     np.testing.assert_array_equal(shown.highest, [*highest, np.inf])
     np.testing.assert_array_equal(drawn(shown.line_)[:3, 1], expected)
     assert shown.limit == 1e4
-    assert shown.diverging_.get_x() == 1e4
+    # (A Rectangle, a Polygon before matplotlib 3.9.)
+    assert shown.diverging_.get_extents().x0 == axes.transData.transform((1e4, 0))[0]
     assert shown.suggestion in rates
     assert shown.suggestion_line_.get_xdata()[0] == shown.suggestion
     assert shown.start_line_.get_ydata()[0] == shown.start
@@ -612,6 +630,7 @@ def test_range_test_draws_what_it_found(data, axes):
     [
         ({"learning_rate": "invscaling"}, "eta0"),
         ({"learning_rate": "constant", "eta0": 0.3}, "learning_rate"),
+        ({"learning_rate": np.float32(0.3)}, "learning_rate"),
         ({"learning_rate": Cosine()}, "learning_rate"),
         ({"learning_rate": WarmUp(Cosine())}, "learning_rate__schedule"),
     ],
@@ -651,6 +670,12 @@ def test_range_test_errors(data):
             )
 
 
+def test_range_test_at_a_minimum_suggests_nothing():
+    shown = LearningRateDisplay.from_function(bowl, [0.0, 0.0], n_rates=3, n_steps=3)
+    assert shown.suggestion is None
+    assert shown.limit == shown.learning_rates[0]
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_range_test_of_a_function(optimizer):
     with warnings.catch_warnings():
@@ -673,3 +698,48 @@ def test_range_test_of_a_function(optimizer):
     if optimizer == "sgd":
         # The largest curvature is 3.
         assert 2.0 / 3.0 / 1.5 < shown.limit < 2.0 / 3.0 * 1.5
+
+
+class Counting:
+    """A callback that counts the fits."""
+
+    n_fits = 0
+
+    def setup(self, estimator, context):
+        self.n_fits += 1
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+
+def test_displays_do_not_call_the_callbacks(data):
+    pytest.importorskip("sklearn.callback")
+    X, y = data
+    callback = Counting()
+    model = GDClassifier(optimizer="adam", max_iter=3, tol=None)
+    model.set_callbacks(callback).fit(X, y)
+    LearningRateDisplay.from_estimator(model, X, y, n_rates=3)
+    DescentPathDisplay.from_estimator(model, X, y, n_grid=5)
+    assert callback.n_fits == 1
+    model.fit(X, y)
+    assert callback.n_fits == 2
+
+
+def test_points_of_a_path_come_from_the_same_order_of_rows(data):
+    X, y = data
+    model = GDClassifier(
+        optimizer="svrg", batch_size=4, max_iter=4, tol=None,
+        random_state=np.random.RandomState(3),
+    )  # fmt: skip
+    model.fit(X, y)
+    again = clone(model)
+    (path,) = DescentPathDisplay.from_estimator(model, X, y, n_grid=5).paths.values()
+    for k in range(1, 5):
+        shorter = clone(again).set_params(max_iter=k).fit(X, y)
+        np.testing.assert_array_equal(path[k], shorter.coef_[0, :2])

@@ -99,7 +99,7 @@ def python_blocks(page):
     text = page.read_text(encoding="utf-8")
     for found in FENCE.finditer(text):
         if found["kind"] in ("python", "{code-block} python"):
-            needs = re.search(r":class: needs-(\w+)", found["options"])
+            needs = re.search(r":class: needs-([\w.]+)", found["options"])
             package = needs[1] if needs else None
             if "sklgd.display" in found["code"]:
                 package = "matplotlib"

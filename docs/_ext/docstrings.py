@@ -6,6 +6,9 @@ signatures name C types.
 
 import re
 
+from docutils import nodes
+from sphinx import addnodes
+
 
 def escape_bars(app, what, name, obj, options, lines):
     formula = False  # inside a ``.. math::`` block
@@ -20,13 +23,14 @@ def escape_bars(app, what, name, obj, options, lines):
             lines[i] = "".join(parts)
 
 
-def drop_c_types(app, what, name, obj, options, signature, returns):
-    if signature:
-        signature = re.sub(r"\b(double|long|int|bint) (?=\w)", "", signature)
-    return signature, returns
+def drop_c_types(app, domain, objtype, content):
+    for parameter in content.parent.findall(addnodes.desc_parameter):
+        for text in list(parameter.findall(nodes.Text)):
+            plain = re.sub(r"^(const )?(double|long|int|bint)(\[.*?\])? ", "", text)
+            text.parent.replace(text, nodes.Text(plain))
 
 
 def setup(app):
     app.connect("autodoc-process-docstring", escape_bars)
-    app.connect("autodoc-process-signature", drop_c_types)
+    app.connect("object-description-transform", drop_c_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

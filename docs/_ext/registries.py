@@ -43,10 +43,10 @@ class Registered(Nested):
 
     def run(self):
         module = self.arguments[0]
-        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 15 20 65", ""]
-        lines += ["   * - Name", "     - Class", "     - Rule"]
+        lines = [".. list-table::", "   :header-rows: 1", ""]
+        lines += ["   * - Name, class", "     - Rule"]
         for name, cls in REGISTRIES[module].items():
-            lines += [f'   * - ``"{name}"``', f"     - {link(module, cls)}"]
+            lines += [f'   * - | ``"{name}"``', f"       | {link(module, cls)}"]
             lines += [f"     - {first_sentence(cls)}"]
         return self.parse(lines)
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from .._minimize import minimize
 from .._objective import Objective
+from .._validation import check_number
 from ._matplotlib import (
     MARKERS,
     axes_to_draw_on,
@@ -16,9 +16,11 @@ from ._matplotlib import (
     for_each,
     import_matplotlib,
     is_one_estimator,
+    is_one_result,
+    name_of_result,
     style,
 )
-from ._trajectory import trajectory
+from ._runs import trajectory
 
 # Points of the grid along an axis: of a curve, of a function of two variables, and of
 # an objective, which takes a read of the data.
@@ -161,7 +163,7 @@ class DescentPathDisplay:
         ValueError
             If a function has more than two variables, or a result no path.
         """
-        named = by_name(results, _is_result, _name_of_result)
+        named = by_name(results, is_one_result, name_of_result)
         paths, fun_paths = _checked_paths(named)
         limits = _limits(limits, paths, fun_paths)
         n_grid = n_grid or (CURVE_POINTS if len(limits) == 1 else GRID_POINTS)
@@ -301,6 +303,9 @@ class DescentPathDisplay:
         _check_same_objective(named)
         first, objective = next(iter(named.values())), next(iter(objectives.values()))
         places, names = _coordinates(first, features)
+        check_number(
+            "output", output, low=0, high=objective.data.n_outputs - 1, integer=True
+        )
         paths, fun_paths = {}, {}
         for name, estimator in named.items():
             path = trajectory(
@@ -510,14 +515,6 @@ class DescentPathDisplay:
         self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
 
 
-def _is_result(results):
-    return isinstance(results, OptimizeResult)
-
-
-def _name_of_result(result):
-    return result.optimizer.name if "optimizer" in result else "path"
-
-
 def _name_of_run(run):
     return getattr(run["optimizer"], "name", run["optimizer"])
 
@@ -539,8 +536,10 @@ def _check_same_objective(named):
 
 def _coordinates(estimator, features):
     """Rows of the coefficients, and what the axes are called."""
-    if len(features) not in (1, 2):
-        raise ValueError(f"features must hold one or two, got {features!r}.")
+    if len(features) not in (1, 2) or len(set(features)) < len(features):
+        raise ValueError(
+            f"features must hold one or two different ones, got {features!r}."
+        )
     known = list(getattr(estimator, "feature_names_in_", ()))
     n_features = estimator.n_features_in_
     places, names = [], []

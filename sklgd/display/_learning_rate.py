@@ -1,6 +1,7 @@
 """`LearningRateDisplay`: a learning-rate range test."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
@@ -10,6 +11,7 @@ from .._auto import stable_step
 from .._minimize import minimize
 from .._objective import Objective
 from ._matplotlib import axes_to_draw_on, style
+from ._runs import copy_for_runs
 
 # Decades that are searched on either side of the first guess.
 DECADES = 12
@@ -21,9 +23,9 @@ LITTLE = 0.02
 SAFE = 0.5
 # What the picture has beside the first and the last step size, as a factor.
 ROOM = 1.5
-# A run so many times longer than the test's tries the suggestion, and may lose this
-# share of what the short one had gained.
-LONGER, LOSS = 10, 0.1
+# A run up to so many times longer than the test's tries the suggestion, and may lose
+# this share of what the short one had gained.
+LONGER, LOSS = 10, 0.05
 
 
 class LearningRateDisplay:
@@ -61,7 +63,7 @@ class LearningRateDisplay:
     start_line_ : matplotlib Line2D
         At the height of the start.
     suggestion_line_ : matplotlib Line2D or None
-    diverging_ : matplotlib Rectangle or None
+    diverging_ : matplotlib Patch or None
         The shaded region, from ``limit`` on.
 
     See Also
@@ -73,9 +75,10 @@ class LearningRateDisplay:
     The suggestion is the step size whose highest objective in the second half of the
     run is the lowest (the last one is a matter of luck where gradients are noisy). Only
     those up to half of ``limit`` count: plain descent is stable up to 2/L, L being the
-    largest curvature, and 1/L is the textbook's step. It is then tried in a run ten
-    times as long; if that diverges, or loses a tenth of what the short run had gained,
-    the next smaller step size is tried. None means that no step size passed.
+    largest curvature, and 1/L is the textbook's step. It is then tried in a run up to
+    ten times as long, of an estimator with its own ``tol`` and ``max_iter``. If that
+    diverges or stalls, or loses a twentieth of what the short run had gained, the next
+    smaller step size is tried. None means that no step size passed.
 
     References
     ----------
@@ -130,7 +133,8 @@ class LearningRateDisplay:
         n_rates : int, default=25
             Number of step sizes in a range that is found.
         n_epochs : int, default=10
-            Length of the runs.
+            Length of the runs. There are some 20 beside the ``n_rates``: for the range
+            and for the suggestion.
         ax : matplotlib Axes, default=None
             None makes a new figure.
         line_kw : dict, default=None
@@ -150,31 +154,28 @@ class LearningRateDisplay:
                 f"loss={estimator.loss!r} vanishes at w = 0: its objective cannot "
                 "tell a good step size from a bad one. Use loss='hinge'."
             )
-        model = clone(estimator).set_params(
-            tol=None, early_stopping=False, warm_start=False, verbose=0
-        )
-        if model.random_state is None:
-            # The runs shall differ in their step size alone.
-            model.set_params(random_state=0)
+        model = copy_for_runs(estimator)
         key = _rate_parameter(model)
 
-        def fit(rate, length):
-            params = {key: rate, "max_iter": length}
-            with warnings.catch_warnings():
+        def fit(rate, length, tol=None):
+            params = {key: rate, "max_iter": length, "tol": tol}
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return clone(model).set_params(**params).fit(X, y, sample_weight)
 
-        def run(rate, factor=1):
-            fitted = fit(rate, factor * n_epochs)
-            diverged = fitted.stop_reason_ == "diverged"
-            return [np.inf] if diverged else fitted.loss_curve_
+        def run(rate):
+            return _curve(fit(rate, n_epochs))
+
+        def try_out(rate):
+            length = min(estimator.max_iter, LONGER * n_epochs)
+            return _curve(fit(rate, length, estimator.tol))
 
         fitted = fit(1.0, 1)
         F = Objective(fitted, X, y, sample_weight)
         guess = stable_step(F.data, fitted.batch_size_)[0]
         display = cls(
             **_range_test(
-                run, F(np.zeros_like(F.coef)), guess, learning_rates, n_rates
+                run, try_out, F(np.zeros_like(F.coef)), guess, learning_rates, n_rates
             ),
             x_name=key.removesuffix("__eta0"),
             y_name=f"objective F after {n_epochs} epochs",
@@ -220,17 +221,20 @@ class LearningRateDisplay:
         """
         x0 = np.asarray(x0, dtype=float)
 
-        def run(rate, factor=1):
+        def run(rate, length=n_steps):
             result = minimize(
                 fun, x0, args, jac=jac, optimizer=optimizer, learning_rate=rate,
-                max_iter=factor * n_steps, **{"tol": 0.0, **options},
+                max_iter=length, **{"tol": 0.0, **options},
             )  # fmt: skip
             return [np.inf] if result.status == NOT_FINITE else result.fun_path
+
+        def try_out(rate):
+            return run(rate, LONGER * n_steps)
 
         value = fun(x0, *args)
         start = float(value[0] if jac is True else value)
         display = cls(
-            **_range_test(run, start, 1.0, learning_rates, n_rates),
+            **_range_test(run, try_out, start, 1.0, learning_rates, n_rates),
             y_name=f"F after {n_steps} steps",
         )
         return display.plot(ax, line_kw=line_kw)
@@ -308,11 +312,11 @@ def _rate_parameter(model):
         If it has none.
     """
     rate = model.learning_rate
-    if isinstance(rate, str) and rate not in ("auto", "constant", "optimal"):
-        return "eta0"
-    if isinstance(rate, str | float | int) and rate != "optimal":
+    if isinstance(rate, Real) or rate in ("auto", "constant"):
         model.set_params(eta0=None)
         return "learning_rate"
+    if isinstance(rate, str) and rate != "optimal":
+        return "eta0"
     keys = [
         key for key in model.get_params()
         if key.startswith("learning_rate__") and key.endswith("__eta0")
@@ -325,11 +329,17 @@ def _rate_parameter(model):
     return keys[0]
 
 
-def _range_test(run, start, guess, rates, n_rates):
+def _curve(fitted):
+    """Objectives of a run, [inf] if it came to nothing."""
+    failed = fitted.stop_reason_ in ("diverged", "stalled")
+    return [np.inf] if failed else fitted.loss_curve_
+
+
+def _range_test(run, try_out, start, guess, rates, n_rates):
     """What the display shows, by the names of its parameters.
 
-    ``run(rate, factor)`` gives the objectives of a run ``factor`` times as long as the
-    test's, [inf] if it diverged; ``start`` is that before all runs.
+    ``run(rate)`` gives the objectives of a short run, [inf] if it diverged, ``try_out``
+    those of a longer one; ``start`` is the objective before all runs.
     """
     if rates is None:
         low, high = _find_range(lambda rate: run(rate)[-1], start, guess)
@@ -346,7 +356,7 @@ def _range_test(run, start, guess, rates, n_rates):
 
     def works(place):
         gain = start - highest[place]
-        return _highest(run(rates[place], LONGER)) <= highest[place] + LOSS * gain
+        return _highest(try_out(rates[place])) <= highest[place] + LOSS * gain
 
     limit = _limit(rates, objectives, start)
     place = _suggest(works, start, rates, highest, limit)

@@ -10,6 +10,8 @@ from ._matplotlib import (
     describe,
     for_each,
     is_one_estimator,
+    is_one_result,
+    name_of_result,
     style,
 )
 
@@ -159,6 +161,52 @@ class LossCurveDisplay:
         )
         return display.plot(ax, kind=kind, line_kw=line_kw, score_kw=score_kw)
 
+    @classmethod
+    def from_result(
+        cls, results, *, kind="objective", F_star=None, ax=None, line_kw=None
+    ):
+        """Draw the function values of runs of `sklgd.minimize`.
+
+        Parameters
+        ----------
+        results : OptimizeResult, list of them, or dict of str -> OptimizeResult
+            With ``fun_path``.
+        kind, F_star, ax, line_kw
+            As in `from_estimator`. Without ``F_star`` gaps are drawn down to what the
+            best run still gained in its last tenth.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+
+        Examples
+        --------
+        >>> from sklgd import minimize
+        >>> from sklgd.display import LossCurveDisplay
+        >>> results = [
+        ...     minimize(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2.0 * x,
+        ...              optimizer=name, learning_rate=0.1)
+        ...     for name in ("sgd", "adam")]
+        >>> display = LossCurveDisplay.from_result(results, kind="gap", F_star=0.0)
+        >>> display.ax_.get_xlabel()
+        'steps'
+        """
+        named = by_name(results, is_one_result, name_of_result)
+        if not named:
+            raise ValueError("results is empty; give at least one OptimizeResult.")
+        values = {name: np.asarray(result.fun_path) for name, result in named.items()}
+        uncertainty = 0.0
+        if F_star is None:
+            uncertainty = _gained_last(min(values.values(), key=np.nanmin))
+        display = cls(
+            values,
+            x={name: np.arange(float(len(F))) for name, F in values.items()},
+            x_name="steps",
+            F_star=F_star,
+            uncertainty=uncertainty,
+        )
+        return display.plot(ax, kind=kind, line_kw=line_kw)
+
     def plot(self, ax=None, *, kind="objective", line_kw=None, score_kw=None):
         """Draw the curves.
 
@@ -279,5 +327,10 @@ def _left_to_gain(best, name, objectives):
     if np.isfinite(share):
         highest = max(np.max(F[np.isfinite(F)]) for F in objectives.values())
         return share * (highest - np.nanmin(curve))
+    return _gained_last(curve)
+
+
+def _gained_last(curve):
+    """What a curve gained in its last epochs."""
     last = max(1, round(LAST_SHARE * len(curve)))
     return max(0.0, curve[max(0, len(curve) - 1 - last)] - np.nanmin(curve))

@@ -1,6 +1,8 @@
-"""matplotlib, imported only when something is drawn, and the style of all displays."""
+"""What the displays share: matplotlib, imported late, names and styles of curves."""
 
 from collections.abc import Mapping
+
+from scipy.optimize import OptimizeResult
 
 # Okabe and Ito 2008, "Color Universal Design": eight colours that people with any kind
 # of colour vision can tell apart (without the yellow, which is too light for a line).
@@ -103,3 +105,13 @@ def describe(estimator):
     if not hasattr(estimator, "optimizer_"):
         return type(estimator).__name__
     return f"{estimator.optimizer_.name}, batch_size={estimator.batch_size_}"
+
+
+def is_one_result(results):
+    """True of a single OptimizeResult, which is a dict itself."""
+    return isinstance(results, OptimizeResult)
+
+
+def name_of_result(result):
+    """Name of an OptimizeResult that was given none."""
+    return result.optimizer.name if "optimizer" in result else "path"

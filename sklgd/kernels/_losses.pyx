@@ -214,7 +214,12 @@ cdef class Loss:
         return total, g.reshape(np.shape(z))
 
     def slopes(self, const double[::1] y, const double[::1] z):
-        """dl/dz of single predictions, one call of `slope_at` each (one output)."""
+        """dl/dz of single predictions, one call of `slope_at` each (one output).
+
+        Parameters
+        ----------
+        y, z : float64 arrays of shape (n_samples,)
+        """
         cdef Py_ssize_t i
         return np.array([self.slope_at(y[i], z[i]) for i in range(z.shape[0])])
 
@@ -247,6 +252,11 @@ cdef class Loss:
         """Least upper bound of the second derivative: infinity unless overridden.
 
         For the softmax: of the eigenvalues of the Hessian with respect to z.
+
+        Parameters
+        ----------
+        n_outputs : int, default=1
+            Columns of z.
         """
         return INFINITY
 
@@ -326,6 +336,13 @@ cdef class Loss:
 
         The general answer is bisection on the derivative, which is monotone
         because the loss is convex; losses with a closed form override this.
+
+        Parameters
+        ----------
+        y, sample_weight : arrays
+            As in `evaluate`.
+        n_outputs : int, default=1
+            Columns of z.
         """
         y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         out = np.empty(n_outputs)

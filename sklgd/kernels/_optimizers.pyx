@@ -1034,6 +1034,23 @@ class Optimizer(BaseEstimator):
         """
         return 0.1 if full else 0.03
 
+    def stable_step(self, largest, noise):
+        """About the largest step size with which descent in raw coordinates is stable.
+
+        Parameters
+        ----------
+        largest : float
+            Largest curvature of F.
+        noise : float
+            What the curvature that a batch sees has beyond that; 0 in batch descent.
+
+        Returns
+        -------
+        float or None
+            None if no curvature sets a limit.
+        """
+        return None
+
     @property
     def lazy(self):
         """True if features of sparse rows are left alone until they are touched."""
@@ -1095,7 +1112,12 @@ class Optimizer(BaseEstimator):
         """
 
     def refuse_average(self, est):
-        """Raise ValueError if the estimator asks for averages of the iterates."""
+        """Raise ValueError if the estimator asks for averages of the iterates.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+        """
         if est.average:
             raise ValueError(
                 f"average={est.average!r} is not possible with optimizer={self.name!r}, "
@@ -1148,6 +1170,9 @@ class SGD(Optimizer):
     def unit_step(self, curvature, full):
         return (1.0 if full else 0.5) / curvature
 
+    def stable_step(self, largest, noise):
+        return 2.0 / (largest + noise)
+
 
 class VelocityOptimizer(Optimizer):
     """Parameters that momentum and Nesterov share."""
@@ -1163,6 +1188,12 @@ class VelocityOptimizer(Optimizer):
 
     def unit_step(self, curvature, full):
         return 1.0 / curvature if full else (1.0 - self.momentum) / curvature
+
+    def stable_step(self, largest, noise):
+        # Noise adds up over 1/(1 - mu) steps. The largest curvature makes a root of the
+        # recurrence pass -1.
+        mu = self.momentum
+        return 1.0 / (largest * self.overshoot(mu) + 0.5 * noise / (1.0 - mu))
 
 
 class Momentum(VelocityOptimizer):
@@ -1196,6 +1227,11 @@ class Momentum(VelocityOptimizer):
     name = "momentum"
     rule = MomentumRule
 
+    @staticmethod
+    def overshoot(mu):
+        """The least product of step size and curvature that is not stable, inverted."""
+        return 0.5 / (1.0 + mu)
+
 
 class Nesterov(VelocityOptimizer):
     """Nesterov momentum: v = mu v + eta G; w = w - (mu v + eta G).
@@ -1224,6 +1260,11 @@ class Nesterov(VelocityOptimizer):
 
     name = "nesterov"
     rule = NesterovRule
+
+    @staticmethod
+    def overshoot(mu):
+        """The least product of step size and curvature that is not stable, inverted."""
+        return 0.5 * (1.0 + 2.0 * mu) / (1.0 + mu)
 
 
 class Adagrad(Optimizer):
@@ -1435,7 +1476,9 @@ class AMSGrad(MomentOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the two means, in [0, 1).
     epsilon : float, default=1e-8
+        Added outside the root, after the bias correction.
     sparse_update : {"exact", "lazy"}, default="exact"
         Steps on few rows of sparse X. "exact" gives the iterates of dense X; without an
         l2 penalty features catch up with the steps that passed them by, else a step
@@ -1468,7 +1511,9 @@ class Nadam(MomentOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the two means, in [0, 1).
     epsilon : float, default=1e-8
+        Added outside the root, after the bias correction.
     sparse_update : {"exact", "lazy"}, default="exact"
         Steps on few rows of sparse X. "exact" gives the iterates of dense X; without an
         l2 penalty features catch up with the steps that passed them by, else a step
@@ -1499,6 +1544,7 @@ class AdaMax(MomentOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decays of the mean and of the largest gradient, in [0, 1).
     epsilon : float, default=1e-8
         Keeps a feature without any gradient at rest; the paper has none.
     sparse_update : {"exact", "lazy"}, default="exact"

@@ -1,4 +1,4 @@
-"""Where the coefficients of an estimator are after each epoch of its `fit`."""
+"""Runs of copies of an estimator, and where its coefficients are after each epoch."""
 
 import warnings
 
@@ -6,7 +6,23 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from .._compat import has_callbacks
 from .._validation import step_is_explicit
+
+
+def copy_for_runs(estimator):
+    """An unfitted copy, of which all runs learn from all rows, in the same order.
+
+    It tells nobody: neither the log nor the callbacks of the estimator.
+    """
+    copy = clone(estimator).set_params(
+        early_stopping=False, warm_start=False, verbose=0
+    )
+    if copy.random_state is None:
+        copy.set_params(random_state=0)
+    if has_callbacks(copy):
+        copy.set_callbacks()
+    return copy
 
 
 def trajectory(estimator, objective, X, y, sample_weight, n_epochs):
@@ -37,10 +53,7 @@ def trajectory(estimator, objective, X, y, sample_weight, n_epochs):
     streams = explicit and estimator.optimizer_.training == "descent"
     streams = streams and not isinstance(getattr(estimator, "class_weight", None), str)
     run = _by_calls if streams else _by_fits
-    model = clone(estimator).set_params(early_stopping=False, verbose=0)
-    if model.random_state is None:
-        # All runs shall see the same order of the rows.
-        model.set_params(random_state=0)
+    model = copy_for_runs(estimator)
     path = [start]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -62,6 +75,6 @@ def _by_calls(model, estimator, X, y, sample_weight, n_epochs):
 
 def _by_fits(model, estimator, X, y, sample_weight, n_epochs):
     for epochs in range(1, n_epochs + 1):
-        # (A clone, since a warm start would go on from the last one.)
+        # (A clone draws the same random numbers again.)
         shorter = clone(model).set_params(max_iter=epochs, tol=None)
         yield shorter.fit(X, y, sample_weight=sample_weight)

@@ -1,0 +1,143 @@
+"""One step that is tried where a run has ended: a lower bound of what is left to gain.
+
+The minimum F* is unknown, but F(w + t p) is no less, for any p and t. The direction p
+takes a length of its own for every feature, as if the columns were standardised, and t
+is searched for: that does away with the most frequent reasons for being far from the
+optimum. It costs one pass over X for the gradient, a search on some of the rows, and
+one more pass only where these promise much.
+"""
+
+import math
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._auto import row_blocks
+from .kernels._gram import column_statistics
+from .kernels._openmp import effective_threads
+from .kernels._rows import Rows
+from .kernels._vector import penalty
+
+# Rows and entries of X on which the length is searched for.
+ROWS, ENTRIES = 4096, 2**22
+# Factor between two lengths that are tried, the shortest and the longest: features that
+# are nearly collinear want the latter.
+STRIDE, SHORTEST, LONGEST = 4.0, 4.0**-12, 4.0**8
+
+
+def possible_gain(data, problem, coef, l1, l2, worth):
+    """By how much one step lowers F, at least; 0.0 if that is less than ``worth``.
+
+    Parameters
+    ----------
+    data : Data
+        With normalised weights.
+    problem : Problem
+        Of these data.
+    coef : float64 array of shape (n_features + 1, n_outputs)
+        Where the run has ended.
+    l1, l2 : float
+        Penalty.
+    worth : float
+        Gain from which on the caller is interested.
+
+    Returns
+    -------
+    gain : float
+        F(w) - F(w + t p) <= F(w) - F*.
+    """
+    rows = _some_rows(data)
+    with np.errstate(over="ignore", invalid="ignore"):
+        step, slope = _direction(data, problem, coef, rows, l1, l2)
+        # F is convex: F(w + t p) >= F(w) + t slope.
+        if not -LONGEST * slope >= worth:
+            return 0.0
+        t, gain = _best_length(_on_a_line(data, coef, step, rows, l1, l2))
+        if gain >= worth and len(rows) < data.n_rows:
+            before = problem.value(coef) / data.share + penalty(coef, l1, l2)
+            moved = coef + t * step
+            after = problem.value(moved) / data.share + penalty(moved, l1, l2)
+            gain = before - after
+    return gain if gain >= worth else 0.0
+
+
+def _some_rows(data):
+    """Numbers of all rows, or of evenly spaced ones."""
+    X = data.X
+    per_row = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+    limit = min(ROWS, max(256, ENTRIES // max(1, per_row)))
+    return data.spaced(-(-data.n_rows // limit))
+
+
+def _direction(data, problem, coef, rows, l1, l2):
+    """A proximal step in standardised coordinates, and the derivative of F along it."""
+    weights, n_threads = data.weights, effective_threads(data.n_jobs)
+    if weights is not None and not weights[rows].any():
+        return np.zeros_like(coef), 0.0
+    mean, size = column_statistics(Rows(data.X), weights, rows, n_threads)[1:]
+    z_unit, loss_unit = data.units(data.null_model())
+    curvature = loss_unit / z_unit**2
+    gradient = np.empty_like(coef)
+    problem.value_and_gradient(coef, gradient)
+    gradient /= data.share
+    w, step = coef[:-1], np.zeros_like(coef)
+    gradient[:-1] += l2 * w
+    slopes = gradient[:-1]
+    if data.fit_intercept:
+        # Centred: an intercept that makes up for the columns' means comes along.
+        slopes = slopes - mean[:, None] * gradient[-1]
+        step[-1] = -gradient[-1] / curvature
+    else:
+        size = size + mean**2
+    hessian = size[:, None] * curvature + l2
+    # A column of zeros, or without spread beside an intercept, stays where it is.
+    hessian[size == 0.0] = np.inf
+    aim = w - slopes / hessian
+    if l1:
+        aim = np.sign(aim) * np.maximum(np.abs(aim) - l1 / hessian, 0.0)
+    change = np.subtract(aim, w, out=step[:-1])
+    if data.fit_intercept:
+        step[-1] -= mean @ change
+    slope = np.vdot(gradient, step)
+    if l1:
+        slope += l1 * np.where(w == 0.0, np.abs(change), np.sign(w) * change).sum()
+    return step, float(slope)
+
+
+def _on_a_line(data, coef, step, rows, l1, l2):
+    """F(w + t p) - F(w) on some rows, as a function of t."""
+    z, along = np.empty((2, len(rows), data.n_outputs))
+    done = 0
+    for part, block in row_blocks(data.X, rows):
+        some = slice(done, done + len(part))
+        z[some] = block @ coef[:-1] + coef[-1]
+        along[some] = block @ step[:-1] + step[-1]
+        done += len(part)
+    target = data.target[rows]
+    weights = None if data.weights is None else data.weights[rows]
+    total = len(rows) if weights is None else weights.sum()
+
+    def objective(t):
+        loss = data.loss.evaluate(target, z + t * along, weights)[0] / total
+        return loss + penalty(coef + t * step, l1, l2)
+
+    start = objective(0.0)
+    return lambda t: objective(t) - start
+
+
+def _best_length(change):
+    """The best of the lengths ..., 1/4, 1, 4, ..., and the decrease there.
+
+    ``change`` is convex: from 1 the search goes downhill.
+    """
+    best, value = 1.0, change(1.0)
+    for factor in (1.0 / STRIDE, STRIDE):
+        first = best
+        while SHORTEST < best < LONGEST:
+            trial = change(best * factor)
+            if math.isfinite(value) and not trial < value:
+                break
+            best, value = best * factor, trial
+        if best != first:
+            break
+    return best, -value if math.isfinite(value) else 0.0

@@ -1,0 +1,488 @@
+"""Runs that go wrong say so, with the cause and the remedy; others say nothing."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from conftest import make_problem, objective
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from sklgd import GDClassifier, GDRegressor, _diagnosis
+from sklgd._objective import Objective
+from sklgd._trial import possible_gain
+from sklgd.losses import LOSSES
+from sklgd.optimizers import OPTIMIZERS, Momentum, Nesterov
+
+USEFUL = [name for name, cls in LOSSES.items() if not cls.degenerate]
+DIABETES = load_diabetes(return_X_y=True, scaled=False)
+SCALED = StandardScaler().fit_transform(DIABETES[0]), DIABETES[1]
+
+
+def estimator(loss, **params):
+    regression = LOSSES[loss].task == "regression"
+    return (GDRegressor if regression else GDClassifier)(
+        loss, **{"random_state": 0} | params
+    )
+
+
+def fit(model, X, y, **more):
+    """The text of the warning about a fit, or ""."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y, **more)
+    assert all(issubclass(w.category, ConvergenceWarning) for w in caught)
+    messages = [str(w.message) for w in caught]
+    assert len(messages) <= 1
+    return "".join(messages)
+
+
+def batch(**params):
+    return {"optimizer": "sgd", "batch_size": "full"} | params
+
+
+def rows(**params):
+    return {"optimizer": "sgd", "batch_size": 1} | params
+
+
+# ----------------------------------------------------- far from the optimum: plateau
+
+
+def gap(model, X, y):
+    """(F - F*)/(F_null - F*) by the oracle, F* from a run to the end."""
+    best = estimator(
+        model.loss, alpha=model.alpha, penalty=model.penalty, tol=1e-9,
+        fit_intercept=model.fit_intercept,
+    ).fit(X, y)  # fmt: skip
+    F = Objective(best, X, y)
+    constant = np.zeros_like(F.coef)
+    constant[-1] = F.data.null_model()
+    lowest, null = F(F.coef), F(constant)
+    return (objective(model, X, y) - lowest) / (null - lowest)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("loss", USEFUL)
+def test_steps_that_fade_away_far_from_the_optimum(loss, penalty, n_outputs):
+    X, y = make_problem(loss, n=80, n_outputs=n_outputs)
+    model = estimator(
+        loss, penalty=penalty, alpha=0.01,
+        **batch(learning_rate=lambda t: 0.3 * 0.5**t),
+    )  # fmt: skip
+    # From the best constant model: none of the runs is worse than that.
+    fit(model, X, y)
+    null = Objective(model, X, y).data.null_model()
+    message = fit(model, X, y, intercept_init=null)
+    assert model.stop_reason_ == "plateau"
+    share = float(re.search(r"at most (\d+)% of what can be gained", message)[1])
+    assert 0.0 <= share <= 90.0
+    assert gap(model, X, y) >= 1.0 - (share + 0.5) / 100.0
+
+
+RAW = {
+    "diabetes": (GDRegressor, *DIABETES),
+    "breast cancer": (GDClassifier, *load_breast_cancer(return_X_y=True)),
+    "wine": (GDClassifier, *load_wine(return_X_y=True)),
+}
+PATHS = {
+    "rows": rows(learning_rate=1e-6),
+    "batch": batch(learning_rate=1e-6),
+    "momentum": batch(optimizer="momentum", learning_rate=1e-7),
+    "adam": {"optimizer": "adam", "batch_size": 32, "learning_rate": 1e-3},
+    "adagrad": {"optimizer": "adagrad", "batch_size": 32, "learning_rate": 0.1},
+    "SGDClassifier": {"learning_rate": "optimal"},
+}
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", RAW)
+def test_no_false_alarm(name, path, scaled):
+    """What is said of the distance from the optimum is true."""
+    cls, X, y = RAW[name]
+    X = StandardScaler().fit_transform(X) if scaled else X
+    model = cls(random_state=0, max_iter=300, **PATHS[path])
+    message = fit(model, X, y)
+    assert (message == "") == (model.stop_reason_ == "converged")
+    if model.stop_reason_ == "plateau":
+        share = float(re.search(r"at most (\d+)% of what", message)[1])
+        assert gap(model, X, y) >= 1.0 - (share + 0.5) / 100.0 >= 0.095
+    elif message == "":
+        # Nothing is said only where not much is missing.
+        assert gap(model, X, y) < 0.25
+
+
+def test_plateaus_are_found():
+    """Badly scaled features: descent ends early, and knows it."""
+    X, y = RAW["breast cancer"][1:]
+    names = load_breast_cancer().feature_names
+    pd = pytest.importorskip("pandas")
+    model = GDClassifier(random_state=0, **rows(learning_rate=1e-5))
+    message = fit(model, pd.DataFrame(X, columns=names), y)
+    assert model.stop_reason_ == "plateau"
+    sizes = np.sqrt((X**2).mean(axis=0))
+    smallest, largest = names[sizes.argmin()], names[sizes.argmax()]
+    assert f"of '{smallest}' and '{largest}'" in message
+    assert "StandardScaler" in message and "learning_rate='auto'" in message
+    remedied = GDClassifier(random_state=0)
+    assert fit(remedied, X, y) == ""
+    assert objective(remedied, X, y) < 0.8 * objective(model, X, y)
+
+
+# ------------------------------------------------------------------ the step on trial
+
+
+def trial(X, y, coef, model, sample_weight=None, worth=0.0):
+    """What `possible_gain` says of coefficients, and F - F* there."""
+    best = model.set_params(tol=1e-12, max_iter=2000).fit(X, y, sample_weight)
+    F = Objective(best, X, y, sample_weight)
+    coef = np.ascontiguousarray(coef.reshape(F.coef.shape))
+    gain = possible_gain(F.data, F.problem, coef, F.l1, F.l2, worth)
+    return gain, F(coef) - F(F.coef)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("penalty", ["l2", "l1", None])
+@pytest.mark.parametrize("loss", USEFUL)
+def test_a_lower_bound(loss, penalty, fit_intercept, form, weighted, rng):
+    X, y = make_problem(loss, n=60)
+    weight = rng.uniform(0.1, 2.0, len(y)) if weighted else None
+    model = estimator(loss, penalty=penalty, alpha=0.05, fit_intercept=fit_intercept)
+    for size in (0.0, 0.3):
+        coef = size * rng.normal(size=X.shape[1] + 1)
+        coef[::3] = 0.0
+        coef[-1] *= fit_intercept
+        gain, distance = trial(form(X), y, coef, model, weight)
+        assert 0.0 < gain <= distance * (1.0 + 1e-9)
+        # It is worth something, too.
+        assert gain > 0.1 * distance
+
+
+def test_it_is_the_whole_gain_where_the_features_are_uncorrelated(rng):
+    Q = np.linalg.qr(np.column_stack([np.ones(50), rng.normal(size=(50, 4))]))[0]
+    X = Q[:, 1:] * [1e-3, 1.0, 30.0, 1e4] + [5.0, -3.0, 0.0, 1e4]
+    y = rng.normal(size=50)
+    coef = np.array([3.0, 1.0, 0.1, 0.0, 0.0])
+    gain, distance = trial(X, y, coef, GDRegressor(penalty=None))
+    assert gain == pytest.approx(distance, rel=1e-6)
+
+
+def test_little_is_worth_nothing():
+    X, y = make_problem("huber", n=60)
+    model = GDRegressor("huber")
+    coef = np.zeros(X.shape[1] + 1)
+    gain, distance = trial(X, y, coef, model)
+    assert trial(X, y, coef, model, worth=0.99 * gain)[0] == gain
+    assert trial(X, y, coef, model, worth=1.01 * gain)[0] == 0.0
+    assert trial(X, y, coef, model, worth=20.0 * distance)[0] == 0.0
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "absolute_error", "poisson"])
+def test_many_rows(loss, rng):
+    """The length is searched for on some rows; what is said holds for all."""
+    X, y = make_problem(loss, n=9000)
+    coef = 0.2 * rng.normal(size=X.shape[1] + 1)
+    gain, distance = trial(X, y, coef, estimator(loss))
+    assert 0.2 * distance < gain <= distance * (1.0 + 1e-9)
+
+
+def test_rows_that_mislead(rng):
+    """Those that are looked at want a step that the others do not."""
+    X, y = make_problem("squared_error", n=3 * 4096)
+    y[0::3] = X[0::3, 0]
+    y[1::3], y[2::3] = -X[1::3, 0], -X[2::3, 0]
+    coef = np.zeros(X.shape[1] + 1)
+    coef[0] = -0.4
+    gain, distance = trial(X, y, coef, GDRegressor())
+    assert 0.0 <= gain <= distance
+
+
+def test_rows_of_weight_zero(rng):
+    """All rows that are looked at have no weight: nothing is said."""
+    X, y = make_problem("squared_error", n=8192)
+    weight = np.arange(8192) % 2.0
+    gain, _ = trial(X, y, np.zeros(X.shape[1] + 1), GDRegressor(), weight)
+    assert gain == 0.0
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"optimizer": "adam"},
+        {"optimizer": "momentum", "learning_rate": "invscaling"},
+        rows(learning_rate=1e-3, tol=None, max_iter=20),
+        rows(learning_rate=1e-3, early_stopping=True),
+        rows(learning_rate=1e-9, max_iter=6),
+    ],
+)
+def test_other_runs_do_not_pay_for_it(params, monkeypatch):
+    def forbidden(*_):
+        raise AssertionError("a step was tried")
+
+    monkeypatch.setattr(_diagnosis, "possible_gain", forbidden)
+    fit(GDRegressor("huber", epsilon=50.0, **params), *SCALED)
+    # It is what a run with a step size of the user's does pay.
+    with pytest.raises(AssertionError, match="tried"):
+        fit(GDRegressor(**batch(learning_rate=0.1)), *SCALED)
+
+
+# ------------------------------------------------------------------------- the causes
+
+
+def assert_says(message, *words):
+    for word in words:
+        assert word.lower() in message.lower()
+    assert message.endswith(" let learning_rate='auto' choose the step size.")
+
+
+def test_noise():
+    model = GDRegressor(random_state=0, **rows(learning_rate=0.03))
+    message = fit(model, *SCALED)
+    assert model.stop_reason_ == "plateau"
+    assert_says(message, "noise in the gradient of a single row", "larger batches")
+    assert "StandardScaler" not in message
+    # Each of the remedies helps.
+    for remedy in ({"average": True}, {"batch_size": 128}, {"learning_rate": "auto"}):
+        better = GDRegressor(random_state=0, **rows(learning_rate=0.03) | remedy)
+        better.fit(*SCALED)
+        assert better.score(*SCALED) > model.score(*SCALED)
+
+
+def test_momentum_that_swings():
+    params = batch(optimizer="nesterov", learning_rate=0.1)
+    model = GDRegressor(**params)
+    message = fit(model, *SCALED)
+    assert model.stop_reason_ == "plateau"
+    assert_says(message, "momentum swings", "larger n_iter_no_change")
+    assert fit(model.set_params(n_iter_no_change=20), *SCALED) == ""
+    assert model.score(*SCALED) > 0.5
+
+
+@pytest.mark.parametrize("loss, eta", [("squared_error", 1e-4), ("huber", 1e-4)])
+def test_step_size_far_too_small(loss, eta):
+    model = GDRegressor(loss, epsilon=20.0, **batch(learning_rate=eta, max_iter=200))
+    message = fit(model, *SCALED)
+    assert_says(message, "step size 0.0001 is far below", "take a larger step size")
+    limit = float(re.search(r"stable, about ([\d.]+)\.", message)[1])
+    # It takes the larger step.
+    model.set_params(learning_rate=0.5 * limit).fit(*SCALED)
+    assert model.score(*SCALED) > 0.5
+
+
+def test_few_small_steps_of_a_normalised_rule():
+    model = GDRegressor(optimizer="adam", learning_rate=1e-3, max_iter=20)
+    message = fit(model, *SCALED)
+    assert_says(message, "step of adam moves a coefficient by about", "larger step")
+    needed, made = (
+        float(re.search(pattern, message)[1])
+        for pattern in (r"takes some (\d+)", r": (\d+) steps")
+    )
+    assert needed > made == model.n_iter_ * -(-len(SCALED[1]) // model.batch_size_)
+
+
+def test_step_size_too_large_for_huber():
+    """Its gradient is bounded: F does not explode, but gets nowhere."""
+    X, y = make_problem("huber", n=100)
+    model = GDRegressor("huber", **batch(learning_rate=40.0))
+    message = fit(model, X, y)
+    assert model.stop_reason_ == "diverged"
+    assert model.loss_curve_[-1] < 1e3
+    assert_says(message, "step size 40 is too large", "smaller step")
+    limit = float(re.search(r"stable up to about ([\d.]+);", message)[1])
+    assert fit(model.set_params(learning_rate=0.5 * limit), X, y) == ""
+
+
+def test_feature_far_from_zero(rng):
+    """One feature, but the intercept is a coefficient, too."""
+    X = 2000.0 + rng.normal(size=(100, 1))
+    y = 3.0 * (X[:, 0] - 2000.0) + rng.normal(size=100)
+    message = fit(GDRegressor(**batch(learning_rate=1e-7, max_iter=50)), X, y)
+    assert_says(message, "the intercept's is 1", "StandardScaler")
+    message = fit(
+        GDRegressor(fit_intercept=False, **batch(learning_rate=1e-7, max_iter=5)), X, y
+    )
+    assert "intercept" not in message and "StandardScaler" not in message
+
+
+def test_sparse_features_are_not_centred():
+    X, y = make_problem("log_loss", n=100)
+    X[:, 2] *= 500.0
+    model = GDClassifier(**batch(learning_rate=1e-6, max_iter=30))
+    message = fit(model, sp.csr_array(X), y)
+    assert_says(message, "StandardScaler(with_mean=False)", "column 2")
+
+
+def test_schedule_that_falls_too_fast():
+    model = GDRegressor(
+        fit_intercept=False, **batch(learning_rate=lambda t: 0.1 * 0.5**t)
+    )
+    X, y = SCALED
+    message = fit(model, X, y - y.mean())
+    assert model.stop_reason_ == "plateau"
+    assert_says(message, "has fallen from 0.05 to", "let it fall more slowly")
+
+
+def test_ravine(rng):
+    """Two features that are nearly the same, and a target that is their difference."""
+    a, b = rng.normal(size=(2, 200))
+    X = np.column_stack([a + 0.003 * b, a - 0.003 * b])
+    y = a + b
+    params = {"penalty": None, "fit_intercept": False}
+    model = GDRegressor(**batch(learning_rate=0.5), **params)
+    message = fit(model, X, y)
+    assert model.stop_reason_ == "plateau"
+    assert_says(message, "correlated features", "nesterov", "smaller tol")
+    assert model.score(X, y) < 0.6
+    params |= {"tol": 1e-6, "n_iter_no_change": 50, "max_iter": 20_000}
+    nesterov = GDRegressor(**batch(optimizer="nesterov", learning_rate=0.5), **params)
+    fit(nesterov, X, y)
+    assert nesterov.score(X, y) > 0.9
+
+
+def test_what_is_automatic_already_is_no_remedy():
+    X, y = SCALED
+    params = {"max_iter": 2, "tol": 1e-12, "random_state": 0}
+    message = fit(GDRegressor("huber", **params), X, y)
+    assert message.endswith("use a larger tol if this accuracy is enough.")
+    message = fit(GDRegressor("huber", optimizer="adam", **params), X, y)
+    assert message.endswith(", or let optimizer='auto' choose the method.")
+    message = fit(GDRegressor(optimizer="adam", learning_rate=1e-6, **params), X, y)
+    assert message.endswith(", or let learning_rate='auto' choose the step size.")
+
+
+# --------------------------------------------------------------------- exploding steps
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [OPTIMIZERS["sgd"](), *(f(m) for f in (Momentum, Nesterov) for m in (0.3, 0.9))],
+)
+def test_stable_step_of_batch_descent(optimizer, rng):
+    """Just below the limit descent converges, just above it diverges."""
+    X = rng.normal(size=(60, 3)) * [1.0, 2.0, 0.5]
+    y = rng.normal(size=60)
+    limit = optimizer.stable_step(np.linalg.eigvalsh(X.T @ X / 60).max(), 0.0)
+    params = batch(optimizer=optimizer, penalty=None, fit_intercept=False, tol=None)
+    best = np.linalg.lstsq(X, y)[0]
+    distances = []
+    for factor in (0.99, 1.01):
+        model = GDRegressor(learning_rate=factor * limit, max_iter=2000, **params)
+        fit(model, X, y)
+        distances.append(np.abs(model.coef_ - best).max())
+    assert distances[0] < 1e-6
+    assert model.stop_reason_ == "diverged"
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_stable_step_with_noise(batch_size, momentum):
+    """Of the right size: far below it is well, far above it is not."""
+    model = GDRegressor(
+        optimizer=Momentum(momentum), batch_size=batch_size, learning_rate=1e3,
+        random_state=0, max_iter=50,
+    )  # fmt: skip
+    message = fit(model, *SCALED)
+    limit = float(re.search(r"momentum is stable up to about ([\d.e-]+);", message)[1])
+    fit(model.set_params(learning_rate=4.0 * limit), *SCALED)
+    assert model.stop_reason_ in ("diverged", "stalled")
+    fit(model.set_params(learning_rate=limit / 4.0), *SCALED)
+    assert model.stop_reason_ != "diverged"
+    fit(model.set_params(learning_rate=limit / 40.0), *SCALED)
+    assert model.score(*SCALED) > 0.35
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adam", "saga"])
+def test_divergence_says_what_the_optimizer_stands(optimizer):
+    model = GDRegressor(optimizer=optimizer, learning_rate=1e5, random_state=0)
+    message = fit(model, *DIABETES)
+    assert model.stop_reason_ == "diverged"
+    said = {
+        "adam": "a step of adam moves each coefficient by about that",
+        "saga": "plain descent is stable up to about",
+    }.get(optimizer, f"{optimizer} is stable up to about")
+    assert_says(message, "diverged in epoch", "1e+05", said, "StandardScaler")
+    assert "of column 1 and column 4" in message
+
+
+def test_several_outputs_and_sparse_rows(rng):
+    X, Y = make_problem("squared_error", n=60, n_outputs=3)
+    X[:, 1] *= 1e3
+    model = GDRegressor(**batch(learning_rate=1.0))
+    message = fit(model, sp.csr_array(X), Y)
+    assert model.stop_reason_ == "diverged"
+    assert_says(message, "column 1", "with_mean=False")
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 3])
+def test_a_few_steps_that_are_too_large(max_iter):
+    """Plain batch descent never rises unless its steps are too large."""
+    X, y = SCALED[0], SCALED[1] - SCALED[1].mean()
+    params = batch(learning_rate=1.0, penalty=None, max_iter=max_iter)
+    model = GDRegressor(**params)
+    message = fit(model, X, y)
+    assert model.stop_reason_ == "diverged"
+    assert_says(message, "step size 1 is too large", "smaller step size")
+    # The best coefficients were those at the start.
+    assert not model.coef_.any()
+    # Without tol the textbook's steps are taken, and nothing is judged.
+    textbook = GDRegressor(tol=None, **params)
+    assert fit(textbook, X, y) == ""
+    assert textbook.n_iter_ == max_iter and textbook.coef_.any()
+    assert textbook.stop_reason_ == "max_iter"
+
+
+# ----------------------------------------------------------------------------- silence
+
+
+@pytest.mark.parametrize("loss", USEFUL)
+def test_auto_says_nothing(loss):
+    X, y = make_problem(loss, n=100)
+    assert fit(estimator(loss), X, y) == ""
+    assert fit(estimator(loss), X * 10.0 ** np.arange(-3, 3), y) == ""
+
+
+TUNED = {
+    "sgd": 0.3,
+    "momentum": 0.05,
+    "nesterov": 0.05,
+    "adagrad": 1.0,
+    "rmsprop": 0.02,
+    "adadelta": 3.0,
+    "adam": 0.05,
+    "amsgrad": 0.1,
+    "nadam": 0.05,
+    "adamax": 0.1,
+    "ftrl": 0.3,
+}
+
+
+@pytest.mark.parametrize("optimizer", TUNED)
+def test_a_step_size_that_suits_says_nothing(optimizer):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = GDClassifier(**batch(optimizer=optimizer, learning_rate=TUNED[optimizer]))
+    assert fit(model.set_params(alpha=0.01), X, y) == ""
+    assert model.stop_reason_ == "converged"
+
+
+def test_nothing_to_learn_is_no_trouble(rng):
+    """A target that has nothing to do with the features."""
+    X, y = rng.normal(size=(500, 3)), rng.normal(size=500)
+    model = GDRegressor(**batch(learning_rate=0.1))
+    assert fit(model, X, y) == ""
+    model = GDRegressor(random_state=0, learning_rate="invscaling", eta0=0.01)
+    assert fit(model, X, y) == ""
+
+
+def test_the_perceptron_is_not_judged():
+    """Its objective is least at w = 0 and says nothing."""
+    X, y = load_breast_cancer(return_X_y=True)
+    model = GDClassifier("perceptron", random_state=0, **rows(learning_rate=1.0))
+    assert fit(model, X, y) == ""
