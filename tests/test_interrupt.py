@@ -20,6 +20,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import sklgd
 from sklgd import GDClassifier, GDRegressor
+from sklgd.kernels._gram import weighted_gram
+from sklgd.kernels._rows import Rows
 
 # One optimizer of each kind of run.
 RUNS = {
@@ -287,6 +289,34 @@ def test_the_model_s_data_are_let_go(interrupted):
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer")
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_a_gram_matrix_is_interrupted(sparse):
+    """A single call of a kernel that takes long looks for Ctrl-C on its way."""
+    rng = np.random.default_rng(0)
+    if sparse:
+        X = sp.random(20_000, 2000, density=0.1, format="csr", random_state=0)
+    else:
+        X = rng.standard_normal((60_000, 600))
+
+    def press(signal_number, frame):
+        raise KeyboardInterrupt
+
+    start = time.perf_counter()
+    weighted_gram(Rows(X))
+    whole = time.perf_counter() - start
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        start = time.perf_counter()
+        with pytest.raises(KeyboardInterrupt):
+            weighted_gram(Rows(X))
+        assert time.perf_counter() - start < 0.8 * whole
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 CHILD = """

@@ -51,9 +51,12 @@ cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return (a + b - 1) // b
 
 
-cdef Py_ssize_t rows_per_look(double per_row, Py_ssize_t block) noexcept nogil:
-    """Rows of a chunk between two looks for Ctrl-C: whole blocks, so the bits stay."""
-    return block * max(1, <Py_ssize_t> (UNINTERRUPTED / max(per_row, 1.0) / block))
+cdef Py_ssize_t rows_per_look(
+        double per_row, Py_ssize_t n_chunks, int n_threads,
+        Py_ssize_t block) noexcept nogil:
+    """Rows of each chunk between two looks for Ctrl-C: whole blocks, so the bits stay."""
+    cdef double rows = UNINTERRUPTED * n_threads / n_chunks / max(per_row, 1.0)
+    return block * max(1, <Py_ssize_t> (rows / block))
 
 
 cdef void add_dense(
@@ -306,7 +309,7 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     scratch = entries(buffer, size * n_threads, 0)
     grams = entries(sums, n_chunks * D * D, 0)
     per_row = 0.5 * D * <double> D if dense else PAIR * pairs / n
-    look = rows_per_look(per_row, block)
+    look = rows_per_look(per_row, n_chunks, n_threads, block)
     for begin in range(0, chunk_rows, look):
         with nogil:
             for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
@@ -486,7 +489,7 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     size = BLOCK * (2 * D + K * (K + 1) // 2 + PRODUCTS)
     scratch = np.empty(size * n_threads)
     sums = np.zeros(n_chunks * n_sums)
-    look = rows_per_look(n_sums, BLOCK)
+    look = rows_per_look(n_sums, n_chunks, n_threads, BLOCK)
     for begin in range(0, chunk_rows, look):
         with nogil:
             for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):

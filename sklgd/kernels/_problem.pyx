@@ -522,6 +522,12 @@ cdef class Problem:
             z = &known[0, 0]
         products = np.empty(length * self.n_threads)
         more = products
+        if n_chunks <= 1 and self.look >= rows:
+            with nogil:
+                self.product_chunk(
+                    loss, 0, n, &w[0, 0], &p[0, 0], z, coupled, &more[0], &grad[0, 0],
+                    True, 0)
+            begin = rows
         while begin < rows:
             with nogil:
                 for chunk in prange(
