@@ -21,6 +21,7 @@ from ._log import Log
 from ._monitor import Monitor
 from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
+from ._run import Run
 from ._stochastic import VarianceReduced
 from ._training import State, Training, one_blas_thread
 from ._validation import (
@@ -45,11 +46,6 @@ DRIVERS = {
     "quasi_newton": QuasiNewton,
     "proximal_gradient": ProximalGradient,
 }
-# A step size found from the data is halved at most so often before the first epoch
-# that improves the objective.
-MAX_HALVINGS = 60
-
-
 # Values of parameters that can be compared as they are.
 PLAIN = str, int, float, type(None)
 
@@ -256,10 +252,11 @@ class BaseGD(CallbackSupport, BaseEstimator):
         training.n_epochs = self.max_iter
         if log is not None:
             log.begin(self, data, state)
+        run = Run(self, training, monitor, validation, tasks, log)
         with one_blas_thread(data, state.plan.rotated):
             interrupt = message = None
             try:
-                message = self._run(training, monitor, validation, tasks, log)
+                message = run.go()
             except KeyboardInterrupt as error:
                 if monitor.stop_reason != "interrupted":
                     raise
@@ -285,147 +282,6 @@ class BaseGD(CallbackSupport, BaseEstimator):
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
-
-    def _run(self, training, monitor, validation, tasks, log):
-        """Epochs until `Monitor`, a callback or max_iter ends them.
-
-        Returns
-        -------
-        message : str or None
-            A warning's text.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            With ``monitor.stop_reason`` "interrupted" if an epoch had ended; the
-            coefficients are then the best.
-        """
-        state, guarded = training.state, training.state.plan.guarded
-        objective = best_objective = monitor.start
-        kept = best = training.snapshot()
-        best_score = None
-        improved_once = accepted = renewed = asked = False
-        monitor.stop_reason = "max_iter"
-        watched = tasks is not None or log is not None
-        awaited = watched or validation is not None
-        points = self._points(training, monitor, awaited, tasks)
-        try:
-            for epoch, point in enumerate(points, start=1):
-                eta, largest, after = point.last, point.largest, point.objective
-                # (As `Monitor.diverged` does, without a call in every epoch.)
-                wild = not after <= monitor.limit
-                if wild and not guarded:
-                    point.forget_later()
-                    monitor.loss_curve.append(after)
-                    monitor.stop_reason = "diverged"
-                    break
-                if not guarded:
-                    objective = after
-                else:
-                    accepted = training.accept(objective, after, kept, wild)
-                    if accepted:
-                        objective, improved_once = after, True
-                    renewed = training.refresh_metric(self, epoch, accepted)
-                    if renewed:
-                        monitor.no_change = 0
-                        kept = training.snapshot()
-                    elif accepted:
-                        kept = training.snapshot()
-                score = None
-                if validation is not None:
-                    score = self._validate_epoch(training, validation)
-                if self.early_stopping:
-                    better = score > monitor.best_score
-                else:
-                    better = objective <= best_objective
-                if better:
-                    snapshot = kept if guarded else point.kept
-                    if snapshot is None:
-                        snapshot = training.snapshot()
-                    # One after the other without a call between them, so that Ctrl-C
-                    # leaves all or none.
-                    best, best_objective, best_score = snapshot, objective, score
-                stalled = monitor.record(
-                    objective, score, (eta, largest), training.gap()
-                )
-                if watched:
-                    notes = notes_on(guarded and not accepted, renewed)
-                    asked = self._tell(training, monitor, tasks, log, score, eta, notes)
-                retrying = guarded and not accepted and training.may_cut
-                searching = retrying or (
-                    guarded and not improved_once and epoch < MAX_HALVINGS
-                )
-                if stalled and not searching:
-                    plateau = state.plan.schedule.plateau
-                    if plateau is None or eta <= plateau[1]:
-                        monitor.stop_reason = monitor.why_stalled(
-                            guarded, training.plain
-                        )
-                        break
-                    state.factor *= plateau[0]
-                    monitor.no_change = 0
-                if asked:
-                    monitor.stop_reason = "callback"
-                    break
-        except KeyboardInterrupt:
-            if monitor.loss_curve:
-                training.restore(best)
-                if not self.early_stopping:
-                    monitor.amend(best_objective, best_score)
-                monitor.stop_reason = "interrupted"
-            raise
-        final = monitor.stop_reason != "callback"
-        if (
-            monitor.stop_reason == "diverged"
-            or monitor.diverged(objective, final=final)
-            or (final and not guarded and training.plain and monitor.climbing())
-        ):
-            monitor.stop_reason = "diverged"
-            training.restore(best)
-            monitor.amend(best_objective, self._validate_epoch(training, validation))
-            return explain_divergence(self, training, monitor, epoch, after, largest)
-        if self.early_stopping:
-            training.restore(best)
-        return None
-
-    def _tell(self, training, monitor, tasks, log, score, eta, notes):
-        """Tell of the epoch just recorded; True if a callback asks for the end."""
-        if log is not None:
-            epoch, objective = len(monitor.loss_curve), monitor.loss_curve[-1]
-            name = f"epoch {epoch}"
-            log.epoch(name, objective, score, monitor.gap, eta, training, notes)
-        return tasks is not None and tasks.end_epoch(
-            lambda: self._results_so_far(training, monitor, "callback")
-        )
-
-    def _points(self, training, monitor, awaited, tasks):
-        """A `Point` after each epoch, up to max_iter.
-
-        The objectives of several epochs are found in one read of X, unless somebody
-        has ``awaited`` them: no run stops before its `n_iter_no_change` are over.
-        """
-        left = self.max_iter
-        while left:
-            n_epochs = min(left, training.longest_run)
-            if awaited:
-                n_epochs = 1
-                if tasks is not None:
-                    tasks.begin_epoch()
-            elif self.tol is not None:
-                left_to_stall = self.n_iter_no_change - monitor.no_change
-                n_epochs = max(1, min(n_epochs, left_to_stall))
-            points = training.advance(n_epochs)
-            left -= len(points)
-            yield from points
-            if training.interrupted:
-                raise KeyboardInterrupt
-
-    def _validate_epoch(self, training, validation):
-        """Score on the validation set, or None."""
-        if validation is None:
-            return None
-        predict, y, weights = validation
-        return float(self._score_raw(predict(training.coef), y, weights))
 
     def _first_intercept(self, null):
         """Intercept from which a step size found from the data sets out."""
@@ -512,7 +368,7 @@ class BaseGD(CallbackSupport, BaseEstimator):
         state.curve.append(after)
         vars(self).update(results)
         if log is not None:
-            notes = notes_on(not accepted, False)
+            notes = ["undone"] * (not accepted)
             log.epoch(
                 f"partial_fit {self.n_iter_}", after, None, np.nan, eta, training, notes
             )
@@ -619,11 +475,6 @@ class BaseGD(CallbackSupport, BaseEstimator):
         if sp.issparse(self.coef_):
             self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
         return self
-
-
-def notes_on(undone, renewed):
-    """What was done about an epoch, for the log."""
-    return ["undone"] * undone + ["metric renewed"] * renewed
 
 
 def _description(value):

@@ -21,7 +21,7 @@ import warnings
 
 from measurements import say
 from problems import Problem
-from sklgd import GDRegressor, _base, _monitor
+from sklgd import GDRegressor, _monitor, _run
 from timing import seconds
 
 # What is done on condition of these is there for callbacks and log lines alone.
@@ -69,31 +69,31 @@ def without(function, unwanted, least):
     return found[function.__name__]
 
 
-def epochs_alone(self, training, monitor, validation, tasks, log):
+def epochs_alone(self):
     """The loop without anything but the epochs."""
     point = None
-    for _ in range(self.max_iter):
-        (point,) = training.advance(1)
-    monitor.loss_curve, monitor.stop_reason = [point.objective], "max_iter"
+    for _ in range(self.est.max_iter):
+        (point,) = self.training.advance(1)
+    self.monitor.loss_curve, self.monitor.stop_reason = [point.objective], "max_iter"
 
 
 def variants():
-    """(_run, _points, record) of the fit as it is, and without each part."""
-    base, record = _base.BaseGD, _monitor.Monitor.record
-    run = without(base._run, is_for_watchers, 2)
-    points = without(base._points, is_for_watchers, 1)
+    """(go, points, record) of the fit as it is, and without each part."""
+    loop, record = _run.Run, _monitor.Monitor.record
+    go = without(loop.go, is_for_watchers, 2)
+    points = without(loop.points, is_for_watchers, 1)
     forgetful = without(record, appends_objective, 1)
     return {
-        "all": (base._run, base._points, record),
-        "hooks": (run, points, record),
-        "history": (run, points, forgetful),
+        "all": (loop.go, loop.points, record),
+        "hooks": (go, points, record),
+        "history": (go, points, forgetful),
         "rest": (epochs_alone, points, record),
     }
 
 
 def fit(model, X, y, functions):
     """A fit with these functions in place."""
-    _base.BaseGD._run, _base.BaseGD._points, _monitor.Monitor.record = functions
+    _run.Run.go, _run.Run.points, _monitor.Monitor.record = functions
     model.fit(X, y)
 
 
@@ -120,7 +120,7 @@ def run(options):
                     times[name].append(seconds(fit, model, X, y, found[name]))
     finally:
         fit_as_it_is = found["all"]
-        _base.BaseGD._run, _base.BaseGD._points, _monitor.Monitor.record = fit_as_it_is
+        _run.Run.go, _run.Run.points, _monitor.Monitor.record = fit_as_it_is
     whole = statistics.median(times["all"])
     say(f"  an epoch takes {1e6 * whole / n_epochs:.2f} us")
     for before, name in zip(found, TAKEN_OUT, strict=False):

@@ -1,0 +1,189 @@
+"""The loop of `fit`: epochs until something ends them, the best of which are kept."""
+
+from ._diagnosis import explain_divergence
+
+# A step size found from the data is halved at most so often before the first epoch
+# that improves the objective.
+MAX_HALVINGS = 60
+
+
+class Run:
+    """The epochs of one fit.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    training : Epochs
+    monitor : Monitor
+    validation : (callable, array, array or None) or None
+        Raw predictions on the validation set as a function of coef, its targets and
+        its weights.
+    tasks : FitTasks or None
+    log : Log or None
+    """
+
+    def __init__(self, est, training, monitor, validation, tasks, log):
+        self.est, self.training, self.monitor = est, training, monitor
+        self.validation, self.tasks, self.log = validation, tasks, log
+
+    def go(self):
+        """Run epochs until `Monitor`, a callback or max_iter ends them.
+
+        Returns
+        -------
+        message : str or None
+            A warning's text, if the run diverged.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            With ``monitor.stop_reason`` "interrupted" if an epoch had ended; the
+            coefficients are then the best.
+        """
+        est, training, monitor = self.est, self.training, self.monitor
+        tasks, log, validation = self.tasks, self.log, self.validation
+        guarded = training.state.plan.guarded
+        objective = best_objective = monitor.start
+        kept = best = training.snapshot()
+        best_score = None
+        improved_once = accepted = renewed = asked = False
+        monitor.stop_reason = "max_iter"
+        watched = tasks is not None or log is not None
+        try:
+            for epoch, point in enumerate(self.points(), start=1):
+                eta, largest, after = point.last, point.largest, point.objective
+                # (As `Monitor.diverged` does, without a call in every epoch.)
+                wild = not after <= monitor.limit
+                if wild and not guarded:
+                    point.forget_later()
+                    monitor.loss_curve.append(after)
+                    monitor.stop_reason = "diverged"
+                    break
+                if not guarded:
+                    objective = after
+                else:
+                    accepted = training.accept(objective, after, kept, wild)
+                    if accepted:
+                        objective, improved_once = after, True
+                    renewed = training.refresh_metric(est, epoch, accepted)
+                    if renewed:
+                        monitor.no_change = 0
+                        kept = training.snapshot()
+                    elif accepted:
+                        kept = training.snapshot()
+                score = None
+                if validation is not None:
+                    score = self.score()
+                if est.early_stopping:
+                    better = score > monitor.best_score
+                else:
+                    better = objective <= best_objective
+                if better:
+                    snapshot = kept if guarded else point.kept
+                    if snapshot is None:
+                        snapshot = training.snapshot()
+                    # One after the other without a call between them, so that Ctrl-C
+                    # leaves all or none.
+                    best, best_objective, best_score = snapshot, objective, score
+                stalled = monitor.record(
+                    objective, score, (eta, largest), training.gap()
+                )
+                if watched:
+                    undone = guarded and not accepted
+                    asked = self.tell(score, eta, undone, renewed)
+                if stalled:
+                    retrying = guarded and not accepted and training.may_cut
+                    searching = guarded and not improved_once and epoch < MAX_HALVINGS
+                    if not (retrying or searching or self.goes_on(eta)):
+                        break
+                if asked:
+                    monitor.stop_reason = "callback"
+                    break
+        except KeyboardInterrupt:
+            if monitor.loss_curve:
+                training.restore(best)
+                if not est.early_stopping:
+                    monitor.amend(best_objective, best_score)
+                monitor.stop_reason = "interrupted"
+            raise
+        if self.has_diverged(objective):
+            monitor.stop_reason = "diverged"
+            training.restore(best)
+            monitor.amend(best_objective, self.score())
+            return explain_divergence(est, training, monitor, epoch, after, largest)
+        if est.early_stopping:
+            training.restore(best)
+        return None
+
+    def points(self):
+        """A `Point` after each epoch, up to max_iter.
+
+        The objectives of several epochs are found in one read of X, unless somebody
+        has awaited them: no run stops before its `n_iter_no_change` are over.
+        """
+        est, training, monitor, tasks = (
+            self.est,
+            self.training,
+            self.monitor,
+            self.tasks,
+        )
+        awaited = not (self.validation is None and tasks is None and self.log is None)
+        left = est.max_iter
+        while left:
+            n_epochs = min(left, training.longest_run)
+            if awaited:
+                n_epochs = 1
+                if tasks is not None:
+                    tasks.begin_epoch()
+            elif est.tol is not None:
+                left_to_stall = est.n_iter_no_change - monitor.no_change
+                n_epochs = max(1, min(n_epochs, left_to_stall))
+            points = training.advance(n_epochs)
+            left -= len(points)
+            yield from points
+            if training.interrupted:
+                raise KeyboardInterrupt
+
+    def score(self):
+        """Score on the validation set, or None."""
+        if self.validation is None:
+            return None
+        predict, y, weights = self.validation
+        return float(self.est._score_raw(predict(self.training.coef), y, weights))
+
+    def tell(self, score, eta, undone, renewed):
+        """Tell of the epoch just recorded; True if a callback asks for the end."""
+        est, training, monitor = self.est, self.training, self.monitor
+        if self.log is not None:
+            epoch, objective = len(monitor.loss_curve), monitor.loss_curve[-1]
+            notes = ["undone"] * undone + ["metric renewed"] * renewed
+            self.log.epoch(
+                f"epoch {epoch}", objective, score, monitor.gap, eta, training, notes
+            )
+        return self.tasks is not None and self.tasks.end_epoch(
+            lambda: est._results_so_far(training, monitor, "callback")
+        )
+
+    def goes_on(self, eta):
+        """True if the schedule answers a stall with smaller steps."""
+        state, monitor = self.training.state, self.monitor
+        plateau = state.plan.schedule.plateau
+        if plateau is None or eta <= plateau[1]:
+            monitor.stop_reason = monitor.why_stalled(
+                state.plan.guarded, self.training.plain
+            )
+            return False
+        state.factor *= plateau[0]
+        monitor.no_change = 0
+        return True
+
+    def has_diverged(self, objective):
+        """True if the run, now over, did."""
+        training, monitor = self.training, self.monitor
+        if monitor.stop_reason == "diverged":
+            return True
+        final = monitor.stop_reason != "callback"
+        climbs = final and training.plain and not training.state.plan.guarded
+        return monitor.diverged(objective, final=final) or (
+            climbs and monitor.climbing()
+        )
