@@ -113,7 +113,7 @@ def run(options):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit(model, X, y, found["all"])
-            for turn in range(options.pick(60, 20, 2)):
+            for turn in range(options.pick(200, 20, 2)):
                 # There and back: a drift of the machine's speed hits all alike.
                 names = list(found) if turn % 2 else list(found)[::-1]
                 for name in names:
