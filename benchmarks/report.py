@@ -3,6 +3,7 @@
     python benchmarks/report.py results.json              # report.md and PNGs beside it
     python benchmarks/report.py results.json --headline   # README's table, printed;
                                                   # --headline README.md: put into it
+    python benchmarks/report.py results.json --picture gap.svg    # README's picture
 
 Times are minima over the repeats. Without matplotlib there are no plots.
 """
@@ -16,6 +17,13 @@ from collections import defaultdict
 from pathlib import Path
 
 PAIR = "sklgd sgd", "SGD*"
+# README's picture: real sets, one dense and one sparse, and who is in it.
+SHOWN = ("adult", "imdb")
+SHOWN_LIBRARIES = (
+    "sklgd auto", "sklgd sgd", "SGD*", "LogisticRegression lbfgs",
+    "LogisticRegression saga", "LogisticRegression newton-cg", "MLP* adam",
+    "PyTorch adam",
+)  # fmt: skip
 
 
 class Results:
@@ -534,11 +542,26 @@ def plot_pair(results):
 
 def plot_gap(results):
     groups = results.grouped("gap", lambda r: r["problem"]["name"])
-    look = styles({r["library"] for r in results.parts["gap"]})
-    figure, axes = grid(len(groups), 5.0, 4.0)
+    groups = {name: worth_showing(records) for name, records in groups.items()}
+    return draw_gaps(groups, height=4.0, columns=5)
+
+
+def picture(results):
+    """README's: the gap against time on two sets."""
+    groups = {}
+    for name, records in results.grouped("gap", lambda r: r["problem"]["name"]).items():
+        if name.split()[0] in SHOWN:
+            groups[name] = [r for r in records if r["library"] in SHOWN_LIBRARIES]
+    return draw_gaps(groups, height=3.6, columns=4)
+
+
+def draw_gaps(groups, height, columns):
+    """A panel for each problem, and a legend in so many columns."""
+    look = styles({r["library"] for records in groups.values() for r in records})
+    figure, axes = grid(len(groups), 5.0, height)
     drawn = {}
     for axis, (name, records) in zip(axes, groups.items(), strict=True):
-        for record in worth_showing(records):
+        for record in records:
             library = record["library"]
             points = [p for p in record["points"] if p["gap"] < 2.0]
             (line,) = axis.loglog(
@@ -556,7 +579,7 @@ def plot_gap(results):
     order = sorted(drawn, key=lambda name: (not is_ours(name), name))
     figure.legend(
         [drawn[name] for name in order], order, loc="outside lower center",
-        ncols=5, fontsize=9,
+        ncols=columns, fontsize=9,
     )  # fmt: skip
     figure.suptitle("Objective gap against time (lower left is better)")
     return figure
@@ -733,11 +756,19 @@ def main():
         metavar="FILE",
         help="only README's table: print it, or put it between the marks in a file",
     )
+    parser.add_argument("--picture", type=Path, help="only README's picture, a file")
     parser.add_argument("--output", type=Path, help="folder; default that of the JSON")
     given = parser.parse_args()
     results = Results(given.results)
     if given.headline:
         put(headline(results), given.headline)
+        return 0
+    if given.picture:
+        # (Without names that are made up anew, or the date: the same file each time.)
+        import matplotlib
+
+        matplotlib.rcParams["svg.hashsalt"] = "sklgd"
+        picture(results).savefig(given.picture, metadata={"Date": None})
         return 0
     folder = given.output or given.results.parent
     folder.mkdir(parents=True, exist_ok=True)
