@@ -28,7 +28,7 @@ extensions = [
     "registries",
     "benchmark_report",
 ]
-default_role = "autolink"  # `GDRegressor` in a docstring is a link to its page
+default_role = "name"  # `GDRegressor` in a docstring is a link to its page
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]
 
@@ -108,4 +108,5 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "pygments_dark_style": "monokai",
 }
-html_sidebars = {"changelog": [], "benchmarks": []}
+# Pages without others beneath them.
+html_sidebars = {name: [] for name in ("benchmarks", "changelog", "maths", "start")}

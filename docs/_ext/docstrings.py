@@ -1,13 +1,37 @@
 """Docstrings of formulas in plain characters, made ready for Sphinx.
 
 ``|w|`` is an absolute value there, not a substitution of reStructuredText, and Cython's
-signatures name C types.
+signatures name C types. A `name` is a link if there is such an object, and code if not.
 """
 
 import re
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.ext.autosummary import AutoLink
+
+import sklgd.display
+
+# Where a name without a module is looked for, outside docstrings.
+MODULES = (sklgd, sklgd.display)
+
+
+class Name(AutoLink):
+    """The role of text in single backquotes."""
+
+    def run(self):
+        for module in MODULES:
+            if self.text.split(".")[0] in module.__all__:
+                self.text = f"~{module.__name__}.{self.text}"
+                break
+        found, errors = super().run()
+        code = [
+            nodes.literal(self.rawtext, node.astext())
+            if isinstance(node, nodes.emphasis)
+            else node
+            for node in found
+        ]
+        return code, errors
 
 
 def escape_bars(app, what, name, obj, options, lines):
@@ -31,6 +55,7 @@ def drop_c_types(app, domain, objtype, content):
 
 
 def setup(app):
+    app.add_role("name", Name())
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("object-description-transform", drop_c_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
