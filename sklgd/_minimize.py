@@ -528,28 +528,26 @@ class Run:
         products = (moves[1:] * moves[:-1]).sum(axis=1)
         return products.sum() < ZIGZAG * (lengths[1:] * lengths[:-1]).sum()
 
+    def here(self):
+        """The point and what it took to get here, as both results below have it."""
+        return {
+            "x": self.x.copy(),
+            "fun": self.value,
+            "jac": self.gradient.copy(),
+            "nit": len(self.eta_path),
+            "nfev": self.function.n_values,
+            "njev": self.function.n_gradients,
+        }
+
     def so_far(self):
         """What a callback gets."""
-        return OptimizeResult(
-            x=self.x.copy(),
-            fun=self.value,
-            jac=self.gradient.copy(),
-            nit=len(self.eta_path),
-            nfev=self.function.n_values,
-            njev=self.function.n_gradients,
-            eta=self.eta_path[-1],
-        )
+        return OptimizeResult(**self.here(), eta=self.eta_path[-1])
 
     def result(self):
         """What `minimize` returns."""
         path = {} if self.path is None else {"path": np.array(self.path)}
         return OptimizeResult(
-            x=self.x.copy(),
-            fun=self.value,
-            jac=self.gradient.copy(),
-            nit=len(self.eta_path),
-            nfev=self.function.n_values,
-            njev=self.function.n_gradients,
+            **self.here(),
             success=self.status in (0, 2, 3),
             status=self.status,
             message=self.message,
