@@ -366,7 +366,12 @@ def headline_means(results):
     means = "; ".join(
         f"{name} {number(geometric_mean(r))}" for name, r in ratios.items()
     )
-    return f"Geometric means of the dense rows above: {means}.\n" if means else ""
+    if not means:
+        return ""
+    return (
+        "Geometric means over the dense sizes, of which the table shows float64 and "
+        f"squared error: {means}.\n"
+    )
 
 
 def headline_minibatch(results):

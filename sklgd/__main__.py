@@ -473,7 +473,7 @@ def too_large_a_step(seed):
                 number(model.score(X_test, y_test)),
             ]
         )
-    say("The same without a step size of one's own is in the second row:")
+    say("The second row shows the same run with an automatic learning rate:")
     show_table(
         ["learning_rate", "stop_reason_", "epochs", "finite coefficients", "test R2"],
         rows,

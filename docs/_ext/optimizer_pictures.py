@@ -7,55 +7,71 @@ from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, minimize
 from sklgd.display import DescentPathDisplay
-from sklgd.optimizers import OPTIMIZERS
+from sklgd.optimizers import OPTIMIZERS, Adadelta, Momentum, Nesterov
 
-# Step sizes that suit each rule on the ravine. They are not comparable: a step of plain
-# descent is as long as the gradient, one of Adam about as long as the step size.
-RULES = {
-    "sgd": 0.09,
-    "momentum": 0.02,
-    "nesterov": 0.04,
-    "adagrad": 1.0,
-    "rmsprop": 0.2,
-    "adadelta": 20.0,
-    "adam": 0.4,
-    "amsgrad": 0.4,
-    "nadam": 0.4,
-    "adamax": 0.6,
-    "ftrl": 1.0,
+STEPS = 40
+START = [-4.0, 1.0]
+# Candidates for the learning rate of every optimizer.
+LEARNING_RATES = np.geomspace(1e-3, 1.0, 61)
+# Optimizers whose defaults are meant for longer runs than 40 steps: a momentum of 0.9
+# averages over more steps than that, and Adadelta's epsilon sets its first steps.
+SPECIAL = {
+    "momentum": Momentum(0.6),
+    "nesterov": Nesterov(0.7),
+    "adadelta": Adadelta(epsilon=0.02),
 }
 
 
 def ravine(x):
-    """Value and gradient of (x^2 + 20 y^2)/2."""
-    weights = np.array([1.0, 20.0])
+    """Value and gradient of (x^2 + 40 y^2)/2."""
+    weights = np.array([1.0, 40.0])
     return weights @ x**2 / 2.0, weights * x
 
 
+def descend(optimizer, learning_rate):
+    return minimize(
+        ravine, START, jac=True, optimizer=optimizer, learning_rate=learning_rate,
+        max_iter=STEPS, tol=0.0,
+    )  # fmt: skip
+
+
+def best_learning_rate(optimizer):
+    """The candidate with which the last of the steps has the lowest value."""
+    if getattr(optimizer, "name", None) == "adadelta":
+        return 1.0  # that of the paper
+
+    def last_value(learning_rate):
+        return ravine(descend(optimizer, learning_rate).path[-1])[0]
+
+    return float(min(LEARNING_RATES, key=last_value))
+
+
 def draw(name):
-    draw_path(name) if name in RULES else draw_gaps(name)
+    draw_path(name) if OPTIMIZERS[name].training == "descent" else draw_gaps(name)
 
 
 def draw_path(name):
-    """40 steps down a ravine, and plain descent beside them."""
-    results = {
-        f"{rule}, eta = {RULES[rule]:g}": minimize(
-            ravine, [-4.0, 1.2], jac=True, optimizer=rule, learning_rate=RULES[rule],
-            max_iter=40, tol=0.0,
-        )
-        for rule in dict.fromkeys(["sgd", name])
-    }  # fmt: skip
+    """Steps down a ravine, and those of SGD, each at its own best learning rate."""
+    results, last = {}, []
+    for optimizer in dict.fromkeys(["sgd", name]):
+        parameters = SPECIAL.get(optimizer, optimizer)
+        learning_rate = best_learning_rate(parameters)
+        label = parameters if isinstance(parameters, str) else repr(parameters)
+        result = descend(parameters, learning_rate)
+        results[f"{label}, learning rate {learning_rate:.2g}"] = result
+        last.append(f"{optimizer} {ravine(result.path[-1])[0]:.1e}")
     ax = plt.figure(figsize=(7, 2.6)).subplots()
     DescentPathDisplay.from_result(
-        results, lambda x: ravine(x)[0], ax=ax, limits=[(-4.6, 2.0), (-1.6, 1.6)]
+        results, lambda x: ravine(x)[0], ax=ax, limits=[(-4.6, 2.0), (-1.7, 1.7)]
     )
+    ax.set_title(f"Objective after {STEPS} steps: {', '.join(last)}", fontsize=9)
 
 
 def draw_gaps(name):
-    """Objective gaps on 569 scaled rows, and those of plain descent beside them.
+    """Distance from the optimum on 569 scaled rows, and that of SGD beside it.
 
-    Methods that step row by row are compared with single rows and the same constant
-    step size, methods that see all rows with the gradient and the step size 1/L.
+    Optimizers that visit row by row are compared with SGD on single rows at the same
+    constant learning rate, those that see all rows with gradient descent at 1/L.
     """
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
@@ -73,5 +89,5 @@ def draw_gaps(name):
         gaps = np.array(model.loss_curve_) - best
         gaps[gaps < 1e-13] = np.nan
         ax.semilogy(np.arange(1, len(gaps) + 1), gaps, ".-", label=label)
-    ax.set(xlabel="epoch", ylabel="F - F*")
+    ax.set(xlabel="epoch", ylabel="objective - minimum")
     ax.legend(frameon=False)

@@ -1,25 +1,29 @@
 """
-=================================
-The optimizers on one contour
-=================================
+===================================
+The optimizers on the same function
+===================================
 
-One landscape, one start, and every rule of descent that `minimize` knows. Beale's
-function has a narrow curved valley between steep walls; its minimum, 0, is at (3, 1/2).
+This example compares optimizers on the same function from the same starting point.
+Beale's function has a narrow curved valley between steep walls. Its minimum, 0, is at
+(3, 1/2).
 """
 
 # %%
-# The rules differ in what they remember. Momentum and Nesterov add up past gradients.
-# Adagrad, RMSprop, Adadelta and Adam divide each coordinate by the size of its own past
-# gradients, so that flat directions get longer steps; Adam and its kin do both. Each
-# has a step size that suits it: there is no common one, since a step of plain descent
-# is as long as the gradient, while one of Adam is about as long as the step size.
+# The optimizers differ in what they keep from past gradients. Momentum and Nesterov sum
+# them. Adagrad, RMSprop, Adadelta and Adam divide each coordinate by the size of its
+# past gradients, so that flat directions get larger steps. Adam and its variants do
+# both.
+#
+# There is no common learning rate: a step of SGD is proportional to the gradient, while
+# a step of Adam is about as long as the learning rate. Each optimizer is therefore
+# shown at its own best learning rate, found by trying 31 values between 0.001 and 1.
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from sklgd import minimize
 from sklgd.display import DescentPathDisplay
-from sklgd.optimizers import OPTIMIZERS
+from sklgd.optimizers import OPTIMIZERS, Adadelta
 
 
 def beale(x):
@@ -27,7 +31,7 @@ def beale(x):
     return ((np.array([1.5, 2.25, 2.625]) - x[0] + x[0] * x[1] ** powers) ** 2).sum()
 
 
-def slope(x):
+def gradient(x):
     powers = np.array([1.0, 2.0, 3.0])
     rest = np.array([1.5, 2.25, 2.625]) - x[0] + x[0] * x[1] ** powers
     inner = np.array([x[1] ** powers - 1.0, x[0] * powers * x[1] ** (powers - 1.0)])
@@ -35,50 +39,64 @@ def slope(x):
 
 
 start = [1.0, 1.6]
-step_sizes = {
-    "sgd": 0.005, "momentum": 0.001, "nesterov": 0.001, "adagrad": 0.4,
-    "rmsprop": 0.02, "adadelta": 5.0, "adam": 0.1,
-}  # fmt: skip
-results = {
-    name: minimize(
-        beale, start, jac=slope, optimizer=name, learning_rate=eta, max_iter=600
+candidates = np.geomspace(1e-3, 1.0, 31)
+
+
+def descend(optimizer, learning_rate):
+    return minimize(
+        beale,
+        start,
+        jac=gradient,
+        optimizer=optimizer,
+        learning_rate=float(learning_rate),
+        max_iter=200,
+        tol=0.0,
     )
-    for name, eta in step_sizes.items()
-}
+
+
+results, learning_rates = {}, {}
+for name in ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam"]:
+    # Adadelta's epsilon sets the length of its first steps.
+    optimizer = Adadelta(epsilon=1e-3) if name == "adadelta" else name
+    runs = {rate: descend(optimizer, rate) for rate in candidates}
+    best = min(
+        runs, key=lambda rate: np.nan_to_num(runs[rate].fun_path[-1], nan=np.inf)
+    )
+    results[name], learning_rates[name] = runs[best], best
 
 figure, ax = plt.subplots(figsize=(9, 6), layout="constrained")
 display = DescentPathDisplay.from_result(
     results, beale, ax=ax, limits=[(-0.5, 4.2), (-1.6, 2.0)], levels=24
 )
 ax.plot(3.0, 0.5, "k*", markersize=14)
-ax.set_title("600 steps on Beale's function; the star is the minimum")
+ax.set_title("200 steps on Beale's function; the black star is the minimum")
 plt.show()
 
 # %%
-# The same paths as values. All are quick in the beginning, down the walls. Then comes
-# the way along the valley's floor, where the slope is small.
+# The values along these paths: all fall quickly at the beginning, where the function is
+# steep, and then slowly along the bottom of the valley, where the gradient is small.
 
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 for (name, result), line in zip(results.items(), display.lines_, strict=True):
-    label = f"{name}, η = {step_sizes[name]}"
+    label = f"{name}, η = {learning_rates[name]:.2g}"
     ax.semilogy(result.fun_path, color=line.get_color(), label=label)
 ax.set(xlabel="step", ylabel="Beale's function", ylim=(1e-9, 50))
 ax.legend(ncols=2)
 plt.show()
 
 # %%
-# All eleven rules, with step sizes found on the way (``learning_rate="auto"``): how
-# many steps, and how many values of the function, until no entry of the gradient is
-# above 1e-5?
+# With ``learning_rate="auto"`` the learning rate is found during the run. The table
+# shows for all eleven optimizers how many steps and function values are needed until no
+# entry of the gradient is above 1e-5.
 
 names = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
 print(f"{'optimizer':10} {'steps':>6} {'values':>7}  minimum found")
 for name in names:
-    result = minimize(beale, start, jac=slope, optimizer=name, max_iter=5000)
+    result = minimize(beale, start, jac=gradient, optimizer=name, max_iter=5000)
     print(f"{name:10} {result.nit:6} {result.nfev:7}  {result.x.round(4)}")
 
 # %%
-# `DescentPathDisplay.animate` shows the race as a film, and `save` writes a GIF:
+# `DescentPathDisplay.animate` shows the paths as an animation, and `save` writes a GIF:
 
 display = DescentPathDisplay.from_result(
     {name: results[name] for name in ("sgd", "momentum", "adagrad", "adam")},

@@ -52,7 +52,7 @@ def chunks():
 # - "auto" finds the sizes of the features and a step size from the first chunk. Once
 #   other rows arrive the step size falls, at first hardly, after 1000 steps as 1/√t: in
 #   the long run it assumes that there is one truth to find;
-# - Adam with a constant step size never stops to learn; the step size is a guess, which
+# - Adam with a constant step size never stops learning; the step size is a guess, which
 #   is for features that somebody has scaled, so it gets them scaled;
 # - the same with steps that fall as 1/√t from the beginning;
 # - a model that learns from the first 50 chunks and is left as it is then.
@@ -85,7 +85,7 @@ for chunk, (X, y) in enumerate(chunks()):
 # - During the drift the falling steps become too small to follow. "auto", whose steps
 #   have hardly begun to fall, keeps up.
 # - After the sudden change the constant step recovers within some chunks, "auto" a
-#   little later, the falling steps slowly. The model that has stopped to learn is worth
+#   little later, the falling steps slowly. The model that has stopped learning is worth
 #   little more than a coin.
 
 width = 10
