@@ -253,7 +253,7 @@ class Plan:
     @property
     def streams(self):
         """True if `partial_fit` can go on with it."""
-        return self.optimizer.training == "descent"
+        return self.optimizer.why_no_stream is None
 
     @property
     def rotated(self):
@@ -342,12 +342,13 @@ def choose(est, data, explicit, stream):
     limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
     optimizer, batch_size = est.optimizer, est.batch_size
-    full = data.loss.smooth and small and not stream
+    # (The optimum of a degenerate loss is of no use: no batch size reaches it sooner.)
+    full = (data.loss.smooth or data.loss.degenerate) and small and not stream
     if isinstance(optimizer, str):
         if optimizer == "auto":
             optimizer = choose_optimizer(est, data, explicit, stream, full)
         optimizer = OPTIMIZERS[optimizer]()
-    optimizer.check_run(est, data.loss, stream)
+    optimizer.check_run(est, data.loss)
     if optimizer.training != "descent":
         rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
         return optimizer, rows

@@ -38,6 +38,7 @@ from .kernels._predict import raw_predictions
 from .kernels._rows import Rows
 from .kernels._vector import all_finite
 from .losses import LOSSES
+from .optimizers import OPTIMIZERS, Optimizer
 
 # Optimizer.training -> the class that runs its epochs.
 DRIVERS = {
@@ -73,6 +74,27 @@ def all_or_nothing(method):
             raise
 
     return call
+
+
+def optimizer_class(est):
+    """Class of the parameter ``optimizer``; `Optimizer` itself for "auto"."""
+    optimizer = est.optimizer
+    if isinstance(optimizer, str):
+        return OPTIMIZERS.get(optimizer.lower(), Optimizer)
+    return type(optimizer) if isinstance(optimizer, Optimizer) else Optimizer
+
+
+def learns_from_streams(est):
+    """True if the optimizer does; otherwise an AttributeError that says why not."""
+    reason = optimizer_class(est).why_no_stream
+    if reason is not None:
+        able = [name for name, cls in OPTIMIZERS.items() if cls.why_no_stream is None]
+        raise AttributeError(
+            f"partial_fit is not available with optimizer={est.optimizer!r}, which "
+            f"{reason}. Use fit, or an optimizer that learns from streams: 'auto', "
+            f"{', '.join(map(repr, able))}."
+        )
+    return True
 
 
 def given_set(X, y, weights):

@@ -451,13 +451,10 @@ def stochastic_passes(data, state, l1, l2):
 class BatchOptimizer(Optimizer):
     """Parameters of a batch method."""
 
-    def check_run(self, est, loss, stream):
+    why_no_stream = "needs all rows at once"
+
+    def check_run(self, est, loss):
         """Raise ValueError for a run that no batch method can make."""
-        if stream:
-            raise ValueError(
-                f"optimizer={self.name!r} needs all rows at once and cannot learn from "
-                "a stream. Use fit, or another optimizer."
-            )
         self.refuse_average(est)
         if not (isinstance(est.learning_rate, str) and est.learning_rate == "auto"):
             raise ValueError(

@@ -9,10 +9,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD, all_or_nothing
+from ._base import BaseGD, all_or_nothing, learns_from_streams, optimizer_class
 from ._export import to_sklearn
 from ._regressor import _no_validation
 from ._validation import (
+    FEW_LABELS,
     check_choice,
     check_labels,
     check_parameters,
@@ -282,6 +283,16 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self.average = average
         self.epsilon = epsilon
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Of a degenerate loss, an exact solver finds the minimum at zero coefficients.
+        degenerate = isinstance(self.loss, str) and getattr(
+            LOSSES.get(self.loss), "degenerate", False
+        )
+        exact = optimizer_class(self).why_no_stream is not None
+        tags.classifier_tags.poor_score = degenerate and exact
+        return tags
+
     @all_or_nothing
     def fit(
         self,
@@ -352,6 +363,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
             X, y, target, weights, n_outputs, start, validation, sample_weight
         )
 
+    @available_if(learns_from_streams)
     @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One epoch over X, continuing from the state of the last call.
@@ -389,7 +401,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 "them as a dict."
             )
         X, y = self._validate(X, y, reset=first)
-        check_labels(y, len(getattr(self, "classes_", y)))
+        # Beyond the first rows, labels that are no classes are found by comparison.
+        check_labels(y[:FEW_LABELS])
         self._check_classes(classes, first)
         _, _, target, weights = self._known(X, y, sample_weight)
         n_outputs = _count_outputs(self.classes_)

@@ -489,9 +489,9 @@ class LBFGS(Newton):
     def __init__(self, memory=5):
         super().__init__(memory)
 
-    def check_run(self, est, loss, stream):
+    def check_run(self, est, loss):
         """Raise ValueError for a run that L-BFGS cannot make."""
-        super().check_run(est, loss, stream)
+        super().check_run(est, loss)
         if has_l1(est):
             raise ValueError(
                 f"penalty={est.penalty!r} is not possible with optimizer='lbfgs', "

@@ -2,8 +2,9 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD, all_or_nothing
+from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import to_sklearn
 from ._validation import check_parameters, check_weights
 from .losses import LOSSES
@@ -261,6 +262,12 @@ class GDRegressor(RegressorMixin, BaseGD):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        try:
+            lowest, _ = self._make_loss().domain()
+        except (KeyError, TypeError):
+            # What is wrong with the parameters is for `fit` to say.
+            lowest = -np.inf
+        tags.target_tags.positive_only = lowest >= 0.0
         return tags
 
     @all_or_nothing
@@ -317,6 +324,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         self._flat = y.ndim == 1
         return self._fit(X, y, target, weights, n_outputs, start, validation, weights)
 
+    @available_if(learns_from_streams)
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """One epoch over X, continuing from the state of the last call.

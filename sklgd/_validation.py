@@ -17,6 +17,8 @@ from .schedules import SCHEDULES, as_schedule
 
 # Labels of which a sorted copy is made.
 MANY_LABELS = 32768
+# So many labels may all differ without looking like a target of regression.
+FEW_LABELS = 20
 FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 LOSS_NAMES = {
     task: [name for name, cls in LOSSES.items() if cls.task == task]
@@ -288,7 +290,7 @@ def check_labels(y, n_classes=np.inf):
     Of integers that is a warning where more than half of more than 20 labels differ;
     ``n_classes`` is how many there are at most.
     """
-    few = len(y) <= 20 or n_classes <= round(0.5 * len(y))
+    few = len(y) <= FEW_LABELS or n_classes <= round(0.5 * len(y))
     if not (few and y.dtype.kind in "biu"):
         check_classification_targets(y)
 

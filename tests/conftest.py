@@ -16,6 +16,14 @@ from sklgd.optimizers import OPTIMIZERS
 RULES = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--exhaustive",
+        action="store_true",
+        help="run all combinations where the suite takes a covering set of them",
+    )
+
+
 def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed=0):
     """Dense X with exact zeros in it, and targets that suit the loss.
 

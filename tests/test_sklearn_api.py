@@ -1,51 +1,217 @@
-"""scikit-learn's own checks, in every batch mode."""
+"""scikit-learn's own checks: every loss, in every mode.
 
+The suite runs every loss in batch mode, and every other mode on some of the losses, so
+that each loss is met at least once more. All losses in all modes (two minutes):
+
+    python -m pytest tests/test_sklearn_api.py --exhaustive
+"""
+
+import warnings
+
+import numpy as np
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.datasets import make_blobs
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import check_estimator
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd.losses import LOSSES
+from sklgd.optimizers import OPTIMIZERS
 
+# Predictions are compared to seven digits, which takes a tight tolerance.
+EXACT = {"tol": 1e-13}
+MODES = {
+    "auto": EXACT,
+    "batch": {"batch_size": "full"} | EXACT,
+    "mini-batches": {"batch_size": 16, "max_iter": 100},
+    "single rows": {"batch_size": 1, "max_iter": 100},
+    "explicit batch": {
+        "optimizer": "sgd", "batch_size": "full", "learning_rate": 0.01, "max_iter": 200
+    },
+    "explicit mini-batches": {
+        "optimizer": "adam", "batch_size": 16, "learning_rate": 0.01, "max_iter": 50
+    },
+    "explicit single rows": {
+        "optimizer": "sgd", "batch_size": 1, "learning_rate": "invscaling",
+        "eta0": 0.01, "max_iter": 20,
+    },
+    "newton": {"optimizer": "newton"} | EXACT,
+    "lbfgs": {"optimizer": "lbfgs"} | EXACT,
+    "fista": {"optimizer": "fista"} | EXACT,
+    "saga": {"optimizer": "saga"},
+    "svrg": {"optimizer": "svrg"},
+    "point_saga": {"optimizer": "point_saga"},
+}  # fmt: skip
+# Modes in which weights and repetitions give the same sums, and the same coefficients.
+SUMS_ALL_ROWS = "auto", "batch", "explicit batch", "newton"
+NEEDS_SMOOTH_LOSS = "saga", "svrg"
 SGD_REASON = (
     "a stochastic step sees one row: a weight k is one step k times as long, not k "
     "steps (scikit-learn's SGD* expects the same failure)"
 )
-
-
-def expected_failed_checks(estimator):
-    """Sample weights are equivalent to repetitions in batch descent only."""
-    if estimator.batch_size in ("auto", "full"):
-        return {}
-    return {
-        "check_sample_weight_equivalence_on_dense_data": SGD_REASON,
-        "check_sample_weight_equivalence_on_sparse_data": SGD_REASON,
-    }
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(
-    [
-        estimator(batch_size=batch_size, **step)
-        for estimator in (GDClassifier, GDRegressor)
-        for batch_size, step in (
-            # Predictions are compared to seven digits.
-            ("auto", {"tol": 1e-13}),
-            ("full", {"tol": 1e-13}),
-            (16, {"max_iter": 100}),
-            (1, {"max_iter": 100}),
-            ("full", {"optimizer": "sgd", "learning_rate": 0.01, "max_iter": 200}),
-            (16, {"optimizer": "adam", "learning_rate": 0.01, "max_iter": 50}),
-            (
-                1,
-                {
-                    "optimizer": "sgd",
-                    "learning_rate": "invscaling",
-                    "eta0": 0.01,
-                    "max_iter": 20,
-                },
-            ),
-        )
-    ],
-    expected_failed_checks=expected_failed_checks,
+SEARCH_REASON = (
+    "the search ends where the objective does not change any more, which leaves the "
+    "coefficients fewer digits than the check asks for"
 )
-def test_sklearn_check(estimator, check):
-    check(estimator)
+POSITIVE_REASON = "the check ignores the tag positive_only and gives negative targets"
+
+
+def make(loss, **params):
+    regression = LOSSES[loss].task == "regression"
+    return (GDRegressor if regression else GDClassifier)(loss, **params)
+
+
+def cases():
+    """Pairs (loss, mode) that can be fitted."""
+    for mode in MODES:
+        for loss, cls in LOSSES.items():
+            if cls.smooth or mode not in NEEDS_SMOOTH_LOSS:
+                yield loss, mode
+
+
+def covering():
+    """Those that the suite runs; of "auto" all, of other modes every fifth loss."""
+    names = list(LOSSES)
+    return [
+        (loss, mode)
+        for loss, mode in cases()
+        if mode == "auto" or (names.index(loss) - list(MODES).index(mode)) % 5 == 0
+    ]
+
+
+def expected_failures(estimator, mode):
+    failures = {}
+    if mode not in SUMS_ALL_ROWS:
+        for kind in ("dense", "sparse"):
+            name = f"check_sample_weight_equivalence_on_{kind}_data"
+            search = mode in ("lbfgs", "fista")
+            failures[name] = SEARCH_REASON if search else SGD_REASON
+    if get_tags(estimator).target_tags.positive_only:
+        failures["check_regressor_multioutput"] = POSITIVE_REASON
+    return failures
+
+
+def pytest_generate_tests(metafunc):
+    if "mode" in metafunc.fixturenames:
+        exhaustive = metafunc.config.getoption("exhaustive")
+        metafunc.parametrize("loss, mode", cases() if exhaustive else covering())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_check_estimator(loss, mode):
+    estimator = make(loss, **MODES[mode])
+    results = check_estimator(
+        estimator,
+        expected_failed_checks=expected_failures(estimator, mode),
+        on_skip=None,
+        on_fail=None,
+    )
+    failed = [
+        (result["check_name"], str(result["exception"]))
+        for result in results
+        if result["status"] == "failed"
+    ]
+    assert not failed
+
+
+def test_the_suite_meets_every_loss_in_two_modes():
+    for loss in LOSSES:
+        assert sum(name == loss for name, _ in covering()) >= 2
+    assert {mode for _, mode in covering()} == set(MODES)
+
+
+# -------------------------------------------------------------------------------- tags
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_positive_only_is_what_the_loss_declares(loss):
+    positive = get_tags(make(loss)).target_tags.positive_only
+    assert positive == (loss in ("poisson", "gamma", "tweedie"))
+
+
+def test_positive_only_follows_the_power_of_tweedie():
+    for power, positive in ((0.0, False), (1.0, True), (1.5, True), (3.0, True)):
+        tags = get_tags(GDRegressor("tweedie", power=power))
+        assert tags.target_tags.positive_only is positive
+
+
+@pytest.mark.parametrize("loss", ["no such loss", None, ["huber"], 3])
+def test_tags_are_given_for_parameters_that_fit_refuses(loss):
+    assert not get_tags(GDRegressor(loss)).target_tags.positive_only
+    assert not get_tags(GDRegressor("tweedie", power="a")).target_tags.positive_only
+    assert not get_tags(GDClassifier(loss)).classifier_tags.poor_score
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_positive_losses_take_several_outputs(loss, rng):
+    """scikit-learn's check of it gives negative targets to these."""
+    X, y = rng.normal(size=(40, 3)), rng.gamma(2.0, size=(40, 5))
+    assert get_tags(GDRegressor(loss)).target_tags.multi_output
+    assert GDRegressor(loss).fit(X, y).predict(X).shape == y.shape
+
+
+def test_poor_score_is_for_exact_solvers_of_the_perceptron():
+    """Their minimum is at zero; descent learns from it all the same."""
+    X, y = make_blobs(300, random_state=0)
+    for optimizer, cls in OPTIMIZERS.items():
+        model = GDClassifier("perceptron", optimizer=optimizer)
+        poor = get_tags(model).classifier_tags.poor_score
+        assert poor == (cls.training != "descent")
+        assert not get_tags(
+            GDClassifier(optimizer=optimizer)
+        ).classifier_tags.poor_score
+    assert GDClassifier("perceptron").fit(X, y).score(X, y) > 0.85
+
+
+# ------------------------------------------------------------------------- partial_fit
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_partial_fit_is_there_where_the_optimizer_learns_from_streams(name, cls):
+    able = OPTIMIZERS[name].training == "descent"
+    for optimizer in (name, OPTIMIZERS[name]()):
+        assert hasattr(cls(optimizer=optimizer), "partial_fit") == able
+    assert hasattr(cls(), "partial_fit")
+    # A wrong value is for the call to refuse.
+    assert hasattr(cls(optimizer="no such optimizer"), "partial_fit")
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_the_missing_partial_fit_says_what_to_do(cls):
+    with pytest.raises(AttributeError) as caught:
+        cls(optimizer="lbfgs").partial_fit([[0.0], [1.0]], [0, 1])
+    # `available_if` says "has no attribute" and chains our text.
+    text = str(caught.value.__cause__)
+    for words in ("optimizer='lbfgs'", "all rows at once", "Use fit", "'adam'"):
+        assert words in text
+
+
+def test_capability_of_a_search_and_a_pipeline_follows():
+    assert hasattr(MultiOutputClassifier(GDClassifier()), "partial_fit")
+    assert not hasattr(
+        MultiOutputClassifier(GDClassifier(optimizer="newton")), "partial_fit"
+    )
+
+
+@pytest.mark.parametrize("labels", [np.arange(60), np.arange(60).astype(str)])
+def test_many_classes_in_a_chunk_are_no_regression_problem(labels, rng):
+    """With ``classes`` given, and in the calls after that."""
+    model = GDClassifier()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for call in range(3):
+            y = rng.permutation(labels)[:50]
+            X = rng.normal(size=(50, 4))
+            model.partial_fit(X, y, classes=labels if call == 0 else None)
+    assert len(model.classes_) == 60
+
+
+def test_continuous_labels_are_refused_still(rng):
+    X, y = rng.normal(size=(50, 4)), rng.normal(size=50)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        GDClassifier().partial_fit(X, y, classes=[0, 1])
+    y = np.r_[np.zeros(30), y[:20]]
+    with pytest.raises(ValueError, match="not among the classes"):
+        GDClassifier().partial_fit(X, y, classes=[0, 1])

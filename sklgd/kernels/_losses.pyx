@@ -380,7 +380,7 @@ cdef class Loss:
         return _alike(1.0, len(null)), _alike(1.0, len(null))
 
     def domain(self):
-        """Smallest target, and whether that value itself is possible."""
+        """Lower end of the targets' range, and whether it belongs to the range."""
         return -INFINITY, True
 
     def __reduce__(self):

@@ -1007,6 +1007,9 @@ class Optimizer(BaseEstimator):
         a rule.
     normalised : bool
         True if a step's length does not follow that of the gradient.
+    why_no_stream : str or None
+        Why `partial_fit` is impossible: the predicate of a sentence whose subject is
+        the optimizer. None if the optimizer learns from streams.
     """
 
     name = None
@@ -1014,6 +1017,7 @@ class Optimizer(BaseEstimator):
     ranges = {}
     rule = None
     training = "descent"
+    why_no_stream = None
 
     def unit_step(self, curvature, full):
         """First step size for ``learning_rate="auto"``.
@@ -1100,15 +1104,13 @@ class Optimizer(BaseEstimator):
                     f"{bracket}{low:g}, {high:g}), got {value!r}."
                 )
 
-    def check_run(self, est, loss, stream):
+    def check_run(self, est, loss):
         """Raise ValueError for a run that this optimizer cannot make.
 
         Parameters
         ----------
         est : GDRegressor or GDClassifier
         loss : Loss
-        stream : bool
-            True for ``partial_fit``.
         """
 
     def refuse_average(self, est):

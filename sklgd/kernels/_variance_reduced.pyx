@@ -1096,6 +1096,7 @@ class VarianceReducedOptimizer(Optimizer):
     """What the parameter classes share."""
 
     training = "variance_reduced"
+    why_no_stream = "visits a fixed set of rows again and again"
     steps = None                        # the compiled steps
     by_rows = True                      # a step takes one row
     takes_kinks = False                 # losses need not be smooth
@@ -1105,13 +1106,8 @@ class VarianceReducedOptimizer(Optimizer):
     def __init__(self):
         pass
 
-    def check_run(self, est, loss, stream):
+    def check_run(self, est, loss):
         """Raise ValueError for a run that this method cannot make."""
-        if stream:
-            raise ValueError(
-                f"optimizer={self.name!r} keeps a value for every row of a fixed set "
-                "and cannot learn from a stream. Use fit, or another optimizer."
-            )
         self.refuse_average(est)
         if not loss.smooth and not self.takes_kinks:
             raise ValueError(
