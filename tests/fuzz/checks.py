@@ -1,0 +1,730 @@
+"""What is promised of every fit, one function each.
+
+A check takes a case, its fit and a generator of random numbers, and raises `Broken` if
+the promise, the first sentence of its docstring, does not hold. A new one needs nothing
+but the decorator.
+"""
+
+import copy
+import inspect
+import pickle
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from fuzz.cases import LAYOUTS, Array, Case, Rng, draw, spoil, task_of
+from fuzz.objective import Objective
+from sklgd.losses import LOSSES
+
+STOP_REASONS = {
+    "converged", "max_iter", "early_stopping", "diverged", "stalled", "plateau",
+}  # fmt: skip
+# Differences that rounding explains, relative to the largest coefficient.
+ROUNDING = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
+# How often a fit with X (1 + 1e-15 noise) may be further away from the fit with X.
+TIMES_NOISE = 1e4
+
+
+class Broken(Exception):
+    """A promise does not hold."""
+
+
+class Refused(Exception):
+    """The estimator raised a ValueError, whose text this is."""
+
+
+@dataclass
+class Fit:
+    """A fitted model and the texts of its warnings, by category."""
+
+    model: Any
+    warnings: list[tuple[type, str]] = field(default_factory=list)
+
+    @property
+    def coef(self) -> Array:
+        """Coefficients of shape (n_outputs, n_features), float64."""
+        return np.atleast_2d(self.model.coef_).astype(float)
+
+    @property
+    def intercept(self) -> Array:
+        """Intercepts of shape (n_outputs,), float64."""
+        return np.atleast_1d(self.model.intercept_).astype(float)
+
+    @property
+    def parameters(self) -> Array:
+        """Coefficients and intercepts in one array."""
+        return np.append(self.coef.ravel(), self.intercept)
+
+    @property
+    def warned(self) -> bool:
+        """True if a warning said that the run did not get far."""
+        return any(issubclass(kind, ConvergenceWarning) for kind, _ in self.warnings)
+
+    @property
+    def knows_gap(self) -> bool:
+        """True if the run ended because its optimality gap is small enough."""
+        model = self.model
+        return model.stop_reason_ == "converged" and np.isfinite(model.optimality_gap_)
+
+
+# Number of calls of fit and partial_fit so far.
+n_fits = 0
+
+
+@contextmanager
+def learning(fit: Fit) -> Iterator[None]:
+    """Around a call of fit or partial_fit: what may be raised and warned of."""
+    global n_fits
+    n_fits += 1
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except ValueError as error:
+            raise Refused(str(error)) from error
+        except (Broken, Refused):
+            raise
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise Broken(
+                f"{type(error).__name__}: {error} ({place.name}, line {place.lineno} "
+                f"of {place.filename.rpartition('/')[2]})"
+            ) from error
+    for one in seen:
+        if one.category not in (ConvergenceWarning, UserWarning):
+            where = f"{one.filename.rpartition('/')[2]}, line {one.lineno}"
+            raise Broken(f"{one.category.__name__}: {one.message} ({where})")
+    fit.warnings += [(one.category, str(one.message)) for one in seen]
+
+
+def fit(case: Case, X: Any = None) -> Fit:
+    """Fit a case; X replaces its own."""
+    result = Fit(case.estimator(**case.params))
+    X = case.X if X is None else X
+    with learning(result):
+        result.model.fit(X, case.y, **case.fit_args)
+    return result
+
+
+def partial_fit(result: Fit, case: Case) -> Fit:
+    """One call with all rows of a case."""
+    args = {}
+    if task_of(case.estimator) == "classification":
+        args["classes"] = np.unique(case.y)
+    with learning(result):
+        result.model.partial_fit(case.X, case.y, sample_weight=case.weights, **args)
+    return result
+
+
+# --------------------------------------------------------------------------------------
+# What a case is
+# --------------------------------------------------------------------------------------
+
+
+def is_explicit(case: Case) -> bool:
+    """True if the learning rate is the user's."""
+    name = case.param("learning_rate")
+    if not isinstance(name, str):
+        return True
+    return name == "optimal" or (name != "auto" and case.param("eta0") is not None)
+
+
+def has_objective(case: Case) -> bool:
+    """True if the rows that are learnt from are all rows."""
+    return not case.param("early_stopping")
+
+
+def is_lazy(case: Case) -> bool:
+    """True if steps leave out the features that are zero in all rows of a batch."""
+    return getattr(case.param("optimizer"), "sparse_update", "exact") == "lazy"
+
+
+def is_degenerate(case: Case) -> bool:
+    """True if the objective is least at zero and says nothing (perceptron)."""
+    return LOSSES[case.param("loss")]().degenerate
+
+
+def is_full(case: Case, fit: Fit) -> bool:
+    """True if each step takes all rows."""
+    size = fit.model.batch_size_
+    return size == "full" or size >= len(case.y)
+
+
+# --------------------------------------------------------------------------------------
+# Comparisons
+# --------------------------------------------------------------------------------------
+
+
+def same_bits(a: Fit, b: Fit, what: str) -> None:
+    """Raise `Broken` unless two runs are the same."""
+    if (
+        a.model.stop_reason_ != b.model.stop_reason_
+        or a.model.n_iter_ != b.model.n_iter_
+    ):
+        raise Broken(
+            f"{what}: {a.model.n_iter_} epochs ({a.model.stop_reason_}) and "
+            f"{b.model.n_iter_} ({b.model.stop_reason_})"
+        )
+    for name in ("coef_", "intercept_", "loss_curve_", "validation_scores_"):
+        one, other = getattr(a.model, name), getattr(b.model, name)
+        if one is None and other is None:
+            continue
+        if not np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True):
+            raise Broken(f"{what}: {name} differs by {difference(a, b):.2g}")
+
+
+def difference(a: Fit, b: Fit) -> float:
+    """Largest difference relative to the largest coefficient."""
+    one, other = a.parameters, b.parameters
+    largest = max(np.abs(one).max(), np.abs(other).max(), np.finfo(float).tiny)
+    return float(np.abs(one / largest - other / largest).max())
+
+
+def same_to_rounding(case: Case, a: Fit, b: Fit, what: str) -> None:
+    """Raise `Broken` unless two runs of a case agree.
+
+    With an explicit learning rate these are coefficients, up to what noise of the size
+    of rounding does to them. Otherwise both have found the optimum as well as they say.
+    """
+    if is_explicit(case):
+        found = difference(a, b)
+        if found <= max(ROUNDING[fit.model.coef_.dtype] for fit in (a, b)):
+            return
+        noise = np.random.default_rng(0).uniform(-1.0, 1.0, size=case.table.shape)
+        noisy = replace(case, table=case.table * (1.0 + 2e-15 * noise), layout="C")
+        usual = difference(fit(replace(case, layout="C")), fit(noisy))
+        if found > TIMES_NOISE * usual:
+            raise Broken(
+                f"{what}: coefficients differ by {found:.2g} (noise in X of the size "
+                f"of rounding: {usual:.2g})"
+            )
+    elif a.knows_gap and b.knows_gap:
+        same_objective(case, a, b, what)
+
+
+def same_objective(case: Case, a: Fit, b: Fit, what: str) -> None:
+    """Raise `Broken` if the objectives differ by more than both gaps explain."""
+    F = Objective.of(case)
+    (one, error), (other, other_error) = (
+        F.at(a.coef, a.intercept),
+        F.at(b.coef, b.intercept),
+    )
+    gap = max(a.model.optimality_gap_, b.model.optimality_gap_, 1e-12)
+    allowed = 3.0 * gap * abs(F.null() - min(one, other)) + error + other_error
+    if abs(one - other) > allowed:
+        raise Broken(
+            f"{what}: objectives {one:.17g} and {other:.17g} differ by "
+            f"{abs(one - other):.2g}, the gaps {gap:.2g} explain {allowed:.2g}"
+        )
+
+
+# --------------------------------------------------------------------------------------
+# The fit itself
+# --------------------------------------------------------------------------------------
+
+
+def answers(case: Case) -> Fit:
+    """Any input gives a model or one ValueError that names a parameter."""
+    before = copy.deepcopy((case.table, case.y, case.fit_args, case.params))
+    X = case.X
+    copied = copy.deepcopy(X)
+    try:
+        result = fit(case, X)
+    except Refused as refusal:
+        known = inspect.signature(case.estimator).parameters
+        arguments = inspect.signature(case.estimator.fit).parameters
+        names = "|".join([*known, *arguments, case.spoiled or "X"])
+        if not re.search(rf"\b({names})\b", str(refusal)):
+            raise Broken(f"the message names no parameter: {refusal}") from None
+        raise
+    if case.spoiled:
+        raise Broken(f"{case.spoiled} is impossible and was accepted")
+    unchanged(X, copied, "X")
+    after = case.table, case.y, case.fit_args, case.params
+    unchanged(after[1], before[1], "y")
+    for name, value in before[2].items():
+        unchanged(after[2][name], value, name)
+    for name, value in before[3].items():
+        if repr(result.model.get_params()[name]) != repr(value):
+            raise Broken(f"fit changed the parameter {name}")
+    return result
+
+
+def unchanged(after: Any, before: Any, name: str) -> None:
+    """Raise `Broken` if an argument of fit is not what it was."""
+    if sp.issparse(after):
+        for part in ("data", "indices", "indptr"):
+            unchanged(getattr(after, part), getattr(before, part), f"{name}.{part}")
+        return
+    same = np.asarray(after), np.asarray(before)
+    if same[0].dtype != same[1].dtype or not (
+        np.array_equal(*same) or np.array_equal(*same, equal_nan=True)
+    ):
+        raise Broken(f"fit changed {name}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A promise.
+
+    Attributes
+    ----------
+    function : callable
+        Of a case, its fit and a generator.
+    applies : callable
+        True for a case and its fit if the promise is about them.
+    share : float
+        Share of these cases that are checked.
+    """
+
+    function: Callable[[Case, Fit, Rng], None]
+    applies: Callable[[Case, Fit], bool]
+    share: float
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return self.function.__name__
+
+    @property
+    def promise(self) -> str:
+        """First paragraph of the function's docstring, in one line."""
+        doc = inspect.getdoc(self.function) or ""
+        return " ".join(doc.split("\n\n")[0].split())
+
+
+CHECKS: list[Check] = []
+
+
+def check(
+    share: float = 1.0, when: Callable[[Case, Fit], bool] = lambda case, fit: True
+) -> Callable[[Callable[[Case, Fit, Rng], None]], Callable[[Case, Fit, Rng], None]]:
+    """Register a check."""
+
+    def register(function: Callable[[Case, Fit, Rng], None]) -> Any:
+        CHECKS.append(Check(function, when, share))
+        return function
+
+    return register
+
+
+@check()
+def fitted_attributes_are_complete_and_finite(case: Case, fit: Fit, rng: Rng) -> None:
+    """Every fitted attribute is there, of its shape, and finite."""
+    model, d = fit.model, case.table.shape[1]
+    F = Objective.of(case)
+    flat = task_of(case.estimator) == "regression" and case.y.ndim == 1
+    if model.coef_.shape != ((d,) if flat else (F.n_outputs, d)):
+        raise Broken(f"coef_ has shape {model.coef_.shape}")
+    if model.intercept_.shape != (F.n_outputs,):
+        raise Broken(f"intercept_ has shape {model.intercept_.shape}")
+    for name in ("coef_", "intercept_"):
+        if not np.isfinite(getattr(model, name)).all():
+            raise Broken(f"{name} is not finite ({model.stop_reason_})")
+    if model.stop_reason_ not in STOP_REASONS:
+        raise Broken(f"stop_reason_ is {model.stop_reason_!r}")
+    if not 1 <= model.n_iter_ <= case.param("max_iter"):
+        raise Broken(f"n_iter_ is {model.n_iter_}, max_iter {case.param('max_iter')}")
+    if len(model.loss_curve_) != model.n_iter_:
+        raise Broken(f"{len(model.loss_curve_)} losses of {model.n_iter_} epochs")
+    if not np.isfinite(model.loss_curve_[-1]):
+        raise Broken(f"loss_curve_ ends with {model.loss_curve_[-1]}")
+    scores = model.validation_scores_
+    if (scores is None) == (case.param("early_stopping") or "X_val" in case.fit_args):
+        raise Broken(f"validation_scores_ is {scores}")
+
+
+@check(when=lambda case, fit: has_objective(case))
+def last_loss_is_the_objective_of_the_model(case: Case, fit: Fit, rng: Rng) -> None:
+    """loss_curve_[-1] is the objective at the coefficients that are returned."""
+    F, error = Objective.of(case).at(fit.coef, fit.intercept)
+    last = fit.model.loss_curve_[-1]
+    if np.isfinite(F) and not abs(last - F) <= error + 1e-9 * abs(F):
+        raise Broken(
+            f"loss_curve_ ends with {last:.12g}, the objective is {F:.12g} (rounding: "
+            f"{error:.2g}; {fit.model.stop_reason_})"
+        )
+
+
+@check(when=lambda case, fit: has_objective(case) and not is_degenerate(case))
+def no_silence_above_the_constant_model(case: Case, fit: Fit, rng: Rng) -> None:
+    """A model that is worse than the best constant one comes with a warning."""
+    F = Objective.of(case)
+    (value, error), null = F.at(fit.coef, fit.intercept), F.null()
+    silent = not fit.warned and case.param("tol") is not None
+    worse = not value <= null + 2e-3 * abs(null) + error
+    if silent and np.isfinite(null) and worse:
+        raise Broken(
+            f"objective {value:.6g}, of a constant model {null:.6g}, after "
+            f"{fit.model.n_iter_} epochs ({fit.model.stop_reason_})"
+        )
+    if worse and np.isfinite(null) and fit.model.stop_reason_ == "converged":
+        raise Broken(f"'converged' at {value:.6g}, a constant model has {null:.6g}")
+
+
+@check()
+def warnings_begin_with_a_constant_sentence(case: Case, fit: Fit, rng: Rng) -> None:
+    """The first sentence of a warning is the same every time: it holds no figures."""
+    for kind, text in fit.warnings:
+        first = re.split(r"(?<=[.:])\s", text)[0]
+        if re.search(r"\d", re.sub(r"'[^']*'|=\S+", "", first)):
+            raise Broken(f"{kind.__name__}: {first}")
+
+
+@check(share=0.3, when=lambda case, fit: has_objective(case) and fit.knows_gap)
+def optimality_gap_is_not_underestimated(case: Case, fit: Fit, rng: Rng) -> None:
+    """The true gap is at most three times the estimate if the fit has converged."""
+    F = Objective.of(case)
+    (value, error), null, least = F.at(fit.coef, fit.intercept), F.null(), F.minimum()
+    if not (np.isfinite([value, null, least]).all() and null > least):
+        return
+    gap = (value - error - 1e-9 * abs(value) - least) / (null - least)
+    estimate = max(fit.model.optimality_gap_, 1e-12)
+    if gap > 3.0 * estimate:
+        raise Broken(
+            f"estimate {estimate:.2g}, true gap at least {gap:.2g} (tol "
+            f"{case.param('tol')}; objectives {value:.12g}, {least:.12g}, {null:.12g})"
+        )
+
+
+# --------------------------------------------------------------------------------------
+# The same fit again
+# --------------------------------------------------------------------------------------
+
+
+@check(share=0.15)
+def same_seed_gives_the_same_bits(case: Case, first: Fit, rng: Rng) -> None:
+    """The same seed gives the same bits from run to run."""
+    same_bits(first, fit(case), "twice the same fit")
+
+
+@check(share=0.15)
+def threads_change_no_bit(case: Case, first: Fit, rng: Rng) -> None:
+    """The coefficients do not depend on n_jobs."""
+    same_bits(first, fit(case.with_params(n_jobs=1)), "n_jobs=1")
+    same_bits(first, fit(case.with_params(n_jobs=2)), "n_jobs=2")
+
+
+@check(share=0.3)
+def storage_does_not_matter(case: Case, first: Fit, rng: Rng) -> None:
+    """Dense, CSR and float32 storage give the same model, to rounding.
+
+    Layouts that the kernels do not see (order in memory, alignment, the type of the
+    indices) change no bit. "optimal" takes smaller steps of the intercept on CSR, lazy
+    updates are of CSR only.
+    """
+    table = case.table
+    exact32 = np.array_equal(table.astype(np.float32).astype(float), table)
+    whole = np.array_equal(table, np.round(table)) and np.abs(table).max() < 2**53
+    possible = [
+        name
+        for name in LAYOUTS
+        if ("float32" not in name or exact32) and (name != "int" or whole)
+    ]
+    layout = str(rng.choice(possible))
+    other = fit(replace(case, layout=layout))
+    what = f"layouts {case.layout!r} and {layout!r}"
+    is_sparse = ["cs" in name for name in (case.layout, layout)]
+    is_short = ["float32" in name for name in (case.layout, layout)]
+    if is_sparse[0] == is_sparse[1] and is_short[0] == is_short[1]:
+        same_bits(first, other, what)
+    elif case.param("learning_rate") != "optimal" and not is_lazy(case):
+        same_to_rounding(case, first, other, what)
+
+
+@check(share=0.1, when=lambda case, fit: case.weights is not None)
+def scale_of_the_weights_does_not_matter(case: Case, first: Fit, rng: Rng) -> None:
+    """Weights times a power of two change no bit."""
+    factor = 2.0 ** rng.integers(-30, 30)
+    other = fit(case.with_args(sample_weight=factor * first_of(case.weights)))
+    same_bits(first, other, f"weights times {factor:g}")
+
+
+def first_of(weights: Array | None) -> Array:
+    """The weights of a case that has some."""
+    assert weights is not None
+    return weights
+
+
+@check(share=0.15)
+def rows_of_weight_zero_are_absent(case: Case, first: Fit, rng: Rng) -> None:
+    """Rows of weight zero change nothing, whatever they hold."""
+    n = len(case.y)
+    weights = np.ones(n) if case.weights is None else case.weights
+    places = np.sort(rng.integers(n + 1, size=max(1, n // 5)))
+    rows = np.insert(np.arange(n), places, rng.integers(n, size=len(places)))
+    added = np.insert(np.zeros(n, dtype=bool), places, True)
+    more = case.of_rows(rows, sample_weight=np.where(added, 0.0, weights[rows]))
+    table = more.table.copy()
+    table[added] *= rng.choice([1.0, 100.0, -1.0])
+    if not np.isfinite(table).all() or case.layout in (
+        "int",
+        "float32",
+        "csr, float32",
+    ):
+        table = more.table
+    other = fit(replace(more, table=table))
+    if is_explicit(case) or not has_objective(case):
+        same_bits(first, other, f"{len(places)} rows of weight zero")
+    else:
+        same_to_rounding(case, first, other, f"{len(places)} rows of weight zero")
+
+
+# --------------------------------------------------------------------------------------
+# Other ways to the same model
+# --------------------------------------------------------------------------------------
+
+
+def takes_all_rows(case: Case, fit: Fit) -> bool:
+    """True if neither the order of the rows nor a split of them matters."""
+    return (
+        has_objective(case) and is_full(case, fit) and is_explicit_or_known(case, fit)
+    )
+
+
+def is_explicit_or_known(case: Case, fit: Fit) -> bool:
+    """True if `same_to_rounding` has something to compare."""
+    return is_explicit(case) or fit.knows_gap
+
+
+@check(share=0.2, when=takes_all_rows)
+def weights_are_repetitions(case: Case, first: Fit, rng: Rng) -> None:
+    """With all rows in each step a weight of k is the same as k copies of the row."""
+    counts = rng.integers(0, 4, size=len(case.y))
+    rows = np.repeat(np.arange(len(case.y)), counts)
+    few = np.unique(case.y[rows], axis=0) if len(rows) else rows
+    if len(few) < 2:
+        return
+    params = {"batch_size": "full", "average": bool(case.param("average"))}
+    case = case.with_params(**params)
+    weighted = case.with_args(sample_weight=counts.astype(float))
+    if task_of(case.estimator) == "classification":
+        if len(few) < len(np.unique(case.y)):
+            return
+    repeated = case.of_rows(rows, sample_weight=None)
+    a, b = fit(weighted), fit(repeated)
+    same_to_rounding(weighted, a, b, "weights and copies of the rows")
+
+
+@check(share=0.2, when=takes_all_rows)
+def order_of_the_rows_does_not_matter(case: Case, first: Fit, rng: Rng) -> None:
+    """With all rows in each step their order does not matter."""
+    case = case.with_params(batch_size="full", average=bool(case.param("average")))
+    rows = rng.permutation(len(case.y))
+    same_to_rounding(
+        case, fit(case), fit(case.of_rows(rows)), "another order of the rows"
+    )
+
+
+def learns_online(case: Case, fit: Fit) -> bool:
+    """True if partial_fit is possible."""
+    return (
+        fit.model.optimizer_.training == "descent"
+        and not case.param("early_stopping")
+        and case.params.get("class_weight") != "balanced"
+    )
+
+
+@check(
+    share=0.4,
+    when=lambda case, fit: (
+        learns_online(case, fit)
+        and is_explicit(case)
+        and not {"coef_init", "X_val"} & set(case.fit_args)
+        and fit.model.stop_reason_ != "diverged"
+    ),
+)
+def two_partial_fits_are_two_epochs(case: Case, first: Fit, rng: Rng) -> None:
+    """With an explicit learning rate partial_fit twice is fit for two epochs."""
+    case = case.with_params(max_iter=2, tol=None)
+    both = fit(case)
+    if both.model.stop_reason_ == "diverged" or both.model.n_iter_ < 2:
+        return
+    stream = Fit(case.estimator(**case.params))
+    for _ in range(2):
+        partial_fit(stream, case)
+    if stream.model.stop_reason_ != "diverged" and not np.array_equal(
+        stream.parameters, both.parameters
+    ):
+        raise Broken(f"coefficients differ by {difference(stream, both):.2g}")
+
+
+@check(share=0.15, when=learns_online)
+def pickling_changes_nothing(case: Case, first: Fit, rng: Rng) -> None:
+    """A stream goes on with the same bits after pickling, and stays finite."""
+    stream = Fit(case.estimator(**case.params))
+    n = len(case.y)
+    pieces = [case.of_rows(np.arange(n)[k::3]) for k in range(3) if n > 3]
+    if task_of(case.estimator) == "classification":
+        # Every piece holds all classes.
+        pieces = [case] * 3
+    pieces = [p for p in pieces if p.weights is None or p.weights.any()]
+    for number, piece in enumerate(pieces):
+        copied = Fit(pickle.loads(pickle.dumps(stream.model)))
+        partial_fit(stream, piece)
+        partial_fit(copied, piece)
+        same_bits(stream, copied, f"call {number + 1} after pickling")
+        if not np.isfinite(stream.parameters).all():
+            raise Broken(f"coefficients are not finite after call {number + 1}")
+
+
+@check(share=0.1)
+def learning_goes_on_where_it_stopped(case: Case, first: Fit, rng: Rng) -> None:
+    """A warm start from a converged model does not make it worse."""
+    model = copy.deepcopy(first.model).set_params(warm_start=True)
+    again = Fit(model)
+    args = {k: v for k, v in case.fit_args.items() if not k.endswith("_init")}
+    with learning(again):
+        model.fit(case.X, case.y, **args)
+    if not np.isfinite(again.parameters).all():
+        raise Broken("coefficients are not finite")
+    if has_objective(case) and first.knows_gap and again.knows_gap:
+        same_objective(case, first, again, "a warm start")
+
+
+# --------------------------------------------------------------------------------------
+# The model in use
+# --------------------------------------------------------------------------------------
+
+
+@check(share=0.1)
+def predictions_are_sane(case: Case, fit: Fit, rng: Rng) -> None:
+    """Predictions have y's shape and labels, probabilities add up to one."""
+    model, X = fit.model, case.X
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with np.errstate(all="ignore"):
+            predicted = model.predict(X)
+            model.score(X, case.y, sample_weight=case.weights)
+            sparse = clone_fitted(model).sparsify()
+            again = sparse.predict(X)
+            sparse.densify()
+    if predicted.shape != case.y.shape:
+        raise Broken(f"predictions have shape {predicted.shape}")
+    if not np.array_equal(sparse.coef_, model.coef_):
+        raise Broken("sparsify and densify change coef_")
+    if task_of(case.estimator) == "regression":
+        return
+    if not np.isin(predicted, model.classes_).all():
+        raise Broken("predictions are not among the classes")
+    if case.tame and np.mean(predicted == again) < 0.9:
+        raise Broken("a sparse coef_ predicts other classes")
+    if hasattr(model, "predict_proba"):
+        p = model.predict_proba(X)
+        if not np.allclose(p.sum(axis=1), 1.0, atol=1e-5) or p.min() < 0.0:
+            raise Broken("predict_proba does not give probabilities")
+
+
+def clone_fitted(model: Any) -> Any:
+    """A copy that shares nothing."""
+    return copy.deepcopy(model)
+
+
+@check(share=0.05, when=lambda case, fit: case.tame)
+def plain_model_predicts_the_same(case: Case, fit: Fit, rng: Rng) -> None:
+    """to_sklearn gives a model of scikit-learn with the same predictions."""
+    X = LAYOUTS["C"](case.table)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        plain = fit.model.to_sklearn()
+        one, other = fit.model.predict(X), plain.predict(X)
+    if task_of(case.estimator) == "classification":
+        same = np.mean(one == other) > 0.98
+    else:
+        same = np.allclose(one, np.reshape(other, one.shape), rtol=1e-4, atol=np.inf)
+        size = np.abs(one[np.isfinite(one)]).max(initial=1e-300)
+        same = same and np.allclose(
+            one, np.reshape(other, one.shape), rtol=1e-4, atol=1e-5 * size
+        )
+    if not same:
+        raise Broken(f"{plain} predicts otherwise")
+
+
+@check(share=0.05)
+def parameters_survive_cloning(case: Case, fit: Fit, rng: Rng) -> None:
+    """clone and repr work; a clone has the same parameters."""
+    copied = clone(fit.model)
+    if repr(copied) != repr(fit.model):
+        raise Broken(f"{copied} is a clone of {fit.model}")
+
+
+@check(share=0.05)
+def failed_fits_leave_the_model_as_it_was(case: Case, first: Fit, rng: Rng) -> None:
+    """A fit that raises leaves a model that was fitted before as it was."""
+    bad = spoil(rng, case)
+    model = copy.deepcopy(first.model)
+    before = pickle.dumps((model.coef_, model.intercept_, model.n_iter_))
+    model.set_params(**bad.params)
+    try:
+        with learning(Fit(model)):
+            model.fit(bad.X, bad.y, **bad.fit_args)
+    except Refused:
+        if pickle.dumps((model.coef_, model.intercept_, model.n_iter_)) != before:
+            raise Broken("fitted attributes changed") from None
+    else:
+        raise Broken(f"{bad.spoiled} is impossible and was accepted")
+
+
+# --------------------------------------------------------------------------------------
+# All of them
+# --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Failure:
+    """A promise that a case breaks."""
+
+    check: str
+    promise: str
+    message: str
+
+
+@dataclass
+class Outcome:
+    """What became of a case."""
+
+    failures: list[Failure]
+    refusal: str | None = None
+    fits: int = 0
+
+
+def run(case: Case) -> Outcome:
+    """Fit a case and check what is promised of it."""
+    before = n_fits
+    outcome = Outcome([])
+    main = Check(lambda case, fit, rng: None, lambda case, fit: True, 1.0)
+    main.function.__name__, main.function.__doc__ = answers.__name__, answers.__doc__
+    try:
+        fitted = answers(case)
+    except Refused as refusal:
+        outcome.refusal = str(refusal)
+    except Broken as broken:
+        outcome.failures.append(Failure(main.name, main.promise, str(broken)))
+    else:
+        for number, one in enumerate(CHECKS):
+            rng = np.random.default_rng([case.seed, number])
+            if rng.random() >= one.share or not one.applies(case, fitted):
+                continue
+            try:
+                one.function(case, fitted, rng)
+            except Broken as broken:
+                outcome.failures.append(Failure(one.name, one.promise, str(broken)))
+            except Refused as refusal:
+                text = f"a fit of the same kind is refused: {refusal}"
+                outcome.failures.append(Failure(one.name, one.promise, text))
+    outcome.fits = n_fits - before
+    return outcome
+
+
+def run_seed(seed: int) -> Outcome:
+    """The same of the case of a seed."""
+    return run(draw(seed))
