@@ -360,6 +360,9 @@ def draw_optimizer(rng: Rng) -> Any:
     return optimizer.set_params(**{k: v for k, v in values.items() if k in known})
 
 
+SCORERS = {"regression": "neg_mean_absolute_error", "classification": "accuracy"}
+
+
 def draw_params(rng: Rng, estimator: type, n: int) -> dict[str, Any]:
     """Constructor parameters of either estimator, some left at their defaults."""
     losses = [k for k, cls in LOSSES.items() if task_of(estimator) == cls.task]
@@ -400,6 +403,7 @@ def draw_params(rng: Rng, estimator: type, n: int) -> dict[str, Any]:
         "verbose": one_of(rng, 0, 1, 2, p=[0.94, 0.03, 0.03]),
         "early_stopping": bool(rng.random() < 0.1),
         "validation_fraction": one_of(rng, 0.1, 0.3, rng.uniform(0.01, 0.99)),
+        "scoring": one_of(rng, None, "loss", SCORERS[task_of(estimator)]),
         "class_weight": one_of(rng, None, "balanced"),
         "warm_start": bool(rng.random() < 0.1),
         "average": one_of(rng, False, True, int(rng.integers(1, 3 * n + 1)),
@@ -465,6 +469,7 @@ NONSENSE: dict[str, list[Any]] = {
     "verbose": [-1, "loud"],
     "early_stopping": ["auto", None],
     "validation_fraction": [0.0, 1.0, -0.5, "tenth"],
+    "scoring": ["best", 3],
     "class_weight": ["even", {0: -1.0}, 3],
     "warm_start": ["yes", None],
     "average": [-1, 0.5, "yes"],
