@@ -15,6 +15,7 @@ changed, and the penalty remains the one of the raw coefficients.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -70,13 +71,12 @@ class Data:
     weights : float64 array of shape (n_samples,) or None
         In units of their mean; None means ones.
     rows : intp array or None
-        The rows to learn from, ascending; None means all.
+        The rows to learn from, ascending; None means all. Rows of weight zero are
+        never among them.
     loss : Loss
     n_outputs : int
     fit_intercept : bool
     n_jobs : int or None
-    weight_unit : float
-        Mean of the weights as they were given.
     """
 
     X: object
@@ -87,7 +87,6 @@ class Data:
     n_outputs: int
     fit_intercept: bool
     n_jobs: int | None
-    weight_unit: float = 1.0
 
     @property
     def everything(self):
@@ -98,6 +97,25 @@ class Data:
     def n_rows(self):
         """Number of rows to learn from."""
         return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    @cached_property
+    def n_entries(self):
+        """Number of entries, of CSR of the stored ones, of the rows to learn from."""
+        return Rows(self.X).total_entries(None if self.everything else self.rows)
+
+    @property
+    def entries_per_row(self):
+        """Their mean number in a row."""
+        return self.n_entries / self.n_rows
+
+    @property
+    def n_bytes(self):
+        """Memory of the rows to learn from."""
+        X = self.X
+        if not sp.issparse(X):
+            return self.n_entries * X.itemsize
+        entry = X.data.itemsize + X.indices.itemsize
+        return self.n_entries * entry + (self.n_rows + 1) * X.indptr.itemsize
 
     def spaced(self, step):
         """Numbers of every ``step``-th row."""
@@ -114,13 +132,12 @@ class Data:
         return float(weights.mean())
 
     def targets(self):
-        """Targets and weights of all rows; those not to learn from have weight zero."""
+        """Targets and weights of the rows to learn from."""
         if self.everything:
             return self.target, self.weights
-        learnt = np.zeros(self.X.shape[0], dtype=bool)
-        learnt[self.rows] = True
-        weights = learnt * (1.0 if self.weights is None else self.weights)
-        return self.target, weights
+        weights = None if self.weights is None else self.weights[self.rows]
+        n_targets = self.target.size // self.X.shape[0]
+        return self.target.reshape(-1, n_targets)[self.rows], weights
 
     def output(self, k, target):
         """The data of one output; of several classes, one against the rest.
@@ -273,7 +290,7 @@ def row_blocks(X, rows):
     ``rows`` are the numbers of the rows, ascending; None means all.
     """
     n = X.shape[0] if rows is None else len(rows)
-    per_row = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+    per_row = Rows(X).total_entries(rows) // n
     size = min(max(64, BLOCK_ENTRIES // max(1, per_row)), 2048)
     for start in range(0, n, size):
         if rows is None:
@@ -336,9 +353,8 @@ def largest_eigenvalue(data, centre, scale):
 
 def choose(est, data, explicit, stream):
     """Optimizer object and batch size of an estimator, "auto" resolved."""
-    n_samples, n_features = data.X.shape
-    sparse = sp.issparse(data.X)
-    per_row = data.X.nnz / n_samples if sparse else n_features
+    n_samples, n_features = data.n_rows, data.X.shape[1]
+    sparse, per_row = sp.issparse(data.X), data.entries_per_row
     limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
     optimizer, batch_size = est.optimizer, est.batch_size
@@ -574,12 +590,11 @@ def moves_by_features(data, optimizer, batch_size, *case):
     """
     if not sp.issparse(data.X):
         return False
-    n_samples, n_features = data.X.shape
     rows = batches(data.n_rows, batch_size)[0]
     if rows == data.n_rows or optimizer.lazy:
         return rows < data.n_rows
-    touched = rows * data.X.nnz / n_samples
-    return MARGIN * optimizer.price(*case) * touched < n_features
+    touched = rows * data.entries_per_row
+    return MARGIN * optimizer.price(*case) * touched < data.X.shape[1]
 
 
 def bind(schedule, est, data, batch_size):

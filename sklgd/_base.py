@@ -32,6 +32,7 @@ from ._validation import (
     has_nothing_to_check,
     has_nothing_to_check_in_target,
     random_stream,
+    rows_with_weight,
 )
 from .kernels._openmp import effective_threads
 from .kernels._predict import raw_predictions
@@ -193,24 +194,24 @@ class BaseGD(CallbackSupport, BaseEstimator):
     def _score_raw(self, z, y, sample_weight):
         """The estimator's score of raw predictions z."""
 
-    def _split(self, X, y, weights, validation):
-        """Training rows and rows held out, or None and None without a split."""
-        n_samples = X.shape[0]
+    def _split(self, y, present, validation):
+        """Numbers of the rows to learn from (None: all) and of those held out, or None.
+
+        ``present`` are the numbers of the rows with a weight; None means all.
+        """
         if validation is not None or not self.early_stopping:
-            return None, None
+            return present, None
+        y = y if present is None else y[present]
         rows, held_out = self._hold_out(y)
         if len(held_out) < self._min_validation_rows:
             raise ValueError(
-                f"validation_fraction={self.validation_fraction!r} of {n_samples} rows "
+                f"validation_fraction={self.validation_fraction!r} of {len(y)} rows "
                 f"leaves {len(held_out)} for validation, but the score needs "
                 f"{self._min_validation_rows}. Use a larger fraction, pass X_val and "
                 "y_val, or early_stopping=False."
             )
-        if weights is not None and not weights[held_out].any():
-            raise ValueError(
-                "sample_weight: all weights of the rows held out for validation are "
-                "zero. Use another random_state, or pass X_val and y_val."
-            )
+        if present is not None:
+            rows, held_out = present[rows], present[held_out]
         return rows, held_out
 
     # ---------------------------------------------------------------------- fit
@@ -234,7 +235,7 @@ class BaseGD(CallbackSupport, BaseEstimator):
             For callbacks.
         """
         log = Log(self.verbose) if self.verbose else None
-        rows, held_out = self._split(X, y, weights, validation)
+        rows, held_out = self._split(y, rows_with_weight(weights), validation)
         tasks = None
         if has_callbacks(self):
             tasks = FitTasks(self, X, y, sample_weight, rows)
@@ -323,24 +324,29 @@ class BaseGD(CallbackSupport, BaseEstimator):
     # -------------------------------------------------------------- partial_fit
 
     def _partial_fit(self, X, target, weights, n_outputs):
-        """One epoch over a chunk, continuing from the state of the last call."""
+        """One epoch over a chunk, continuing from the state of the last call.
+
+        A chunk without weight is no chunk: the model stays as it was or begins at zero.
+        """
         loss, (l1, l2) = self._make_loss(), self._penalty()
+        rows = rows_with_weight(weights)
         data = Data(
-            X, target, weights, None, loss, n_outputs, self.fit_intercept, self.n_jobs
+            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
         )
         log = Log(self.verbose) if self.verbose else None
         before_call = getattr(self, "_state", None)
-        # The state of the last call stays as it is until this one has succeeded.
-        state = None if before_call is None else before_call.successor(self.n_iter_)
-        first = state is None
+        if data.n_rows == 0:
+            return self if before_call is not None else self._wait_for_rows(data)
+        first = before_call is None or before_call.weight_rows == 0
         if first:
-            coef = np.zeros((X.shape[1] + 1, n_outputs))
-            rng = random_stream(self.random_state)
-            state = State(coef, make_plan(self, data, True), self._plan_key(), rng)
-        elif state.key != self._plan_key() or not state.plan.streams:
-            state.plan, state.key = make_plan(self, data, True), self._plan_key()
-            state.statistics, state.factor, state.steps = None, 1.0, 0
-            state.place()
+            state = self._new_stream(data)
+        else:
+            # The state of the last call stays as it is until this one has succeeded.
+            state = before_call.successor(self.n_iter_)
+            if state.key != self._plan_key() or not state.plan.streams:
+                state.plan, state.key = make_plan(self, data, True), self._plan_key()
+                state.statistics, state.factor, state.steps = None, 1.0, 0
+                state.place()
         state.normalise(data)
         if state.plan.schedule is None:
             null = data.null_model()
@@ -396,6 +402,20 @@ class BaseGD(CallbackSupport, BaseEstimator):
             )
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        return self
+
+    def _new_stream(self, data):
+        """The state of a stream before its first rows."""
+        coef = np.zeros((data.X.shape[1] + 1, data.n_outputs))
+        plan, rng = make_plan(self, data, True), random_stream(self.random_state)
+        return State(coef, plan, self._plan_key(), rng)
+
+    def _wait_for_rows(self, data):
+        """Become a model of zeros: the stream has not brought a row with a weight."""
+        # (The next call plans anew; here only the shapes matter.)
+        state = self._new_stream(replace(data, rows=None))
+        results = self._results(state, state.coef, data.X.dtype)
+        vars(self).update(results, n_iter_=0, stop_reason_="partial_fit")
         return self
 
     # ----------------------------------------------------------------- data out

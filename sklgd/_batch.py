@@ -426,7 +426,7 @@ def stochastic_passes(data, state, l1, l2):
     penalties = np.full_like(cold, l1), np.full_like(cold, l2)
     make_rule = SGD().make_rule
     rule = make_rule(state.coef, *penalties)
-    work = min(n, CHUNK_ROWS) * (data.X.nnz // data.X.shape[0]) * data.n_outputs
+    work = min(n, CHUNK_ROWS) * int(data.entries_per_row) * data.n_outputs
     descent = descend(
         data.problem(), rule, make_rule, penalties, 1, work, coef=state.coef,
         position=state.coef, row_penalty=(l1, l2),

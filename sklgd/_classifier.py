@@ -19,6 +19,8 @@ from ._validation import (
     check_parameters,
     check_weights,
     find_classes,
+    multiply_weights,
+    rows_with_weight,
 )
 from .losses import LOSSES
 
@@ -344,7 +346,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X, y = self._validate(X, y)
         classes = find_classes(y)
         sample_weight = check_weights(sample_weight, X.shape[0])
-        codes = self._codes_with_weight(y, classes, sample_weight)
         if self.warm_start and hasattr(self, "coef_") and coef_init is None:
             if len(classes) != len(self.classes_) or (classes != self.classes_).any():
                 raise ValueError(
@@ -355,8 +356,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         n_outputs = _count_outputs(classes)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         self.classes_ = classes
-        validation = self._validation_set(X_val, y_val, sample_weight_val)
+        codes = encode(y, classes)
         weights = self._weigh_classes(y, codes, sample_weight)
+        self._require_two_classes(codes, weights)
+        validation = self._validation_set(X_val, y_val, sample_weight_val)
         target = _target(codes, n_outputs)
         del codes
         return self._fit(
@@ -404,7 +407,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         # Beyond the first rows, labels that are no classes are found by comparison.
         check_labels(y[:FEW_LABELS])
         self._check_classes(classes, first)
-        _, _, target, weights = self._known(X, y, sample_weight)
+        _, _, target, weights = self._known(X, y, sample_weight, all_zero=True)
         n_outputs = _count_outputs(self.classes_)
         return self._partial_fit(X, target, weights, n_outputs)
 
@@ -540,24 +543,32 @@ class GDClassifier(ClassifierMixin, BaseGD):
         codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
         return self.classes_[codes.astype(np.intp)]
 
-    def _codes_with_weight(self, y, classes, sample_weight):
-        """Class codes; a class that only has rows of weight zero is an error."""
-        codes = encode(y, classes)
-        counted = None if sample_weight is None else sample_weight > 0.0
-        counts = count_codes(codes, len(classes), counted)
-        if np.count_nonzero(counts) < 2:
-            raise ValueError(
-                "GDClassifier needs samples of at least 2 classes, but the data "
-                f"contains only one class: {classes[counts.argmax()]!r}."
-            )
-        return codes
+    def _require_two_classes(self, codes, weights):
+        """Raise ValueError unless rows of two classes or more have a weight."""
+        rows = rows_with_weight(weights)
+        codes = codes if rows is None else codes[rows]
+        present = count_codes(codes, len(self.classes_))
+        if np.count_nonzero(present) >= 2:
+            return
+        if len(self.classes_) == 1:
+            why, remedy = "", "Give rows of another class, too."
+        else:
+            why = " with a weight that is not zero (sample_weight times class_weight)"
+            remedy = "Give rows of another class positive weights, too."
+        raise ValueError(
+            f"GDClassifier needs samples of at least 2 classes{why}, but the data "
+            f"contains only one class: {self.classes_[present.argmax()]!r}. {remedy}"
+        )
 
     def _learnable(self, X, y, sample_weight):
         """X, y, the targets and the weights (or None) as the kernels take them."""
         return self._known(*self._validate(X, y, reset=False), sample_weight)
 
-    def _known(self, X, y, sample_weight):
-        """The same of checked data; all labels must be among ``classes_``."""
+    def _known(self, X, y, sample_weight, all_zero=False):
+        """The same of checked data; all labels must be among ``classes_``.
+
+        ``all_zero`` says whether all weights may be zero.
+        """
         codes = encode(y, self.classes_)
         unknown = find_unknown(y, codes, self.classes_)
         if unknown is not None:
@@ -565,7 +576,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 f"y has the label {unknown!r}, which is not among the classes "
                 f"{self.classes_} of the first call."
             )
-        sample_weight = check_weights(sample_weight, X.shape[0])
+        sample_weight = check_weights(sample_weight, len(y), all_zero=all_zero)
         weights = self._weigh_classes(y, codes, sample_weight)
         n_outputs = _count_outputs(self.classes_)
         return X, y, _target(codes, n_outputs), weights
@@ -583,6 +594,12 @@ class GDClassifier(ClassifierMixin, BaseGD):
                     "class_weight must have finite weights of zero or more, got "
                     f"{self.class_weight!r}."
                 )
+            if np.count_nonzero(per_class) < min(2, len(per_class)):
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} leaves no two of the classes "
+                    f"{self.classes_} with a weight that is not zero. Give at least "
+                    "two classes positive weights."
+                )
         else:
             check_choice("class_weight", self.class_weight, ("balanced", None))
             counts = count_codes(codes, len(self.classes_), sample_weight)
@@ -591,7 +608,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
                     counts > 0.0, counts.sum() / (len(counts) * counts), 0.0
                 )
         weights = per_class[codes]
-        return weights if sample_weight is None else weights * sample_weight
+        if sample_weight is None:
+            return weights
+        return multiply_weights(weights, sample_weight)
 
     def _check_classes(self, classes, first):
         """Set or compare ``classes_``."""
@@ -683,26 +702,20 @@ def stratified_split(codes, fraction, random_state):
 
     The rows that StratifiedShuffleSplit of scikit-learn chooses for this
     ``random_state``, which for many rows takes ten times the memory of ``codes`` in
-    float64; ascending.
+    float64; ascending. Here every class keeps a row for training, the only one if it
+    has no more, and the validation rows need not be of all classes.
     """
     rng = check_random_state(random_state)
     n, counts = len(codes), count_codes(codes, codes.max() + 1).astype(np.intp)
-    n_test = ceil(fraction * n)
-    n_train = n - n_test
-    if counts.min() < 2:
+    n_classes, n_train = np.count_nonzero(counts), n - ceil(fraction * n)
+    if n_train < n_classes:
         raise ValueError(
-            "early_stopping=True: a class has only 1 row, and there must be one for "
-            "training and one for validation. Pass X_val and y_val."
+            f"validation_fraction={fraction!r} of {n} rows leaves {n_train} for "
+            f"training, but there are {n_classes} classes. Use another fraction, or "
+            "pass X_val and y_val."
         )
-    for name, size in (("training", n_train), ("validation", n_test)):
-        if size < len(counts):
-            raise ValueError(
-                f"validation_fraction={fraction!r} of {n} rows leaves {size} for "
-                f"{name}, but there are {len(counts)} classes. Use another fraction, "
-                "or pass X_val and y_val."
-            )
-    train = _proportional(counts, n_train, rng)
-    test = _proportional(counts - train, n_test, rng)
+    train = np.maximum(_proportional(counts, n_train, rng), counts > 0)
+    test = _proportional(counts - train, n - train.sum(), rng)
     held_out = np.zeros(n, dtype=bool)
     for k, (first, size) in enumerate(zip(train, test, strict=True)):
         chosen = rng.permutation(counts[k])[first : first + size]

@@ -17,28 +17,22 @@ CACHE = 131_072
 BLOCK = 16384
 
 
-def repeated(rows, subset, repeats):
-    """How often rows count in all, their stored entries, and the squares of these."""
+def squared_lengths(rows, subset):
+    """Sum of the squared numbers of entries of the rows of CSR that count."""
+    indptr, total = rows.X.indptr, 0.0
     n = rows.n_samples if subset is None else len(subset)
-    if repeats is None and not rows.is_sparse:
-        return float(n), 0.0, 0.0
-    totals = np.zeros(3)
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
-        part = slice(start, stop) if subset is None else subset[start:stop]
-        each = np.ones(stop - start) if repeats is None else repeats[part]
-        totals[0] += each.sum()
-        if rows.is_sparse:
-            indptr = rows.X.indptr
-            if subset is None:
-                counts = np.diff(indptr[start : stop + 1]).astype(np.float64)
-            else:
-                counts = (indptr[part + 1] - indptr[part]).astype(np.float64)
-            totals[1:] += each @ counts, each @ counts**2
-    return totals
+        if subset is None:
+            counts = np.diff(indptr[start : stop + 1]).astype(np.float64)
+        else:
+            part = subset[start:stop]
+            counts = (indptr[part + 1] - indptr[part]).astype(np.float64)
+        total += float(counts @ counts)
+    return total
 
 
-def gram_cost(rows, subset=None, repeats=None, unit=1.0):
+def gram_cost(rows, subset=None):
     """Cost of `weighted_gram` if no weight is zero.
 
     Parameters
@@ -46,25 +40,19 @@ def gram_cost(rows, subset=None, repeats=None, unit=1.0):
     rows : Rows
     subset : intp array, default=None
         Numbers of the rows to sum over; None means all.
-    repeats : float64 array of shape (n_samples,), default=None
-        How often each row is to be counted, None means once: a weight is to have the
-        consequences that repeated rows have.
-    unit : float, default=1
-        What ``repeats`` are multiplied with.
 
     Returns
     -------
     float
         Nanoseconds.
     """
-    n, _, squares = repeated(rows, subset, repeats)
-    n, squares = unit * n, unit * squares
+    n = rows.n_samples if subset is None else len(subset)
     size = (rows.n_features + 1.0) ** 2
     # Per row, measured (model): 7 ns (7) of 3 columns, 19 (18) of 10, 69 (69) of 30,
     # 168 (195) of 60, 462 (633) of 120, 20.9 us (21.8) of 784, 138 us (138) of 2000.
     cost = n * (2.0 + 1.1 * math.sqrt(size) + 0.034 * size)
     if rows.is_sparse:
-        pairs = 0.5 * squares
+        pairs = 0.5 * squared_lengths(rows, subset)
         # Per pair, with 50 entries of a row: 0.8 ns of 300 columns, 3 to 8 of 2000.
         by_pairs = 20.0 * n + pairs * (0.8 if size <= CACHE else 4.0)
         cost = min(cost, by_pairs)
@@ -72,14 +60,14 @@ def gram_cost(rows, subset=None, repeats=None, unit=1.0):
     return float(cost + 12.0 * size)
 
 
-def sweep_cost(rows, n_outputs=1, subset=None, repeats=None, unit=1.0):
+def sweep_cost(rows, n_outputs=1, subset=None):
     """Cost of `Problem.value_and_gradient`.
 
     Parameters
     ----------
     rows : Rows
     n_outputs : int, default=1
-    subset, repeats, unit : arrays and float
+    subset : intp array, default=None
         As in `gram_cost`.
 
     Returns
@@ -87,8 +75,7 @@ def sweep_cost(rows, n_outputs=1, subset=None, repeats=None, unit=1.0):
     float
         Nanoseconds, with a loss that takes an exponential of each prediction.
     """
-    n, entries, _ = repeated(rows, subset, repeats)
-    n, entries = unit * n, unit * entries
+    n = rows.n_samples if subset is None else len(subset)
     # One output: 20 ns and 0.3 per column (1 per sparse entry); d=10: 21 ns (23),
     # 120: 56 (56), 784: 253 (255), 43 entries: 63 (65), 138: 163 (165).
     # More outputs are multiplied by BLAS, or by short loops over a sparse entry: 10
@@ -100,7 +87,7 @@ def sweep_cost(rows, n_outputs=1, subset=None, repeats=None, unit=1.0):
         entry = 0.3 + 0.085 * n_outputs if several else 0.3
         return float(n * (row + rows.n_features * entry))
     entry = 4.0 + 0.3 * n_outputs if several else 1.05
-    return float(n * row + entry * entries)
+    return float(n * row + entry * rows.total_entries(subset))
 
 
 def softmax_cost(n, n_features, n_outputs):

@@ -180,13 +180,8 @@ class Ladder:
         self.data, self.problem = data, problem
         self.coordinates, self.l2 = coordinates, l2
         self.subset = None if data.everything else data.rows
-        # A weight is to have the consequences that repeated rows have.
-        unit = 1.0 if data.weights is None else data.weight_unit
-        self.counted = self.subset, data.weights, unit
         self.total_weight = problem.n_samples * data.share
-        self.sweep = OVERHEAD + sweep_cost(
-            problem.rows, problem.n_outputs, *self.counted
-        )
+        self.sweep = OVERHEAD + sweep_cost(problem.rows, problem.n_outputs, self.subset)
         free = FREE_SQUARED if data.loss.name == "squared_error" else FREE_SWEEPS
         self.spent, self.waiting = 0.0, free * self.sweep
         self.rungs = self.plan() if curvature else []
@@ -205,11 +200,11 @@ class Ladder:
         order = self.problem.n_features + 1
         if order > MAX_FACTOR:
             return []
-        n = self.total_weight * self.counted[2]
+        n = self.problem.n_samples
         if coupled(loss, K) and order * K > MAX_COUPLED and n < SCARCE * order:
             # So few rows that the bound is far from the Hessian along most directions.
             return []
-        gram = gram_cost(self.problem.rows, *self.counted)
+        gram = gram_cost(self.problem.rows, self.subset)
         cheapest = (gram, Ladder.bound)
         if loss.name == "squared_error":
             return [cheapest]

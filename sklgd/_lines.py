@@ -10,7 +10,6 @@ gradient, that takes hardly more time.
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 
 from .kernels._vector import add_scaled, dots
 
@@ -20,19 +19,13 @@ SHARE = 0.05
 LITTLE = 2**20
 
 
-def n_bytes(X):
-    """Memory of dense X or CSR."""
-    arrays = (X.data, X.indices, X.indptr) if sp.issparse(X) else (X,)
-    return sum(array.nbytes for array in arrays)
-
-
 def make_lines(data, problem, coef, n_runs=1):
     """Lines through ``coef``, which the caller updates in place, and tells them so.
 
     ``n_runs`` is how many runs on the same X have lines at the same time.
     """
     kept = 3 * 8 * problem.n_outputs * problem.n_samples * n_runs
-    cls = KeptLines if kept <= max(SHARE * n_bytes(data.X), LITTLE) else SweptLines
+    cls = KeptLines if kept <= max(SHARE * data.n_bytes, LITTLE) else SweptLines
     return cls(data, problem, coef)
 
 

@@ -352,7 +352,7 @@ class GDRegressor(RegressorMixin, BaseGD):
                 "early_stopping=True is not possible with partial_fit, which makes one "
                 "epoch; use fit."
             )
-        X, y, target, weights = self._learnable(X, y, sample_weight, first)
+        X, y, target, weights = self._learnable(X, y, sample_weight, first, True)
         if first:
             self._flat = y.ndim == 1
         elif target.shape[1] != self._state.coef.shape[1]:
@@ -439,10 +439,14 @@ class GDRegressor(RegressorMixin, BaseGD):
                 return np.exp(z)
         return z
 
-    def _learnable(self, X, y, sample_weight, reset=False):
-        """X, y, the targets and the weights (or None) as the kernels take them."""
+    def _learnable(self, X, y, sample_weight, reset=False, all_zero=False):
+        """X, y, the targets and the weights (or None) as the kernels take them.
+
+        ``all_zero`` says whether all weights may be zero.
+        """
         X, y = self._validate(X, y, reset=reset, multi_output=True, y_numeric=True)
-        return X, y, self._target(y), check_weights(sample_weight, X.shape[0])
+        weights = check_weights(sample_weight, X.shape[0], all_zero=all_zero)
+        return X, y, self._target(y), weights
 
     def _target(self, y):
         """y as float64 of shape (n_samples, n_outputs), inside the loss's domain."""

@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dgejsv
 
 from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
-from ._lines import LITTLE, n_bytes
+from ._lines import LITTLE
 from ._training import CHUNK_ENTRIES, Training, single_blas_thread
 from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
@@ -79,9 +79,8 @@ def touches_few(data, batch_size):
     """
     if not sp.issparse(data.X):
         return False
-    n_samples, n_features = data.X.shape
     rows = batches(data.n_rows, batch_size)[0]
-    return FEW * rows * data.X.nnz < n_samples * n_features
+    return FEW * rows * data.entries_per_row < data.X.shape[1]
 
 
 def second_moments(data, centre):
@@ -231,7 +230,7 @@ class VarianceReduced(Training):
         metric = state.plan.metric
         if metric is None:
             metric = Coordinates(np.ones_like(state.coef), dense=narrow(data.X))
-        slopes, limit = 8 * data.X.shape[0] * data.n_outputs, SHARE * n_bytes(data.X)
+        slopes, limit = 8 * data.n_rows * data.n_outputs, SHARE * data.n_bytes
         options = {"centre": metric.centre, "compact": slopes > max(limit, LITTLE)}
         if self.optimizer.by_rows:
             options |= {"basis": metric.matrix, "dense": metric.dense}

@@ -206,24 +206,18 @@ class State:
 
     def normalise(self, data):
         """Put the weights of ``data`` in units of their running mean."""
-        weights, n = data.weights, data.n_rows
+        weights = data.weights
+        self.weight_rows += data.n_rows
         if weights is None:
-            total = float(n)
+            self.weight_sum += data.n_rows
         else:
-            total = float((weights if data.everything else weights[data.rows]).sum())
-        if total == 0.0:
-            raise ValueError(
-                "sample_weight: the weights of all training rows are zero; there is "
-                "nothing to learn from."
-            )
-        self.weight_sum += total
-        self.weight_rows += n
-        unit = data.weight_unit = self.weight_sum / self.weight_rows
+            learnt = weights if data.everything else weights[data.rows]
+            self.weight_sum += float(learnt.sum())
+        unit = self.weight_sum / self.weight_rows
         if weights is None and unit != 1.0:
-            weights = np.ones(data.X.shape[0])
+            weights = learnt = np.ones(data.X.shape[0])
         if weights is not None:
-            weights = weights / unit
-            data.weights = None if (weights == 1.0).all() else weights
+            data.weights = None if (learnt == unit).all() else weights / unit
 
     def frequencies(self, data):
         """Share of the batches seen, this data's included, that touch each feature."""
@@ -398,9 +392,7 @@ class Training(Epochs):
     @property
     def entries_per_row(self):
         """Entries of a row of X times outputs."""
-        X = self.data.X
-        entries = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
-        return max(1, entries * self.data.n_outputs)
+        return max(1, int(self.data.entries_per_row) * self.data.n_outputs)
 
     def bind(self):
         """Make the compiled loop for the present rule and coordinates."""

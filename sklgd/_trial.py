@@ -10,7 +10,6 @@ one more pass only where these promise much.
 import math
 
 import numpy as np
-import scipy.sparse as sp
 
 from ._auto import row_blocks
 from .kernels._gram import column_statistics
@@ -63,9 +62,7 @@ def possible_gain(data, problem, coef, l1, l2, worth):
 
 def _some_rows(data):
     """Numbers of all rows, or of evenly spaced ones."""
-    X = data.X
-    per_row = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
-    limit = min(ROWS, max(256, ENTRIES // max(1, per_row)))
+    limit = min(ROWS, max(256, ENTRIES // max(1, int(data.entries_per_row))))
     return data.spaced(-(-data.n_rows // limit))
 
 

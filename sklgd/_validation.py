@@ -198,13 +198,18 @@ def step_is_explicit(est):
     return True
 
 
-def check_weights(sample_weight, n_samples, name="sample_weight"):
+def check_weights(sample_weight, n_samples, name="sample_weight", *, all_zero=False):
     """Weights as a float64 array, or None.
+
+    Parameters
+    ----------
+    all_zero : bool, default=False
+        Whether all of them may be zero.
 
     Raises
     ------
     ValueError
-        For a wrong shape, a negative or non-finite weight, or only zeros.
+        For a wrong shape, or for a negative or non-finite weight, or only zeros.
     """
     if sample_weight is None:
         return None
@@ -227,12 +232,38 @@ def check_weights(sample_weight, n_samples, name="sample_weight"):
             f"{name} contains the negative value {weights.min():g}; weights must be "
             "zero or positive."
         )
-    if not weights.any():
+    if not (all_zero or weights.any()):
         raise ValueError(
             f"{name}: all weights are zero, so there is nothing to learn from. Give at "
             "least one row a positive weight."
         )
     return np.ascontiguousarray(weights)
+
+
+def rows_with_weight(weights):
+    """Numbers of the rows whose weight is not zero, ascending; None if all are.
+
+    A weight so small that its share of the largest one underflows counts as zero.
+    """
+    if weights is None:
+        return None
+    largest = weights.max()
+    if largest > 0.0:
+        if weights.min() / largest > 0.0:
+            return None
+        weights = weights / largest
+    return np.flatnonzero(weights)
+
+
+def multiply_weights(a, b):
+    """Products of weights in any units, which neither overflow nor underflow.
+
+    The parts are brought to sizes about one by powers of two, which round nothing.
+    """
+    scales = [np.frexp(part.max())[1] for part in (a, b)]
+    product = np.ldexp(a, -scales[0]) * np.ldexp(b, -scales[1])
+    # (Far below the largest float: sums of such weights are finite, too.)
+    return np.ldexp(product, np.clip(sum(scales), -1000, 950))
 
 
 def has_nothing_to_check(X):

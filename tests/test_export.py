@@ -313,9 +313,9 @@ def test_random_numbers_are_left_alone(loss):
 
 @pytest.mark.parametrize("loss", CLASSIFICATION)
 def test_class_weights(loss):
-    model, X, y = fitted(loss, class_weight={0: 0.0, 1: 2.0})
+    model, X, y = fitted(loss, class_weight={0: 0.5, 1: 2.0})
     plain = export(model)
-    assert plain.class_weight == {0: 0.0, 1: 2.0}
+    assert plain.class_weight == {0: 0.5, 1: 2.0}
     assert_same(plain, model, X, y, 1e-12)
 
 

@@ -582,7 +582,7 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
         order_view = subset
         order = &order_view[0]
         n = order_view.shape[0]
-    per_row = max(1, rows.X.nnz // rows.n_samples if rows.is_sparse else d)
+    per_row = max(1, rows.total_entries(subset) // n)
     chunk_rows = max(
         ceil_div(max(CHUNK_ENTRIES, 16 * size), per_row),
         ceil_div(n, STATISTICS_CHUNKS))

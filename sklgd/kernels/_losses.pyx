@@ -1222,8 +1222,9 @@ cdef class Hinge(PiecewiseLinear):
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
         """The sign of the heavier side, output by output."""
-        p = _class_shares(y, sample_weight, n_outputs)
-        return np.sign(p - 0.5)
+        excess = _class_shares(y, sample_weight, n_outputs) - 0.5
+        # Balanced sides are balanced whatever the rounding of their weights.
+        return np.where(np.abs(excess) > 1e-12, np.sign(excess), 0.0)
 
 
 @cython.final

@@ -130,9 +130,7 @@ cdef class Problem:
         self.buffers = np.empty(self.buffer_size * n_threads)
         self.size = (self.n_features + 1) * K
         self.stride = 8 + self.size
-        per_row = max(1, (
-            rows.X.nnz // max(1, rows.n_samples) if rows.is_sparse
-            else rows.n_features))
+        per_row = max(1, rows.total_entries(subset) // self.n_samples)
         stored = self.n_samples * per_row * rows.X.dtype.itemsize
         if rows.is_sparse:
             stored += self.n_samples * per_row * rows.X.indices.itemsize

@@ -842,6 +842,25 @@ cdef class Rows:
                     <const int32_t*> self.indptr, row, m, <double*> other.data,
                     <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
 
+    def total_entries(self, subset=None):
+        """Number of entries, of CSR of the stored ones, of all rows or of some.
+
+        Parameters
+        ----------
+        subset : intp array, default=None
+            Numbers of the rows that count; None means all.
+        """
+        cdef const Py_ssize_t[::1] rows
+        cdef Py_ssize_t i, total = 0
+        if subset is None:
+            return self.X.nnz if self.is_sparse else self.n_samples * self.n_features
+        rows = subset
+        if not self.is_sparse:
+            return rows.shape[0] * self.n_features
+        for i in range(rows.shape[0]):
+            total += self.n_entries(&rows[0], i, 1)
+        return total
+
     def longest_row(self):
         """Number of stored entries of the longest row (CSR only)."""
         cdef Py_ssize_t row, longest = 0
