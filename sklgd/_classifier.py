@@ -128,11 +128,12 @@ class GDClassifier(ClassifierMixin, BaseGD):
     early_stopping : bool, default=False
         Stop when the validation score no longer improves, and keep the best
         coefficients. The validation set is ``X_val, y_val`` of `fit`, or a share of
-        the rows, drawn class by class.
+        the rows, drawn class by class. A class with a single row keeps it for training.
     validation_fraction : float, default=0.1
         That share, in (0, 1).
     class_weight : dict, "balanced" or None, default=None
-        Weight per class label, or n_samples / (n_classes * weighted count).
+        Weight per class label, or n_samples / (n_classes * weighted count). At least
+        two classes need a positive weight.
     warm_start : bool, default=False
         Start `fit` from the present coefficients. Only those: step count, moments and
         shuffle stream start afresh, as if the coefficients were passed as
@@ -152,7 +153,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
     n_iter_ : int
         Epochs made.
     t_ : int
-        1 + rows seen, as in SGD*.
+        1 + rows seen, as in SGD*, without those of weight zero.
     loss_curve_ : list of float
         F after each epoch, at the coefficients that would have been returned.
     validation_scores_ : list of float or None
@@ -319,7 +320,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
             Class labels, numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; only their ratios matter. They multiply the class
-            weights.
+            weights. A row of weight zero is treated as if it were absent, except that
+            its label is among ``classes_``.
         coef_init : array-like shaped like ``coef_``, default=None
             Starting coefficients.
         intercept_init : array-like shaped like ``intercept_``, default=None
@@ -383,7 +385,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever occur; needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            In units of the mean weight of all rows seen so far.
+            In units of the mean weight of all rows seen so far. A call in which all
+            weights are zero changes nothing; if it is the first one, the model becomes
+            one of zeros that still waits for its first rows.
 
         Returns
         -------

@@ -123,7 +123,7 @@ class GDRegressor(RegressorMixin, BaseGD):
     n_iter_ : int
         Epochs made.
     t_ : int
-        1 + rows seen, as in SGD*.
+        1 + rows seen, as in SGD*, without those of weight zero.
     loss_curve_ : list of float
         F after each epoch, at the coefficients that would have been returned.
     validation_scores_ : list of float or None
@@ -293,7 +293,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; only their ratios matter.
+            Non-negative weights; only their ratios matter. A row of weight zero is
+            treated as if it were absent.
         coef_init : array-like shaped like ``coef_``, default=None
             Starting coefficients.
         intercept_init : array-like shaped like ``intercept_``, default=None
@@ -339,7 +340,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            In units of the mean weight of all rows seen so far.
+            In units of the mean weight of all rows seen so far. A call in which all
+            weights are zero changes nothing; if it is the first one, the model becomes
+            one of zeros that still waits for its first rows.
 
         Returns
         -------

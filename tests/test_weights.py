@@ -237,7 +237,7 @@ def test_only_ratios_of_weights_matter(loss, step, storage):
     plain = model(loss, **params).fit(data, y, WEIGHT)
     for factor in (2.0**-700, 2.0**900):
         assert_same_model(model(loss, **params).fit(data, y, factor * WEIGHT), plain)
-    for factor in (np.pi, 1e-200, 1e200, 1e-300, 1e300):
+    for factor in (np.pi, 1e-300, 1e300):
         scaled = model(loss, **params).fit(data, y, factor * WEIGHT)
         assert_allclose(scaled.coef_, plain.coef_, rtol=1e-7, atol=1e-9)
         assert_allclose(scaled.intercept_, plain.intercept_, rtol=1e-7, atol=1e-9)
