@@ -28,6 +28,7 @@ from .kernels._gram import count_entries, weighted_gram
 from .kernels._openmp import effective_threads
 from .kernels._problem import Problem
 from .kernels._rows import Rows
+from .kernels._vector import all_finite
 from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
 
@@ -171,6 +172,12 @@ class Data:
             self.target[part],
             None if self.weights is None else self.weights[part],
         )
+
+    def is_finite(self):
+        """True if the data hold neither NaN nor infinity, as they did at first."""
+        values = self.X.data if sp.issparse(self.X) else self.X
+        arrays = values, self.target, self.weights
+        return all(array is None or all_finite(array) for array in arrays)
 
     def null_model(self):
         """Raw predictions of the best constant model."""

@@ -19,7 +19,7 @@ from ._groups import descend
 from ._lines import make_lines
 from .kernels._optimizers import SGD, Optimizer
 from .kernels._order import shuffled
-from .kernels._vector import add_scaled, dots, penalty, slopes_along
+from .kernels._vector import add_scaled, all_finite, dots, penalty, slopes_along
 from .schedules import Constant
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
@@ -149,8 +149,13 @@ class Batch(Epochs):
         return dots(a, b, self.coupled)
 
     def refresh(self):
-        """Take note of the gradient at u, where the loss was last evaluated."""
+        """Take note of the gradient at u, where the loss was last evaluated.
+
+        The objective is no number, either, where the gradient is not finite.
+        """
         self.gradient = self.gradient_at(self.u)
+        if not all_finite(self.gradient):
+            self.value = math.nan
 
     def gradient_at(self, u):
         """The gradient of F without the l1 penalty at u, the last point evaluated."""
@@ -196,6 +201,10 @@ class Batch(Epochs):
     def accept(self, before, after, snapshot, wild):
         """True: the search takes no step that makes F worse."""
         return True
+
+    def can_recover(self):
+        """False: there is no smaller step to try, as each length was searched."""
+        return False
 
     def settle(self):
         """F after an epoch."""
@@ -342,7 +351,7 @@ class Root:
 
     def __init__(self, slope, linear, square):
         self.slope, self.linear, self.square = slope, linear, square
-        self.t = 0.0 if slope >= 0.0 else 1.0
+        self.t = 1.0 if slope < 0.0 else 0.0
         self.low, self.low_slope = 0.0, slope
         self.high = self.high_slope = math.inf
         self.side = 0
@@ -455,6 +464,12 @@ class BatchOptimizer(Optimizer):
 
     def check_run(self, est, loss):
         """Raise ValueError for a run that no batch method can make."""
+        if loss.degenerate:
+            raise ValueError(
+                f"loss={loss.name!r} is not possible with optimizer={self.name!r}: its "
+                "minimum is at zero coefficients, whatever the data are. Use "
+                "optimizer='sgd', optimizer='auto' or another loss."
+            )
         self.refuse_average(est)
         if not (isinstance(est.learning_rate, str) and est.learning_rate == "auto"):
             raise ValueError(

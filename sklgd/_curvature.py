@@ -196,14 +196,11 @@ class Ladder:
         (Methods of the class: bound ones would refer back to their owner, and keep the
         data alive until the garbage collector comes.)
         """
+        if not factored(self.data):
+            return []
         loss, K = self.data.loss, self.problem.n_outputs
         order = self.problem.n_features + 1
-        if order > MAX_FACTOR:
-            return []
         n = self.problem.n_samples
-        if coupled(loss, K) and order * K > MAX_COUPLED and n < SCARCE * order:
-            # So few rows that the bound is far from the Hessian along most directions.
-            return []
         gram = gram_cost(self.problem.rows, self.subset)
         cheapest = (gram, Ladder.bound)
         if loss.name == "squared_error":
@@ -380,6 +377,20 @@ def curved(p, sample_weight):
     order = np.argsort(h)
     flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
     return np.sort(order[flat:])
+
+
+def factored(data):
+    """True if a run may have a metric with Cholesky factors.
+
+    Not of too many coordinates; nor for softmax where the rows are so few that the
+    bound of its Hessian is far from this along most directions.
+    """
+    order, K = data.X.shape[1] + 1, data.n_outputs
+    if order > MAX_FACTOR:
+        return False
+    if not coupled(data.loss, K) or order * K <= MAX_COUPLED:
+        return True
+    return data.n_rows >= SCARCE * order
 
 
 def coupled(loss, n_outputs):

@@ -100,6 +100,13 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
     eta : float
         The epoch's largest step size.
     """
+    if not training.data.is_finite():
+        return (
+            "The training data hold NaN or infinity, which they did not when fit "
+            f"began: they were changed before epoch {epoch} had ended, by a callback, "
+            "another thread or another process. The best coefficients seen before are "
+            "kept. Give fit arrays that nothing writes to."
+        )
     reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
     sizes, optimizer = Sizes(est, training), training.state.plan.optimizer
     if sizes.limit is not None:

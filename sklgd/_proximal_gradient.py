@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._batch import MAX_TRIALS, ROUNDING, Batch, BatchOptimizer
+from .kernels._vector import all_finite
 
 # Growth of a step from one to the next.
 GROWTH = 1.1
@@ -13,17 +14,19 @@ class ProximalGradient(Batch):
 
     def __init__(self, data, state, l1, l2):
         super().__init__(data, state, l1, l2)
-        self.theta, self.momentum = 1.0, 1.0
+        self.theta, self.momentum, self.at_rest = 1.0, 1.0, False
         self.last_u = self.u.copy()
         self.lines.remember()
 
     def epoch(self):
         """One step from y = u + beta (u - u_last); returns its size twice.
 
-        The step size is halved
-        until the quadratic bound holds at the new point (Beck and Teboulle 2009,
-        section 4), and grows again slowly.
+        The step size is halved until the quadratic bound holds at the new point (Beck
+        and Teboulle 2009, section 4), and grows again slowly. Where no step without
+        momentum lowers F by more than its rounding, all further ones would be the same.
         """
+        if self.at_rest:
+            return 0.0, 0.0
         before = self.smoothed_objective()
         momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * self.momentum**2))
         beta = (self.momentum - 1.0) / momentum
@@ -32,27 +35,38 @@ class ProximalGradient(Batch):
         value = self.lines.extrapolate(self.loss, beta, raw) / self.share
         gradient = self.gradient_at(y)
         value += 0.5 * float(np.vdot(self.l2_u * y, y))
-        self.theta *= GROWTH
+        after, theta = np.inf, self.theta * GROWTH
         for _ in range(MAX_TRIALS):
-            new = soft(y - self.theta * gradient, self.theta * self.l1_u)
+            new = soft(y - theta * gradient, theta * self.l1_u)
             step = new - y
             bound = value + float(np.vdot(gradient, step))
-            bound += 0.5 * float(np.vdot(step, step)) / self.theta
+            bound += 0.5 * float(np.vdot(step, step)) / theta
             raw = self.coordinates.to_raw(new)
             loss = self.lines.attempt(self.loss, raw) / self.share
             self.state.rows += self.problem.n_samples
             smooth = loss + 0.5 * float(np.vdot(self.l2_u * new, new))
             if smooth <= bound + ROUNDING * abs(bound):
+                self.theta, after = theta, loss + self.penalty(raw)
                 break
-            self.theta *= 0.5
+            theta *= 0.5
+        else:
+            if step.any():
+                # The curvature may ask for a step that is smaller still.
+                self.theta = theta
         self.state.steps += 1
-        after = loss + self.penalty(raw)
         if after > before + ROUNDING * abs(before):
             # The momentum carried too far: the next step goes without.
             self.last_u[...] = self.u
             self.lines.remember()
             self.momentum, stuck = 1.0, beta == 0.0
-            return (0.0, 0.0) if stuck else (self.theta, self.theta)
+            if not stuck:
+                return self.theta, self.theta
+            if not all_finite(gradient):
+                self.value = np.nan
+            elif np.isfinite(after) or not step.any():
+                self.theta, self.at_rest = 1.0, True
+                self.tighten()
+            return 0.0, 0.0
         # A step that turns against the momentum ends it (O'Donoghue and Candes 2015).
         turned = np.vdot(y - new, new - self.u) > 0.0
         self.momentum = 1.0 if turned else momentum
@@ -66,12 +80,12 @@ class ProximalGradient(Batch):
 
     def excess(self):
         """Estimate of the smoothed F - F*."""
-        return self.extrapolated()
+        return 0.0 if self.at_rest else self.extrapolated()
 
     def settled(self):
         """Start the estimate afresh."""
         self.gains.clear()
-        self.momentum = 1.0
+        self.momentum, self.at_rest = 1.0, False
         self.last_u[...] = self.u
         self.lines.remember()
 

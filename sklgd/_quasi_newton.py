@@ -1,5 +1,6 @@
 """Quasi-Newton methods: the runs of "newton" and "lbfgs", and their parameters."""
 
+import math
 from copy import copy
 from dataclasses import replace
 from itertools import pairwise
@@ -7,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
-from ._curvature import Coordinates, Diagonal, Ladder, coupled, ratio
+from ._curvature import Coordinates, Diagonal, Ladder, coupled, factored, ratio
+from ._proximal_gradient import ProximalGradient
 from .kernels._coordinate import l1_step
 from .kernels._vector import add_scaled, curvatures_along
 
@@ -53,7 +55,13 @@ class QuasiNewton(Batch):
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
-        """A run; of outputs that have nothing in common but X, one each."""
+        """A run; of outputs that have nothing in common but X, one each.
+
+        With an l1 penalty and no matrix for coordinate descent, the steps on the
+        diagonal metric are accelerated proximal gradients.
+        """
+        if l1 and not factored(data):
+            return ProximalGradient.start(data, state, l1, l2, shuffle, average)
         apart = data.n_outputs > 1 and not coupled(data.loss, data.n_outputs)
         if apart and data.loss.name != "squared_error":
             return OneByOne.after(stochastic_passes, data, state, l1, l2)
@@ -124,6 +132,8 @@ class QuasiNewton(Batch):
             add_scaled(r, -a, Hd)
             gains.append(0.5 * float((a * rz).sum()))
             promised += gains[-1]
+            if not math.isfinite(promised):
+                break
             course.append(promised)
             ends = promised <= target
             recent = gains[-4 if ends else -3 :]
@@ -232,6 +242,8 @@ class QuasiNewton(Batch):
             self.metric = metric
             self.pairs.clear()
         if longest == 0.0:
+            if not math.isfinite(value):
+                self.value = value
             self.pairs.clear()
             self.ladder.stuck()
             return 0.0, 0.0
@@ -429,7 +441,7 @@ class Newton(BatchOptimizer):
     factor of the centred Gram matrix. An l1 penalty makes it a proximal Newton method
     with coordinate descent, a loss with kinks is smoothed by a logarithmic barrier that
     fades (an interior-point path). Memory is O(n_features^2); beyond 3000 features B
-    stays diagonal.
+    stays diagonal, and an l1 penalty makes the steps those of FISTA.
 
     Parameters
     ----------

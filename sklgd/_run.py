@@ -1,6 +1,9 @@
 """The loop of `fit`: epochs until something ends them, the best of which are kept."""
 
+import math
+
 from ._diagnosis import explain_divergence
+from .kernels._vector import all_finite
 
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
@@ -41,7 +44,7 @@ class Run:
             coefficients are then the best.
         """
         est, training, monitor = self.est, self.training, self.monitor
-        tasks, log, validation = self.tasks, self.log, self.validation
+        tasks, log = self.tasks, self.log
         guarded = training.state.plan.guarded
         objective = best_objective = monitor.start
         kept = best = training.snapshot()
@@ -54,10 +57,8 @@ class Run:
                 eta, largest, after = point.last, point.largest, point.objective
                 # (As `Monitor.diverged` does, without a call in every epoch.)
                 wild = not after <= monitor.limit
-                if wild and not guarded:
-                    point.forget_later()
-                    monitor.loss_curve.append(after)
-                    monitor.stop_reason = "diverged"
+                if wild and not (guarded and training.can_recover()):
+                    self.give_up(point)
                     break
                 if not guarded:
                     objective = after
@@ -71,9 +72,11 @@ class Run:
                         kept = training.snapshot()
                     elif accepted:
                         kept = training.snapshot()
-                score = None
-                if validation is not None:
-                    score = self.score()
+                score = self.score()
+                if score != score and not training.data.is_finite():
+                    # The rows held out are no numbers any more.
+                    self.give_up(point)
+                    break
                 if est.early_stopping:
                     better = score > monitor.best_score
                 else:
@@ -109,7 +112,9 @@ class Run:
         if self.has_diverged(objective):
             monitor.stop_reason = "diverged"
             training.restore(best)
-            monitor.amend(best_objective, self.score())
+            if best_score is None:
+                best_score = self.score()
+            monitor.amend(best_objective, best_score)
             return explain_divergence(est, training, monitor, epoch, after, largest)
         if est.early_stopping:
             training.restore(best)
@@ -144,12 +149,21 @@ class Run:
             if training.interrupted:
                 raise KeyboardInterrupt
 
+    def give_up(self, point):
+        """Note that the run ends with this point, as diverged."""
+        point.forget_later()
+        self.monitor.loss_curve.append(point.objective)
+        self.monitor.stop_reason = "diverged"
+
     def score(self):
-        """Score on the validation set, or None."""
+        """Score on the validation set, or None; NaN if a prediction is not finite."""
         if self.validation is None:
             return None
         predict, y, weights = self.validation
-        return float(self.est._score_raw(predict(self.training.coef), y, weights))
+        z = predict(self.training.coef)
+        if not all_finite(z):
+            return math.nan
+        return float(self.est._score_raw(z, y, weights))
 
     def tell(self, score, eta, undone, renewed):
         """Tell of the epoch just recorded; True if a callback asks for the end."""

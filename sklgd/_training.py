@@ -692,6 +692,10 @@ class Training(Epochs):
         self.rule = state.plan.optimizer.make_rule(state.position, *self.penalties)
         self.bind()
 
+    def can_recover(self):
+        """True if a wild epoch may be due to its step size."""
+        return self.data.is_finite()
+
     def keep(self):
         """Store the rule in the state, at the end of a run."""
         self.state.rule = self.descent.state()

@@ -5,7 +5,7 @@ of all coordinates. All arrays are float64 and in C order, all buffers the calle
 few features NumPy would take longer for each of these steps than the arithmetic.
 """
 cimport numpy as cnp
-from libc.math cimport sqrt
+from libc.math cimport isfinite, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
@@ -83,7 +83,8 @@ def hessian_block(A, v, double H, double factor, scale, l2, Py_ssize_t k,
 def cholesky(matrix):
     """Lower factor of a positive semidefinite matrix.
 
-    Just as much is added to the matrix's diagonal, in place, as rounding asks for.
+    Just as much is added to the matrix's diagonal, in place, as rounding asks for. The
+    factor of a matrix that is not finite is not finite either.
     """
     cdef int n = <int> matrix.shape[0], info = 1
     cdef Py_ssize_t j
@@ -102,12 +103,15 @@ def cholesky(matrix):
                 diagonal[j] = 1.0
             ridge = max(ridge, diagonal[j])
         ridge *= 1e-12
-        while info != 0:
+        # (A matrix with NaN has no factor, whatever is added.)
+        while info != 0 and isfinite(ridge):
             for j in range(n):
                 M[j * n + j] = diagonal[j] + ridge
             memcpy(factor, M, <size_t> n * n * sizeof(double))
             dpotrf(&uplo, &n, factor, &n, &info)
             ridge *= 100.0
+    if info != 0:
+        out[...] = np.nan
     return out
 
 

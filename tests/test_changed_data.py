@@ -1,0 +1,100 @@
+"""Data that become NaN while a fit runs: every optimizer ends, and says why."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd._run import Run
+from sklgd.kernels._metric import cholesky
+from sklgd.optimizers import OPTIMIZERS
+
+METHODS = [name for name, cls in OPTIMIZERS.items() if cls.training != "descent"]
+RULES = ["sgd", "momentum", "adam", "ftrl"]
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """A function that makes an entry of an array NaN after so many epochs."""
+
+    def later(values, epochs, entry):
+        points = Run.points
+
+        def watched(run):
+            for epoch, point in enumerate(points(run), start=1):
+                yield point
+                if epoch == epochs:
+                    values[entry] = np.nan
+
+        monkeypatch.setattr(Run, "points", watched)
+
+    return later
+
+
+def fit_poisoned(model, X, y, poison, epochs=1, entry=123):
+    values = X.data if sp.issparse(X) else X.reshape(-1)
+    poison(values, epochs, entry)
+    with pytest.warns(ConvergenceWarning, match="training data hold NaN or infinity"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "diverged"
+    # (Two epochs more than were complete: a step that is searched may fail first.)
+    assert model.n_iter_ <= epochs + 3
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
+    assert np.isfinite(model.loss_curve_[-1])
+    return model
+
+
+def make_data(storage, rng, n=300, d=8):
+    X = rng.normal(size=(n, d))
+    z = X @ rng.normal(size=d)
+    if storage == "csr":
+        X = sp.csr_matrix(X * (rng.random((n, d)) < 0.6))
+    return X, z
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss", "hinge"])
+@pytest.mark.parametrize("optimizer", METHODS + RULES)
+def test_nan_that_appears_in_X_ends_the_fit(optimizer, loss, storage, poison, rng):
+    X, z = make_data(storage, rng)
+    settings = {"optimizer": optimizer, "max_iter": 100, "tol": None, "random_state": 0}
+    if loss in ("log_loss", "hinge"):
+        model, y = GDClassifier(loss, **settings), (z > 0).astype(int)
+        if loss == "hinge" and optimizer in ("saga", "svrg"):
+            return
+    else:
+        model, y = GDRegressor(loss, **settings), np.abs(z)
+    fit_poisoned(model, X, y, poison, epochs=2)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_nan_ends_a_fit_with_penalties_and_several_classes(
+    optimizer, n_classes, poison, rng
+):
+    X, z = make_data("dense", rng)
+    penalty = "l2" if optimizer == "lbfgs" else "l1"
+    model = GDClassifier(optimizer=optimizer, penalty=penalty, tol=None, max_iter=50)
+    y = np.digitize(z, np.quantile(z, np.arange(1, n_classes) / n_classes))
+    fit_poisoned(model, X, y, poison)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "saga", "adam"])
+def test_nan_in_the_rows_held_out_ends_the_fit(optimizer, poison, rng):
+    X, z = make_data("dense", rng)
+    model = GDRegressor(
+        optimizer=optimizer, early_stopping=True, n_iter_no_change=50, tol=0.0,
+        random_state=0,
+    )  # fmt: skip
+    fit_poisoned(model, X, z, poison, entry=slice(None, None, 5))
+    assert np.isfinite(model.validation_scores_).all()
+
+
+def test_a_matrix_that_is_not_finite_has_no_factor():
+    """No number added to its diagonal gives it one, and the search for it ends."""
+    matrix = np.eye(3)
+    matrix[1, 0] = matrix[0, 1] = np.nan
+    assert np.isnan(cholesky(matrix)).any()
+    matrix = np.full((3, 3), np.nan)
+    assert np.isnan(cholesky(matrix)).any()
