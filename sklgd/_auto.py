@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from ._batch import has_l1
 from ._curvature import MAX_FACTOR, coupled
-from ._validation import step_is_explicit
+from ._validation import optimizer_name, schedule_of, step_is_explicit
 from .kernels._gram import column_statistics as kernel_statistics
 from .kernels._gram import count_entries, weighted_gram
 from .kernels._openmp import effective_threads
@@ -365,12 +365,16 @@ def choose(est, data, explicit, stream):
     limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
     optimizer, batch_size = est.optimizer, est.batch_size
+    if not isinstance(batch_size, str):
+        batch_size = int(batch_size)
     # (The optimum of a degenerate loss is of no use: no batch size reaches it sooner.)
     full = (data.loss.smooth or data.loss.degenerate) and small and not stream
-    if isinstance(optimizer, str):
-        if optimizer == "auto":
-            optimizer = choose_optimizer(est, data, explicit, stream, full)
-        optimizer = OPTIMIZERS[optimizer]()
+    name = optimizer_name(optimizer)
+    automatic = name == "auto"
+    if automatic:
+        name = choose_optimizer(est, data, explicit, stream, full)
+    if name is not None:
+        optimizer = OPTIMIZERS[name]()
     optimizer.check_run(est, data.loss)
     if optimizer.training != "descent":
         rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
@@ -379,7 +383,7 @@ def choose(est, data, explicit, stream):
         many = coupled(data.loss, data.n_outputs) and n_samples > MANY
         if explicit:
             batch_size = 1 if optimizer.name == "sgd" else 32
-        elif full and est.optimizer == "auto":
+        elif full and automatic:
             batch_size = "full"
         elif (
             data.loss.smooth
@@ -522,12 +526,15 @@ def make_plan(est, data, stream=False):
     """
     explicit = step_is_explicit(est)
     optimizer, batch_size = choose(est, data, explicit, stream)
+    automatic = est.learning_rate == "auto"
+    if not optimizer.takes_learning_rate:
+        explicit, automatic = False, True
     guarded = not explicit and not data.loss.degenerate
-    adaptive = guarded and not stream and est.learning_rate == "auto"
-    plan = Plan(optimizer, batch_size, None, guarded, adaptive)
+    plan = Plan(
+        optimizer, batch_size, None, guarded, guarded and automatic and not stream
+    )
     if explicit:
-        schedule = as_schedule(est.learning_rate, est.eta0, est.power_t)
-        plan.schedule = bind(schedule, est, data, batch_size)
+        plan.schedule = bind(schedule_of(est), est, data, batch_size)
     return plan
 
 

@@ -17,6 +17,8 @@ from ._auto import Data, make_plan
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
 from ._diagnosis import explain, explain_divergence
+from ._effects import warn_without_effect
+from ._hints import ExplainsKeywords
 from ._log import Log
 from ._monitor import Monitor
 from ._proximal_gradient import ProximalGradient
@@ -31,6 +33,7 @@ from ._validation import (
     has_good_form,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
+    optimizer_name,
     random_stream,
     rows_with_weight,
 )
@@ -47,6 +50,11 @@ DRIVERS = {
     "variance_reduced": VarianceReduced,
     "quasi_newton": QuasiNewton,
     "proximal_gradient": ProximalGradient,
+}
+# Objects that a message may propose in place of a name.
+EXAMPLES = {
+    "optimizer": "optimizer=Adam(beta_1=0.9) of sklgd.optimizers",
+    "learning_rate": "learning_rate=Cosine(eta0=0.1) of sklgd.schedules",
 }
 # Values of parameters that can be compared as they are.
 PLAIN = str, int, float, type(None)
@@ -119,9 +127,31 @@ def held_out_set(data, rows, y):
     return predict, y[rows], None if data.weights is None else data.weights[rows]
 
 
-class BaseGD(CallbackSupport, BaseEstimator):
+OPTIMIZER_HINT = (
+    "It is a parameter of an optimizer: optimizer=Momentum(momentum=0.9), "
+    "optimizer=Adam(beta_1=0.9, beta_2=0.999), with the classes of sklgd.optimizers."
+)
+
+
+class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
 
+    keyword_hints = {
+        "C": "The strength of the penalty is alpha, which is 1/(C * n_samples).",
+        "lambda_": "The strength of the penalty is alpha.",
+        "lr": "The learning rate is learning_rate.",
+        "eta": "The learning rate is learning_rate.",
+        "learning_rate_init": "The learning rate is learning_rate.",
+        "epochs": "The number of epochs is max_iter.",
+        "n_iter": "The number of epochs is max_iter.",
+        "solver": "The method is optimizer, for example optimizer='lbfgs'.",
+        "momentum": OPTIMIZER_HINT,
+        "nesterov": OPTIMIZER_HINT,
+        "betas": OPTIMIZER_HINT,
+        "beta_1": OPTIMIZER_HINT,
+        "beta_2": OPTIMIZER_HINT,
+        "rho": OPTIMIZER_HINT,
+    }
     _min_validation_rows = 1
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
@@ -130,6 +160,36 @@ class BaseGD(CallbackSupport, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def set_params(self, **params):
+        """Set parameters, also those of the optimizer: ``optimizer__beta_1=0.8``.
+
+        An optimizer that is given by its name becomes the object that the name stands
+        for, so that ``optimizer__beta_1`` can be searched on ``optimizer="adam"``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+        """
+        for name in {key.partition("__")[0] for key in params if "__" in key}:
+            value = params.get(name, getattr(self, name, None))
+            if not isinstance(value, str):
+                continue
+            named = optimizer_name(value) if name == "optimizer" else None
+            if named not in OPTIMIZERS:
+                inner = next(key for key in params if key.startswith(f"{name}__"))
+                raise ValueError(
+                    f"{inner} cannot be set on {name}={value!r}, which is a name and "
+                    f"has no parameters. Set {name} to an object first, such as "
+                    f"{EXAMPLES.get(name, 'one of its classes')}."
+                )
+            params = {**params, name: OPTIMIZERS[named]()}
+        return super().set_params(**params)
 
     # ------------------------------------------------------------------ data in
 
@@ -250,6 +310,8 @@ class BaseGD(CallbackSupport, BaseEstimator):
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
         rng = random_stream(self.random_state)
         state = State(coef, make_plan(self, data), self._plan_key(), rng)
+        own_validation = validation is not None and held_out is None
+        warn_without_effect(self, state.plan, own_validation=own_validation)
         driver = DRIVERS[state.plan.optimizer.training]
         state.normalise(data)
         null = data.null_model()
@@ -340,11 +402,13 @@ class BaseGD(CallbackSupport, BaseEstimator):
         first = before_call is None or before_call.weight_rows == 0
         if first:
             state = self._new_stream(data)
+            warn_without_effect(self, state.plan, stream=True)
         else:
             # The state of the last call stays as it is until this one has succeeded.
             state = before_call.successor(self.n_iter_)
             if state.key != self._plan_key() or not state.plan.streams:
                 state.plan, state.key = make_plan(self, data, True), self._plan_key()
+                warn_without_effect(self, state.plan, stream=True)
                 state.statistics, state.factor, state.steps = None, 1.0, 0
                 state.place()
         state.normalise(data)

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from ._curvature import Coordinates, coupled
 from ._epochs import Epochs
 from ._groups import descend
+from ._hints import grid_of_dicts
 from ._lines import make_lines
 from .kernels._optimizers import SGD, Optimizer
 from .kernels._order import shuffled
@@ -461,6 +462,8 @@ class BatchOptimizer(Optimizer):
     """Parameters of a batch method."""
 
     why_no_stream = "needs all rows at once"
+    takes_learning_rate = False
+    estimates_gap = True
 
     def check_run(self, est, loss):
         """Raise ValueError for a run that no batch method can make."""
@@ -471,12 +474,6 @@ class BatchOptimizer(Optimizer):
                 "optimizer='sgd', optimizer='auto' or another loss."
             )
         self.refuse_average(est)
-        if not (isinstance(est.learning_rate, str) and est.learning_rate == "auto"):
-            raise ValueError(
-                f"learning_rate={est.learning_rate!r} would be ignored: optimizer="
-                f"{self.name!r} searches the length of each step. Use "
-                "learning_rate='auto'."
-            )
 
     def resolve_batch_size(self, batch_size, n_features, per_row):
         """All rows, always."""
@@ -484,7 +481,8 @@ class BatchOptimizer(Optimizer):
             raise ValueError(
                 f"batch_size={batch_size!r} is not possible with optimizer="
                 f"{self.name!r}, which uses all rows in every step. Use "
-                "batch_size='full', or optimizer='svrg' for mini-batches."
+                "batch_size='full', or optimizer='svrg' for mini-batches. "
+                f"{grid_of_dicts(self.name, ['full'], [1, 32, 'full'])}"
             )
         return "full"
 

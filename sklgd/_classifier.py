@@ -57,7 +57,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
     loss : str, default="log_loss"
         With the margin m = y (x.w + b), y = -1 or 1: "log_loss" log(1 + exp(-m));
         "hinge" max(0, 1 - m); "squared_hinge", its square; "modified_huber", its square
-        for m >= -1, then -4 m; "perceptron" max(0, -m).
+        for m >= -1, then -4 m; "perceptron" max(0, -m). With r = x.w + b - y:
+        "squared_error" r^2/2; "huber" r^2/2 up to ``epsilon``, then linear;
+        "epsilon_insensitive" max(0, abs(r) - epsilon);
+        "squared_epsilon_insensitive", its square.
     penalty : {"l2", "l1", "elasticnet", None}, default="l2"
         R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2; "l2" and "l1" are its corners
         0 and 1. The intercept is never penalised. l1 gives exact zeros.
@@ -142,7 +145,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Report the mean of the coefficients over all steps (Polyak and Juditsky 1992),
         from the first step on or once so many rows were seen.
     epsilon : float, default=0.1
-        Not used by the present losses; here so that SGDClassifier's parameters fit.
+        Threshold of "huber", "epsilon_insensitive" and "squared_epsilon_insensitive",
+        where the targets are -1 and 1.
 
     Attributes
     ----------
@@ -362,7 +366,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         weights = self._weigh_classes(y, codes, sample_weight)
         self._require_two_classes(codes, weights)
         validation = self._validation_set(X_val, y_val, sample_weight_val)
-        target = _target(codes, n_outputs)
+        target = self._target(codes, n_outputs)
         del codes
         return self._fit(
             X, y, target, weights, n_outputs, start, validation, sample_weight
@@ -501,8 +505,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         loss                               model
         =================================  ==========================================
         log_loss                           LogisticRegression, C = 1/(alpha sum_i s_i)
-        hinge, squared_hinge,              SGDClassifier
-        modified_huber, perceptron
+        all others                         SGDClassifier
         =================================  ==========================================
 
         It is the class that minimises the same F, with the parameters that say so;
@@ -583,7 +586,24 @@ class GDClassifier(ClassifierMixin, BaseGD):
         sample_weight = check_weights(sample_weight, len(y), all_zero=all_zero)
         weights = self._weigh_classes(y, codes, sample_weight)
         n_outputs = _count_outputs(self.classes_)
-        return X, y, _target(codes, n_outputs), weights
+        return X, y, self._target(codes, n_outputs), weights
+
+    def _target(self, codes, n_outputs):
+        """Class codes as the loss takes them.
+
+        -1/+1 for one output. For several 0..K-1, but a loss of regression takes a
+        column of -1/+1 for each class.
+        """
+        if n_outputs == 1:
+            target = codes.astype(np.float64)
+            target *= 2.0
+            target -= 1.0
+            return target
+        if LOSSES[self.loss].task == "classification":
+            return codes.astype(np.float64)
+        target = np.full((len(codes), n_outputs), -1.0)
+        target[np.arange(len(codes)), codes] = 1.0
+        return target
 
     def _weigh_classes(self, y, codes, sample_weight):
         """Sample weight times class weight, or None."""
@@ -660,15 +680,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
 def _count_outputs(classes):
     """One for two classes, else one for each."""
     return 1 if len(classes) == 2 else len(classes)
-
-
-def _target(codes, n_outputs):
-    """Class codes as the losses take them: -1/+1 for one output, else 0..K-1."""
-    target = codes.astype(np.float64)
-    if n_outputs == 1:
-        target *= 2.0
-        target -= 1.0
-    return target
 
 
 def encode(y, classes):

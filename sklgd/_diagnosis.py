@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from ._auto import Statistics, batches, raw_curvature
 from ._trial import possible_gain
+from ._validation import optimizer_name
 
 # A run has stopped far from the optimum if a single step adds this share to all that
 # was gained: ten per cent, or ten times `tol` if that is more; and a thousandth of the
@@ -135,7 +136,7 @@ def _advise(est, trouble, causes, remedies):
     ways = [*remedies, *(remedy for _, remedy in causes)]
     if est.learning_rate != "auto":
         ways.append("let learning_rate='auto' choose the step size")
-    elif est.optimizer != "auto":
+    elif optimizer_name(est.optimizer) != "auto":
         ways.append("let optimizer='auto' choose the method")
     # Several causes may have one remedy.
     *first, last = dict.fromkeys(ways)

@@ -16,6 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import logistic_elastic_net
+from .losses import LOSSES
 
 
 def _least_squares(est, l1, l2):
@@ -100,10 +101,12 @@ def _sgd_classifier(est, l1, l2):
         **_sgd_penalty(est, l1, l2),
         fit_intercept=est.fit_intercept,
         class_weight=est.class_weight,
+        epsilon=est.epsilon,
     )
 
 
-# Name of a loss -> function of an estimator and its (l1, l2) that makes the model.
+# Name of a loss -> function of an estimator and its (l1, l2) that makes the model. For
+# a classifier with a loss of regression it is `_sgd_classifier`.
 EXPORTS = {
     "squared_error": _least_squares,
     "huber": _sgd_regressor,
@@ -143,6 +146,8 @@ def to_sklearn(est):
     """
     check_is_fitted(est, "coef_")
     build = EXPORTS.get(est.loss)
+    if hasattr(est, "classes_") and LOSSES[est.loss].task == "regression":
+        build = _sgd_classifier
     if build is None:
         raise ValueError(
             f"loss={est.loss!r}: to_sklearn knows no model of scikit-learn with this "

@@ -9,11 +9,12 @@ from numpy.random.bit_generator import ISeedSequence
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._hints import did_you_mean
 from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
-from .schedules import SCHEDULES, as_schedule
+from .schedules import SCHEDULES, as_schedule, schedule_class
 
 # Labels of which a sorted copy is made.
 MANY_LABELS = 32768
@@ -21,8 +22,8 @@ MANY_LABELS = 32768
 FEW_LABELS = 20
 FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 LOSS_NAMES = {
-    task: [name for name, cls in LOSSES.items() if cls.task == task]
-    for task in ("regression", "classification")
+    "regression": [n for n, cls in LOSSES.items() if cls.task == "regression"],
+    "classification": [n for n, cls in LOSSES.items() if cls.classifies],
 }
 ORDERS = ("full", "blocks", "window")
 PENALTIES = ("l2", "l1", "elasticnet", None)
@@ -59,7 +60,10 @@ def check_choice(name, value, choices):
         return
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
         listed = ", ".join(repr(c) for c in choices)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+        raise ValueError(
+            f"{name} must be one of {listed}, got {value!r}."
+            f"{did_you_mean(value, choices)}"
+        )
 
 
 def check_bool(name, value):
@@ -93,7 +97,7 @@ def check_parameters(est, task):
     ):
         raise ValueError(
             "shuffle must be True, False, 'full', 'blocks' or 'window', got "
-            f"{est.shuffle!r}."
+            f"{est.shuffle!r}.{did_you_mean(est.shuffle, ORDERS)}"
         )
     check_number("max_iter", est.max_iter, low=1, integer=True)
     if est.tol is not None:
@@ -106,7 +110,7 @@ def check_parameters(est, task):
     if not isinstance(est.verbose, (bool, np.bool_)):
         check_number("verbose", est.verbose, low=0, integer=True)
     if not isinstance(est.average, (bool, np.bool_)):
-        check_number("average", est.average, low=1, integer=True)
+        check_number("average", est.average, low=0, integer=True)
     if est.n_jobs is not None:
         check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
         if est.n_jobs == 0:
@@ -130,71 +134,74 @@ def check_parameters(est, task):
 
 
 def check_batch_size(batch_size):
-    """Raise ValueError unless ``batch_size`` is "auto", "full" or at least 1."""
+    """Raise ValueError unless ``batch_size`` is "auto", "full" or at least 1.
+
+    A float that holds an integer will do: grids made with NumPy have such.
+    """
     if isinstance(batch_size, str):
         if batch_size in ("auto", "full"):
             return
-    elif isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool):
-        if batch_size >= 1:
+    elif isinstance(batch_size, numbers.Real) and not isinstance(batch_size, bool):
+        if 1 <= batch_size < math.inf and batch_size == int(batch_size):
             return
     raise ValueError(
         "batch_size must be 'auto', 'full' or an integer of at least 1 "
         f"(1 is stochastic descent), got {batch_size!r}."
+        f"{did_you_mean(batch_size, ('auto', 'full'))}"
     )
+
+
+def optimizer_name(optimizer):
+    """Name of an optimizer that is given by name, in lower case; else None."""
+    return optimizer.lower() if isinstance(optimizer, str) else None
 
 
 def check_optimizer(optimizer):
     """Raise ValueError unless ``optimizer`` is "auto", a name or an object."""
     if isinstance(optimizer, Optimizer):
         optimizer.check()
-    elif not (
-        isinstance(optimizer, str) and (optimizer == "auto" or optimizer in OPTIMIZERS)
-    ):
+        return
+    names = ("auto", *OPTIMIZERS)
+    if optimizer_name(optimizer) not in names:
         if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
-            hint = f" (a class; use {optimizer.__name__}())"
+            hint = f" It is a class; use {optimizer.__name__}()."
         else:
-            hint = ""
-        listed = ", ".join(repr(name) for name in ("auto", *OPTIMIZERS))
+            hint = did_you_mean(optimizer, names)
+        listed = ", ".join(map(repr, names))
         raise ValueError(
             f"optimizer must be one of {listed} or an object of sklgd.optimizers, "
-            f"got {optimizer!r}{hint}."
+            f"got {optimizer!r}.{hint}"
         )
 
 
 def check_learning_rate(est):
-    """Raise ValueError for an impossible or ignored learning rate parameter."""
-    check_number("power_t", est.power_t, low=0.0)
+    """Raise ValueError for a parameter of the learning rate that is impossible."""
+    # Any number, as in SGD*: with a negative one the learning rate grows.
+    check_number("power_t", est.power_t, low=-np.inf, closed="neither")
+    cls = schedule_class(est.learning_rate)
+    used = cls is not None and "eta0" in cls.parameters
     if est.eta0 is not None:
-        check_number("eta0", est.eta0, low=0.0, closed="neither")
-    if isinstance(est.learning_rate, str) and est.learning_rate == "auto":
-        if est.eta0 is not None:
-            raise ValueError(
-                f"eta0={est.eta0!r} would be ignored with learning_rate='auto', which "
-                "finds the step size from the data. Use learning_rate='constant' (or "
-                "another schedule), or leave eta0=None."
-            )
-        return
-    if step_is_explicit(est):
-        as_schedule(est.learning_rate, est.eta0, est.power_t)
-    else:
+        # Where it has no effect 0.0 will do, the default of older SGDClassifiers.
+        closed = "neither" if used else "left"
+        check_number("eta0", est.eta0, low=0.0, closed=closed)
+    if isinstance(est.learning_rate, str):
         check_choice("learning_rate", est.learning_rate, ("auto", *SCHEDULES))
-    if (
-        isinstance(est.learning_rate, str)
-        and est.learning_rate == "optimal"
-        and est.alpha == 0
-    ):
-        raise ValueError(
-            "learning_rate='optimal' is 1/(alpha (t0 + t - 1)) and needs alpha > 0, "
-            f"got alpha={est.alpha!r}. Use learning_rate='auto' or another schedule."
-        )
+    if step_is_explicit(est):
+        schedule_of(est)
+
+
+def schedule_of(est):
+    """The schedule of an estimator whose step size is explicit."""
+    cls = schedule_class(est.learning_rate)
+    used = cls is not None and "eta0" in cls.parameters
+    return as_schedule(est.learning_rate, est.eta0 if used else None, est.power_t)
 
 
 def step_is_explicit(est):
     """True if the step size is the user's: then the textbook form is run."""
     if isinstance(est.learning_rate, str):
-        return est.learning_rate == "optimal" or (
-            est.learning_rate != "auto" and est.eta0 is not None
-        )
+        cls = schedule_class(est.learning_rate)
+        return cls is not None and not (cls.needs_eta0 and est.eta0 is None)
     return True
 
 

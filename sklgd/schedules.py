@@ -41,6 +41,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ._hints import ExplainsKeywords, did_you_mean
+
 __all__ = [
     "SCHEDULES",
     "Adaptive",
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 
-class Schedule(BaseEstimator):
+class Schedule(ExplainsKeywords, BaseEstimator):
     """Base class of all learning-rate schedules.
 
     A subclass defines `eta`; `check` and `bind` have defaults that suit a schedule
@@ -74,10 +76,38 @@ class Schedule(BaseEstimator):
     starts_wild : bool
         True if the first steps are far too large on purpose, so that an objective
         far above the start is no sign of divergence while it is finite.
+    parameters : tuple of str
+        Parameters of the estimator that the schedule depends on if ``learning_rate``
+        gives its name.
+    needs_eta0 : bool
+        False if the name alone is enough; otherwise ``eta0=None`` means that the first
+        step is found from the data.
     """
 
     plateau = None
     starts_wild = False
+    parameters: tuple[str, ...] = ("eta0",)
+    needs_eta0 = True
+    keyword_hints = {
+        "lr": "The first learning rate of {name} is eta0.",
+        "learning_rate": "The first learning rate of {name} is eta0.",
+        "eta": "The first learning rate of {name} is eta0.",
+        "gamma": "The factor of {name} is called factor.",
+        "decay": "The factor of {name} is called factor.",
+        "step_size": "The length of a stage is called every.",
+        "T_max": "The length of the run is called total_steps.",
+    }
+
+    @classmethod
+    def named(cls, eta0, power_t):
+        """The schedule that its name stands for in an estimator.
+
+        Parameters
+        ----------
+        eta0, power_t : float
+            The estimator's parameters.
+        """
+        return cls(eta0)
 
     def eta(self, t):
         """Step sizes for an array of step numbers.
@@ -192,7 +222,8 @@ class InvScaling(Schedule):
     power_t : float, default=0.25
         The exponent. Stochastic descent converges for ``0.5 < power_t <= 1`` [1]_;
         smaller exponents, as the default of ``SGDRegressor``, trade that guarantee
-        for faster progress in short runs.
+        for faster progress in short runs. With a negative exponent the learning rate
+        grows.
 
     References
     ----------
@@ -207,9 +238,16 @@ class InvScaling(Schedule):
     (1.0, 0.5, 0.1)
     """
 
+    parameters = "eta0", "power_t"
+
     def __init__(self, eta0=0.01, power_t=0.25):
         self.eta0 = eta0
         self.power_t = power_t
+
+    @classmethod
+    def named(cls, eta0, power_t):
+        """The schedule that its name stands for; see `Schedule.named`."""
+        return cls(eta0, power_t)
 
     def eta(self, t):
         """Step sizes for an array of step numbers; see `Schedule.eta`."""
@@ -218,7 +256,7 @@ class InvScaling(Schedule):
     def check(self):
         """Raise a ValueError if a parameter makes no sense."""
         _check_eta0(self)
-        _check_real(self, "power_t", "a number of at least 0, for example 0.5", low=0.0)
+        _check_real(self, "power_t", "a finite number, for example 0.5")
 
 
 class Optimal(Schedule):
@@ -261,6 +299,16 @@ class Optimal(Schedule):
     """
 
     starts_wild = True
+    parameters = ("alpha",)
+    needs_eta0 = False
+
+    def __init__(self):
+        pass
+
+    @classmethod
+    def named(cls, eta0, power_t):
+        """The schedule that its name stands for; see `Schedule.named`."""
+        return cls()
 
     def eta(self, t):
         """Step sizes for an array of step numbers; see `Schedule.eta`."""
@@ -604,6 +652,11 @@ class WarmUp(Schedule):
         self.schedule = schedule
         self.steps = steps
 
+    @classmethod
+    def named(cls, eta0, power_t):
+        """The schedule that its name stands for; see `Schedule.named`."""
+        return cls(Constant(eta0))
+
     @property
     def plateau(self):
         """That of the inner schedule; see `Schedule`."""
@@ -815,30 +868,31 @@ def as_schedule(learning_rate, eta0=None, power_t=0.25):
     return schedule
 
 
+def schedule_class(learning_rate):
+    """The class of a schedule that is given by its name, or None."""
+    return SCHEDULES.get(learning_rate) if isinstance(learning_rate, str) else None
+
+
 def _from_name(name, eta0, power_t):
     """Return the schedule called ``name`` with the first step size ``eta0``."""
-    if name in ("auto", "optimal"):
-        _forbid_eta0(eta0, f"learning_rate={name!r}")
     if name == "auto":
+        _forbid_eta0(eta0, "learning_rate='auto'")
         raise ValueError(
             "learning_rate='auto' is not a schedule; only the estimators resolve it."
         )
-    if name == "optimal":
-        return Optimal()
     if name not in SCHEDULES:
         raise ValueError(
             f"learning_rate={name!r} is not known. Use 'auto', a number, a function of "
-            f"the step number, or one of {_names()}."
+            f"the step number, or one of {_names()}.{did_you_mean(name, SCHEDULES)}"
         )
-    if eta0 is None:
+    cls = SCHEDULES[name]
+    if "eta0" not in cls.parameters:
+        _forbid_eta0(eta0, f"learning_rate={name!r}")
+    elif eta0 is None and cls.needs_eta0:
         raise ValueError(
             f"learning_rate={name!r} needs eta0, the first step size, here."
         )
-    if name == "invscaling":
-        return InvScaling(eta0, power_t)
-    if name == "warmup":
-        return WarmUp(Constant(eta0))
-    return SCHEDULES[name](eta0)
+    return cls.named(eta0, power_t)
 
 
 def _forbid_eta0(eta0, what):

@@ -24,9 +24,7 @@ SCHEDULES = {
     "optimal": {},
 }
 REGRESSION = set(SGDRegressor.loss_functions) & set(LOSSES)
-MARGIN = set(SGDClassifier.loss_functions) & {
-    name for name, cls in LOSSES.items() if cls.task == "classification"
-}
+CLASSIFICATION = {name for name, cls in LOSSES.items() if cls.classifies}
 
 schedules = pytest.mark.parametrize("schedule", SCHEDULES)
 penalties = pytest.mark.parametrize("penalty", ["l2", None])
@@ -73,10 +71,15 @@ def test_regressor(loss, penalty, schedule, average):
 @pytest.mark.parametrize(
     ("loss", "n_classes"),
     # From three classes on, log_loss is a softmax here and one against the rest there.
-    [(m, k) for m in sorted(MARGIN) for k in (2, 4) if m != "log_loss" or k == 2],
+    [
+        (loss, k)
+        for loss in sorted(CLASSIFICATION)
+        for k in (2, 4)
+        if loss != "log_loss" or k == 2
+    ],
 )
 def test_classifier(loss, n_classes, penalty, schedule, average):
-    X, y = make_problem(loss, n=100, n_outputs=n_classes)
+    X, y = make_problem("hinge", n=100, n_outputs=n_classes)
     assert_same_fit(
         GDClassifier,
         SGDClassifier,
@@ -88,6 +91,11 @@ def test_classifier(loss, n_classes, penalty, schedule, average):
         alpha=0.5,
         average=average,
     )
+
+
+def test_the_classifier_has_all_losses_of_sgd():
+    assert set(SGDClassifier.loss_functions) == CLASSIFICATION
+    assert set(SGDRegressor.loss_functions) == REGRESSION
 
 
 @schedules

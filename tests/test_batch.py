@@ -623,8 +623,6 @@ def test_a_run_beyond_all_accuracy(loss, method):
 def test_what_is_refused(method):
     X, y = make_problem()
     refused = {
-        "learning_rate=0.1": {"learning_rate": 0.1},
-        "learning_rate='invscaling'": {"learning_rate": "invscaling"},
         "average=True": {"average": True},
         "average=10": {"average": 10},
         "batch_size=32": {"batch_size": 32},

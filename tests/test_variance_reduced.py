@@ -173,6 +173,7 @@ def assert_sparse_is_dense(X, y, loss, **job):
     for data in (X, X.toarray()):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", ".* has no effect with", UserWarning)
             model = estimator(loss, tol=None, random_state=0, **job).fit(data, y)
         model.coef_ = np.atleast_2d(model.coef_)
         models.append(model)

@@ -141,6 +141,9 @@ cdef class Loss:
     name : str
         Name in the estimators' ``loss`` parameter.
     task : {"regression", "classification"}
+    classifies : bool
+        True if `GDClassifier` takes the loss: a regression loss has targets -1 and 1
+        then, one against the rest from three classes on.
     params : tuple of str
         Constructor arguments, taken from the estimator's parameters.
     smooth : bool
@@ -158,6 +161,7 @@ cdef class Loss:
 
     name = None
     task = "regression"
+    classifies = False
     params = ()
     smooth = True
     steady = True
@@ -455,6 +459,7 @@ cdef class SquaredError(Loss):
     """
 
     name = "squared_error"
+    classifies = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         return 0.5 * (z - y) * (z - y)
@@ -521,6 +526,7 @@ cdef class Huber(Loss):
     """
 
     name = "huber"
+    classifies = True
     steady = False
     params = ("epsilon",)
     cdef readonly double epsilon
@@ -601,6 +607,7 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
     """
 
     name = "epsilon_insensitive"
+    classifies = True
     params = ("epsilon",)
     n_kinks = 2
     cdef readonly double epsilon
@@ -679,6 +686,7 @@ cdef class SquaredEpsilonInsensitive(Loss):
     """
 
     name = "squared_epsilon_insensitive"
+    classifies = True
     steady = False
     params = ("epsilon",)
     cdef readonly double epsilon
@@ -1179,6 +1187,7 @@ cdef class Hinge(PiecewiseLinear):
 
     name = "hinge"
     task = "classification"
+    classifies = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         # Exact first: both are then without mispredicted branches.
@@ -1240,6 +1249,7 @@ cdef class Perceptron(PiecewiseLinear):
 
     name = "perceptron"
     task = "classification"
+    classifies = True
     degenerate = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
@@ -1301,6 +1311,7 @@ cdef class SquaredHinge(Loss):
     name = "squared_hinge"
     steady = False
     task = "classification"
+    classifies = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         cdef double r = 1.0 - y * z
@@ -1370,6 +1381,7 @@ cdef class ModifiedHuber(Loss):
     name = "modified_huber"
     steady = False
     task = "classification"
+    classifies = True
     has_proba = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
@@ -1451,6 +1463,7 @@ cdef class LogLoss(Loss):
 
     name = "log_loss"
     task = "classification"
+    classifies = True
     has_proba = True
 
     cdef inline double exponent(self, double y, double z) noexcept nogil:

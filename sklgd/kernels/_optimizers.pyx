@@ -20,6 +20,7 @@ import numbers
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklgd._hints import ExplainsKeywords
 from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._coast_moments cimport MomentCoast, Powers, fill_powers, power
 from sklgd.kernels._coast_velocity cimport VelocityCoast
@@ -986,7 +987,13 @@ cdef class FTRLRule(Rule):
 INF = float("inf")
 
 
-class Optimizer(BaseEstimator):
+LEARNING_RATE_HINT = (
+    "The learning rate is a parameter of the estimator: "
+    "optimizer={name}(), learning_rate=0.1."
+)
+
+
+class Optimizer(ExplainsKeywords, BaseEstimator):
     """Parameters of an update rule: a real scikit-learn estimator.
 
     ``get_params``, ``set_params``, ``clone`` and therefore `GridSearchCV` with
@@ -1010,6 +1017,13 @@ class Optimizer(BaseEstimator):
     why_no_stream : str or None
         Why `partial_fit` is impossible: the predicate of a sentence whose subject is
         the optimizer. None if the optimizer learns from streams.
+    takes_learning_rate : bool
+        False if the optimizer finds the length of each step itself: then
+        ``learning_rate``, ``eta0`` and ``power_t`` have no effect.
+    estimates_gap : bool
+        True if its runs estimate the optimality gap, and stop by it.
+    keyword_hints : dict
+        See `sklgd._hints.ExplainsKeywords`.
     """
 
     name = None
@@ -1018,6 +1032,21 @@ class Optimizer(BaseEstimator):
     rule = None
     training = "descent"
     why_no_stream = None
+    takes_learning_rate = True
+    estimates_gap = False
+    keyword_hints = {
+        "lr": LEARNING_RATE_HINT,
+        "learning_rate": LEARNING_RATE_HINT,
+        "eta": LEARNING_RATE_HINT,
+        "eta0": LEARNING_RATE_HINT,
+        "betas": "The two decays are separate: {name}(beta_1=0.9, beta_2=0.999).",
+        "eps": "The term that is added to the root is called epsilon.",
+        "weight_decay": "The penalty is the estimator's: penalty='l2' and alpha.",
+        "batch_size": "The batch size is the estimator's: batch_size=32.",
+        "momentum": "Use Momentum(momentum=0.9).",
+        "nesterov": "Use Nesterov(momentum=0.9).",
+        "amsgrad": "Use AMSGrad().",
+    }
 
     def unit_step(self, curvature, full):
         """First step size for ``learning_rate="auto"``.

@@ -26,6 +26,7 @@ import numbers
 
 import numpy as np
 
+from sklgd._hints import grid_of_dicts
 from sklgd.kernels._optimizers import Optimizer
 from sklgd.kernels._penalty cimport soft
 from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
@@ -1121,7 +1122,8 @@ class VarianceReducedOptimizer(Optimizer):
             raise ValueError(
                 f"batch_size={batch_size!r} is not possible with "
                 f"optimizer={self.name!r}, which takes one row at a time. Use "
-                "batch_size=1, or optimizer='svrg' for mini-batches."
+                "batch_size=1, or optimizer='svrg' for mini-batches. "
+                f"{grid_of_dicts(self.name, [1], [1, 32, 'full'])}"
             )
         return 1
 
@@ -1256,7 +1258,8 @@ class SVRG(VarianceReducedOptimizer):
         if not isinstance(batch_size, numbers.Integral):
             raise ValueError(
                 "batch_size='full' leaves optimizer='svrg' no variance to reduce. Use "
-                "a number of rows, or optimizer='sgd' for plain batch descent."
+                "a number of rows, or optimizer='sgd' for plain batch descent. "
+                f"{grid_of_dicts(self.name, [1, 32], [1, 32, 'full'])}"
             )
         return batch_size
 

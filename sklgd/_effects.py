@@ -1,0 +1,186 @@
+"""Parameters without effect: one table of conditions, and the warning about them.
+
+SGD* accepts every combination of its parameters, and so do the estimators. A parameter
+that changes nothing in a combination, although it was set, is a UserWarning with a
+text that depends on nothing but the combination, so that Python shows it once.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+from .losses import LOSSES
+from .schedules import schedule_class
+
+# Values that say nothing: the defaults of the estimators, and those of SGD* in
+# scikit-learn 1.6 to 1.9, which come along when ``get_params()`` is passed over.
+DEFAULTS = {
+    "alpha": (1e-4, "auto"),
+    "l1_ratio": (0.15, None),
+    "epsilon": (0.1,),
+    "quantile": (0.5,),
+    "power": (1.5,),
+    "learning_rate": ("auto", "optimal", "invscaling"),
+    "eta0": (None, 0.01, 0.0),
+    "power_t": (0.25, 0.5),
+    "validation_fraction": (0.1,),
+    "n_iter_no_change": (5,),
+    "shuffle": (True,),
+}
+# They say how `fit` stops: an estimator that makes one epoch now may be fitted later.
+FIT_ONLY = "validation_fraction", "n_iter_no_change"
+
+
+@dataclass
+class Combination:
+    """What a run is made of, as far as it decides which parameters matter.
+
+    Attributes
+    ----------
+    est : GDRegressor or GDClassifier
+    optimizer : Optimizer
+        With "auto" resolved.
+    batch_size : int or "full"
+        With "auto" resolved.
+    stream : bool
+        True for ``partial_fit``.
+    own_validation : bool
+        True if `fit` was given a validation set.
+    """
+
+    est: Any
+    optimizer: Any
+    batch_size: Any
+    stream: bool
+    own_validation: bool
+
+    @property
+    def schedule_parameters(self):
+        """Parameters of the estimator that the schedule depends on."""
+        cls = schedule_class(self.est.learning_rate)
+        return () if cls is None else cls.parameters
+
+    def shown(self, name):
+        """A parameter as a message writes it: its name and its value in this run."""
+        value = getattr(self.est, name)
+        if name == "optimizer":
+            chosen = isinstance(value, str) and value.lower() == "auto"
+            text = f"optimizer={self.optimizer.name!r}"
+        elif name == "batch_size":
+            chosen, text = value == "auto", f"batch_size={self.batch_size!r}"
+        elif isinstance(value, (str, bool, type(None))):
+            chosen, text = False, f"{name}={value!r}"
+        else:
+            # Not the value: the text should be the same for all of a grid.
+            return f"a number, a schedule object or a function as {name}"
+        return f"{text}, which is what 'auto' stands for here" if chosen else text
+
+
+@dataclass
+class NoEffect:
+    """Parameters that change nothing under a condition.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+    when : callable
+        ``when(combination, parameter)`` is True if it changes nothing.
+    because : str
+        The parameter whose value is the reason, or a description of it.
+    """
+
+    parameters: tuple[str, ...]
+    when: Callable[[Combination, str], bool]
+    because: str
+
+
+# The first line that applies to a parameter gives the reason.
+TABLE = (
+    NoEffect(
+        ("eta0", "power_t"),
+        lambda c, name: name not in c.schedule_parameters,
+        "learning_rate",
+    ),
+    NoEffect(
+        ("learning_rate", "eta0", "power_t"),
+        lambda c, name: not c.optimizer.takes_learning_rate,
+        "optimizer",
+    ),
+    NoEffect(
+        ("alpha",),
+        lambda c, name: c.est.penalty is None and name not in c.schedule_parameters,
+        "penalty",
+    ),
+    NoEffect(("l1_ratio",), lambda c, name: c.est.penalty != "elasticnet", "penalty"),
+    NoEffect(
+        ("epsilon", "quantile", "power"),
+        lambda c, name: name not in LOSSES[c.est.loss].params,
+        "loss",
+    ),
+    NoEffect(
+        ("validation_fraction",),
+        lambda c, name: not c.est.early_stopping,
+        "early_stopping",
+    ),
+    NoEffect(
+        ("validation_fraction",), lambda c, name: c.own_validation, "X_val and y_val"
+    ),
+    NoEffect(("n_iter_no_change",), lambda c, name: c.est.tol is None, "tol"),
+    NoEffect(
+        ("n_iter_no_change",),
+        lambda c, name: c.optimizer.estimates_gap and not c.est.early_stopping,
+        "optimizer",
+    ),
+    NoEffect(
+        ("shuffle",),
+        lambda c, name: not c.optimizer.takes_learning_rate,
+        "optimizer",
+    ),
+    NoEffect(("shuffle",), lambda c, name: c.batch_size == "full", "batch_size"),
+)
+
+
+def is_set(est, name):
+    """True if an estimator has a parameter and its value is no default."""
+    value = getattr(est, name, DEFAULTS[name][0])
+    if isinstance(value, (Number, str, type(None))):
+        return value not in DEFAULTS[name]
+    return True
+
+
+def without_effect(combination):
+    """Sentences about parameters that were set and change nothing, one for each."""
+    est, sentences = combination.est, {}
+    for name in DEFAULTS:
+        if not is_set(est, name) or (combination.stream and name in FIT_ONLY):
+            continue
+        for line in TABLE:
+            if name in line.parameters and line.when(combination, name):
+                because = line.because
+                if hasattr(est, because):
+                    because = combination.shown(because)
+                sentences[name] = f"{name} has no effect with {because}."
+                break
+    return list(sentences.values())
+
+
+def warn_without_effect(est, plan, *, stream=False, own_validation=False):
+    """Give a UserWarning for each parameter that was set and changes nothing.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    plan : Plan
+    stream : bool, default=False
+        True for ``partial_fit``.
+    own_validation : bool, default=False
+        True if `fit` was given a validation set.
+    """
+    combination = Combination(
+        est, plan.optimizer, plan.batch_size, stream, own_validation
+    )
+    for sentence in without_effect(combination):
+        # The caller of `fit`: this function, `_fit`, `fit` and its wrapper come first.
+        warnings.warn(sentence, UserWarning, stacklevel=5)
