@@ -20,6 +20,7 @@ from ._diagnosis import explain, explain_divergence
 from ._effects import warn_without_effect
 from ._hints import ExplainsKeywords
 from ._log import Log
+from ._minimum_norm import minimise_norm
 from ._monitor import Monitor
 from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
@@ -349,6 +350,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if message is None and interrupt is None:
             message = explain(self, training, monitor)
         training.keep()
+        if self._may_shorten(state.plan, monitor, l1, l2):
+            if minimise_norm(training, unit):
+                state.place()
         state.unit, state.curve = monitor.unit, monitor.loss_curve
         results = self._results(state, training.coef, X.dtype, monitor)
         if tasks is not None and interrupt is None:
@@ -367,6 +371,15 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return self
+
+    def _may_shorten(self, plan, monitor, l1, l2):
+        """True if F may have several minimisers, of which the run has found one."""
+        return (
+            LOSSES[self.loss].name == "squared_error"
+            and not (l1 or l2 or self.early_stopping)
+            and plan.guarded
+            and monitor.stop_reason not in ("diverged", "interrupted", "callback")
+        )
 
     def _first_intercept(self, null):
         """Intercept from which a step size found from the data sets out."""

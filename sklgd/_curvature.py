@@ -91,6 +91,7 @@ class Diagonal:
     """B = I / theta, theta being the inverse curvature that the last step has met."""
 
     exact = False
+    least_pivot = 0.0
 
     def __init__(self):
         self.theta = 1.0
@@ -133,6 +134,12 @@ class Factored:
             for k, factor in enumerate(self.factors):
                 solve(factor, g, k)
         return g if self.theta is None else np.multiply(g, self.theta, out=g)
+
+    @property
+    def least_pivot(self):
+        """The least pivot of the factorisations, relative to the largest."""
+        pivots = [np.diag(factor) for factor in self.factors]
+        return min(float((pivot.min() / pivot.max()) ** 2) for pivot in pivots)
 
     def parts(self, shape):
         """Pairs of a matrix and the part of u, of that shape, that it is for."""

@@ -55,6 +55,10 @@ class Epochs:
         last, largest = self.epoch()
         return [Point(self, last, largest, self.settle())]
 
+    def has_full_rank(self):
+        """True if the run has shown that the columns of X are independent."""
+        return False
+
     def frozen(self):
         """The state as `keep` would leave it now; the run goes on with its own."""
         run = copy(self)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
 from ._curvature import Coordinates, Diagonal, Ladder, coupled, factored, ratio
+from ._minimum_norm import FULL
 from ._proximal_gradient import ProximalGradient
 from .kernels._coordinate import l1_step
 from .kernels._vector import add_scaled, curvatures_along
@@ -225,6 +226,10 @@ class QuasiNewton(Batch):
             promised -= g @ step + 0.5 * step @ product
             promised -= l1 @ (np.abs(u + step) - np.abs(u))
         return p, float(promised)
+
+    def has_full_rank(self):
+        """True if the factor of the second moments shows it."""
+        return self.metric.exact and self.metric.least_pivot > FULL
 
     def epoch(self):
         """One step; returns its length (twice, as the last and the largest)."""

@@ -1,0 +1,159 @@
+"""The minimiser of minimum norm, where an unpenalised squared error has several.
+
+Least squares with collinear columns, or with fewer rows than columns, fix the raw
+predictions but not the coefficients. Descent from zero in raw coordinates ends at those
+of minimum norm, as `scipy.linalg.lstsq` does; descent in the internal scaling ends
+elsewhere, and a Cholesky factor anywhere. Here the null space of the centred columns is
+taken out of the coefficients that were found: no prediction on the training rows
+changes, and equal columns get equal coefficients.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
+from scipy.linalg.lapack import dpstrf
+
+from ._curvature import MAX_FACTOR
+from .kernels._gram import column_statistics, weighted_gram
+from .kernels._openmp import effective_threads
+from .kernels._rows import Rows
+
+# A pivot of the columns' correlation matrix above which the rank is full; and one below
+# which a column counts as a combination of others, if F agrees.
+FULL, NONE = 1e-9, 1e-11
+# What the second moments of rows are given on the diagonal, in units of it; and how
+# often the residual is solved for again, which takes this out of the solution.
+RIDGE, REFINEMENTS = 1e-12, 8
+# F may change by this share of the loss's natural size, which is rounding.
+ROUNDING = 1e-10
+# Largest copy of dense rows, in bytes.
+LARGEST_COPY = 2**28
+
+
+def minimise_norm(training, unit):
+    """Make the coefficients of a run those of minimum norm, if that is not unique.
+
+    Parameters
+    ----------
+    training : Epochs
+        A run of least squares that is over.
+    unit : float
+        Natural size of the loss.
+
+    Returns
+    -------
+    changed : bool
+    """
+    data, coef = training.data, training.coef
+    if min(data.n_rows, data.X.shape[1]) > MAX_FACTOR or training.has_full_rank():
+        return False
+    few_rows = data.n_rows <= data.X.shape[1]
+    shorter = (by_rows if few_rows else by_columns)(data, coef)
+    if shorter is None:
+        return False
+    value = training.problem.value
+    before = value(np.ascontiguousarray(coef)) / data.share
+    if not value(shorter) / data.share <= before + ROUNDING * unit:
+        return False
+    coef[...] = shorter
+    return True
+
+
+def by_columns(data, coef):
+    """Coefficients without their part in the null space of the columns.
+
+    None if the columns are independent.
+    """
+    threads = effective_threads(data.n_jobs)
+    rows = None if data.everything else data.rows
+    mean, var = column_statistics(Rows(data.X), data.weights, rows, threads)[1:]
+    centre = mean
+    if not data.fit_intercept:
+        centre, var = None, var + mean**2
+    size = np.sqrt(var)
+    seen = np.flatnonzero(size)
+    out = coef.copy()
+    if len(seen) < len(size):
+        # A column without spread says nothing beside the intercept.
+        out[:-1][size == 0.0] = 0.0
+    # Some rows suffice to show that the rank is full.
+    d = len(size)
+    some = data.spaced(max(1, data.n_rows // (2 * d + 50)))
+    null = None
+    for subset in (some, rows):
+        moments = weighted_gram(Rows(data.X), data.weights, subset, centre, threads)[0]
+        moments = moments[np.ix_(seen, seen)] / size[seen]
+        null = null_space(moments / size[seen][:, None])
+        if null is None:
+            break
+    if null is not None:
+        basis = null / size[seen][:, None]
+        basis = qr(basis / np.abs(basis).max(axis=0), mode="economic")[0]
+        for _ in range(2):
+            out[seen] -= basis @ (basis.T @ out[seen])
+    elif len(seen) == len(size):
+        return None
+    if data.fit_intercept:
+        out[-1] += mean @ (coef[:-1] - out[:-1])
+    return out
+
+
+def null_space(correlation):
+    """Independent vectors that a positive semidefinite matrix takes to zero, or None.
+
+    By its Cholesky factor with pivots: L L' = [A; B] A' [I, A'^-1 B'], and what the
+    last columns are of the first ones is A'^-1 B'.
+    """
+    n = len(correlation)
+    scale = np.sqrt(np.maximum(np.diag(correlation), np.finfo(float).tiny))
+    factor, order, rank, _ = dpstrf(
+        correlation / scale / scale[:, None], tol=NONE, lower=True
+    )
+    if rank == n:
+        return None
+    order = order - 1
+    null = np.zeros((n, n - rank))
+    null[order[:rank]] = -solve_triangular(
+        factor[:rank, :rank], factor[rank:, :rank].T, trans="T", lower=True
+    )
+    null[order[rank:], np.arange(n - rank)] = 1.0
+    return null / scale[:, None]
+
+
+def by_rows(data, coef):
+    """The combination of the rows with the raw predictions of the coefficients.
+
+    None if the rows would take too much memory.
+    """
+    rows = data.X if data.everything else data.X[data.rows]
+    n, d = rows.shape
+    if not sp.issparse(rows) and 8 * n * d > LARGEST_COPY:
+        return None
+    rows = rows.astype(np.float64)
+    mean = np.zeros(d)
+    if data.fit_intercept:
+        mean = np.asarray(rows.mean(axis=0)).ravel()
+    if sp.issparse(rows):
+        shift = rows @ mean
+        moments = (rows @ rows.T).toarray() + mean @ mean
+        moments -= shift[:, None] + shift
+        centre = mean
+    else:
+        rows -= mean
+        moments, centre = rows @ rows.T, np.zeros(d)
+    size = np.sqrt(np.maximum(np.diag(moments), 0.0))
+    inverse = np.divide(1.0, size, out=np.zeros(n), where=size > 0.0)[:, None]
+    moments *= inverse * inverse.T
+    moments[np.diag_indices_from(moments)] += RIDGE * n + (size == 0.0)
+    factor = cho_factor(moments, lower=True, overwrite_a=True)
+    out = np.zeros_like(coef)
+    w = out[:-1]
+    wanted = rows @ coef[:-1] - centre @ coef[:-1]
+    for _ in range(REFINEMENTS):
+        missing = wanted - (rows @ w - centre @ w)
+        part = inverse * cho_solve(factor, inverse * missing)
+        w += rows.T @ part - np.outer(centre, part.sum(axis=0))
+    out[-1] = coef[-1]
+    if data.fit_intercept:
+        out[-1] += mean @ (coef[:-1] - w)
+    return out

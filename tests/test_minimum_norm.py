@@ -1,0 +1,131 @@
+"""Unpenalised least squares with several minimisers: the one of minimum norm."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose
+from sklearn.linear_model import LinearRegression
+
+from sklgd import GDRegressor, _minimum_norm
+from sklgd.optimizers import OPTIMIZERS
+
+METHODS = ["auto", "newton", "lbfgs", "fista"]
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def wide(rng):
+    X = rng.normal(size=(20, 50)) * (rng.random((20, 50)) < 0.6) + 1.0
+    return X, rng.normal(size=20)
+
+
+def collinear(rng):
+    """Equal columns, one in another unit, a constant one, and all dummies of a factor."""
+    X = rng.normal(size=(200, 6))
+    X = np.column_stack([X, X[:, :2], 100.0 * X[:, 4], np.full(200, 3.0)])
+    X = np.column_stack([X, np.eye(4)[rng.integers(0, 4, 200)]])
+    return X, X @ rng.normal(size=X.shape[1]) + rng.normal(size=200)
+
+
+def fit(X, y, weight=None, **settings):
+    settings = {"penalty": None, "tol": 1e-12, "max_iter": 20_000} | settings
+    return GDRegressor(random_state=0, **settings).fit(X, y, sample_weight=weight)
+
+
+@quiet
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize("make", [wide, collinear])
+@pytest.mark.parametrize("optimizer", METHODS)
+def test_it_is_the_solution_of_linear_regression(
+    optimizer, make, storage, fit_intercept, rng
+):
+    X, y = make(rng)
+    for target in (y, np.column_stack([y, np.cos(y)])):
+        for weight in (None, rng.uniform(0.5, 2.0, len(y))):
+            exact = LinearRegression(fit_intercept=fit_intercept).fit(X, target, weight)
+            model = fit(
+                storage(X), target, weight,
+                optimizer=optimizer, fit_intercept=fit_intercept,
+            )  # fmt: skip
+            rtol = 1e-9 if optimizer in ("auto", "newton") else 1e-4
+            size = np.abs(exact.coef_).max()
+            assert_allclose(model.coef_, exact.coef_, atol=rtol * size)
+            assert_allclose(
+                model.intercept_, exact.intercept_, atol=rtol * max(1.0, size) * 10
+            )
+
+
+@quiet
+@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - set(METHODS)))
+def test_equal_columns_get_equal_coefficients_from_every_optimizer(optimizer, rng):
+    X, y = collinear(rng)
+    model = fit(X, y, optimizer=optimizer, tol=1e-4, max_iter=50)
+    w = model.coef_
+    assert_allclose(w[:2], w[6:8], rtol=1e-9)
+    assert_allclose(100.0 * w[4], w[8], rtol=1e-9)
+    assert_allclose(w[9], 0.0, atol=1e-12)
+    # A sum of all dummies is the intercept's business.
+    assert_allclose(w[10:].sum(), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [wide, collinear])
+@pytest.mark.parametrize("optimizer", METHODS)
+def test_the_unit_of_the_weights_does_not_matter(optimizer, make, rng):
+    X, y = make(rng)
+    weight = rng.uniform(0.5, 2.0, len(y))
+    one, other = (fit(X, y, a * weight, optimizer=optimizer) for a in (1.0, np.pi))
+    assert_allclose(one.coef_, other.coef_, rtol=1e-5, atol=1e-7)
+
+
+def test_the_reported_objective_is_that_of_the_coefficients(rng):
+    X, y = collinear(rng)
+    model = fit(X, y)
+    residual = y - model.predict(X)
+    assert_allclose(model.loss_curve_[-1], 0.5 * np.mean(residual**2), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"penalty": "l2"},
+        {"loss": "huber"},
+        {"early_stopping": True},
+        {"optimizer": "sgd", "learning_rate": 0.01},
+    ],
+)
+@quiet
+def test_other_fits_are_left_alone(settings, rng, monkeypatch):
+    """With one minimiser, with steps as published, with a score that decides."""
+
+    def minimise_norm(training, unit):
+        raise AssertionError("called")
+
+    monkeypatch.setattr("sklgd._base.minimise_norm", minimise_norm)
+    X, y = collinear(rng)
+    fit(X / 100.0, y, max_iter=5, **settings)
+
+
+def test_a_fit_of_full_rank_does_nothing_more(rng, monkeypatch):
+    """The factor that Newton's method has shows that the columns are independent."""
+    monkeypatch.setattr(_minimum_norm, "by_columns", None)
+    X = rng.normal(size=(60, 5))
+    fit(X, X[:, 0] + rng.normal(size=60))
+
+
+def test_columns_that_are_nearly_collinear_are_independent(rng):
+    """A difference of 1e-3 is far above rounding: the solution is unique."""
+    X = rng.normal(size=(100, 4))
+    X[:, 1] = X[:, 0] + 1e-3 * X[:, 1]
+    y = X @ [1.0, -1.0, 0.5, 2.0] + 0.1 * rng.normal(size=100)
+    exact = LinearRegression().fit(X, y)
+    for optimizer in ("newton", "lbfgs"):
+        model = fit(X, y, optimizer=optimizer)
+        assert_allclose(model.predict(X), exact.predict(X), atol=1e-4)
+    assert_allclose(fit(X, y).coef_, exact.coef_, rtol=1e-5)
+
+
+def test_rows_too_many_for_memory_leave_the_solution_as_it_was(rng, monkeypatch):
+    X, y = wide(rng)
+    monkeypatch.setattr(_minimum_norm, "LARGEST_COPY", 100)
+    model = fit(X, y)
+    assert_allclose(model.predict(X), y, atol=1e-5)
