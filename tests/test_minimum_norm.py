@@ -19,7 +19,7 @@ def wide(rng):
 
 
 def collinear(rng):
-    """Equal columns, one in another unit, a constant one, and all dummies of a factor."""
+    """Equal columns, one in another unit, a constant one, all dummies of a factor."""
     X = rng.normal(size=(200, 6))
     X = np.column_stack([X, X[:, :2], 100.0 * X[:, 4], np.full(200, 3.0)])
     X = np.column_stack([X, np.eye(4)[rng.integers(0, 4, 200)]])
