@@ -464,6 +464,7 @@ def too_large_a_step(seed):
         fit = timed_fit(model, X_train, y_train)
         for text in fit.warnings:
             print(quote(f"ConvergenceWarning: {text}") + "\n")
+            print(quote(f"diagnosis_['text']: {model.diagnosis_['text']}") + "\n")
         rows.append(
             [
                 repr(learning_rate),

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._auto import Data, make_plan
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
-from ._diagnosis import explain, explain_divergence
+from ._diagnosis import explain, explain_divergence, warning
 from ._effects import warn_without_effect
 from ._hints import ExplainsKeywords
 from ._log import Log
@@ -340,27 +340,29 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             log.begin(self, data, state)
         run = Run(self, training, monitor, validation, tasks, log)
         with one_blas_thread(data, state.plan.rotated):
-            interrupt = message = None
+            interrupt = diagnosis = None
             try:
-                message = run.go()
+                diagnosis = run.go()
             except KeyboardInterrupt as error:
                 if monitor.stop_reason != "interrupted":
                     raise
                 interrupt = error
-        if message is None and interrupt is None:
-            message = explain(self, training, monitor)
+        if diagnosis is None and interrupt is None:
+            diagnosis = explain(self, training, monitor)
         training.keep()
         if self._may_shorten(state.plan, monitor, l1, l2):
             if minimise_norm(training, unit):
                 state.place()
         state.unit, state.curve = monitor.unit, monitor.loss_curve
         results = self._results(state, training.coef, X.dtype, monitor)
+        results["diagnosis_"] = diagnosis
         if tasks is not None and interrupt is None:
             tasks.end(
                 lambda: self._results_so_far(training, monitor, monitor.stop_reason)
             )
         vars(self).update(results)
         if log is not None:
+            log.trouble(diagnosis)
             log.end(monitor)
         if interrupt is not None:
             try:
@@ -368,8 +370,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             finally:
                 # It holds this frame, which would keep X alive.
                 del interrupt
-        if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        if diagnosis is not None:
+            warnings.warn(warning(diagnosis), ConvergenceWarning, stacklevel=4)
         return self
 
     def _may_shorten(self, plan, monitor, l1, l2):
@@ -456,7 +458,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             before = training.objective() if state.plan.guarded else None
             eta, largest = training.epoch()
             after = training.objective()
-        diverged, accepted, message = monitor.diverged(after), True, None
+        diverged, accepted, diagnosis = monitor.diverged(after), True, None
         if state.plan.guarded:
             accepted = training.accept(before, after, kept, diverged)
             if not accepted:
@@ -464,12 +466,15 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         elif diverged:
             training.restore(kept)
             epoch = len(state.curve) + 1
-            message = explain_divergence(self, training, monitor, epoch, after, largest)
+            diagnosis = explain_divergence(
+                self, training, monitor, epoch, after, largest
+            )
             after = training.objective()
         training.keep()
         results = self._results(state, training.coef, X.dtype)
         results["n_iter_"] = len(state.curve) + 1
-        results["stop_reason_"] = "partial_fit" if message is None else "diverged"
+        results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"
+        results["diagnosis_"] = diagnosis
         state.curve.append(after)
         vars(self).update(results)
         if log is not None:
@@ -477,8 +482,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             log.epoch(
                 f"partial_fit {self.n_iter_}", after, None, np.nan, eta, training, notes
             )
-        if message is not None:
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+            log.trouble(diagnosis)
+        if diagnosis is not None:
+            warnings.warn(warning(diagnosis), ConvergenceWarning, stacklevel=4)
         return self
 
     def _new_stream(self, data):
@@ -518,6 +524,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             "optimality_gap_": np.nan,
             "validation_scores_": None,
             "best_validation_score_": None,
+            "diagnosis_": None,
         }
         if monitor is not None:
             results["n_iter_"] = len(monitor.loss_curve)

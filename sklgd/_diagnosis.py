@@ -1,8 +1,11 @@
 """What to say of a run that went wrong: the cause, with figures, and the remedy.
 
 Causes are looked for where the step size is the user's: other runs find their own.
+The warning has one of a few constant texts, so that Python shows it once however many
+fits a search makes; what is particular to the fit becomes ``diagnosis_``.
 """
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +27,23 @@ SMALL, FALLEN = 0.1, 0.01
 # The last epochs, and the share of them that rises where descent does not settle.
 RECENT, RISES = 10, 0.25
 
+# Problem -> the constant text of its warning, up to `WHERE`.
+WARNINGS = {
+    "max_iter": "The fit stopped at max_iter before it converged. Increase max_iter, "
+    "or use a larger tol.",
+    "diverged": "Gradient descent diverged, and the best coefficients seen are kept. "
+    "Use a smaller learning rate or learning_rate='auto', or scale the features.",
+    "worse_than_constant": "The fitted model is worse than a constant one. Use "
+    "learning_rate='auto' and optimizer='auto', or scale the features.",
+    "stalled": "The fit stopped without progress. Use learning_rate='auto' and "
+    "optimizer='auto', or scale the features.",
+    "data_changed": "The training data hold NaN or infinity, which they did not when "
+    "fit began. Give fit arrays that nothing writes to.",
+    "plateau": "The fit stopped far from the optimum. Use learning_rate='auto', or "
+    "scale the features.",
+}
+WHERE = " The attribute diagnosis_ holds the causes and the figures."
+
 LARGER_STEP, SMALLER_STEP = "take a larger step size", "take a smaller step size"
 PATIENCE = "take a larger n_iter_no_change"
 LESS_NOISE = (
@@ -36,8 +56,13 @@ RAVINE = (
 )
 
 
+def warning(diagnosis):
+    """The constant text of the warning about a run."""
+    return WARNINGS[diagnosis["problem"]] + WHERE
+
+
 def explain(est, training, monitor):
-    """The warning about a run that did not diverge, or None.
+    """The diagnosis of a run that did not diverge, or None if all is well.
 
     A run that calls itself converged although it is far from the optimum gets the
     ``stop_reason`` "plateau".
@@ -53,7 +78,8 @@ def explain(est, training, monitor):
         return None
     n_epochs, reason = len(monitor.loss_curve), monitor.stop_reason
     explicit = not (training.state.plan.guarded or monitor.degenerate)
-    if monitor.worse_than_null():
+    worse = monitor.worse_than_null()
+    if worse:
         trouble = (
             f"Stopped after {n_epochs} epochs ({reason}) with an objective of "
             f"{monitor.loss_curve[-1]:.4g}, worse than a constant model's "
@@ -66,6 +92,8 @@ def explain(est, training, monitor):
             f"{_progress(monitor)}."
         )
         remedies = ["increase max_iter", "use a larger tol if this accuracy is enough"]
+        if monitor.no_change and not monitor.early_stopping:
+            remedies[1] = "use a smaller n_iter_no_change if this accuracy is enough"
         explicit = explicit and not monitor.early_stopping
     elif reason == "converged" and explicit:
         missing = _missing(training, monitor)
@@ -80,16 +108,18 @@ def explain(est, training, monitor):
         remedies = []
     else:
         return None
-    causes = find_causes(est, training, monitor) if explicit else []
+    sizes = Sizes(est, training) if explicit else None
+    causes = find_causes(sizes, training, monitor) if explicit else []
     if not causes and monitor.stop_reason == "plateau":
         causes = [RAVINE]
     if not (causes or remedies):
         remedies = ["scale the features and tune the step size"]
-    return _advise(est, trouble, causes, remedies)
+    problem = "worse_than_constant" if worse else monitor.stop_reason
+    return _advise(est, problem, trouble, causes, remedies, figures(monitor, sizes))
 
 
 def explain_divergence(est, training, monitor, epoch, objective, eta):
-    """The warning about a run that diverged.
+    """The diagnosis of a run that diverged.
 
     Parameters
     ----------
@@ -102,12 +132,15 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
         The epoch's largest step size.
     """
     if not training.data.is_finite():
-        return (
+        trouble = (
             "The training data hold NaN or infinity, which they did not when fit "
             f"began: they were changed before epoch {epoch} had ended, by a callback, "
             "another thread or another process. The best coefficients seen before are "
-            "kept. Give fit arrays that nothing writes to."
+            "kept."
         )
+        remedies = ["give fit arrays that nothing writes to"]
+        known = figures(monitor) | {"n_iter": epoch}
+        return _diagnosis("data_changed", trouble, [], remedies, known)
     reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
     sizes, optimizer = Sizes(est, training), training.state.plan.optimizer
     if sizes.limit is not None:
@@ -118,31 +151,78 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
             f"a step of {optimizer.name} moves each coefficient by about that, and a "
             f"prediction by {eta * sizes.reach:.2g}"
         )
-    else:
+    elif sizes.plain_limit is not None:
         why = f"plain descent is stable up to about {sizes.plain_limit:.2g}"
+    else:
+        why = None
     trouble = (
         f"Gradient descent diverged in epoch {epoch}: the objective is {reached}, that "
-        f"of a constant model {monitor.null:.3g}. The step size {eta:.3g} is too large "
-        f"for these data ({why}; {sizes}). The best coefficients seen before are kept."
+        f"of a constant model {monitor.null:.3g}. "
     )
+    if why is None or not eta > 0.0:
+        trouble += f"The numbers overflow float64: {sizes}."
+    else:
+        trouble += (
+            f"The step size {eta:.3g} is too large for these data ({why}; {sizes})."
+        )
+    trouble += " The best coefficients seen before are kept."
     remedies = [SMALLER_STEP]
     if sizes.differ:
         remedies.append(sizes.remedy)
-    return _advise(est, trouble, [], remedies)
+    known = figures(monitor, sizes) | {"n_iter": epoch}
+    known |= _plain({"objective": objective, "largest_learning_rate": eta})
+    return _advise(est, "diverged", trouble, [], remedies, known)
 
 
-def _advise(est, trouble, causes, remedies):
-    """A text of the trouble, its causes, and the remedies."""
+def figures(monitor, sizes=None):
+    """The figures of a diagnosis, by name; None stands for what is not known."""
+    last, largest = monitor.steps
+    curve = monitor.loss_curve
+    known = {
+        "n_iter": len(curve),
+        "objective": curve[-1] if curve else math.nan,
+        "constant_model_objective": float(monitor.null),
+        "optimality_gap": float(monitor.gap),
+        "learning_rate": last,
+        "largest_learning_rate": largest,
+    }
+    if sizes is not None:
+        known["stable_learning_rate"] = sizes.limit
+        known["smallest_feature"] = [sizes.names[0], sizes.low]
+        known["largest_feature"] = [sizes.names[1], sizes.high]
+    return _plain(known)
+
+
+def _plain(known):
+    """Numbers that JSON has; None for others."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in known.items()
+    }
+
+
+def _advise(est, problem, trouble, causes, remedies, known):
+    """A diagnosis of a run, whose remedies include what "auto" would choose."""
     ways = [*remedies, *(remedy for _, remedy in causes)]
     if est.learning_rate != "auto":
         ways.append("let learning_rate='auto' choose the step size")
     elif optimizer_name(est.optimizer) != "auto":
         ways.append("let optimizer='auto' choose the method")
+    return _diagnosis(problem, trouble, [cause for cause, _ in causes], ways, known)
+
+
+def _diagnosis(problem, trouble, causes, remedies, known):
+    """The attribute ``diagnosis_`` of the estimators."""
     # Several causes may have one remedy.
-    *first, last = dict.fromkeys(ways)
+    *first, last = remedies = list(dict.fromkeys(remedies))
     listed = f"{', '.join(first)}, or {last}" if first else last
-    sentences = [trouble, *(cause for cause, _ in causes)]
-    return f"{' '.join(sentences)} {listed[0].upper()}{listed[1:]}."
+    return {
+        "problem": problem,
+        "text": f"{' '.join([trouble, *causes])} {listed[0].upper()}{listed[1:]}.",
+        "causes": causes,
+        "remedies": remedies,
+        "figures": known,
+    }
 
 
 def _progress(monitor):
@@ -152,6 +232,12 @@ def _progress(monitor):
     if not np.isnan(monitor.gap):
         return (
             f"the estimated optimality gap is {monitor.gap:.2g}, tol is {monitor.tol:g}"
+        )
+    if monitor.no_change:
+        return (
+            f"{monitor.no_change} epoch(s) in a row gained less than what is asked for "
+            f"(tol is {monitor.tol:g}), and n_iter_no_change="
+            f"{monitor.n_iter_no_change} of them end a fit"
         )
     before, last = [monitor.start, *monitor.loss_curve][-2:]
     return (
@@ -175,10 +261,10 @@ def _missing(training, monitor):
     return gain / (gained + gain) if gain > 0.0 else 0.0
 
 
-def find_causes(est, training, monitor):
+def find_causes(sizes, training, monitor):
     """Why descent with the user's step size does badly: pairs (cause, remedy)."""
     optimizer, causes = training.state.plan.optimizer, []
-    sizes, unsettled = Sizes(est, training), _unsettled(monitor)
+    unsettled = _unsettled(monitor)
     last, largest = monitor.steps
     if monitor.patient:
         # It began with steps that were far too large on purpose.
@@ -249,10 +335,15 @@ class Sizes:
 
     Attributes
     ----------
-    plain_limit : float
-        About the largest stable step size of plain descent in raw coordinates.
+    plain_limit : float or None
+        About the largest stable step size of plain descent in raw coordinates; None
+        if float64 cannot hold it.
     limit : float or None
-        The same of the run's optimizer; None if no curvature sets one.
+        The same of the run's optimizer; None also if no curvature sets one.
+    low, high : float
+        Root mean square of the smallest feature that is not zero, and of the largest.
+    names : list of str
+        What the user calls these two.
     normalised : bool
         True if a step moves each coefficient by about the step size.
     reach : float
@@ -283,8 +374,8 @@ class Sizes:
         largest = curvature
         if not self.full:
             largest = raw_curvature(data, statistics, "full") + training.l2
-        self.plain_limit = 2.0 / curvature
-        self.limit = plan.optimizer.stable_step(largest, curvature - largest)
+        self.plain_limit = _possible(2.0 / curvature)
+        self.limit = _possible(plan.optimizer.stable_step(largest, curvature - largest))
         self.normalised = (
             plan.optimizer.normalised and plan.optimizer.training == "descent"
         )
@@ -312,6 +403,11 @@ class Sizes:
         """What makes the features alike."""
         how = "(with_mean=False)" if self.sparse else ""
         return f"scale the features (StandardScaler{how})"
+
+
+def _possible(limit):
+    """A largest stable step size as a float, or None if it is no positive number."""
+    return float(limit) if limit is not None and 0.0 < limit < math.inf else None
 
 
 def _name(est, j):

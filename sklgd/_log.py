@@ -119,6 +119,11 @@ class Log:
             yield f"step sizes times {factor / self.factor:.3g} from now on"
         self.coef, self.factor = coef.copy(), factor
 
+    def trouble(self, diagnosis):
+        """What went wrong, if anything did: the text of ``diagnosis_``."""
+        if diagnosis is not None:
+            say(diagnosis["text"])
+
     def end(self, monitor):
         """The run has ended."""
         n_epochs, why = len(monitor.loss_curve), ENDINGS[monitor.stop_reason]

@@ -136,6 +136,13 @@ class GDRegressor(RegressorMixin, BaseGD):
         within reach of a single step), "callback" (one asked for it), "interrupted" (by
         Ctrl-C) or "partial_fit". A ConvergenceWarning says why a run did not get far,
         and what helps.
+    diagnosis_ : dict or None
+        Why a run did not get far; None if there is nothing to say. ``"problem"`` is
+        "max_iter", "diverged", "worse_than_constant", "plateau", "stalled" or
+        "data_changed", ``"text"`` the whole explanation, ``"causes"`` and ``"remedies"`` lists of
+        sentences, and ``"figures"`` a dict of numbers by name, None where one is not
+        known. It can be stored as JSON. The ConvergenceWarning itself has the same
+        text for every fit with this problem, so that Python shows it once in a search.
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule

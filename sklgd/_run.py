@@ -34,8 +34,8 @@ class Run:
 
         Returns
         -------
-        message : str or None
-            A warning's text, if the run diverged.
+        diagnosis : dict or None
+            What there is to say if the run diverged.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -693,8 +694,11 @@ def test_after_a_fit(method, loss):
         )
         assert given.loss_curve_[-1] <= first[-1] * (1 + 1e-9)
         assert given.loss_curve_[-1] < cold.fit(X, y).loss_curve_[-1]
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=1 .*optimality gap.*1e-05"):
-        clone(model).set_params(max_iter=1).fit(X, y)
+    short = clone(model).set_params(max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="stopped at max_iter"):
+        short.fit(X, y)
+    text = short.diagnosis_["text"]
+    assert re.search(r"max_iter=1 .*optimality gap.*1e-05", text)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,5 +1,6 @@
 """Runs that go wrong say so, with the cause and the remedy; others say nothing."""
 
+import json
 import re
 import warnings
 
@@ -9,9 +10,11 @@ import scipy.sparse as sp
 from conftest import make_problem, objective
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor, _diagnosis
+from sklgd._diagnosis import WARNINGS, WHERE, warning
 from sklgd._objective import Objective
 from sklgd._trial import possible_gain
 from sklgd.losses import LOSSES
@@ -30,14 +33,16 @@ def estimator(loss, **params):
 
 
 def fit(model, X, y, **more):
-    """The text of the warning about a fit, or ""."""
+    """The text of a fit's diagnosis, or ""; a warning comes with it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(X, y, **more)
     assert all(issubclass(w.category, ConvergenceWarning) for w in caught)
-    messages = [str(w.message) for w in caught]
-    assert len(messages) <= 1
-    return "".join(messages)
+    if model.diagnosis_ is None:
+        assert not caught
+        return ""
+    assert [str(w.message) for w in caught] == [warning(model.diagnosis_)]
+    return model.diagnosis_["text"]
 
 
 def batch(**params):
@@ -355,6 +360,108 @@ def test_what_is_automatic_already_is_no_remedy():
     assert message.endswith(", or let optimizer='auto' choose the method.")
     message = fit(GDRegressor(optimizer="adam", learning_rate=1e-6, **params), X, y)
     assert message.endswith(", or let learning_rate='auto' choose the step size.")
+
+
+# ------------------------------------------------------------------------- the warning
+
+TROUBLES = {
+    "max_iter": {"max_iter": 2, "tol": 1e-12},
+    "diverged": rows(learning_rate=1e3),
+    "plateau": batch(learning_rate=lambda t: 0.3 * 0.5**t),
+    "worse_than_constant": batch(learning_rate=1e-6, max_iter=6),
+}
+
+
+@pytest.mark.parametrize("problem", TROUBLES)
+def test_the_figures_are_in_the_diagnosis_and_the_warning_is_constant(problem):
+    texts, messages = set(), set()
+    for seed in range(3):
+        X, y = make_problem("huber", n=80, seed=seed)
+        y = y + 20.0 if problem == "worse_than_constant" else y - y.mean()
+        model = GDRegressor("huber", epsilon=0.5, random_state=0, **TROUBLES[problem])
+        texts.add(fit(model, X, y))
+        assert model.diagnosis_["problem"] == problem
+        messages.add(warning(model.diagnosis_))
+        (first, *_) = model.diagnosis_["remedies"]
+        assert first in model.diagnosis_["text"].lower() and first[0].islower()
+    assert len(texts) == 3 and messages == {WARNINGS[problem] + WHERE}
+
+
+def test_the_diagnosis_can_be_stored_as_json():
+    for params in TROUBLES.values():
+        model = GDRegressor(random_state=0, **params)
+        fit(model, *SCALED)
+        if model.diagnosis_ is not None:
+            stored = json.dumps(model.diagnosis_, allow_nan=False)
+            assert json.loads(stored) == model.diagnosis_
+            assert model.diagnosis_["figures"]["n_iter"] >= 1
+
+
+def test_a_good_fit_after_a_bad_one_has_no_diagnosis():
+    model = GDRegressor(random_state=0, **rows(learning_rate=1e3))
+    assert fit(model, *SCALED)
+    assert fit(model.set_params(learning_rate="auto"), *SCALED) == ""
+    assert model.diagnosis_ is None
+    assert model.partial_fit(*SCALED).diagnosis_ is None
+
+
+def test_a_call_of_partial_fit_that_diverges_has_a_diagnosis():
+    model = GDRegressor(random_state=0, **rows(learning_rate=1e3))
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.partial_fit(*SCALED)
+    assert model.diagnosis_["problem"] == "diverged"
+
+
+def test_the_fits_of_one_loop_warn_once():
+    """Python shows a text once for each place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for alpha in (1e-4, 1e-2, 1.0):
+            GDRegressor("huber", alpha=alpha, max_iter=2, tol=1e-12).fit(*SCALED)
+    assert len(caught) == 1
+
+
+def test_a_search_has_few_texts():
+    grid = {"learning_rate": [1e-6, 1e-3, 1.0, 1e3], "alpha": [1e-4, 0.1, 1.0]}
+    search = GridSearchCV(GDRegressor(random_state=0, **rows(max_iter=10)), grid, cv=3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(*SCALED)
+    ours = [str(w.message) for w in caught if w.category is ConvergenceWarning]
+    assert len(ours) > 20 and len(set(ours)) <= len(WARNINGS)
+
+
+def test_verbose_logs_the_diagnosis(caplog):
+    caplog.set_level("INFO", logger="sklgd")
+    model = GDRegressor(random_state=0, verbose=1, **rows(learning_rate=1e3))
+    text = fit(model, *SCALED)
+    assert caplog.messages[-2] == text
+
+
+def test_patience_is_blamed_where_the_epochs_gained_nothing():
+    """More epochs do not help a run that n_iter_no_change alone keeps going."""
+    model = GDRegressor(**batch(learning_rate=0.1, max_iter=100, n_iter_no_change=90))
+    text = fit(model, *SCALED)
+    assert model.stop_reason_ == "max_iter"
+    assert "lowered the objective by 0" not in text
+    assert "n_iter_no_change=90" in text and "smaller n_iter_no_change" in text
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_no_limit_is_named_that_is_no_number(optimizer):
+    """Values that overflow, and steps of length zero."""
+    for eta in (1.0, lambda t: 0.0):
+        for scale in (1e150, 1e160):
+            model = GDRegressor(optimizer=optimizer, batch_size=8, learning_rate=eta)
+            try:
+                model.fit(scale * SCALED[0][:50], SCALED[1][:50])
+            except ValueError:
+                continue
+            if model.diagnosis_ is not None:
+                text = model.diagnosis_["text"]
+                assert "nan" not in text.replace("constant", "")
+                assert "step size 0 is too large" not in text
 
 
 # --------------------------------------------------------------------- exploding steps
