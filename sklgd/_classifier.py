@@ -173,10 +173,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
     diagnosis_ : dict or None
         Why a run did not get far; None if there is nothing to say. ``"problem"`` is
         "max_iter", "diverged", "worse_than_constant", "plateau", "stalled" or
-        "data_changed", ``"text"`` the whole explanation, ``"causes"`` and ``"remedies"`` lists of
-        sentences, and ``"figures"`` a dict of numbers by name, None where one is not
-        known. It can be stored as JSON. The ConvergenceWarning itself has the same
-        text for every fit with this problem, so that Python shows it once in a search.
+        "data_changed", ``"text"`` the whole explanation, ``"causes"`` and
+        ``"remedies"`` are lists of sentences, and ``"figures"`` a dict of numbers by
+        name, None where one is not known. It can be stored as JSON. The
+        ConvergenceWarning itself has one text for every fit with the same problem.
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule

@@ -37,7 +37,7 @@ def fit(model, X, y, **more):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(X, y, **more)
-    assert all(issubclass(w.category, ConvergenceWarning) for w in caught)
+    caught = [w for w in caught if w.category is ConvergenceWarning]
     if model.diagnosis_ is None:
         assert not caught
         return ""
