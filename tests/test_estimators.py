@@ -198,7 +198,13 @@ def test_dtype_of_the_coefficients(cls, dtype, method):
 
 FITTED = [
     *("coef_", "intercept_", "n_iter_", "t_", "loss_curve_", "validation_scores_"),
-    *("best_validation_score_", "stop_reason_", "optimality_gap_", "optimizer_"),
+    *(
+        "best_validation_score_",
+        "stop_reason_",
+        "diagnosis_",
+        "optimality_gap_",
+        "optimizer_",
+    ),
     *("batch_size_", "learning_rate_", "n_features_in_"),
 ]
 
