@@ -245,6 +245,13 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             coef_init, intercept_init = self.coef_, self.intercept_
             if sp.issparse(coef_init):
                 coef_init = coef_init.toarray()
+            before = np.atleast_2d(coef_init).shape
+            if before != (n_outputs, n_features):
+                raise ValueError(
+                    f"warm_start=True continues from a fit with {before[1]} features "
+                    f"and {before[0]} output(s), but these data have {n_features} and "
+                    f"{n_outputs}. Use warm_start=False, or a new estimator (clone)."
+                )
         return check_start(coef_init, intercept_init, n_features, n_outputs)
 
     @abstractmethod
@@ -506,6 +513,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     @property
     def loss_curve_(self):
         """F after each epoch, a copy: the list grows with each `partial_fit`."""
+        if "_state" not in vars(self):
+            raise AttributeError(
+                f"This {type(self).__name__} instance has no loss_curve_ yet. Call "
+                "fit or partial_fit first."
+            )
         return self._state.curve[: self.n_iter_]
 
     def _results(self, state, coef, dtype, monitor=None):

@@ -15,11 +15,14 @@ from ._regressor import _no_validation
 from ._validation import (
     FEW_LABELS,
     check_choice,
+    check_kinds_of_labels,
     check_labels,
+    check_one_label_per_row,
     check_parameters,
     check_weights,
     find_classes,
     multiply_weights,
+    plain_label,
     rows_with_weight,
 )
 from .losses import LOSSES
@@ -307,6 +310,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
         tags.classifier_tags.poor_score = degenerate and exact
         return tags
 
+    def _validate(self, X, y="no_validation", reset=True, **kwargs):
+        if not isinstance(y, str) and y is not None:
+            check_one_label_per_row(y)
+        return super()._validate(X, y, reset, **kwargs)
+
     @all_or_nothing
     def fit(
         self,
@@ -569,9 +577,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         else:
             why = " with a weight that is not zero (sample_weight times class_weight)"
             remedy = "Give rows of another class positive weights, too."
+        only = plain_label(self.classes_[present.argmax()])
         raise ValueError(
             f"GDClassifier needs samples of at least 2 classes{why}, but the data "
-            f"contains only one class: {self.classes_[present.argmax()]!r}. {remedy}"
+            f"contains only one class: {only!r}. {remedy}"
         )
 
     def _learnable(self, X, y, sample_weight):
@@ -587,8 +596,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         unknown = find_unknown(y, codes, self.classes_)
         if unknown is not None:
             raise ValueError(
-                f"y has the label {unknown!r}, which is not among the classes "
-                f"{self.classes_} of the first call."
+                f"y has the label {plain_label(unknown)!r}, which is not among the "
+                f"classes {self.classes_} of the first call."
             )
         sample_weight = check_weights(sample_weight, len(y), all_zero=all_zero)
         weights = self._weigh_classes(y, codes, sample_weight)
@@ -651,6 +660,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
                     "classes must be passed on the first call to partial_fit."
                 )
             return
+        classes = np.asarray(classes)
+        if classes.dtype.kind == "O":
+            check_kinds_of_labels(classes, "classes")
         classes = np.unique(classes)
         if first:
             if len(classes) < 2:
@@ -670,8 +682,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X_val, y_val = self._validate(X_val, y_val, reset=False)
         if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
             raise ValueError(
-                f"y_val holds labels like {y_val[0]!r}, but y has {self.classes_}: "
-                "strings and numbers are never equal."
+                f"y_val holds labels like {plain_label(y_val[0])!r}, but y has "
+                f"{self.classes_}: strings and numbers are never equal."
             )
         weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
         return X_val, y_val, weights

@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import to_sklearn
-from ._validation import check_parameters, check_weights
+from ._validation import check_parameters, check_weights, in_c_order
 from .losses import LOSSES
 
 
@@ -460,7 +460,7 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     def _target(self, y):
         """y as float64 of shape (n_samples, n_outputs), inside the loss's domain."""
-        target = np.ascontiguousarray(y, dtype=np.float64)
+        target = in_c_order(y, np.float64)
         if target.ndim == 1:
             target = target[:, None]
         low, allowed = self._make_loss().domain()

@@ -244,7 +244,7 @@ def check_weights(sample_weight, n_samples, name="sample_weight", *, all_zero=Fa
             f"{name}: all weights are zero, so there is nothing to learn from. Give at "
             "least one row a positive weight."
         )
-    return np.ascontiguousarray(weights)
+    return in_c_order(weights)
 
 
 def rows_with_weight(weights):
@@ -283,6 +283,11 @@ def has_nothing_to_check(X):
     return has_good_form(X) and all_finite(X if type(X) is np.ndarray else X.data)
 
 
+def is_in_c_order(array):
+    """True if kernels can read an array as it is."""
+    return array.flags.c_contiguous and array.flags.aligned
+
+
 def has_good_form(X):
     """The same apart from the entries being finite."""
     if type(X) is np.ndarray:
@@ -291,7 +296,7 @@ def has_good_form(X):
         values = X.data
     else:
         return False
-    good = values.flags.c_contiguous and values.dtype in FLOATS
+    good = is_in_c_order(values) and values.dtype in FLOATS
     return good and X.ndim == 2 and min(X.shape) > 0
 
 
@@ -322,15 +327,61 @@ def find_classes(y):
     return classes
 
 
+def plain_label(label):
+    """A label as the user wrote it: 'a' for np.str_('a')."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def check_kinds_of_labels(labels, name="y"):
+    """Raise ValueError for labels that no order can be found for.
+
+    That is so of missing ones (None, pandas.NA) and of strings among numbers.
+    """
+    types = set(map(type, labels))
+    strings = {cls for cls in types if issubclass(cls, str)}
+    numbers_ = {cls for cls in types if issubclass(cls, (numbers.Number, np.bool_))}
+    if (strings and strings != types) or (numbers_ and numbers_ != types):
+        found = ", ".join(sorted(cls.__name__ for cls in types))
+        raise ValueError(
+            f"{name} has labels of different types ({found}). Use labels of one type, "
+            "all strings or all numbers, and leave out rows whose label is missing."
+        )
+
+
+def check_one_label_per_row(y):
+    """Raise ValueError for targets with several labels in a row, with a hint."""
+    shape = getattr(y, "shape", ())
+    if isinstance(y, (list, tuple)):
+        # (NumPy refuses an array of these without a word about labels.)
+        lengths = {len(v) for v in y if isinstance(v, (list, tuple, set, frozenset))}
+        several, found = bool(lengths - {1}), "lists of labels"
+    else:
+        several, found = len(shape) == 2 and shape[1] > 1, f"shape {shape}"
+    if several:
+        raise ValueError(
+            f"y should be a 1d array with one label per row, got {found}. For several "
+            "labels per row (multilabel) use OneVsRestClassifier(GDClassifier()) with "
+            "an indicator matrix, such as MultiLabelBinarizer makes; for several "
+            "targets, MultiOutputClassifier(GDClassifier())."
+        )
+
+
 def check_labels(y, n_classes=np.inf):
     """`check_classification_targets`, unless it cannot have anything to say.
 
     Of integers that is a warning where more than half of more than 20 labels differ;
     ``n_classes`` is how many there are at most.
     """
+    if y.dtype.kind == "O":
+        check_kinds_of_labels(y)
     few = len(y) <= FEW_LABELS or n_classes <= round(0.5 * len(y))
     if not (few and y.dtype.kind in "biu"):
         check_classification_targets(y)
+
+
+def in_c_order(array, dtype=None):
+    """The array as kernels read it: in C order and aligned; a copy only if needed."""
+    return np.require(array, dtype, ("C", "A"))
 
 
 def canonical(X):
@@ -344,13 +395,13 @@ def canonical(X):
         If a column index lies outside the matrix.
     """
     if not sp.issparse(X):
-        return np.ascontiguousarray(X)
+        return in_c_order(X)
     X = check_indices(X)
     if not has_sorted_rows(X.indptr, X.indices):
         X = X.copy()
         X.sum_duplicates()
-    if not X.data.flags.c_contiguous:
-        X = type(X)((np.ascontiguousarray(X.data), X.indices, X.indptr), shape=X.shape)
+    if not is_in_c_order(X.data):
+        X = type(X)((in_c_order(X.data), X.indices, X.indptr), shape=X.shape)
     return X
 
 
@@ -368,14 +419,12 @@ def check_indices(X):
     if not (
         indices.dtype == indptr.dtype
         and indices.dtype in (np.int32, np.int64)
-        and indices.flags.c_contiguous
-        and indptr.flags.c_contiguous
+        and is_in_c_order(indices)
+        and is_in_c_order(indptr)
     ):
         dtype = np.result_type(indices.dtype, indptr.dtype, np.int32)
-        indices = np.ascontiguousarray(indices, dtype)
-        X = type(X)(
-            (X.data, indices, np.ascontiguousarray(indptr, dtype)), shape=X.shape
-        )
+        indices = in_c_order(indices, dtype)
+        X = type(X)((X.data, indices, in_c_order(indptr, dtype)), shape=X.shape)
     # Negative ones, read without sign, are the largest.
     unsigned = indices.view(np.uint32 if indices.itemsize == 4 else np.uint64)
     if len(indices) and unsigned.max() >= X.shape[1]:

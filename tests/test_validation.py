@@ -389,3 +389,132 @@ def test_split_with_too_few_rows(cls, y):
     model = cls(early_stopping=True, validation_fraction=0.01)
     with pytest.raises(ValueError):
         model.fit(X[:2], y[:2] if cls is GDRegressor else [0, 1])
+
+
+# ------------------------------------------------------------------ what messages say
+
+
+def labelled(labels):
+    X = np.arange(float(len(labels)))[:, None]
+    return X, np.array(labels)
+
+
+def test_labels_are_printed_as_the_user_wrote_them():
+    X, y = labelled(["a", "b"] * 10)
+    streamed = GDClassifier().partial_fit(X, y, classes=["a", "b"])
+    for call in (
+        lambda: GDClassifier().fit(X, ["a"] * 20),
+        lambda: streamed.partial_fit(X, np.where(y == "a", "z", y)),
+        lambda: GDClassifier().fit(X, np.arange(20) % 2, X_val=X, y_val=y),
+    ):
+        with pytest.raises(ValueError, match=r"'(a|z)'") as caught:
+            call()
+        assert "np." not in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", [None, 1, 2.5, True])
+def test_labels_that_cannot_be_sorted_are_named(odd):
+    X, y = labelled(["a", "b"] * 10)
+    y = y.astype(object)
+    y[3] = odd
+    with pytest.raises(ValueError, match=rf"{type(odd).__name__}.*str|str.*one type"):
+        GDClassifier().fit(X, y)
+    for classes in (["a", "b"], ["a", "b", odd]):
+        with pytest.raises(ValueError, match="different types"):
+            GDClassifier().partial_fit(X, y, classes=np.array(classes, dtype=object))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.eye(20)[:, :3],
+        sp.csr_array(np.eye(20)[:, :3]),
+        [["a"], ["a", "b"]] * 10,
+        [["a", "b"], ["b", "a"]] * 10,
+    ],
+    ids=["array", "sparse", "lists", "lists of one length"],
+)
+def test_several_labels_in_a_row_get_a_hint(y):
+    X = np.arange(20.0)[:, None]
+    for call in (GDClassifier().fit, GDClassifier().partial_fit):
+        with pytest.raises(ValueError, match=r"multilabel.*OneVsRestClassifier"):
+            call(X, y)
+
+
+def test_a_warm_start_with_other_data_talks_of_the_warm_start(rng):
+    X, y = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    model = GDRegressor(warm_start=True).fit(X, y)
+    for args in ((X[:, :2], y), (X, y[:, 0])):
+        with pytest.raises(ValueError, match="warm_start=True continues") as caught:
+            model.fit(*args)
+        assert "coef_init" not in str(caught.value)
+
+
+def test_the_loss_curve_is_missing_before_fit():
+    model = GDRegressor()
+    assert not hasattr(model, "loss_curve_")
+    with pytest.raises(AttributeError, match="no loss_curve_ yet"):
+        model.loss_curve_  # noqa: B018
+
+
+def test_a_state_of_another_model_is_refused_in_words(rng):
+    X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
+    model = GDRegressor(optimizer="adam").partial_fit(X, y)
+    model._state.rule = {name: np.zeros(5) for name in model._state.rule}
+    with pytest.raises(ValueError, match=r"state does not fit.*shape \(5,\)"):
+        model.partial_fit(X, y)
+
+
+# ------------------------------------------------------------------------- odd layouts
+
+
+def unaligned(array):
+    """The same values at an address that is no multiple of their size."""
+    out = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype)
+    out = out.reshape(array.shape)
+    out[...] = array
+    assert not out.flags.aligned
+    return out
+
+
+def field(array):
+    """One field of a packed record array: strided and unaligned."""
+    out = np.zeros(array.shape, dtype=[("flag", "i1"), ("value", array.dtype)])
+    out["value"] = array
+    return out["value"]
+
+
+def read_only(array):
+    out = array.copy()
+    out.flags.writeable = False
+    return out
+
+
+LAYOUTS = {
+    "unaligned": unaligned,
+    "field": field,
+    "read-only": read_only,
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "fortran": np.asfortranarray,
+    "negative strides": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    "every second": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_layout_of_arrays_does_not_matter(layout, dtype, rng):
+    lay = LAYOUTS[layout]
+    X = rng.normal(size=(26, 3)).astype(dtype)
+    y, weight = X.sum(axis=1), rng.uniform(0.5, 2.0, 26)
+    S = sp.csr_array(X)
+    parts = lay(S.data), lay(S.indices), lay(S.indptr)
+    for a, b in ((X, lay(X)), (S, sp.csr_array(parts, shape=S.shape))):
+        for params in ({}, {"batch_size": 1}, {"optimizer": "adam", "batch_size": 8}):
+            params = {"max_iter": 3, "tol": None, "random_state": 0} | params
+            one, two = GDRegressor(**params), GDRegressor(**params)
+            one.fit(a, y, weight).partial_fit(a, y, weight)
+            two.fit(b, lay(y), lay(weight)).partial_fit(b, lay(y), lay(weight))
+            # (scikit-learn makes float64 of byte-swapped float32.)
+            np.testing.assert_allclose(one.coef_, two.coef_, rtol=1e-5)
+            np.testing.assert_allclose(one.predict(a), two.predict(b), rtol=1e-5)

@@ -83,6 +83,13 @@ cdef class Rule:
             self.t = 0
             self.slots = {name: np.zeros(self.size) for name in self.slot_names}
         else:
+            for name in self.slot_names:
+                if np.shape(state[name]) != (self.size,):
+                    raise ValueError(
+                        f"the optimizer's state does not fit: {name} has shape "
+                        f"{np.shape(state[name])}, but there are {self.size} "
+                        "coefficients. Call fit to start afresh."
+                    )
             self.t = state["t"]
             self.slots = {name: state[name].copy() for name in self.slot_names}
         self.owners = coef.reshape(-1), l1.reshape(-1), l2.reshape(-1)
