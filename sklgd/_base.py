@@ -336,10 +336,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             n_iter_no_change=self.n_iter_no_change,
             null=training.constant_objective(null),
             unit=unit,
-            start=np.inf if loss.degenerate else training.objective(),
+            start=training.objective(),
             degenerate=loss.degenerate,
             patient=state.plan.schedule.starts_wild,
             early_stopping=self.early_stopping,
+            growth=training.growth() if loss.degenerate else np.inf,
         )
         training.aim(monitor.null, self.tol)
         training.n_epochs = self.max_iter
@@ -449,15 +450,17 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         zero = np.zeros(n_outputs)
         state.unit = max(state.unit, float(data.units(zero)[1].sum()))
         zero_objective = training.constant_objective(zero)
+        grows = loss.degenerate and len(state.curve) > 0
         monitor = Monitor(
             tol=None,
             n_iter_no_change=1,
             null=zero_objective,
             unit=state.unit,
-            start=zero_objective,
+            start=state.curve[-1] if grows else zero_objective,
             degenerate=loss.degenerate,
             patient=state.plan.schedule.starts_wild,
             early_stopping=False,
+            growth=training.growth() if loss.degenerate else np.inf,
         )
         if log is not None:
             log.begin(self, data, state)
@@ -465,7 +468,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             before = training.objective() if state.plan.guarded else None
             eta, largest = training.epoch()
             after = training.objective()
-        diverged, accepted, diagnosis = monitor.diverged(after), True, None
+        monitor.expect(largest)
+        diverged = monitor.diverged(after) or not all_finite(training.coef)
+        accepted, diagnosis = True, None
         if state.plan.guarded:
             accepted = training.accept(before, after, kept, diverged)
             if not accepted:

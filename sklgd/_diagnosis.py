@@ -74,7 +74,7 @@ def explain(est, training, monitor):
         At the end of its run.
     monitor : Monitor
     """
-    if monitor.tol is None or monitor.stop_reason in ("diverged", "callback"):
+    if monitor.stop_reason in ("diverged", "callback"):
         return None
     n_epochs, reason = len(monitor.loss_curve), monitor.stop_reason
     explicit = not (training.state.plan.guarded or monitor.degenerate)
@@ -85,7 +85,26 @@ def explain(est, training, monitor):
             f"{monitor.loss_curve[-1]:.4g}, worse than a constant model's "
             f"{monitor.null:.4g}."
         )
-        remedies = [] if explicit else ["increase max_iter"]
+        remedies = []
+        if reason == "max_iter" and not (explicit or monitor.rising()):
+            remedies.append("increase max_iter")
+        if not (explicit or est.batch_size in ("auto", "full")):
+            remedies.append("take larger batches (batch_size='auto')")
+    elif monitor.tol is None:
+        return None
+    elif monitor.degenerate and reason == "converged":
+        wrong, fewest = _misclassified(training)
+        if wrong <= fewest:
+            return None
+        monitor.stop_reason = "stalled"
+        trouble = (
+            f"Stopped after {n_epochs} epochs with {wrong:.1%} of the training rows "
+            f"misclassified, more than a constant model's {fewest:.1%}."
+        )
+        remedies = [
+            "average (average=True)",
+            "take a loss that says how wrong a prediction is, such as loss='hinge'",
+        ]
     elif reason == "max_iter":
         trouble = (
             f"Stopped at max_iter={n_epochs} epochs before convergence: "
@@ -245,6 +264,25 @@ def _progress(monitor):
         f"{(before - last) / monitor.gained():.2g} of what was gained over a constant "
         f"model, tol is {monitor.tol:g}"
     )
+
+
+def _misclassified(training):
+    """Share of the weight of misclassified rows, and that of the best constant model.
+
+    What is left to judge a loss by that is least where all coefficients are zero.
+    """
+    data = training.data
+    n_rows, K = data.n_rows, data.n_outputs
+    _, target, weights = data.part(0, n_rows)
+    z = np.empty((n_rows, K))
+    training.problem.margins(np.ascontiguousarray(training.coef), z)
+    if K == 1:
+        target, predicted = target > 0.0, z[:, 0] > 0.0
+    else:
+        target, predicted = target.astype(np.intp), z.argmax(axis=1)
+    counts = np.bincount(target, weights)
+    wrong = np.average(target != predicted, weights=weights)
+    return float(wrong), float(1.0 - counts.max() / counts.sum())
 
 
 def _missing(training, monitor):

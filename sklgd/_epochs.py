@@ -1,5 +1,6 @@
 """Epochs of a run, one by one or several before the objective is looked at."""
 
+import math
 from copy import copy, deepcopy
 
 
@@ -58,6 +59,13 @@ class Epochs:
     def has_full_rank(self):
         """True if the run has shown that the columns of X are independent."""
         return False
+
+    def growth(self):
+        """By how much an epoch of learning rate one can raise a degenerate objective.
+
+        Infinite where the method itself sees to it that its steps are not too large.
+        """
+        return math.inf
 
     def frozen(self):
         """The state as `keep` would leave it now; the run goes on with its own."""

@@ -35,6 +35,9 @@ class Monitor:
         Objective at the starting point.
     degenerate : bool
         The loss vanishes at w = 0; being above that is no failure.
+    growth : float, default=inf
+        By how much an epoch can raise the objective of a degenerate loss if its
+        learning rate is one (`Training.growth`).
     patient : bool
         The schedule starts with steps that are far too large on purpose
         (`Schedule.starts_wild`).
@@ -65,20 +68,39 @@ class Monitor:
         degenerate,
         patient,
         early_stopping,
+        growth=np.inf,
     ):
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.null, self.unit, self.start = null, unit, start
         self.degenerate, self.patient = degenerate, patient
         self.early_stopping = early_stopping
         self.loss_curve, self.validation_scores = [], []
-        self.best, self.best_score = np.inf if patient else start, -np.inf
+        unjudged = patient or degenerate
+        self.best, self.best_score = np.inf if unjudged else start, -np.inf
         self.no_change = 0
         self.stop_reason = None
         self.gap = np.nan
         self.steps = 0.0, 0.0
+        self.growth, self.n_epochs = growth, 0
         self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
         # Above this an objective shows that the run diverges (and if it is no number).
         self.limit = LARGEST if patient else self.far
+
+    def expect(self, largest):
+        """Take note that an epoch has ended whose largest step size is ``largest``.
+
+        A degenerate loss has no size of its own: its objective grows with the
+        coefficients, and these at most in proportion to the steps taken. Faster growth
+        is divergence.
+        """
+        self.n_epochs += 1
+        if self.degenerate:
+            largest = max(largest, self.steps[1])
+            reached = self.start + self.n_epochs * largest * self.growth
+            self.far = LARGEST
+            if reached < LARGEST / FAR:
+                self.far = FAR * reached
+            self.limit = LARGEST if self.patient else self.far
 
     def diverged(self, objective, *, final=False):
         """True if an objective is not finite or far above the constant model's.
@@ -164,8 +186,10 @@ class Monitor:
         """
         if self.early_stopping:
             return "early_stopping"
-        if guarded or self.degenerate:
+        if self.degenerate:
             return "converged"
+        if guarded:
+            return "stalled" if self.worse_than_null() else "converged"
         above_start = self.loss_curve[-1] > self.start and not self.patient
         if above_start or (plain and self.rising()):
             return "diverged"

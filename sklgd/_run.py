@@ -55,6 +55,8 @@ class Run:
         try:
             for epoch, point in enumerate(self.points(), start=1):
                 eta, largest, after = point.last, point.largest, point.objective
+                if monitor.degenerate:
+                    monitor.expect(largest)
                 # (As `Monitor.diverged` does, without a call in every epoch.)
                 wild = not after <= monitor.limit
                 if wild and not (guarded and training.can_recover()):
@@ -79,6 +81,9 @@ class Run:
                     break
                 if est.early_stopping:
                     better = score > monitor.best_score
+                elif monitor.degenerate:
+                    # Its objective is least at zero: the last one counts.
+                    better = objective <= monitor.far
                 else:
                     better = objective <= best_objective
                 if better:
@@ -195,6 +200,9 @@ class Run:
         """True if the run, now over, did."""
         training, monitor = self.training, self.monitor
         if monitor.stop_reason == "diverged":
+            return True
+        if not all_finite(training.coef):
+            # A column of zeros does not show it in the objective.
             return True
         final = monitor.stop_reason != "callback"
         climbs = final and training.plain and not training.state.plan.guarded

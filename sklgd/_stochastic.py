@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dgejsv
 
 from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
+from ._epochs import Epochs
 from ._lines import LITTLE
 from ._training import CHUNK_ENTRIES, Training, single_blas_thread
 from .kernels._gram import weighted_gram
@@ -222,6 +223,7 @@ class VarianceReduced(Training):
     average_from = 0
 
     longest_run = 1
+    growth = Epochs.growth
 
     def __init__(self, data, state, l1, l2, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state

@@ -14,6 +14,7 @@ from ._auto import (
     add_metric,
     batches,
     column_counts,
+    column_statistics,
     moves_by_features,
     renew_rotation,
 )
@@ -499,6 +500,22 @@ class Training(Epochs):
         if self.copies and self.n_epochs >= WORTH_COPYING:
             self.copy = WorkingCopy(data, self.permutation)
         return ArrayOrder(self.permutation)
+
+    def growth(self):
+        """By how much an epoch of learning rate one can raise a degenerate objective.
+
+        Its slopes are at most one. A step along the gradient of a row x' changes
+        the prediction for x by x.x', and one of unit length for each coefficient by
+        |x|_1: at most R max(R, sqrt(d)) in the mean, R^2 being the mean of |x|^2.
+        """
+        metric = self.state.plan.metric
+        mean, var = column_statistics(self.data)
+        size = len(mean) + 1
+        if metric is None:
+            square = 1.0 + float((var + mean**2).sum())
+        else:
+            square = float(size)
+        return self.data.n_rows * np.sqrt(square * max(square, size))
 
     def aim(self, null, tol):
         """Take note of F of the constant model, and of the relative gap to reach."""

@@ -538,11 +538,75 @@ def test_a_few_steps_that_are_too_large(max_iter):
     assert_says(message, "step size 1 is too large", "smaller step size")
     # The best coefficients were those at the start.
     assert not model.coef_.any()
-    # Without tol the textbook's steps are taken, and nothing is judged.
+    # Without tol the textbook's steps are taken, whatever comes of them.
     textbook = GDRegressor(tol=None, **params)
-    assert fit(textbook, X, y) == ""
+    assert_says(fit(textbook, X, y), "worse than a constant model", "step size 1 is")
     assert textbook.n_iter_ == max_iter and textbook.coef_.any()
     assert textbook.stop_reason_ == "max_iter"
+
+
+# -------------------------------------------------------- losses that are least at zero
+
+
+@pytest.mark.parametrize("tol", [None, 1e-4])
+@pytest.mark.parametrize("batch_size", [1, 32, "full"])
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])
+def test_a_perceptron_that_diverges_says_so(optimizer, batch_size, tol, rng):
+    """Each step multiplies the coefficients by about 1 - learning_rate * alpha."""
+    X = rng.normal(size=(200, 5))
+    for dtype in (np.float32, np.float64):
+        model = GDClassifier(
+            "perceptron", optimizer=optimizer, learning_rate=10.0, alpha=1.0, tol=tol,
+            batch_size=batch_size, max_iter=60, random_state=0,
+        )  # fmt: skip
+        message = fit(model, X.astype(dtype), X[:, 0] > 0)
+        assert_says(message, "diverged", "smaller step size")
+        assert model.stop_reason_ == "diverged"
+        assert np.abs(model.coef_).max() < 1e6
+
+
+@pytest.mark.parametrize("learning_rate", [1e-6, 1.0, 1e6, "optimal"])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_a_perceptron_of_any_size_is_no_divergence(size, learning_rate, rng):
+    X = size * rng.normal(size=(200, 5))
+    noise = size * rng.normal(size=200)
+    model = GDClassifier(
+        "perceptron", optimizer="sgd", learning_rate=learning_rate, penalty="l2",
+        alpha=1e-8, random_state=0,
+    )  # fmt: skip
+    assert "diverged" not in fit(model, X, X[:, 0] + 0.5 * noise > 0)
+    assert model.stop_reason_ != "diverged" and model.coef_.any()
+    for _ in range(2):
+        model.partial_fit(X, X[:, 0] > 0)
+        assert model.stop_reason_ == "partial_fit"
+
+
+def test_a_perceptron_that_predicts_worse_than_one_class_says_so(rng):
+    X, y = rng.normal(size=(300, 4)), np.arange(300) % 10 == 0
+    model = GDClassifier("perceptron", optimizer="sgd", learning_rate=1.0)
+    assert_says(fit(model, X, y), "misclassified", "a constant model's 10.0%")
+    assert model.stop_reason_ == "stalled"
+
+
+def test_coefficients_that_no_row_shows_are_judged(rng):
+    """A column of zeros: its coefficient changes no prediction."""
+    X = sp.csr_array(np.hstack([rng.normal(size=(40, 2)), np.zeros((40, 1))]))
+    model = GDRegressor(
+        optimizer="sgd", learning_rate=1e-3, penalty=None, batch_size=1, max_iter=3
+    )
+    assert fit(model, X, rng.normal(size=40), coef_init=[0, 0, 1e308]) != ""
+    assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "log_loss", "hinge"])
+def test_without_tol_a_run_above_the_constant_model_says_so(loss, rng):
+    X = rng.normal(size=(60, 3))
+    y = X[:, 0] > 0 if LOSSES[loss].task == "classification" else X[:, 0]
+    model = estimator(
+        loss, optimizer="adam", learning_rate=9.0, tol=None, batch_size="full",
+        max_iter=1,
+    )  # fmt: skip
+    assert_says(fit(model, X, y), "worse than a constant model")
 
 
 # ----------------------------------------------------------------------------- silence
