@@ -263,6 +263,9 @@ class VarianceReduced(Training):
                         largest_row(data, metric, gamma[k] * metric.sizes[:, k])
                         for k in range(len(gamma))
                     )
+                if not largest > 0.0:
+                    # Nothing has an influence on any prediction.
+                    mean = largest = 1.0
                 eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
             else:
                 metric, curvature = batch_coordinates(

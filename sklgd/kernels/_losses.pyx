@@ -12,6 +12,7 @@ a batch are found together.
 """
 cimport cython
 from libc.math cimport fabs, fmax, fmin, log, log1p, sqrt, INFINITY
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -339,7 +340,9 @@ cdef class Loss:
         """Raw predictions of the best constant model, shape (n_outputs,).
 
         The general answer is bisection on the derivative, which is monotone
-        because the loss is convex; losses with a closed form override this.
+        because the loss is convex; losses with a closed form override this. Halving
+        the number of floats between the ends makes the result exact whatever the
+        units of y are, and however far apart its values; Newton's steps save time.
 
         Parameters
         ----------
@@ -351,17 +354,32 @@ cdef class Loss:
         y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         out = np.empty(n_outputs)
         for k in range(n_outputs):
-            low, high = y[:, k].min() - 1.0, y[:, k].max() + 1.0
-            for _ in range(60):
-                middle = 0.5 * (low + high)
-                slope = 0.0
-                for part, s in _blocks(y[:, k], sample_weight, 1):
-                    slope += self.evaluate(part, np.full(part.shape, middle), s)[1].sum()
-                if slope > 0.0:
+            column = np.ascontiguousarray(y[:, k])
+            low, high = _ordered(column.min()), _ordered(column.max())
+            newton = None
+            while high - low > 1:
+                middle = (low + high) // 2
+                if newton is not None and low < _ordered(newton) < high:
+                    middle = _ordered(newton)
+                z = _from_ordered(middle)
+                slope = size = second = 0.0
+                for part, s in _blocks(column, sample_weight, 1):
+                    constant = np.full(part.shape, z)
+                    gradient = self.evaluate(part, constant, s)[1]
+                    slope += gradient.sum()
+                    size += np.abs(gradient).sum()
+                    if self.smooth:
+                        second += self.curvature(part, constant, s).sum()
+                if second > 0.0 and abs(slope) <= 1e-15 * size:
+                    # All that is left is rounding.
+                    low = high = middle
+                elif slope > 0.0:
                     high = middle
                 else:
                     low = middle
-            out[k] = 0.5 * (low + high)
+                # Every other step halves what is left.
+                newton = z - slope / second if second > 0.0 and newton is None else None
+            out[k] = _from_ordered(low)
         return out
 
     def units(self, y, sample_weight, null):
@@ -1933,8 +1951,25 @@ def _mean(y, sample_weight, Py_ssize_t n_outputs, centre=None):
 
 
 def _log_mean(y, sample_weight, n_outputs):
+    mean = _mean(y, sample_weight, n_outputs)
     # All-zero counts: the optimum is at minus infinity; start far below.
-    return np.log(np.maximum(_mean(y, sample_weight, n_outputs), 1e-12))
+    mean[mean <= 0.0] = 1e-12
+    return np.log(mean)
+
+
+def _ordered(double x):
+    """The position of a float among all floats, as an integer."""
+    cdef long long bits
+    memcpy(&bits, &x, sizeof(double))
+    return bits if bits >= 0 else -(bits & 0x7fffffffffffffff)
+
+
+def _from_ordered(position):
+    """The float at a position."""
+    cdef long long bits = abs(position)
+    cdef double x
+    memcpy(&x, &bits, sizeof(double))
+    return x if position >= 0 else -x
 
 
 def _quantile(y, sample_weight, n_outputs, q):

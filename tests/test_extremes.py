@@ -1,0 +1,99 @@
+"""Data at the ends of what floats can hold: the right answer or a clear error."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd.losses import LOSSES, EpsilonInsensitive, Huber, SquaredEpsilonInsensitive
+from sklgd.optimizers import OPTIMIZERS
+
+REGRESSION = [name for name, cls in LOSSES.items() if cls.task == "regression"]
+
+
+def silent_fit(model, X, y, **more):
+    """Fit a model; any warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return model.fit(X, y, **more)
+
+
+# --------------------------------------------------------------------- X says nothing
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("batch_size", ["auto", 1])
+def test_without_intercept_columns_of_zeros_leave_all_coefficients_at_zero(
+    loss, batch_size
+):
+    regression = LOSSES[loss].task == "regression"
+    cls, y = GDRegressor if regression else GDClassifier, 1.0 + np.arange(20) % 2
+    for name in OPTIMIZERS:
+        batch = OPTIMIZERS[name]().training in ("quasi_newton", "proximal_gradient")
+        if (batch and batch_size == 1) or (
+            name in ("saga", "svrg") and not LOSSES[loss].smooth
+        ):
+            continue
+        for X in (np.zeros((20, 3)), sp.csr_array((20, 3))):
+            model = cls(
+                loss, optimizer=name, batch_size=batch_size, fit_intercept=False,
+                random_state=0, max_iter=3,
+            )  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Stopped")
+                model.fit(X, y)
+            assert not model.coef_.any() and np.isfinite(model.loss_curve_).all()
+
+
+# ------------------------------------------------------------------------ units of y
+
+
+@pytest.mark.parametrize("outlier", [1e25, -9.969209968386869e36])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_fill_value_leaves_robust_constant_models_where_they_are(
+    outlier, weighted, rng
+):
+    y = np.append(rng.normal(size=200) + 5.0, outlier)
+    s = rng.uniform(0.5, 2.0, size=201) if weighted else None
+    for loss in (Huber(0.3), EpsilonInsensitive(0.3)):
+        z = loss.null_model(y, s)
+        slope, size = loss.evaluate(y, np.full((201, 1), z[0]), s)[1], 0.3
+        size = max(np.abs(slope).max(), size)
+        assert abs(slope.sum()) <= size and 4.5 < z[0] < 5.5
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-24, 1e24, 1e150])
+@pytest.mark.parametrize("loss", [Huber, EpsilonInsensitive, SquaredEpsilonInsensitive])
+def test_constant_models_have_the_unit_of_y(loss, unit, rng):
+    Y = rng.normal(loc=[0.0, 3.0], size=(60, 2))
+    expected = loss(0.3).null_model(Y, n_outputs=2)
+    scaled = loss(0.3 * unit).null_model(unit * Y, n_outputs=2)
+    np.testing.assert_allclose(scaled, unit * expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 1, 16])
+@pytest.mark.parametrize("loss", REGRESSION)
+def test_the_unit_of_y_scales_the_model(loss, batch_size, rng):
+    """Of the log-link losses it shifts the intercept by its logarithm."""
+    X, log_link = rng.normal(size=(80, 3)), LOSSES[loss].link == "log"
+    y = X @ [1.0, -0.5, 0.3] + 0.3 * rng.normal(size=80) + 1.0
+    y = np.exp(0.4 * y) if log_link else y
+    squares = loss in ("squared_error", "huber", "squared_epsilon_insensitive")
+    models = {}
+    for unit in (1.0, 1e-150, 1e-26, 1e26, 1e150):
+        if log_link:
+            alpha = unit ** (2.0 - {"poisson": 1.0, "gamma": 2.0, "tweedie": 1.5}[loss])
+        else:
+            alpha = 1.0 if squares else 1.0 / unit
+        model = GDRegressor(
+            loss, alpha=0.01 * alpha, epsilon=0.3 * unit, batch_size=batch_size,
+            tol=1e-7, random_state=0, max_iter=2000,
+        )  # fmt: skip
+        silent_fit(model, X, unit * y)
+        w, b = model.coef_, model.intercept_
+        models[unit] = np.append(w, b - np.log(unit))
+        if not log_link:
+            models[unit] = np.append(w / unit, b / unit)
+        np.testing.assert_allclose(models[unit], models[1.0], atol=2e-3)
