@@ -24,6 +24,7 @@ from ._minimum_norm import minimise_norm
 from ._monitor import Monitor
 from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
+from ._rounding import dtype_of_result
 from ._run import Run
 from ._stochastic import VarianceReduced
 from ._training import State, Training, one_blas_thread
@@ -362,7 +363,13 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             if minimise_norm(training, unit):
                 state.place()
         state.unit, state.curve = monitor.unit, monitor.loss_curve
-        results = self._results(state, training.coef, X.dtype, monitor)
+        gained = max(monitor.gained(), 1e-3 * monitor.unit)
+        dtype, objective = dtype_of_result(
+            training, X.dtype, monitor.loss_curve[-1], gained
+        )
+        if not self.early_stopping:
+            monitor.loss_curve[-1] = objective
+        results = self._results(state, training.coef, dtype, monitor)
         results["diagnosis_"] = diagnosis
         if tasks is not None and interrupt is None:
             tasks.end(
@@ -483,7 +490,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             )
             after = training.objective()
         training.keep()
-        results = self._results(state, training.coef, X.dtype)
+        gained = max(zero_objective - after, 1e-3 * state.unit)
+        dtype, after = dtype_of_result(training, X.dtype, after, gained)
+        results = self._results(state, training.coef, dtype)
         results["n_iter_"] = len(state.curve) + 1
         results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"
         results["diagnosis_"] = diagnosis
@@ -530,10 +539,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
         Copies: learning on must not change what was handed out.
         """
+        with np.errstate(over="ignore", under="ignore"):
+            rounded = coef.astype(dtype)
+        if dtype != np.float64 and not np.isfinite(rounded).all():
+            rounded = coef
         results = {
             "_state": state,
-            "coef_": np.array(coef[:-1].T, dtype=dtype, order="C"),
-            "intercept_": np.array(coef[-1], dtype=dtype),
+            "coef_": np.array(rounded[:-1].T, order="C"),
+            "intercept_": np.array(rounded[-1]),
             "t_": 1 + state.rows,
             "optimizer_": state.plan.optimizer,
             "batch_size_": state.plan.batch_size,

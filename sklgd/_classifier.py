@@ -154,7 +154,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
     Attributes
     ----------
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        In the dtype of X.
+        In the dtype of X; in float64 where float32 cannot hold the model.
     intercept_ : ndarray of shape (1,) or (n_classes,)
     classes_ : ndarray of shape (n_classes,)
     n_iter_ : int

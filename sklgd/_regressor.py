@@ -118,7 +118,7 @@ class GDRegressor(RegressorMixin, BaseGD):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
-        In the dtype of X.
+        In the dtype of X; in float64 where float32 cannot hold the model.
     intercept_ : ndarray of shape (1,) or (n_outputs,)
     n_iter_ : int
         Epochs made.

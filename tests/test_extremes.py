@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._objective import Objective
 from sklgd.losses import LOSSES, EpsilonInsensitive, Huber, SquaredEpsilonInsensitive
 from sklgd.optimizers import OPTIMIZERS
 
@@ -100,3 +101,42 @@ def test_the_unit_of_y_scales_the_model(loss, batch_size, rng):
         if not log_link:
             models[unit] = np.append(w / unit, b / unit)
         np.testing.assert_allclose(models[unit], models[1.0], atol=2e-3)
+
+
+# ------------------------------------------------------------------- float32 columns
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("batch_size", ["auto", 1, 32])
+def test_what_float32_cannot_hold_stays_float64(batch_size, container, rng):
+    """Features of size 8e7 with spread 10: seven digits are not enough."""
+    Z = 10.0 * rng.normal(size=(300, 2))
+    X = (8e7 + Z).astype(np.float32)
+    y = (X.astype(float) - 8e7) @ [0.03, -0.02] + 0.003 * rng.normal(size=300)
+    model = GDRegressor(batch_size=batch_size, random_state=0)
+    silent_fit(model, container(X), y)
+    assert model.coef_.dtype == model.intercept_.dtype == np.float64
+    assert model.score(X, y) > 0.99
+    assert Objective(model, X, y)(Objective(model, X, y).coef) == pytest.approx(
+        model.loss_curve_[-1], rel=1e-6
+    )
+
+
+def test_coefficients_beyond_the_range_of_float32_stay_float64(rng):
+    X = rng.normal(size=(50, 3)).astype(np.float32)
+    model = silent_fit(GDRegressor(penalty=None), X, 1e60 * (X @ [1.0, 2.0, 3.0]))
+    assert model.coef_.dtype == np.float64
+    np.testing.assert_allclose(model.coef_, [1e60, 2e60, 3e60], rtol=1e-5)
+    model.partial_fit(X, 1e60 * X[:, 0].astype(float))
+    assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("params", [{}, {"optimizer": "sgd", "learning_rate": 0.01}])
+def test_ordinary_float32_columns_give_float32_coefficients(params, rng):
+    X = (rng.normal(size=(200, 3)) * [1e-3, 1.0, 1e3] + 5.0).astype(np.float32)
+    X = X / 1e3 if params else X
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=200)
+    model = GDRegressor(max_iter=5, tol=None, random_state=0, **params).fit(X, y)
+    assert model.coef_.dtype == model.intercept_.dtype == np.float32
+    F = Objective(model, X, y)
+    assert F(F.coef) == pytest.approx(model.loss_curve_[-1], rel=1e-5)
