@@ -8,6 +8,13 @@ runs the same optimizers on any differentiable function.
 from ._classifier import GDClassifier
 from ._minimize import minimize
 from ._regressor import GDRegressor
+from ._saving import TRUSTED_TYPES as _PARAMETER_TYPES
 
 __version__ = "0.1.0"
-__all__ = ["GDClassifier", "GDRegressor", "__version__", "minimize"]
+TRUSTED_TYPES = [
+    *(f"{cls.__module__}.{cls.__qualname__}" for cls in (GDClassifier, GDRegressor)),
+    *_PARAMETER_TYPES,
+]
+"""Names of the package's types in stored models, for ``skops.io.load(trusted=...)``."""
+
+__all__ = ["TRUSTED_TYPES", "GDClassifier", "GDRegressor", "__version__", "minimize"]

@@ -26,6 +26,7 @@ from ._proximal_gradient import ProximalGradient
 from ._quasi_newton import QuasiNewton
 from ._rounding import dtype_of_result
 from ._run import Run
+from ._saving import pack, unpack
 from ._stochastic import VarianceReduced
 from ._training import State, Training, one_blas_thread
 from ._validation import (
@@ -36,7 +37,6 @@ from ._validation import (
     has_nothing_to_check,
     has_nothing_to_check_in_target,
     optimizer_name,
-    random_stream,
     rows_with_weight,
 )
 from .kernels._openmp import effective_threads
@@ -106,6 +106,15 @@ def learns_from_streams(est):
             f"{', '.join(map(repr, able))}."
         )
     return True
+
+
+def without_dead_weight(results):
+    """Fitted attributes; the state without what no `partial_fit` would go on from."""
+    state = results["_state"]
+    if not state.plan.streams:
+        coef, intercept = results["coef_"], results["intercept_"]
+        results["_state"] = state.forgetful(coef, intercept)
+    return results
 
 
 def given_set(X, y, weights):
@@ -317,8 +326,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         elif validation is not None:
             validation = given_set(*validation)
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
-        rng = random_stream(self.random_state)
-        state = State(coef, make_plan(self, data), self._plan_key(), rng)
+        state = State(coef, make_plan(self, data), self._plan_key(), self.random_state)
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
         driver = DRIVERS[state.plan.optimizer.training]
@@ -375,7 +383,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             tasks.end(
                 lambda: self._results_so_far(training, monitor, monitor.stop_reason)
             )
-        vars(self).update(results)
+        vars(self).update(without_dead_weight(results))
         if log is not None:
             log.trouble(diagnosis)
             log.end(monitor)
@@ -511,8 +519,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     def _new_stream(self, data):
         """The state of a stream before its first rows."""
         coef = np.zeros((data.X.shape[1] + 1, data.n_outputs))
-        plan, rng = make_plan(self, data, True), random_stream(self.random_state)
-        return State(coef, plan, self._plan_key(), rng)
+        plan = make_plan(self, data, True)
+        return State(coef, plan, self._plan_key(), self.random_state)
 
     def _wait_for_rows(self, data):
         """Become a model of zeros: the stream has not brought a row with a weight."""
@@ -572,7 +580,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         monitor.validation_scores = monitor.validation_scores.copy()
         state = training.frozen()
         state.unit, state.curve = monitor.unit, monitor.loss_curve.copy()
-        return self._results(state, training.coef, training.data.X.dtype, monitor)
+        results = self._results(state, training.coef, training.data.X.dtype, monitor)
+        return without_dead_weight(results)
 
     def _raw_prediction(self, X):
         """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
@@ -604,6 +613,31 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 or (coef.shape[1] == 1 and X.dtype.itemsize < coef.dtype.itemsize)
             )
         )
+
+    def drop_training_state(self):
+        """Drop what only `partial_fit` needs, for a smaller file and less memory.
+
+        The optimizer's moments, averages, column statistics and the position of the
+        shuffle stream go. Predictions and all fitted attributes stay as they are.
+        `partial_fit` still works: it goes on from ``coef_`` with an optimizer that
+        starts afresh, as after a `fit` by a batch method, which keeps no such state.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self, "coef_")
+        self._state = self._state.forgetful(self.coef_, self.intercept_)
+        return self
+
+    def __getstate__(self):
+        stored = super().__getstate__()
+        return stored | {"_state": pack(self)} if "_state" in stored else stored
+
+    def __setstate__(self, stored):
+        super().__setstate__(stored)
+        if "_state" in stored:
+            self._state = unpack(stored["_state"], self)
 
     def sparsify(self):
         """Turn ``coef_`` into a sparse matrix: less memory after an l1 fit.

@@ -71,6 +71,8 @@ class Epochs:
         """The state as `keep` would leave it now; the run goes on with its own."""
         run = copy(self)
         state = run.state = copy(self.state)
-        state.plan, state.rng = copy(state.plan), deepcopy(state.rng)
+        state.plan = copy(state.plan)
+        if "rng" in vars(state):
+            state.rng = deepcopy(state.rng)
         run.keep()
         return state

@@ -1,8 +1,8 @@
 """One run: its state, its epochs, and the guard over a step size found from data."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,6 +31,7 @@ from ._order import (
     permutation,
     size_of,
 )
+from ._validation import random_stream
 from .kernels._order import shuffled
 from .kernels._vector import penalty
 from .schedules import Constant
@@ -93,6 +94,14 @@ def _twin(original):
     return twin
 
 
+def together(coef, intercept):
+    """Reported coefficients, dense or sparse, in the form of ``State.coef``."""
+    coef = np.atleast_2d(coef.toarray() if sp.issparse(coef) else coef)
+    both = np.empty((coef.shape[1] + 1, coef.shape[0]))
+    both[:-1], both[-1] = coef.T, intercept
+    return both
+
+
 @dataclass
 class State:
     """All that outlives an epoch: what ``partial_fit`` and pickle continue from.
@@ -104,8 +113,10 @@ class State:
     plan : Plan
     key : tuple
         The parameters the plan was made for.
+    seed : int, RandomState or None
+        The estimator's ``random_state``.
     rng : RandomState
-        The shuffle stream.
+        The shuffle stream, made of ``seed`` when it is first needed.
     position : ndarray
         Coordinates of the rule: ``coef`` itself without a metric.
     rule : dict or None
@@ -140,7 +151,7 @@ class State:
     coef: np.ndarray
     plan: Plan
     key: tuple
-    rng: np.random.RandomState
+    seed: object
     position: np.ndarray = field(init=False)
     rule: dict | None = None
     average: np.ndarray | None = None
@@ -163,6 +174,10 @@ class State:
 
     def __post_init__(self):
         self.place()
+
+    @cached_property
+    def rng(self):
+        return random_stream(self.seed)
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -191,6 +206,17 @@ class State:
             # Of an explicit step size, the plan does not change.
             state.plan = _twin(self.plan)
         del state.curve[n_epochs:]
+        return state
+
+    def forgetful(self, coef, intercept):
+        """A state that goes on from these reported coefficients, but afresh.
+
+        It holds nothing that only going on from where this one is would need.
+        """
+        plan = replace(self.plan, metric=None)
+        state = State(together(coef, intercept), plan, None, self.seed)
+        for name in ("rows", "weight_sum", "weight_rows", "unit", "stream", "curve"):
+            setattr(state, name, getattr(self, name))
         return state
 
     def shares_coordinates(self, other):

@@ -456,6 +456,13 @@ def random_stream(seed):
     return stream
 
 
+def stream_at(key, position):
+    """The stream whose generator has this state."""
+    stream = np.random.RandomState(np.random.MT19937(_Zeros()))
+    stream.set_state(("MT19937", key, position))
+    return stream
+
+
 def check_start(coef_init, intercept_init, n_features, n_outputs):
     """Starting coefficients of shape (n_features + 1, n_outputs), or None.
 

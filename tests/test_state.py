@@ -10,9 +10,10 @@ from conftest import RULES
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import r2_score
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import TRUSTED_TYPES, GDClassifier, GDRegressor
 from sklgd.optimizers import Adam
 from sklgd.schedules import InvScaling, Schedule
 
@@ -273,7 +274,7 @@ def test_warm_start_with_other_classes_or_shape():
     with pytest.raises(ValueError, match=r"shape|features"):
         model.fit(X[:, :2], y)
     regressor = GDRegressor(warm_start=True, max_iter=2, tol=None).fit(X, y)
-    with pytest.raises(ValueError, match=r"shape|output"):
+    with pytest.raises(ValueError, match=r"warm_start.*output"):
         regressor.fit(X, np.column_stack([y, y]))
     assert regressor.predict(X).shape == (150,)
 
@@ -525,3 +526,111 @@ def test_steps_of_a_stream_fall():
     early = movement(model)
     stream(model, X, y, 3200, 8)
     assert movement(model) < 0.7 * early
+
+
+# ----------------------------------------------------------------------- stored models
+
+
+def stored_size(model):
+    return len(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "params", [{}, {"batch_size": 1}, {"optimizer": "lbfgs"}, {"optimizer": "svrg"}]
+)
+@pytest.mark.parametrize("width", [4, 5000])
+def test_a_fitted_model_is_small(width, params, dtype):
+    """At most twice what SGDClassifier takes, and the coefficients once."""
+    X = sp.random_array((60, width), density=0.02, rng=0, format="csr", dtype=dtype)
+    y = np.arange(60) % 2
+    model = GDClassifier(random_state=0, max_iter=5, tol=None, **params).fit(X, y)
+    sgd = SGDClassifier().fit(X, y)
+    budget = 2 * (stored_size(sgd) - sgd.coef_.nbytes) + model.coef_.nbytes
+    assert stored_size(model) <= budget
+
+
+def test_a_stream_stores_nothing_twice():
+    """coef_, position, two moments, mean, variance and scale."""
+    X = sp.random_array((60, 5000), density=0.02, rng=0, format="csr")
+    model = GDClassifier(optimizer="adam", random_state=0)
+    model.partial_fit(X, np.arange(60) % 2, classes=[0, 1])
+    assert stored_size(model) < 7 * model.coef_.nbytes + 6000
+    size = stored_size(model.drop_training_state())
+    assert size < model.coef_.nbytes + 2000
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+def test_without_training_state_a_model_predicts_and_learns(cls, step, average):
+    X, y = problem(cls)
+    params = settings(STEPS[step], optimizer="adam", average=average)
+    model = epochs(cls(**params), X, y, 2)
+    before, curve = model.predict(X), model.loss_curve_
+    assert model.drop_training_state() is model
+    np.testing.assert_array_equal(model.predict(X), before)
+    assert model.loss_curve_ == curve and model.n_iter_ == 2
+    copy = pickle.loads(pickle.dumps(model))
+    assert_same(copy, model)
+    assert_same(epochs(copy, X, y, 1), epochs(model, X, y, 1))
+    assert model.n_iter_ == 3 and np.isfinite(model.coef_).all()
+    with pytest.raises(NotFittedError):
+        cls().drop_training_state()
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("params", [{}, {"batch_size": 1}, {"learning_rate": 0.01}])
+def test_a_stored_fit_goes_on_as_the_fit_itself(cls, dtype, params):
+    """Also with coefficients that were made sparse, or changed by the user."""
+    X, y = problem(cls)
+    for change in (lambda m: m, lambda m: m.sparsify(), lambda m: m.coef_.fill(0.5)):
+        model = cls(max_iter=3, tol=None, random_state=0, **params)
+        model.fit(X.astype(dtype), y)
+        change(model)
+        copy = pickle.loads(pickle.dumps(model))
+        assert_same(epochs(copy, X, y, 2), epochs(model, X, y, 2))
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_joblib_maps_a_stored_model_into_memory(cls, tmp_path):
+    X, y = problem(cls)
+    start = cls(max_iter=3, tol=None, random_state=0)
+    for model in (clone(start).fit(X, y), epochs(clone(start), X, y, 2)):
+        joblib.dump(model, tmp_path / "model")
+        copy = joblib.load(tmp_path / "model", mmap_mode="r")
+        assert_same(copy, model)
+        assert_same(epochs(copy, X, y, 1), epochs(model, X, y, 1))
+
+
+@pytest.mark.parametrize("seed", [None, 0, np.random.RandomState(3)])
+def test_the_random_stream_of_a_stored_model(seed):
+    """A generator of the user stays the same object; a seed's goes on."""
+    X, y = problem(GDRegressor)
+    model = GDRegressor(random_state=seed, batch_size=1, learning_rate=0.01)
+    model.partial_fit(X, y)
+    copy = pickle.loads(pickle.dumps(model))
+    if isinstance(seed, np.random.RandomState):
+        assert copy._state.rng is copy.random_state
+    elif seed is not None:
+        assert_same(copy.partial_fit(X, y), model.partial_fit(X, y))
+    assert np.isfinite(copy.partial_fit(X, y).coef_).all()
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"batch_size": 1}, {"optimizer": "adam"}, {"learning_rate": 0.01}]
+)
+def test_skops_meets_public_types_only(params):
+    io = pytest.importorskip("skops.io")
+    X, y = problem(GDClassifier)
+    for model in (
+        GDClassifier(max_iter=3, tol=None, random_state=0, **params).fit(X, y),
+        epochs(GDClassifier(random_state=0, **params), X, y, 2),
+    ):
+        data = io.dumps(model)
+        unknown = io.get_untrusted_types(data=data)
+        assert set(unknown) <= set(TRUSTED_TYPES)
+        copy = io.loads(data, trusted=TRUSTED_TYPES)
+        assert_same(copy, model)
+        assert_same(epochs(copy, X, y, 1), epochs(model, X, y, 1))

@@ -1,0 +1,119 @@
+"""What a stored estimator holds of its state: plain arrays, nothing twice.
+
+`pack` makes a dict of arrays, numbers and strings of the `State` that an estimator
+learns on from, without what its public attributes hold already; `unpack` makes the
+`State` of it. Readers that trust known types only, such as skops, then meet no type
+that is private to the package.
+"""
+
+from dataclasses import fields
+
+import numpy as np
+
+from ._auto import Metric, Plan, Statistics
+from ._training import State, together
+from ._validation import stream_at
+from .optimizers import OPTIMIZERS
+from .schedules import SCHEDULES
+
+TRUSTED_TYPES = sorted(
+    f"{cls.__module__}.{cls.__qualname__}"
+    for cls in (*OPTIMIZERS.values(), *SCHEDULES.values())
+)
+"""Types of parameters that a stored model may hold."""
+
+# Attributes of a `State` that are stored in another form, or follow from others.
+TRANSLATED = {"coef", "position", "plan", "rng", "curve"}
+SETS_OF_ROWS = "statistics", "basis", "chunk"
+
+
+def pack(est):
+    """The state of an estimator as a dict.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        Fitted.
+
+    Returns
+    -------
+    packed : dict
+        It shares its arrays with the estimator.
+    """
+    state, plan = est._state, est._state.plan
+    same = np.array_equal(state.coef, together(est.coef_, est.intercept_))
+    packed = {
+        name: value
+        for name, value in vars(state).items()
+        if name not in TRANSLATED and value is not None
+    }
+    if state.stream:
+        # It only tells whether the rows have changed, and they have.
+        packed.pop("chunk", None)
+    for name in SETS_OF_ROWS:
+        if name in packed:
+            packed[name] = vars(packed[name])
+    packed |= {
+        "coef": None if same else state.coef,
+        "position": None if state.position is state.coef else state.position,
+        "metric": pack_metric(plan.metric, state.basis),
+        "guarded": plan.guarded,
+        "adaptive": plan.adaptive,
+        "curve": state.curve[: est.n_iter_],
+    }
+    rng = vars(state).get("rng")
+    if rng is not None and rng is not state.seed and state.seed is not None:
+        # (The generator of the user, or NumPy's own, goes on by itself.)
+        stream = rng.get_state(legacy=False)["state"]
+        packed["generator"] = stream["key"], int(stream["pos"])
+    return packed
+
+
+def unpack(packed, est):
+    """The state that `pack` made a dict of, for the estimator it is stored in."""
+    state = object.__new__(State)
+    # What is not stored is None.
+    vars(state).update(dict.fromkeys(item.name for item in fields(State)))
+    stored = vars(state).keys() & packed.keys()
+    vars(state).update({name: packed[name] for name in stored})
+    coef, position = packed["coef"], packed["position"]
+    # (joblib hands out memory maps that may be read-only.)
+    state.coef = together(est.coef_, est.intercept_) if coef is None else np.array(coef)
+    state.position = state.coef if position is None else np.array(position)
+    if state.average is not None:
+        state.average = np.array(state.average)
+    for name in SETS_OF_ROWS:
+        if name in packed:
+            setattr(state, name, Statistics(**packed[name]))
+    state.plan = Plan(
+        est.optimizer_, est.batch_size_, est.learning_rate_, packed["guarded"],
+        packed["adaptive"], unpack_metric(packed["metric"], state.basis),
+    )  # fmt: skip
+    if state.key is not None:
+        state.key = tuple(state.key)
+    if "generator" in packed:
+        state.rng = stream_at(*packed["generator"])
+    return state
+
+
+def pack_metric(metric, basis):
+    """A metric as a dict, without what follows from the rest or is zero."""
+    if metric is None:
+        return None
+    packed = {name: value for name, value in vars(metric).items() if value is not None}
+    if not metric.centre.any():
+        del packed["centre"]
+    if np.array_equal(metric.gradient_scale, metric.scale / basis.loss_unit):
+        del packed["gradient_scale"]
+    return packed
+
+
+def unpack_metric(packed, basis):
+    """The metric that `pack_metric` made a dict of."""
+    if packed is None:
+        return None
+    scale = packed["scale"]
+    known = {"centre": np.zeros(len(scale) - 1)} | packed
+    if "gradient_scale" not in known:
+        known["gradient_scale"] = scale / basis.loss_unit
+    return Metric(**known)
