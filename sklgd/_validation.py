@@ -115,10 +115,12 @@ def check_parameters(est, task):
         check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
         if est.n_jobs == 0:
             raise ValueError("n_jobs=0 has no meaning; use None, 1, ... or -1.")
-    if est.random_state is not None and isinstance(est.random_state, numbers.Integral):
+    if isinstance(est.random_state, numbers.Integral):
         check_number(
             "random_state", est.random_state, low=0, high=2**32 - 1, integer=True
         )
+    elif est.random_state is not None:
+        check_random_state(est.random_state)
     check_batch_size(est.batch_size)
     check_optimizer(est.optimizer)
     check_learning_rate(est)
