@@ -32,6 +32,9 @@ from .kernels._vector import all_finite
 from .optimizers import OPTIMIZERS
 from .schedules import as_schedule
 
+# Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
+# (and down to whose inverses) squares and their products with each other are floats.
+LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 650.0, 1e140
 # Entries of X that are looked at together: temporary arrays stay in the cache.
 BLOCK_ENTRIES = 65536
 # Rows or entries of which arrays are made, where one of all would take too much memory.
@@ -78,6 +81,8 @@ class Data:
     n_outputs : int
     fit_intercept : bool
     n_jobs : int or None
+    penalised : bool
+        True if the objective has a penalty.
     """
 
     X: object
@@ -88,6 +93,7 @@ class Data:
     n_outputs: int
     fit_intercept: bool
     n_jobs: int | None
+    penalised: bool = True
 
     @property
     def everything(self):
@@ -191,14 +197,29 @@ class Data:
         Raises
         ------
         ValueError
-            If the targets are so large that a loss overflows.
+            If the targets are so large or so small that a loss leaves float64.
         """
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             z_unit, loss_unit = self.loss.units(*self.targets(), constant)
-        if not all(map(math.isfinite, (*z_unit.tolist(), *loss_unit.tolist()))):
+        predictions, losses = z_unit.tolist(), loss_unit.tolist()
+        held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
+        log_link = self.loss.link == "log"
+        limit = LARGE_TARGET if log_link else LARGE_LOSS
+        held = held and all([1.0 / limit < f < limit for f in losses])
+        if log_link:
+            held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
+        elif self.loss.task == "regression" and 1.0 in predictions:
+            # Constant targets, or differences that are no floats any more.
+            size = np.abs(self.target).max()
+            held = held and not 0.0 < size < 1.0 / LARGE_TARGET
+        if not held:
+            size = np.abs(self.target).max()
+            large, makes = (
+                ("large", "overflow") if size > 1.0 else ("small", "underflow")
+            )
             raise ValueError(
-                f"y: values as large as {np.abs(self.target).max():.3g} make the loss "
-                "overflow float64. Scale y (TransformedTargetRegressor)."
+                f"y: values as {large} as {size:.3g} make the loss {makes} float64. "
+                "Scale y (TransformedTargetRegressor)."
             )
         return z_unit, loss_unit
 
@@ -317,11 +338,33 @@ def column_statistics(data):
     mean, var : ndarrays of shape (n_features,)
         Dense columns are shifted by their first value before squaring, so a mean
         far from zero costs no accuracy; the rounding error that is left counts as
-        no variance.
+        no variance. Nor does a column have one that is so small that its coefficient
+        is zero with any penalty.
+
+    Raises
+    ------
+    ValueError
+        If values of X are so large or so small that their squares leave float64.
     """
     subset = None if data.everything else data.rows
     n_threads = effective_threads(data.n_jobs)
-    return kernel_statistics(Rows(data.X), data.weights, subset, n_threads)[1:]
+    mean, var = kernel_statistics(Rows(data.X), data.weights, subset, n_threads)[1:]
+    size = np.maximum(np.abs(mean), np.sqrt(var))
+    if size.max(initial=0.0) > LARGE_COLUMN:
+        raise _size_error(size.argmax(), "large")
+    small = (size < 1.0 / LARGE_COLUMN) & (size > 0.0)
+    if small.any():
+        if not data.penalised:
+            raise _size_error(small.argmax(), "small")
+        mean[small] = var[small] = 0.0
+    return mean, var
+
+
+def _size_error(column, what):
+    return ValueError(
+        f"X: the values of column {column} are so {what} that their squares leave "
+        "float64. Scale this column (MaxAbsScaler or StandardScaler), or leave it out."
+    )
 
 
 def column_counts(data):
@@ -340,7 +383,9 @@ def largest_eigenvalue(data, centre, scale):
     v = np.random.RandomState(0).standard_normal(data.X.shape[1]) * (scale > 0.0)
     largest = 1.0
     for iteration in range(12):
-        norm = float(np.linalg.norm(v))
+        # (In a unit of its own: squares of large columns overflow.)
+        unit = 2.0 ** math.frexp(np.abs(v).max(initial=0.0))[1]
+        norm = float(np.linalg.norm(v / unit)) * unit
         if iteration:
             largest = max(largest, norm)
         if not 0.0 < norm < np.inf or not total > 0.0:
@@ -639,7 +684,14 @@ def make_metric(data, statistics, l2, batch_size, rotated, centred):
     spread = np.broadcast_to(var[:, None] > 0.0, size.shape)
     np.divide(z_unit, size, out=scale[:-1], where=spread)
     scale[-1] = z_unit
-    metric = Metric(centre, scale, scale / loss_unit)
+    with np.errstate(over="ignore"):
+        metric = Metric(centre, scale, scale / loss_unit)
+        held = np.isfinite(metric.gradient_scale * scale).all()
+    if not held:
+        raise ValueError(
+            "X, y: the columns of X are so small beside y that the coefficients' "
+            "squares leave float64. Scale X and y."
+        )
     widest = (scale[:-1] / z_unit).max(axis=1, initial=0.0)
     if not rotated:
         return metric, batch_curvature(data, centre, var, widest, batch_size)

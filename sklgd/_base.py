@@ -319,8 +319,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             tasks = FitTasks(self, X, y, sample_weight, rows)
         loss, (l1, l2) = self._make_loss(), self._penalty()
         data = Data(
-            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
-        )
+            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
+            penalised=bool(l1 or l2),
+        )  # fmt: skip
         if held_out is not None:
             validation = held_out_set(data, held_out, y)
         elif validation is not None:
@@ -431,8 +432,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         loss, (l1, l2) = self._make_loss(), self._penalty()
         rows = rows_with_weight(weights)
         data = Data(
-            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs
-        )
+            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
+            penalised=bool(l1 or l2),
+        )  # fmt: skip
         log = Log(self.verbose) if self.verbose else None
         before_call = getattr(self, "_state", None)
         if data.n_rows == 0:

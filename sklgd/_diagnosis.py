@@ -423,7 +423,7 @@ class Sizes:
         # The intercept is the coefficient of a feature of size one.
         self.differ = self.among_features or (
             est.fit_intercept
-            and (self.high > SPREAD or SPREAD * np.linalg.norm(rms) < 1.0)
+            and (self.high > SPREAD or SPREAD * math.hypot(*rms.tolist()) < 1.0)
         )
 
     def __str__(self):

@@ -12,6 +12,8 @@ from sklgd._objective import Objective
 from sklgd.losses import LOSSES, EpsilonInsensitive, Huber, SquaredEpsilonInsensitive
 from sklgd.optimizers import OPTIMIZERS
 
+# Losses whose second derivative hardly depends on the unit of y.
+ANY_UNIT = "gamma", "tweedie"
 REGRESSION = [name for name, cls in LOSSES.items() if cls.task == "regression"]
 
 
@@ -140,3 +142,55 @@ def test_ordinary_float32_columns_give_float32_coefficients(params, rng):
     assert model.coef_.dtype == model.intercept_.dtype == np.float32
     F = Objective(model, X, y)
     assert F(F.coef) == pytest.approx(model.loss_curve_[-1], rel=1e-5)
+
+
+# --------------------------------------------------------- the ends of what floats hold
+
+SIZES = [1e-310, 1e-165, 1e-140, 1e-120, 1e120, 1e139, 1e155, 1e300]
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("batch_size", ["auto", 1, 16])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_columns_of_any_size_give_the_right_answer_or_one_error(
+    loss, batch_size, container, rng
+):
+    Z = rng.normal(size=(60, 2))
+    t = Z @ [1.0, -0.5] + 0.3 * rng.normal(size=60)
+    y = np.exp(0.5 * t) if LOSSES[loss].task == "regression" else t > 0.0
+    cls = GDRegressor if LOSSES[loss].task == "regression" else GDClassifier
+    params = {"penalty": None, "batch_size": batch_size, "random_state": 0}
+    expected = cls(loss, **params).fit(Z, y).coef_
+    for size in SIZES:
+        model = cls(loss, **params)
+        if 1e-140 < size < 1e140:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                model.fit(container(size * Z), y)
+            np.testing.assert_allclose(size * model.coef_, expected, rtol=2e-2)
+        elif size != 1e-140:
+            what = "large" if size > 1.0 else "small"
+            with pytest.raises(ValueError, match=f"X: the values.*{what}.*Scale this"):
+                silent_fit(model, container(size * Z), y)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 1, 16])
+@pytest.mark.parametrize("loss", [n for n in REGRESSION if n not in ANY_UNIT])
+def test_targets_beyond_all_units_are_one_error(loss, batch_size, rng):
+    X, own = rng.normal(size=(40, 2)), {}
+    y = np.exp(0.3 * X[:, 0])
+    for size in (1e-310, 1e-165, 1e155, 1e300):
+        if "epsilon" in LOSSES[loss].params:
+            own = {"epsilon": 0.1 * size}
+        for more in ({}, {"optimizer": "sgd", "learning_rate": 0.01}):
+            model = GDRegressor(loss, batch_size=batch_size, **own, **more)
+            what = "large" if size > 1.0 else "small"
+            with pytest.raises(ValueError, match=f"y: values as {what}.*Scale y"):
+                silent_fit(model, X, size * y)
+
+
+def test_with_a_penalty_a_column_of_tiny_values_says_nothing(rng):
+    X = rng.normal(size=(50, 2)) * [1.0, 1e-200]
+    model = silent_fit(GDRegressor(), X, X[:, 0])
+    assert model.coef_[0] == pytest.approx(1.0, abs=1e-3) and model.coef_[1] == 0.0
