@@ -6,6 +6,7 @@ runs the same optimizers on any differentiable function.
 """
 
 from ._classifier import GDClassifier
+from ._export import to_sklearn
 from ._minimize import minimize
 from ._regressor import GDRegressor
 from ._saving import TRUSTED_TYPES as _PARAMETER_TYPES
@@ -17,4 +18,11 @@ TRUSTED_TYPES = [
 ]
 """Names of the package's types in stored models, for ``skops.io.load(trusted=...)``."""
 
-__all__ = ["TRUSTED_TYPES", "GDClassifier", "GDRegressor", "__version__", "minimize"]
+__all__ = [
+    "TRUSTED_TYPES",
+    "GDClassifier",
+    "GDRegressor",
+    "__version__",
+    "minimize",
+    "to_sklearn",
+]

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import wraps
 
@@ -18,6 +18,7 @@ from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
 from ._diagnosis import explain, explain_divergence, warning
 from ._effects import warn_without_effect
+from ._export import CONVERT
 from ._hints import ExplainsKeywords
 from ._log import Log
 from ._minimum_norm import minimise_norm
@@ -631,6 +632,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         check_is_fitted(self, "coef_")
         self._state = self._state.forgetful(self.coef_, self.intercept_)
         return self
+
+    def __deepcopy__(self, memo):
+        convert = memo.get(CONVERT)
+        if convert is not None:
+            return convert(self)
+        twin = memo[id(self)] = object.__new__(type(self))
+        twin.__setstate__(deepcopy(self.__getstate__(), memo))
+        return twin
 
     def __getstate__(self):
         stored = super().__getstate__()

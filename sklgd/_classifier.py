@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing, learns_from_streams, optimizer_class
-from ._export import to_sklearn
+from ._export import plain_model
 from ._regressor import _no_validation
 from ._validation import (
     FEW_LABELS,
@@ -549,17 +549,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         >>> bool(abs(plain.predict_proba(X) - model.predict_proba(X)).max() < 1e-9)
         True
 
-        The last step of a fitted pipeline:
-
-        >>> from sklearn.pipeline import Pipeline, make_pipeline
-        >>> from sklearn.preprocessing import StandardScaler
-        >>> pipe = make_pipeline(StandardScaler(), model).fit(X, y)
-        >>> name, model = pipe.steps[-1]
-        >>> plain = Pipeline([*pipe.steps[:-1], (name, model.to_sklearn())])
-        >>> bool((plain.predict(X) == pipe.predict(X)).all())
-        True
+        `sklgd.to_sklearn` does the same for all models inside a pipeline, a search or
+        an ensemble.
         """
-        return to_sklearn(self)
+        return plain_model(self)
 
     def _labels(self, z):
         codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)

@@ -105,6 +105,8 @@ def _sgd_classifier(est, l1, l2):
     )
 
 
+# Key of the memo of `copy.deepcopy` -> what makes another model of our estimators.
+CONVERT = "sklgd.to_sklearn"
 # Name of a loss -> function of an estimator and its (l1, l2) that makes the model. For
 # a classifier with a loss of regression it is `_sgd_classifier`.
 EXPORTS = {
@@ -125,17 +127,26 @@ EXPORTS = {
 }
 
 
-def to_sklearn(est):
-    """The plain scikit-learn model that equals a fitted estimator.
+def to_sklearn(estimator):
+    """A copy of a fitted estimator whose models are plain scikit-learn models.
+
+    Every fitted `GDRegressor` and `GDClassifier` inside becomes the scikit-learn model
+    that equals it (see `GDRegressor.to_sklearn`), wherever it is: in a pipeline, a
+    column transformer, a search or an ensemble. Programs that know scikit-learn's own
+    classes, such as skl2onnx and skops, then take the whole.
 
     Parameters
     ----------
-    est : GDRegressor or GDClassifier
+    estimator : estimator
+        Fitted, of scikit-learn or of any package whose estimators can be copied.
 
     Returns
     -------
-    model : estimator of scikit-learn
-        It shares no memory with ``est``.
+    plain : estimator
+        It shares no memory with ``estimator``, and predicts the same, to rounding.
+        Estimators that were never fitted themselves, such as the parameter
+        ``estimator`` of a search, become unfitted models of the kind that the first
+        fitted one with their loss became; without such a one they stay as they are.
 
     Raises
     ------
@@ -143,7 +154,42 @@ def to_sklearn(est):
         Before `fit`.
     ValueError
         For a loss without a counterpart in scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklgd import GDClassifier, to_sklearn
+    >>> X, y = load_iris(return_X_y=True)
+    >>> pipeline = make_pipeline(StandardScaler(), GDClassifier()).fit(X, y)
+    >>> plain = to_sklearn(pipeline)
+    >>> type(plain[-1]).__name__
+    'LogisticRegression'
+    >>> bool((plain.predict(X) == pipeline.predict(X)).all())
+    True
     """
+    check_is_fitted(estimator)
+    fitted, n_templates = {}, 0
+
+    def convert(est):
+        nonlocal n_templates
+        if hasattr(est, "coef_"):
+            plain = plain_model(est)
+            fitted.setdefault(est.loss, plain)
+            return plain
+        n_templates += 1
+        return clone(fitted[est.loss]) if est.loss in fitted else clone(est)
+
+    plain = deepcopy(estimator, {CONVERT: convert})
+    if n_templates and fitted:
+        # They may have been met before the fitted ones.
+        plain = deepcopy(estimator, {CONVERT: convert})
+    return plain
+
+
+def plain_model(est):
+    """The scikit-learn model that equals a fitted GDRegressor or GDClassifier."""
     check_is_fitted(est, "coef_")
     build = EXPORTS.get(est.loss)
     if hasattr(est, "classes_") and LOSSES[est.loss].task == "regression":

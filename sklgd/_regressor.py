@@ -5,7 +5,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing, learns_from_streams
-from ._export import to_sklearn
+from ._export import plain_model
 from ._validation import check_parameters, check_weights, in_c_order
 from .losses import LOSSES
 
@@ -431,17 +431,10 @@ class GDRegressor(RegressorMixin, BaseGD):
         >>> GDRegressor(penalty=None).fit(X, y).to_sklearn()
         LinearRegression()
 
-        The last step of a fitted pipeline:
-
-        >>> from sklearn.pipeline import Pipeline, make_pipeline
-        >>> from sklearn.preprocessing import StandardScaler
-        >>> pipe = make_pipeline(StandardScaler(), GDRegressor(penalty=None)).fit(X, y)
-        >>> name, model = pipe.steps[-1]
-        >>> plain = Pipeline([*pipe.steps[:-1], (name, model.to_sklearn())])
-        >>> bool(abs(plain.predict(X) - pipe.predict(X)).max() < 1e-9)
-        True
+        `sklgd.to_sklearn` does the same for all models inside a pipeline, a search or
+        an ensemble.
         """
-        return to_sklearn(self)
+        return plain_model(self)
 
     def _inverse_link(self, z):
         if LOSSES[self.loss].link == "log":

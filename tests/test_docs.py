@@ -26,6 +26,7 @@ PUBLIC = [
     sklgd.GDClassifier,
     sklgd.GDRegressor,
     sklgd.minimize,
+    sklgd.to_sklearn,
     *LOSSES.values(),
     *OPTIMIZERS.values(),
     *SCHEDULES.values(),

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import pickletools
 import warnings
 
 import numpy as np
@@ -10,14 +11,23 @@ import scipy.sparse as sp
 from conftest import make_problem, objective
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import d2_tweedie_score
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, to_sklearn
 from sklgd._export import EXPORTS
 from sklgd.losses import LOSSES
 
@@ -387,3 +397,117 @@ def test_skops(loss, n_outputs):
     unknown = io.get_untrusted_types(data=stored)
     assert not any("sklgd" in name for name in unknown)
     assert_same(io.loads(stored, trusted=unknown), model, X, y, 1e-12)
+
+
+# ------------------------------------------------------ estimators inside estimators
+
+
+def holders(loss):
+    """Estimators of scikit-learn that hold models of a classification loss."""
+    model = GDClassifier(loss, random_state=0, max_iter=20)
+    scaled = make_pipeline(StandardScaler(), model)
+    columns = ColumnTransformer(
+        [("scaled", StandardScaler(), [0, 1]), ("raw", "passthrough", [2, 3])]
+    )
+    named = [("a", clone(model)), ("b", clone(scaled))]
+    return {
+        "pipeline": scaled,
+        "nested pipeline": make_pipeline(columns, clone(scaled)),
+        "search": GridSearchCV(clone(scaled), {"gdclassifier__alpha": [1e-3, 1.0]}),
+        "voting": VotingClassifier(named, flatten_transform=False),
+        "stacking": StackingClassifier(named, final_estimator=GDClassifier()),
+        "bagging": BaggingClassifier(clone(model), n_estimators=3, random_state=0),
+        "one-vs-rest": OneVsRestClassifier(clone(model)),
+        "one-vs-one": OneVsOneClassifier(clone(model)),
+        "calibrated": CalibratedClassifierCV(clone(model), cv=2),
+        "threshold": FixedThresholdClassifier(clone(scaled), threshold=0.3),
+    }
+
+
+HOLDERS = list(holders("log_loss"))
+
+
+def strings_in(estimator):
+    """All strings in a pickle, the names of the types among them."""
+    operations = pickletools.genops(pickle.dumps(estimator))
+    return {argument for _, argument, _ in operations if isinstance(argument, str)}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_models_are_exchanged_wherever_they_are(kind, loss):
+    X, y = load_iris(return_X_y=True)
+    if kind == "threshold":
+        X, y = X[y < 2], y[y < 2]
+    holder = holders(loss)[kind].fit(X, y)
+    before = pickle.dumps(holder)
+    plain = to_sklearn(holder)
+    assert type(plain) is type(holder)
+    assert_array_equal(plain.predict(X), holder.predict(X))
+    assert not any("sklgd" in name for name in strings_in(plain))
+    # The original is left alone.
+    assert pickle.dumps(holder) == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_models_of_regression_are_exchanged(rng):
+    X, Y = rng.normal(size=(60, 4)), rng.normal(size=(60, 2))
+    for holder in (
+        TransformedTargetRegressor(GDRegressor(), func=np.exp, inverse_func=np.log),
+        MultiOutputRegressor(GDRegressor("huber")),
+        RegressorChain(GDRegressor()),
+        make_pipeline(FunctionTransformer(lambda X: 2.0 * X), GDRegressor("huber")),
+        make_pipeline(SelectFromModel(GDRegressor("huber")), GDRegressor()),
+    ):
+        y = Y if "Output" in str(holder) or "Chain" in str(holder) else Y[:, 0]
+        holder.fit(X, y)
+        assert_allclose(to_sklearn(holder).predict(X), holder.predict(X), rtol=1e-9)
+
+
+def test_one_object_in_two_places_stays_one():
+    X, y = load_iris(return_X_y=True)
+    voting = to_sklearn(VotingClassifier([("a", GDClassifier())]).fit(X, y))
+    assert voting.named_estimators_["a"] is voting.estimators_[0]
+
+
+def test_what_is_unfitted_gets_the_parameters_of_what_is_fitted():
+    X, y = load_iris(return_X_y=True)
+    bagging = BaggingClassifier(GDClassifier(), n_estimators=2, random_state=0)
+    plain = to_sklearn(bagging.fit(X, y))
+    assert isinstance(plain.estimator, LogisticRegression)
+    assert plain.estimator.C == plain.estimators_[0].C
+    plain.fit(X, y)
+
+
+def test_to_sklearn_of_an_estimator_itself_and_of_none():
+    X, y = load_iris(return_X_y=True)
+    assert isinstance(to_sklearn(GDClassifier().fit(X, y)), LogisticRegression)
+    with pytest.raises(NotFittedError):
+        to_sklearn(make_pipeline(StandardScaler(), GDClassifier()))
+    own = to_sklearn(LogisticRegression().fit(X, y))
+    assert_array_equal(own.predict(X), LogisticRegression().fit(X, y).predict(X))
+
+
+def test_deepcopy_still_copies():
+    X, y = load_iris(return_X_y=True)
+    model = GDClassifier(random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    twin = copy.deepcopy(model)
+    assert type(twin) is GDClassifier and twin.coef_ is not model.coef_
+    assert_array_equal(twin.partial_fit(X, y).coef_, model.partial_fit(X, y).coef_)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "kind", [k for k in HOLDERS if k not in ("threshold", "one-vs-one")]
+)
+def test_onnx_of_estimators_that_hold_ours(kind):
+    to_onnx = pytest.importorskip("skl2onnx").to_onnx
+    runtime = pytest.importorskip("onnxruntime")
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    holder = holders("log_loss")[kind].fit(X, y)
+    graph = to_onnx(to_sklearn(holder), X[:1]).SerializeToString()
+    session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    labels = session.run(None, {session.get_inputs()[0].name: X})[0]
+    assert np.mean(labels == holder.predict(X)) > 0.99
