@@ -83,6 +83,8 @@ class Data:
     n_jobs : int or None
     penalised : bool
         True if the objective has a penalty.
+    slope_limit : float
+        Slopes of the loss beyond it are clipped to it (`Schedule.slope_limit`).
     """
 
     X: object
@@ -94,6 +96,7 @@ class Data:
     fit_intercept: bool
     n_jobs: int | None
     penalised: bool = True
+    slope_limit: float = math.inf
 
     @property
     def everything(self):
@@ -228,7 +231,7 @@ class Data:
         return Problem(
             Rows(self.X), self.target, self.weights, self.loss, self.n_outputs,
             self.fit_intercept, None if self.everything else self.rows,
-            effective_threads(self.n_jobs),
+            effective_threads(self.n_jobs), slope_limit=self.slope_limit,
         )  # fmt: skip
 
 
@@ -579,7 +582,9 @@ def make_plan(est, data, stream=False):
         optimizer, batch_size, None, guarded, guarded and automatic and not stream
     )
     if explicit:
-        plan.schedule = bind(schedule_of(est), est, data, batch_size)
+        schedule = schedule_of(est)
+        schedule.check_run(est, data.loss, optimizer, batch_size)
+        plan.schedule = bind(schedule, est, data, batch_size)
     return plan
 
 

@@ -299,6 +299,7 @@ class Training(Epochs):
     """
 
     def __init__(self, data, state, l1, l2, shuffle, average):
+        data.slope_limit = state.plan.schedule.slope_limit
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2 = l1, l2
         self.share = data.share
@@ -438,7 +439,10 @@ class Training(Epochs):
             "average": state.average if self.average_from else None,
             "average_count": state.average_count,
             "mean": self.mean,
+            "aggressive": state.plan.schedule.aggressive,
         }
+        if sp.issparse(self.data.X):
+            options["intercept_rate"] = state.plan.schedule.sparse_intercept
         n = self.problem.n_samples
         self.descent = descend(
             self.problem,

@@ -39,11 +39,13 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 
 from ._hints import ExplainsKeywords, did_you_mean
 
 __all__ = [
+    "PA1",
+    "PA2",
     "SCHEDULES",
     "Adaptive",
     "Constant",
@@ -58,6 +60,10 @@ __all__ = [
     "WarmUp",
     "as_schedule",
 ]
+
+
+# What SGDClassifier and SGDRegressor do: see `Optimal`.
+SLOPE_LIMIT, SPARSE_INTERCEPT = 1e12, 0.01
 
 
 class Schedule(ExplainsKeywords, BaseEstimator):
@@ -82,12 +88,22 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     needs_eta0 : bool
         False if the name alone is enough; otherwise ``eta0=None`` means that the first
         step is found from the data.
+    slope_limit : float
+        Derivatives of the loss beyond it are clipped to it.
+    sparse_intercept : float
+        On sparse data the gradient of the intercept is multiplied with it.
+    aggressive : {0, 1, 2}
+        1 and 2: each row's step is passive-aggressive, PA-I and PA-II, with the step
+        size as the parameter C.
     """
 
     plateau = None
     starts_wild = False
     parameters: tuple[str, ...] = ("eta0",)
     needs_eta0 = True
+    slope_limit = math.inf
+    sparse_intercept = 1.0
+    aggressive = 0
     keyword_hints = {
         "lr": "The first learning rate of {name} is eta0.",
         "learning_rate": "The first learning rate of {name} is eta0.",
@@ -143,6 +159,17 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         """Raise a ValueError if a parameter makes no sense.
 
         The message names the parameter, its value and what to do about it.
+        """
+
+    def check_run(self, est, loss, optimizer, batch_size):
+        """Raise a ValueError for a run in which the schedule is not possible.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+        loss : Loss
+        optimizer : Optimizer
+        batch_size : int or "full"
         """
 
     def bind(self, *, alpha=None, total_steps=None, dloss=None):
@@ -274,6 +301,11 @@ class Optimal(Schedule):
     has no parameter of its own. It needs the penalty and the loss, so it works only
     after `bind`, which the estimators call.
 
+    As in ``SGDClassifier``, derivatives of the loss are clipped at 1e12, because the
+    first steps are far too large on purpose; and on sparse data the intercept takes a
+    hundredth of the step, because its feature is present in every row while the others
+    are rare.
+
     Attributes
     ----------
     alpha_ : float
@@ -301,6 +333,8 @@ class Optimal(Schedule):
     starts_wild = True
     parameters = ("alpha",)
     needs_eta0 = False
+    slope_limit = SLOPE_LIMIT
+    sparse_intercept = SPARSE_INTERCEPT
 
     def __init__(self):
         pass
@@ -662,6 +696,30 @@ class WarmUp(Schedule):
         """That of the inner schedule; see `Schedule`."""
         return self._inner().plateau
 
+    @property
+    def starts_wild(self):
+        """That of the inner schedule; see `Schedule`."""
+        return self._inner().starts_wild
+
+    @property
+    def slope_limit(self):
+        """That of the inner schedule; see `Schedule`."""
+        return self._inner().slope_limit
+
+    @property
+    def sparse_intercept(self):
+        """That of the inner schedule; see `Schedule`."""
+        return self._inner().sparse_intercept
+
+    @property
+    def aggressive(self):
+        """That of the inner schedule; see `Schedule`."""
+        return self._inner().aggressive
+
+    def check_run(self, est, loss, optimizer, batch_size):
+        """What the inner schedule checks; see `Schedule.check_run`."""
+        self._inner().check_run(est, loss, optimizer, batch_size)
+
     def _inner(self):
         """Return the inner schedule as an object."""
         if self.schedule is None:
@@ -694,6 +752,109 @@ class WarmUp(Schedule):
             alpha=alpha, total_steps=total_steps, dloss=dloss
         )
         return bound
+
+
+class _PassiveAggressive(Schedule):
+    """What `PA1` and `PA2` share."""
+
+    needs_eta0 = False
+    sparse_intercept = SPARSE_INTERCEPT
+    keyword_hints = {"C": "The aggressiveness of {name} is called eta0."}
+
+    def __init__(self, eta0=1.0):
+        self.eta0 = eta0
+
+    @classmethod
+    def named(cls, eta0, power_t):
+        """The schedule that its name stands for; see `Schedule.named`."""
+        return cls() if eta0 is None else cls(eta0)
+
+    def eta(self, t):
+        """The constant ``eta0``; each row's step follows from it and the row."""
+        return _constant(self.eta0, t)
+
+    def check(self):
+        """Raise a ValueError if a parameter makes no sense."""
+        _check_eta0(self)
+
+    def check_run(self, est, loss, optimizer, batch_size):
+        """Raise a ValueError for a run without a passive-aggressive step.
+
+        Parameters are those of `Schedule.check_run`.
+        """
+        name = f"pa{self.aggressive}"
+        kind = "classification" if is_classifier(est) else "regression"
+        if not (loss.unit_slopes and loss.task == kind):
+            suited = "hinge" if is_classifier(est) else "epsilon_insensitive"
+            raise ValueError(
+                f"learning_rate={name!r} only works with loss={suited!r}, got loss="
+                f"{loss.name!r}. Use that loss, or another learning_rate."
+            )
+        if optimizer.name != "sgd" or batch_size != 1:
+            raise ValueError(
+                f"learning_rate={name!r} only works with optimizer='sgd' and "
+                f"batch_size=1, got optimizer={optimizer.name!r} and batch_size="
+                f"{batch_size!r}. Use these, or another learning_rate."
+            )
+
+
+class PA1(_PassiveAggressive):
+    r"""Passive-aggressive steps, PA-I: as far as the row asks for, at most ``eta0``.
+
+    .. math:: \eta_i = \min(\eta_0,\; \ell_i / \lVert x_i \rVert^2)
+
+    with the loss of the row before the step. For the losses "hinge" (classification)
+    and "epsilon_insensitive" (regression), ``optimizer="sgd"`` and ``batch_size=1``.
+    As in ``SGDClassifier`` and ``SGDRegressor``, a penalty acts with the step
+    ``eta0``, and on sparse data the intercept takes a hundredth of the step.
+
+    Parameters
+    ----------
+    eta0 : float, default=1.0
+        The largest step, called C in [1]_. Small values suit noisy data.
+
+    References
+    ----------
+    .. [1] K. Crammer, O. Dekel, J. Keshet, S. Shalev-Shwartz and Y. Singer, "Online
+       Passive-Aggressive Algorithms", Journal of Machine Learning Research 7, 2006.
+
+    Examples
+    --------
+    >>> from sklgd import GDClassifier
+    >>> model = GDClassifier("hinge", penalty=None, learning_rate="pa1", eta0=1.0)
+    >>> model.fit([[0.0, 1.0], [1.0, 0.0]], [0, 1]).coef_
+    array([[ 1., -1.]])
+    """
+
+    aggressive = 1
+
+
+class PA2(_PassiveAggressive):
+    r"""Passive-aggressive steps, PA-II: all of them shortened, the larger ones more.
+
+    .. math:: \eta_i = \ell_i / (\lVert x_i \rVert^2 + 1/(2 \eta_0))
+
+    with the loss of the row before the step. What is said of `PA1` holds here, too.
+
+    Parameters
+    ----------
+    eta0 : float, default=1.0
+        Called C in [1]_; the smaller it is, the shorter are the steps.
+
+    References
+    ----------
+    .. [1] K. Crammer, O. Dekel, J. Keshet, S. Shalev-Shwartz and Y. Singer, "Online
+       Passive-Aggressive Algorithms", Journal of Machine Learning Research 7, 2006.
+
+    Examples
+    --------
+    >>> from sklgd import GDRegressor
+    >>> model = GDRegressor("epsilon_insensitive", penalty=None, learning_rate="pa2")
+    >>> model.fit([[1.0], [2.0]], [1.0, 2.0]).predict([[3.0]]).round(1)
+    array([2.9])
+    """
+
+    aggressive = 2
 
 
 class FromCallable(Schedule):
@@ -795,6 +956,8 @@ SCHEDULES = {
     "invscaling": InvScaling,
     "optimal": Optimal,
     "adaptive": Adaptive,
+    "pa1": PA1,
+    "pa2": PA2,
     "linear": Linear,
     "cosine": Cosine,
     "step": Step,

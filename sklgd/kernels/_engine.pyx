@@ -17,7 +17,7 @@ import numpy as np
 
 from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
-from sklgd.kernels._rows cimport sklgd_sgd, sklgd_slope, sklgd_walk
+from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_slope, sklgd_walk
 from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
 
 
@@ -89,6 +89,11 @@ cdef class Descent:
         Steps that ``average`` holds already.
     mean : float64 array shaped like coef, or None
         Takes the mean position of the steps that `run` is told to average.
+    intercept_rate : float, default=1
+        The gradient with respect to the intercept is multiplied with it.
+    aggressive : {0, 1, 2}, default=0
+        1 and 2: steps of single rows are passive-aggressive, PA-I and PA-II; the step
+        sizes are their parameter C. For losses with `Loss.unit_slopes`.
     """
 
     cdef Problem problem
@@ -113,6 +118,8 @@ cdef class Descent:
     cdef const double* rotation
     cdef Py_ssize_t n_rotations
     cdef double l2
+    cdef double intercept_rate
+    cdef int aggressive
     cdef double* average
     cdef double* mean
     cdef public long long mean_count
@@ -140,8 +147,9 @@ cdef class Descent:
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
                  scale=None, gradient_scale=None, rotation=None, double l2=0.0,
                  row_penalty=None, by_features=False, average=None, average_count=0,
-                 mean=None):
+                 mean=None, double intercept_rate=1.0, int aggressive=0):
         self.problem, self.rule = problem, rule
+        self.intercept_rate, self.aggressive = intercept_rate, aggressive
         self.source, self.end = problem, problem.n_samples
         self.coef_view, self.u_view = coef, position
         problem._check(self.coef_view)
@@ -412,12 +420,16 @@ cdef class Descent:
             part = min(self.problem.block, m - done)
             self.touched.forward(done, part, self.compact_coef, scratch.z)
             self.problem.pull(order, start + done, part, False, &scratch, &unused)
+            if self.aggressive:
+                self.lengthen(self.problem, order, start + done, part, eta, &scratch)
             self.touched.backward(done, part, g, grad)
             if self.problem.fit_intercept:
                 for i in range(part):
                     for k in range(K):
                         intercept[k] += g[i * K + k]
             done += part
+        for k in range(K):
+            intercept[k] *= self.intercept_rate
         for i in range(size):
             grad[i] *= share
         if self.scale != NULL:
@@ -482,13 +494,15 @@ cdef class Descent:
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
         """Gradient of the batch's mean loss, then the rule's step."""
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, K = self.problem.n_outputs
         cdef double* grad = &self.grad[0]
         if not self.gradient_known:
             self.problem.sweep(order, start, m, self.coef, grad, False)
             for i in range(self.size):
                 grad[i] /= m
         self.gradient_known = False
+        for i in range(self.size - K, self.size):
+            grad[i] *= self.intercept_rate
         if self.scale == NULL:
             self.rule.step(grad, eta)
         else:
@@ -511,6 +525,9 @@ cdef class Descent:
         sgd.fit_intercept = self.problem.fit_intercept
         # The method of the loss's own class.
         sgd.slope = <sklgd_slope> self.problem.loss.slope_at
+        sgd.value = <sklgd_slope> self.problem.loss.value_at
+        sgd.limit, sgd.intercept_rate = self.problem.slope_limit, self.intercept_rate
+        sgd.aggressive = self.aggressive
         sgd.loss = <void*> self.problem.loss
         self.source.rows.descend(&walk, &sgd)
         self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
@@ -537,12 +554,14 @@ cdef class Descent:
             self.source.slopes(
                 order, start, m, self.coef, self.row_rule.scale, False, &scratch,
                 &unused)
+        if self.aggressive:
+            self.lengthen(self.source, order, start, m, eta, &scratch)
         self.row_rule.decay(eta)
         c = -eta / m
         if self.problem.fit_intercept:
             for i in range(m):
                 for k in range(K):
-                    intercept[k] += c * g[i * K + k]
+                    intercept[k] += c * self.intercept_rate * g[i * K + k]
         c /= self.row_rule.scale
         for i in range(m * K):
             g[i] *= c
@@ -552,6 +571,24 @@ cdef class Descent:
         else:
             self.source.rows.backward(order, start, m, n, g, K, self.coef)
         self.row_rule.shrink(eta)
+
+    cdef void lengthen(
+            self, Problem source, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+            double eta, Scratch* scratch) noexcept nogil:
+        """Multiply slopes so that steps of size eta become passive-aggressive."""
+        cdef Py_ssize_t i, k, row, K = source.n_outputs, n = source.n_targets
+        cdef const double* s
+        cdef const double* y = source.targets(order, start, m, scratch, &s)
+        cdef double square, target
+        for i in range(m):
+            row = start + i if order == NULL else order[start + i]
+            square = source.rows.square(row)
+            for k in range(K):
+                # Targets of their own, or one class for all outputs.
+                target = y[i * n + k] if n == K else (1.0 if y[i] == k else -1.0)
+                scratch.g[i * K + k] *= sklgd_aggression(
+                    self.aggressive, eta,
+                    source.loss.value_at(target, scratch.z[i * K + k]), square)
 
     cdef void to_metric(self, double* grad) noexcept nogil:
         """Gradient in w, b becomes the gradient in the rule's coordinates."""

@@ -3,6 +3,7 @@ cdef class Loss:
         self, const double* y, const double* z, const double* s, double* g,
         Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil
     cdef double slope_at(self, double y, double z) noexcept nogil
+    cdef double value_at(self, double y, double z) noexcept nogil
     cdef void curvature_batch(
         self, const double* y, const double* z, const double* s, double* h,
         Py_ssize_t m, Py_ssize_t K) noexcept nogil

@@ -155,6 +155,9 @@ cdef class Loss:
         The prediction is z or exp(z).
     has_proba : bool
         True if the loss gives class probabilities.
+    unit_slopes : bool
+        True if every slope is -1, 0 or 1, and the loss zero where it is 0: then there is a
+        passive-aggressive step.
     degenerate : bool
         True if w = 0 is a minimiser whatever the data: then descent is useful,
         but its objective is not.
@@ -168,6 +171,7 @@ cdef class Loss:
     steady = True
     link = "identity"
     has_proba = False
+    unit_slopes = False
     degenerate = False
 
     cdef double evaluate_batch(
@@ -188,6 +192,11 @@ cdef class Loss:
         The same bits. One output; y is -1/+1 for classification.
         """
         return 0.0
+
+    cdef double value_at(self, double y, double z) noexcept nogil:
+        """l of one raw prediction, unweighted; y as for `slope_at`."""
+        cdef double slope
+        return self.evaluate_batch(&y, &z, NULL, &slope, 1, 1, True)
 
     def evaluate(self, y, z, sample_weight=None):
         """Sum of weighted losses and the gradient with respect to z.
@@ -626,6 +635,7 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
 
     name = "epsilon_insensitive"
     classifies = True
+    unit_slopes = True
     params = ("epsilon",)
     n_kinks = 2
     cdef readonly double epsilon
@@ -1206,6 +1216,7 @@ cdef class Hinge(PiecewiseLinear):
     name = "hinge"
     task = "classification"
     classifies = True
+    unit_slopes = True
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         # Exact first: both are then without mispredicted branches.

@@ -7,6 +7,7 @@ cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.string cimport memset
 
 import numpy as np
@@ -77,6 +78,8 @@ cdef class Problem:
         Of the ``n_outputs`` that ``y`` is for, the problem has those before ``last``,
         from ``first`` on, at least two: for losses that are not coupled. Its sweeps
         are not cut into chunks. None means all.
+    slope_limit : float, default=inf
+        Slopes dl/dz beyond it are clipped to it, as in SGDClassifier. Values are not.
 
     Notes
     -----
@@ -86,13 +89,14 @@ cdef class Problem:
     """
 
     def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
-                 bint fit_intercept, subset=None, int n_threads=1, outputs=None):
+                 bint fit_intercept, subset=None, int n_threads=1, outputs=None,
+                 double slope_limit=INFINITY):
         cdef Py_ssize_t K, per_row, stored, first, last, n_chunks
         cdef Py_ssize_t share = PARTIAL_SHARE if rows.is_sparse else DENSE_SHARE
         cdef bint regression = loss.task == "regression"
         first, last = (0, n_outputs) if outputs is None else outputs
         K = last - first
-        self.rows, self.loss = rows, loss
+        self.rows, self.loss, self.slope_limit = rows, loss, slope_limit
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = K, fit_intercept
         self.y_view = y.reshape(-1)
@@ -153,7 +157,7 @@ cdef class Problem:
             None if self.s == NULL else np.asarray(self.s_view), self.loss,
             self.n_outputs, self.fit_intercept,
             None if self.subset == NULL else np.asarray(self.subset_view),
-            outputs=(first, last))
+            outputs=(first, last), slope_limit=self.slope_limit)
 
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil:
         """Rows of each chunk but the last that m rows are cut into."""
@@ -185,6 +189,18 @@ cdef class Problem:
         cdef const double* y = self.targets(order, start, m, scratch, &s)
         total[0] += self.loss.evaluate_batch(
             y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
+        if self.slope_limit < INFINITY:
+            self.clip(s, m, scratch.g)
+
+    cdef void clip(self, const double* s, Py_ssize_t m, double* g) noexcept nogil:
+        """Keep the slopes of m rows, of weights s, within the limit."""
+        cdef Py_ssize_t i, k, K = self.n_outputs
+        cdef double limit
+        for i in range(m):
+            limit = self.slope_limit * (1.0 if s == NULL else s[i])
+            for k in range(i * K, i * K + K):
+                if g[k] > limit or g[k] < -limit:
+                    g[k] = limit if g[k] > 0.0 else -limit
 
     cdef const double* targets(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

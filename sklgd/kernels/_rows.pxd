@@ -13,9 +13,10 @@ cdef extern from "rows.h":
         double* coef
         double* records
         double* settled
-        double scale, debt, l1, l2
+        double scale, debt, l1, l2, intercept_rate, limit
         bint fit_intercept
-        sklgd_slope slope
+        int aggressive
+        sklgd_slope slope, value
         void* loss
 
     ctypedef struct sklgd_dense_kernels:
@@ -52,6 +53,8 @@ cdef extern from "rows.h":
             const void* x, const void* column, Py_ssize_t count, Py_ssize_t known,
             const double* g, Py_ssize_t stride, Py_ssize_t K, double* w) noexcept nogil
 
+    double sklgd_aggression(
+        int aggressive, double eta, double value, double square) noexcept nogil
     double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
     const double SMALLEST_SCALE
 
@@ -97,6 +100,7 @@ cdef class Rows:
     cdef void scatter_backward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* g, Py_ssize_t K, double* records) noexcept nogil
+    cdef double square(self, Py_ssize_t row) noexcept nogil
     cdef Py_ssize_t n_entries(
         self, const Py_ssize_t* order, Py_ssize_t start,
         Py_ssize_t m) noexcept nogil

@@ -223,6 +223,14 @@ cdef inline double sparse_settled_dot(
     return s0 + s1
 
 
+cdef inline double square_of(const real* x, Py_ssize_t count) noexcept nogil:
+    cdef double total = 0.0
+    cdef Py_ssize_t p
+    for p in range(count):
+        total += <double> x[p] * x[p]
+    return total
+
+
 cdef inline void sparse_descend(
         const real* data, const index_t* indices, const index_t* indptr, Py_ssize_t d,
         const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil:
@@ -246,7 +254,14 @@ cdef inline void sparse_descend(
         else:
             z = sparse_settled_dot(
                 data + first, indices + first, count, records, debt, sgd.settled)
-        g = sgd.slope(sgd.loss, walk.y[row], scale * z + intercept)
+        z = scale * z + intercept
+        g = sgd.slope(sgd.loss, walk.y[row], z)
+        if g > sgd.limit or g < -sgd.limit:
+            g = sgd.limit if g > 0.0 else -sgd.limit
+        if sgd.aggressive:
+            g *= sklgd_aggression(
+                sgd.aggressive, eta, sgd.value(sgd.loss, walk.y[row], z),
+                square_of(data + first, count))
         if walk.s != NULL:
             g *= walk.s[row]
         scale = sklgd_decayed(scale, eta, sgd.l2)
@@ -265,7 +280,7 @@ cdef inline void sparse_descend(
         c = 0.0
         if g != 0.0:
             if sgd.fit_intercept:
-                intercept += -eta * g
+                intercept += -eta * sgd.intercept_rate * g
             c = (-eta / scale) * g
         if records != NULL:
             for p in range(count):
@@ -860,6 +875,20 @@ cdef class Rows:
         for i in range(rows.shape[0]):
             total += self.n_entries(&rows[0], i, 1)
         return total
+
+    cdef double square(self, Py_ssize_t row) noexcept nogil:
+        """|x|^2 of a row."""
+        cdef Py_ssize_t first = row * self.n_features, count = self.n_features
+        if self.is_sparse:
+            if self.is_int64:
+                first = (<const int64_t*> self.indptr)[row]
+                count = (<const int64_t*> self.indptr)[row + 1] - first
+            else:
+                first = (<const int32_t*> self.indptr)[row]
+                count = (<const int32_t*> self.indptr)[row + 1] - first
+        if self.is_float32:
+            return square_of(<const float*> self.data + first, count)
+        return square_of(<const double*> self.data + first, count)
 
     def longest_row(self):
         """Number of stored entries of the longest row (CSR only)."""

@@ -221,6 +221,14 @@ static TARGET void NAME(backward)(
         if (g[i] != 0.0) NAME(add)(X + ROW(order, start + i) * d, g[i], d, out);
 }
 
+/* |x|^2. */
+static TARGET double NAME(square)(const REAL *x, ptrdiff_t d) {
+    double total = 0.0;
+    ptrdiff_t j;
+    for (j = 0; j < d; j++) total += (double) x[j] * x[j];
+    return total;
+}
+
 /* Plain SGD on single rows: walk->m steps, see `sklgd_sgd`. */
 static TARGET void NAME(descend)(
         const void *data, ptrdiff_t d, const sklgd_walk *walk, sklgd_sgd *sgd) {
@@ -240,7 +248,7 @@ static TARGET void NAME(descend)(
             NAME(request)(X, d, row, next, ahead);
             sklgd_prefetch_far(walk->y + next);
         }
-        g = sgd->slope(sgd->loss, walk->y[row], z);
+        SKLGD_ROW_SLOPE(g, sgd, walk->y[row], z, eta, NAME(square)(x, d))
         if (walk->s != NULL) g *= walk->s[row];
         scale = sklgd_decayed(scale, eta, sgd->l2);
         if (scale < SMALLEST_SCALE) {
@@ -248,7 +256,7 @@ static TARGET void NAME(descend)(
             scale = 1.0;
         }
         if (g != 0.0) {
-            if (sgd->fit_intercept) intercept += -eta * g;
+            if (sgd->fit_intercept) intercept += -eta * sgd->intercept_rate * g;
             /* The quotient does not wait for g. */
             NAME(add)(x, (-eta / scale) * g, d, w);
         }

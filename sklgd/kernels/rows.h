@@ -25,7 +25,7 @@ typedef struct {
     const double *etas;     /* step size of each step */
 } sklgd_walk;
 
-/* dl/dz of one raw prediction. */
+/* dl/dz, or l, of one raw prediction. */
 typedef double (*sklgd_slope)(void *loss, double y, double z);
 
 /* Plain SGD, one row at a time:
@@ -35,16 +35,34 @@ typedef double (*sklgd_slope)(void *loss, double y, double z);
    with g = s dl/dz at z = x.w + b. Features are kept as w = scale * coef, so that l2
    costs nothing; coef[d] is b. On sparse rows l1 is a debt that a feature settles when it
    is touched; then `records` (d, 2) hold the debt settled and the stored coefficient, and
-   `settled` is scratch for the longest row. */
+   `settled` is scratch for the longest row.
+
+   As SGDClassifier does with some schedules: dl/dz is clipped to +-`limit`, and the
+   intercept takes a share `intercept_rate` of its step. */
 typedef struct {
     double *coef;
     double *records;
     double *settled;
-    double scale, debt, l1, l2;
+    double scale, debt, l1, l2, intercept_rate, limit;
     int fit_intercept;
-    sklgd_slope slope;
+    int aggressive; /* 1, 2: a passive-aggressive step, PA-I or PA-II; 0: eta */
+    sklgd_slope slope, value;
     void *loss;
 } sklgd_sgd;
+
+/* Length of a passive-aggressive step relative to eta, the parameter C of Crammer et al.,
+   "Online passive-aggressive algorithms", JMLR 7, 2006; `square` is that of the norm of
+   the row. */
+static SKLGD_INLINE double sklgd_aggression(
+        int aggressive, double eta, double value, double square) {
+    if (aggressive == 2) return value / (square + 0.5 / eta) / eta;
+    if (!(square > 0.0)) return 0.0;
+    return value / square < eta ? value / square / eta : 1.0;
+}
+
+/* The slope of a row at z, without its weight. Both branches are rarely taken, and not
+   part of the chain of results that a step waits for. */
+#define SKLGD_ROW_SLOPE(g, sgd, y, z, eta, square)                                          g = (sgd)->slope((sgd)->loss, y, z);                                                    if (g > (sgd)->limit || g < -(sgd)->limit)                                                  g = g > 0.0 ? (sgd)->limit : -(sgd)->limit;                                         if ((sgd)->aggressive)                                                                      g *= sklgd_aggression(                                                                      (sgd)->aggressive, eta, (sgd)->value((sgd)->loss, y, z), square);
 
 typedef struct {
     void (*forward)(
