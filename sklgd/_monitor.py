@@ -102,12 +102,13 @@ class Monitor:
                 self.far = FAR * reached
             self.limit = LARGEST if self.patient else self.far
 
-    def diverged(self, objective, *, final=False):
+    def diverged(self, objective):
         """True if an objective is not finite or far above the constant model's.
 
-        With ``patient`` the latter counts at the end of the run only.
+        With ``patient`` it may be far above: the coefficients are then those that
+        SGDClassifier returns, and often predict well in spite of their size.
         """
-        return not objective <= (self.far if final else self.limit)
+        return not objective <= self.limit
 
     def rising(self):
         """True if the objective rose in all of the last ``n_iter_no_change`` epochs."""

@@ -206,6 +206,4 @@ class Run:
             return True
         final = monitor.stop_reason != "callback"
         climbs = final and training.plain and not training.state.plan.guarded
-        return monitor.diverged(objective, final=final) or (
-            climbs and monitor.climbing()
-        )
+        return monitor.diverged(objective) or (climbs and monitor.climbing())
