@@ -49,10 +49,11 @@ class GDRegressor(RegressorMixin, BaseGD):
     learning_rate : str, float, Schedule or callable, default="auto"
         "auto" finds the step size from the data and needs neither scaled features
         nor tuning. A float is a constant step size; a name ("constant",
-        "invscaling", "optimal", "adaptive" as in SGD*, "linear", "cosine", "step",
-        "exponential", "warmup") takes its first step from ``eta0``; an object of
-        `sklgd.schedules` or any function of the step number 1, 2, ... gives the step
-        sizes itself. "optimal" is 1/(alpha (t0 + t - 1)) and needs alpha > 0.
+        "invscaling", "optimal", "adaptive", "pa1", "pa2" as in SGD*, "linear",
+        "cosine", "step", "exponential", "warmup") takes its first step from ``eta0``;
+        an object of `sklgd.schedules` or any function of the step number 1, 2, ...
+        gives the step sizes itself. "optimal" is 1/(alpha (t0 + t - 1)) and needs
+        alpha > 0.
     eta0 : float, default=None
         First step size of a named schedule. None finds it from the data.
     power_t : float, default=0.25

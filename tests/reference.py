@@ -376,6 +376,8 @@ SCHEDULES = {
     "invscaling": invscaling,
     "optimal": optimal,
     "adaptive": adaptive,
+    "pa1": constant,
+    "pa2": constant,
     "linear": linear,
     "cosine": cosine,
     "step": step,

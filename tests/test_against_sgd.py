@@ -1,17 +1,22 @@
 """The same iterates as scikit-learn's SGDRegressor and SGDClassifier, step for step.
 
-One row at a time, in the order of the data, on dense input (SGD* changes the model on
-sparse input) and without an l1 penalty (SGD* uses a cumulative scheme, here it is a
-proximal step). The features are small because SGD* clips gradients at 1e12 and
-"optimal" starts with steps of alpha**(-1/4): on unscaled data the squared losses would
-run off to that limit, and the comparison with it would mean nothing.
+One row at a time, in the order of the data, and without an l1 penalty (SGD* uses a
+cumulative scheme, here it is a proximal step). With schedules other than "optimal" and
+the passive-aggressive steps, sparse X gives the iterates of dense X, unlike in SGD*,
+and slopes are not clipped.
 """
+
+import itertools
 
 import numpy as np
 import pytest
 import reference
+import scipy.sparse as sp
 from conftest import make_problem
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd.losses import LOSSES
@@ -96,6 +101,97 @@ def test_classifier(loss, n_classes, penalty, schedule, average):
 def test_the_classifier_has_all_losses_of_sgd():
     assert set(SGDClassifier.loss_functions) == CLASSIFICATION
     assert set(SGDRegressor.loss_functions) == REGRESSION
+
+
+FORMS = {"dense": np.asarray, "csr": sp.csr_array}
+
+
+def parameters_of(model):
+    return np.append(np.ravel(model.coef_), model.intercept_)
+
+
+def assert_same_where_sgd_is_not_chaotic(ours, theirs, X, y, form, noise, **settings):
+    """True if it was compared: rounding errors in X do not change what SGD* finds."""
+    settings |= {"max_iter": 3, "tol": None, "shuffle": False}
+    expected = parameters_of(theirs(**settings).fit(form(X), y))
+    again = parameters_of(theirs(**settings).fit(form(X * (1.0 + 1e-15 * noise)), y))
+    if reference.distance(again, expected) > 1e-11:
+        return False
+    model = ours(**settings).fit(form(X), y)
+    assert reference.distance(parameters_of(model), expected) < 1e-9
+    return True
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("learning_rate", ["optimal", "pa1", "pa2"])
+@pytest.mark.parametrize("kind", ["regressor", "classifier"])
+def test_optimal_and_passive_aggressive_steps_are_those_of_sgd(
+    form, learning_rate, kind
+):
+    """Clipped slopes and the short steps of the intercept on sparse data included."""
+    ours, theirs = GDRegressor, SGDRegressor
+    losses = sorted(REGRESSION)
+    if kind == "classifier":
+        ours, theirs, losses = GDClassifier, SGDClassifier, sorted(CLASSIFICATION)
+    if learning_rate != "optimal":
+        losses = ["hinge" if kind == "classifier" else "epsilon_insensitive"]
+    random, n_compared, n_cases = np.random.default_rng(0), 0, 0
+    for loss, penalty, average, alpha, size in itertools.product(
+        losses, ["l2", None], [False, 150], [0.5, 1e-4], [0.3, 3.0]
+    ):
+        n_classes = int(random.choice([2, 4])) if loss != "log_loss" else 2
+        shape = {"n_outputs": n_classes} if kind == "classifier" else {}
+        X, y = make_problem("hinge" if shape else loss, n=100, **shape)
+        n_cases += 1
+        n_compared += assert_same_where_sgd_is_not_chaotic(
+            ours, theirs, size * X, y, FORMS[form], random.normal(size=X.shape),
+            loss=loss, penalty=penalty, average=average, alpha=alpha, eta0=0.5,
+            learning_rate=learning_rate,
+        )  # fmt: skip
+    assert n_compared >= 0.5 * n_cases
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_squared_hinge_with_optimal_predicts_as_well_as_sgd(form):
+    """Its steps run off to the limit of the slopes, and predict well all the same."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = FORMS[form](StandardScaler().fit_transform(X))
+    settings = {"loss": "squared_hinge", "learning_rate": "optimal", "max_iter": 20}
+    settings |= {"tol": None, "shuffle": False}
+    theirs = SGDClassifier(**settings).fit(X, y).score(X, y)
+    with pytest.warns(ConvergenceWarning, match="worse than a constant"):
+        model = GDClassifier(**settings).fit(X, y)
+    assert model.score(X, y) >= theirs - 0.005 > 0.97
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+def test_other_schedules_have_the_same_iterates_on_dense_and_sparse_data(schedule):
+    X, y = make_problem("hinge", n=100)
+    settings = {"learning_rate": schedule, "eta0": 0.1, "loss": "hinge", "max_iter": 3}
+    settings |= {"tol": None, "shuffle": False}
+    dense, sparse = (GDClassifier(**settings).fit(f(X), y) for f in FORMS.values())
+    assert reference.distance(parameters_of(dense), parameters_of(sparse)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "cls, settings, words",
+    [
+        (GDClassifier, {"loss": "log_loss"}, ["'hinge'", "'log_loss'"]),
+        (GDClassifier, {"loss": "epsilon_insensitive"}, ["'hinge'"]),
+        (GDRegressor, {"loss": "huber"}, ["'epsilon_insensitive'", "'huber'"]),
+        (GDClassifier, {"loss": "hinge", "optimizer": "adam"}, ["'sgd'", "'adam'"]),
+        (GDClassifier, {"loss": "hinge", "batch_size": 32}, ["batch_size=1", "32"]),
+    ],
+)
+@pytest.mark.parametrize("learning_rate", ["pa1", "pa2"])
+def test_passive_aggressive_steps_that_do_not_exist_are_refused(
+    cls, settings, words, learning_rate
+):
+    X, y = make_problem("hinge")
+    with pytest.raises(ValueError, match=f"learning_rate='{learning_rate}'") as caught:
+        cls(learning_rate=learning_rate, **settings).fit(X, y)
+    for word in words:
+        assert word in str(caught.value)
 
 
 @schedules

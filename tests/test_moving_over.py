@@ -43,7 +43,7 @@ SPACE = {
     "shuffle": [True, False],
     "epsilon": [0.1, 0.0, 2.0],
     "random_state": [0, 7],
-    "learning_rate": ["constant", "optimal", "invscaling", "adaptive"],
+    "learning_rate": ["constant", "optimal", "invscaling", "adaptive", "pa1", "pa2"],
     "eta0": [0.01, 0.1, 1e-6],
     "power_t": [0.25, 0.5, 0.0, 1.0],
     "early_stopping": [False, True],

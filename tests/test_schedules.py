@@ -72,6 +72,9 @@ EXAMPLES = {
         {"eta0": 0.3, "factor": 0.5, "eta_min": 1e-3},
         {1: 0.3, 77: 0.3},
     ),
+    # The parameter C: the step of a row follows from it and the row.
+    "pa1": ({"eta0": 0.5}, {1: 0.5, 77: 0.5}),
+    "pa2": ({"eta0": 0.5}, {1: 0.5, 77: 0.5}),
     "linear": (
         {"eta0": 0.9, "eta_end": 0.1},
         {1: 0.9, 11: 0.7, 21: 0.5, 31: 0.3, 41: 0.1, 100: 0.1},
