@@ -365,7 +365,11 @@ SCORERS = {"regression": "neg_mean_absolute_error", "classification": "accuracy"
 
 def draw_params(rng: Rng, estimator: type, n: int) -> dict[str, Any]:
     """Constructor parameters of either estimator, some left at their defaults."""
-    losses = [k for k, cls in LOSSES.items() if task_of(estimator) == cls.task]
+    losses = [
+        name
+        for name, cls in LOSSES.items()
+        if (cls.classifies if estimator is GDClassifier else cls.task == "regression")
+    ]
     named = one_of(rng, *SCHEDULES)
     # An explicit learning rate goes through other code than one found from the data.
     learning_rate: Any = "auto"
@@ -439,8 +443,7 @@ def make_compatible(rng: Rng, values: dict[str, Any]) -> None:
     if optimizer.name == "lbfgs":
         values["penalty"] = "l2"
     if optimizer.name in ("saga", "svrg") and not LOSSES[values["loss"]]().smooth:
-        task = LOSSES[values["loss"]].task
-        values["loss"] = "huber" if task == "regression" else "log_loss"
+        values["loss"] = "huber"
 
 
 def task_of(estimator: type) -> str:
