@@ -69,6 +69,9 @@ def all_or_nothing(method):
     Unless it had come to a result: the fitted attributes are set at one stroke. Then a
     warning that is made an error does not undo it, nor does Ctrl-C. The callbacks that
     were set up are torn down in any case.
+
+    NumPy does not warn of overflow meanwhile: runs judge their objectives, and say so
+    where these are not finite.
     """
 
     @wraps(method)
@@ -76,7 +79,8 @@ def all_or_nothing(method):
         before = vars(self).copy()
         try:
             try:
-                return method(self, *args, **kwargs)
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    return method(self, *args, **kwargs)
             finally:
                 tear_down(self)
         except BaseException as error:
@@ -599,6 +603,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 # So X is finite, too, and need not be checked.
                 return z.astype(np.result_type(X.dtype, coef.dtype), copy=False)
         X = self._validate(X, reset=False)
+        if sp.issparse(coef):
+            # (scikit-learn multiplies sparse matrices of one dtype only.)
+            dtype = np.result_type(X.dtype, coef.dtype)
+            X, coef = X.astype(dtype, copy=False), coef.astype(dtype, copy=False)
         return safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
 
     def _reads_once(self, X, coef):

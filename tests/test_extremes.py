@@ -194,3 +194,30 @@ def test_with_a_penalty_a_column_of_tiny_values_says_nothing(rng):
     X = rng.normal(size=(50, 2)) * [1.0, 1e-200]
     model = silent_fit(GDRegressor(), X, X[:, 0])
     assert model.coef_[0] == pytest.approx(1.0, abs=1e-3) and model.coef_[1] == 0.0
+
+
+# ---------------------------------------------------------------- overflow on the way
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("as_X", [np.asarray, sp.csr_array])
+def test_a_sparse_model_predicts_data_of_either_dtype(dtype, as_X):
+    r = np.random.default_rng(0)
+    X = r.normal(size=(40, 6)).astype(np.float32)
+    fitted_to = X.astype(np.float64 if dtype == np.float32 else np.float32)
+    model = GDRegressor(penalty="l1", alpha=0.1).fit(fitted_to, X[:, 0])
+    expected = model.predict(X)
+    found = model.sparsify().predict(as_X(X.astype(dtype)))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_overflow_in_a_diverging_run_is_no_warning_of_numpy(early_stopping):
+    r = np.random.default_rng(0)
+    X, y = r.normal(size=(50, 3)) * [1e120, 1.0, 1e-120], r.normal(size=50)
+    model = GDRegressor(learning_rate=0.1, early_stopping=early_stopping)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        with pytest.warns(ConvergenceWarning):
+            model.fit(X, y)
+    assert np.isfinite(model.coef_).all()

@@ -548,7 +548,8 @@ def draw(seed: int) -> Case:
         fit_args["sample_weight"], tame = weights, tame and usual
     if rng.random() < 0.08:
         fit_args["coef_init"] = rng.normal(size=(n_coef, d)) / np.maximum(1.0, units)
-        fit_args["intercept_init"] = rng.normal(size=n_coef)
+        if params.get("fit_intercept", True):
+            fit_args["intercept_init"] = rng.normal(size=n_coef)
     if rng.random() < 0.08:
         some = rng.integers(n, size=max(2, n // 4))
         fit_args["X_val"], fit_args["y_val"] = table[some], y[some]
