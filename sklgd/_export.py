@@ -224,8 +224,11 @@ def plain_model(est):
 def _prime(model, y):
     """Fit a model to rows of ones, for all that its own `fit` sets."""
     params = model.get_params(deep=False)
-    # No random numbers are drawn, and no solver has a reason to fail.
-    neutral = {"random_state": 0, "class_weight": None, "alpha": 1.0, "C": 1.0}
+    # No random numbers are drawn, and no solver has a reason to fail (nor to refuse the
+    # quantiles 0 and 1).
+    neutral = {
+        "random_state": 0, "class_weight": None, "alpha": 1.0, "C": 1.0, "quantile": 0.5
+    }  # fmt: skip
     neutral = {name: value for name, value in neutral.items() if name in params}
     model.set_params(**neutral)
     with warnings.catch_warnings():

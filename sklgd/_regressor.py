@@ -1,5 +1,7 @@
 """`GDRegressor`: linear regression by gradient descent."""
 
+from math import ceil
+
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
@@ -488,6 +490,12 @@ class GDRegressor(RegressorMixin, BaseGD):
         # Imported when needed: it doubles the package's import time.
         from sklearn.model_selection import ShuffleSplit
 
+        if ceil(self.validation_fraction * len(y)) >= len(y):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction!r} of {len(y)} rows "
+                "leaves none for training. Use a smaller fraction, pass X_val and "
+                "y_val, or early_stopping=False."
+            )
         splitter = ShuffleSplit(
             test_size=self.validation_fraction, random_state=self.random_state
         )

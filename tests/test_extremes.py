@@ -221,3 +221,20 @@ def test_overflow_in_a_diverging_run_is_no_warning_of_numpy(early_stopping):
         with pytest.warns(ConvergenceWarning):
             model.fit(X, y)
     assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("quantile", [0.0, 1.0])
+def test_extreme_quantiles_are_exported(quantile):
+    X, y = np.arange(8.0)[:, None], np.arange(8.0) ** 2
+    model = GDRegressor("quantile", quantile=quantile).fit(X, y)
+    plain = model.to_sklearn()
+    assert plain.quantile == quantile
+    np.testing.assert_allclose(plain.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(("n_rows", "fraction"), [(1, 0.1), (33, 0.98)])
+def test_a_split_without_training_rows_names_validation_fraction(n_rows, fraction):
+    X = np.arange(float(n_rows))[:, None]
+    model = GDRegressor(early_stopping=True, validation_fraction=fraction)
+    with pytest.raises(ValueError, match=r"validation_fraction=.*none for training"):
+        model.fit(X, X[:, 0])

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from fuzz.cases import LAYOUTS, NONSENSE, draw
+from fuzz.cases import LAYOUTS, NONSENSE, case_seed, draw
 from fuzz.checks import Failure, Outcome
 from fuzz.run import run_in_subprocess
 from fuzz.shrink import program, shrink
@@ -73,3 +73,14 @@ def test_a_crash_and_an_endless_fit_are_failures_like_any_other(tmp_path, check,
     outcomes = run_in_subprocess(0, 6, 3.0, (sys.executable, str(script)))
     failures = {seed: [f.check for f in outcome.failures] for seed, outcome in outcomes}
     assert failures == {0: [], 1: [], 2: [], 3: [check], 4: [], 5: []}
+
+
+@pytest.mark.parametrize("run", [0, 1, 2])
+def test_random_fits_keep_all_promises(run):
+    outcomes = run_in_subprocess(case_seed(run, 0), 100, 60.0)
+    failures = [
+        f"case {seed}: {failure.check}: {failure.message}"
+        for seed, outcome in outcomes
+        for failure in outcome.failures
+    ]
+    assert not failures, "\n".join(failures)

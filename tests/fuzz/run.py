@@ -40,6 +40,7 @@ def run_in_subprocess(
     while first < end:
         process = subprocess.Popen(
             [*worker, str(first), str(end - first)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
