@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import plain_model
 from ._validation import check_parameters, check_weights, in_c_order
+from .kernels._vector import all_finite
 from .losses import LOSSES
 
 
@@ -510,6 +511,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         from sklearn.metrics import r2_score
 
         z = self._inverse_link(z)
+        if not all_finite(z):
+            return np.nan
         return r2_score(y, z[:, 0] if self._flat else z, sample_weight=sample_weight)
 
     def _results(self, state, coef, dtype, monitor=None):
