@@ -1,7 +1,7 @@
 """A function to be minimised: its values, gradients and bounds, and their counts."""
 
 import numpy as np
-from scipy.optimize import Bounds, approx_fprime
+from scipy.optimize import Bounds
 
 EPS = float(np.finfo(float).eps)
 # Relative steps of finite differences: where rounding and truncation are about equal.
@@ -91,21 +91,50 @@ class Function:
         return self.last[1]
 
     def _difference(self, x, value):
-        """Central or forward differences, on the side of a bound with room."""
+        """Finite differences, a variable at a time, that never leave the bounds.
 
-        def known(at):
-            return value if np.array_equal(at, x) else self.value(at)
+        Near a bound the step goes to the side with more room, or is as long as that.
+        """
+        gradient, at = np.zeros(self.n), x.copy()
+        steps = STEPS[self.jac or "2-point"] * np.maximum(1.0, np.abs(x))
+        differ = self._central if self.jac == "3-point" else self._one_sided
+        for j, step in enumerate(steps):
+            below, above = x[j] - self.lower[j], self.upper[j] - x[j]
+            if max(below, above) > 0.0:
+                gradient[j] = differ(at, j, value, step, below, above)
+                at[j] = x[j]
+        return gradient
 
-        def differences(step):
-            return approx_fprime(x, known, step)
+    def _one_sided(self, at, j, value, step, below, above):
+        """Forward difference where there is room for it."""
+        if above < step:
+            step = min(step, above) if above >= below else -min(step, below)
+        slope, _ = self._slope(at, j, value, step)
+        return slope
 
-        size = np.maximum(1.0, np.abs(x))
-        if self.jac == "3-point":
-            step = STEPS["3-point"] * size
-            if ((x - step >= self.lower) & (x + step <= self.upper)).all():
-                return 0.5 * (differences(step) + differences(-step))
-        step = STEPS["2-point"] * size
-        return differences(np.where(x + step <= self.upper, step, -step))
+    def _central(self, at, j, value, step, below, above):
+        """Central difference, or a one-sided one of the same order near a bound."""
+        if min(below, above) >= step:
+            right, h = self._slope(at, j, value, step)
+            at[j] -= h
+            left, k = self._slope(at, j, value, -step)
+            return 0.5 * (right + left)
+        room = above if above >= below else -below
+        far = float(np.copysign(min(2.0 * step, abs(room)), room))
+        near, h = self._slope(at, j, value, 0.5 * far)
+        at[j] -= h
+        slope, k = self._slope(at, j, value, far)
+        # The parabola through the three points.
+        return near + (near - slope) * h / (k - h) if k != h else near
+
+    def _slope(self, at, j, value, step):
+        """Mean slope over a step of variable j, and the step as it was rounded."""
+        start = at[j]
+        at[j] = min(max(start + step, self.lower[j]), self.upper[j])
+        moved = at[j] - start
+        if moved == 0.0:
+            return 0.0, 0.0
+        return (self.value(at) - value) / moved, moved
 
     def project(self, x):
         """Move x, in place, to the closest point inside the bounds."""

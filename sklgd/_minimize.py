@@ -16,14 +16,39 @@ from .schedules import as_schedule
 # function, and after one that did not; so many of the latter in a row are the end.
 GROW, SHRINK, MAX_HALVINGS = 1.25, 0.5, 60
 # Distance, relative to max(1, |x|), from which a stationary point is looked at, in so
-# many directions at most.
-NEARBY, DIRECTIONS = 1e-3, 20
+# many directions: at most, and where there are more variables than MANY, which no
+# number of random directions covers.
+NEARBY, DIRECTIONS, FEW, MANY = 1e-3, 20, 2, 1000
+# A gradient that is at most tol promises a gain of about tol max(1, |x|). More than so
+# many times that, found by steps that grow by the factor STRIDE, is a variable whose
+# scale differs from that of the others.
+TIMES, STRIDE, STRIDES = 10.0, 10.0, 15
+# Distance up to which a function that does not change is followed.
+FARTHEST = 1e3
+# Gradients above this overflow when they are squared.
+LARGE = 1e150
 # A ravine: the mean cosine between successive steps of the end of the path.
 ZIGZAG, ENOUGH = -0.5, 20
 # A function that has fallen so far, relative to its start, falls for ever.
 ENDLESS = 1e50
-# Names that scipy and others use for parameters.
-NAMES = {"maxiter": "max_iter", "gtol": "tol", "disp": "verbose", "xatol": "xtol"}
+# Names that scipy uses for parameters.
+NAMES = {
+    "maxiter": "max_iter",
+    "gtol": "tol",
+    "disp": "verbose",
+    "return_all": "store_path",
+    "xatol": "xtol",
+    "fatol": "ftol",
+}
+# Options of scipy's methods that have no counterpart, and what to do.
+ELSEWHERE = {
+    "eps": "Choose the differences with jac='2-point' or '3-point'.",
+    "finite_diff_rel_step": "Choose the differences with jac='2-point' or '3-point'.",
+    "norm": "tol bounds the largest entry of the gradient.",
+    "maxfun": "Use max_iter.",
+    "maxfev": "Use max_iter.",
+}
+TOL = 1e-5
 
 
 def minimize(
@@ -37,12 +62,13 @@ def minimize(
     eta0=None,
     bounds=None,
     max_iter=1000,
-    tol=1e-5,
+    tol=None,
     xtol=0.0,
     ftol=0.0,
     n_iter_no_change=5,
     callback=None,
     store_path=True,
+    check_minimum=True,
     verbose=0,
     **options,
 ):
@@ -88,9 +114,9 @@ def minimize(
         Limits of each variable, None standing for no limit.
     max_iter : int, default=1000
         Most steps.
-    tol : float, default=1e-5
+    tol : float, default=None
         Stop where no entry of the gradient is larger; entries that push against a
-        bound do not count.
+        bound do not count. None means 1e-5.
     xtol : float, default=0.0
         Stop after ``n_iter_no_change`` successive steps that are no longer than
         ``xtol * max(1, |x|)``, Euclidean lengths. 0 never stops.
@@ -106,10 +132,16 @@ def minimize(
         name, else ``callback(x)``. It ends the run by raising StopIteration.
     store_path : bool, default=True
         Keep the points of the path, (max_iter + 1) n numbers at most.
+    check_minimum : bool, default=True
+        Evaluate the function around a point where the gradient is at most ``tol``, to
+        tell a minimum from a saddle point, a maximum or a plateau, and from a point
+        that is far from the minimum in a variable of another scale. See Notes.
     verbose : int, default=0
         1 logs a line a step to the logger "sklgd".
     **options : dict
-        Not used: `scipy.optimize.minimize` passes ``hess``, ``hessp`` and
+        Names that `scipy.optimize.minimize` uses: ``maxiter``, ``gtol``, ``disp``,
+        ``return_all``, ``xatol`` and ``fatol`` are ``max_iter``, ``tol``, ``verbose``,
+        ``store_path``, ``xtol`` and ``ftol``. It also passes ``hess``, ``hessp`` and
         ``constraints``, which must be empty.
 
     Returns
@@ -144,8 +176,12 @@ def minimize(
     Nesterov's points are the look-ahead ones, where the gradient is evaluated.
 
     A zero gradient does not tell a minimum from a saddle point. Where the run ends at
-    one, the function is evaluated at up to 40 points around it: status 6 if one of
-    them lies lower than a minimum allows. In many dimensions a narrow way down may be
+    one, the function is evaluated at up to 40 points around it (4 if there are more
+    than 1000 variables): status 6 if one of them lies lower than a minimum allows. A
+    function that has not changed yet is followed further, to tell a plateau. Then one
+    variable after the other (20 at most, those with the largest gradients) is moved
+    along its gradient: status 6, too, if that lowers the function by much more than a
+    gradient of ``tol`` lets expect. In many dimensions a direction of descent may be
     missed.
 
     References
@@ -178,7 +214,13 @@ def minimize(
     >>> result.success, result.x.round(3) + 0.0
     (True, array([0., 0.]))
     """
-    _refuse(options)
+    given = _translate(options)
+    max_iter, tol = given.get("max_iter", max_iter), given.get("tol", tol)
+    xtol, ftol = given.get("xtol", xtol), given.get("ftol", ftol)
+    verbose = given.get("verbose", verbose)
+    store_path = given.get("store_path", store_path)
+    tol = TOL if tol is None else tol
+    verbose = int(verbose) if isinstance(verbose, (bool, np.bool_)) else verbose
     _check(
         max_iter=max_iter,
         tol=tol,
@@ -201,7 +243,7 @@ def minimize(
     stopping = Stopping(tol, xtol, ftol, n_iter_no_change)
     # Values that are not finite are looked for, and said in the result.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        run = Run(function, x, optimizer, steps, store_path)
+        run = Run(function, x, optimizer, steps, store_path, check_minimum)
         run.go(stopping, max_iter, tell, verbose)
     return run.result()
 
@@ -324,10 +366,11 @@ class Run:
         The start; updated in place.
     optimizer : Optimizer
     steps : Scheduled or Found
-    store_path : bool
+    store_path, check_minimum : bool
     """
 
-    def __init__(self, function, x, optimizer, steps, store_path):
+    def __init__(self, function, x, optimizer, steps, store_path, check_minimum):
+        self.check_minimum = check_minimum
         self.function, self.x, self.optimizer = function, x, optimizer
         self.steps, self.penalty = steps, np.zeros(x.size)
         function.project(x)
@@ -399,17 +442,34 @@ class Run:
             self.x[...] = self.last[0]
             self.restart()
         else:
-            return 7, (
-                f"No step lowers fun, down to a step size of {eta:.3g}; the largest "
-                f"slope is {self.slope():.3g}. That is as far as rounding lets "
-                "it, or fun has a kink here, or jac is not its gradient "
-                "(scipy.optimize.check_grad tells)."
+            return (
+                7,
+                f"No step lowers fun, down to a step size of {eta:.3g}{self.why()}",
             )
         self.fresh, self.value = False, value
         if math.isfinite(value):
             self.gradient = self.function.gradient(self.x, value)
         self.eta_path.append(float(eta))
         return None
+
+    def why(self):
+        """Why no step may lower the function: the end of a sentence, and remedies."""
+        slope, jac = self.slope(), self.function.jac
+        said = f"; the largest slope is {slope:.3g}. "
+        if slope > LARGE:
+            return (
+                f"{said}The squares of such gradients overflow float64. Divide fun "
+                "(and jac) by a large number."
+            )
+        if jac in (None, False, "2-point"):
+            return (
+                f"{said}One-sided differences are no more accurate than this, or fun "
+                "has a kink here. Use jac='3-point', or give the gradient."
+            )
+        return (
+            f"{said}That is as far as rounding lets it, or fun has a kink here, or jac "
+            "is not its gradient (scipy.optimize.check_grad tells)."
+        )
 
     def note(self, patience):
         """Note the point after a step; ``patience`` steps without a gain are many."""
@@ -461,38 +521,92 @@ class Run:
         if not slope <= tol:
             return None
         reached = f"The largest entry of the gradient is {slope:.3g}, tol is {tol:g}"
-        lower = self.lower_nearby()
-        if lower is None:
+        trouble = self.no_minimum(tol) if self.check_minimum else None
+        if trouble is None:
             return 0, f"{reached}."
-        return 6, (
-            f"{reached}, but this is no minimum: fun is lower by {lower[1]:.3g} at a "
-            f"distance of {lower[0]:.3g}. It is a saddle point, a maximum or a "
-            "plateau: start from another x0, for example a little beside this one."
+        return 6, f"{reached}, but {trouble}"
+
+    def no_minimum(self, tol):
+        """What shows that a stationary point is no minimum, or None."""
+        drop, distance, changes = self.look_around(NEARBY)
+        flat = max(self.fun_path) == min(self.fun_path) and not self.gradient.any()
+        if flat:
+            reach = NEARBY
+            while not changes and reach < FARTHEST:
+                reach *= STRIDE
+                drop, distance, changes = self.look_around(reach)
+            if not changes:
+                return (
+                    "fun has the same value everywhere near the start. It is a "
+                    "plateau: start from another x0."
+                )
+        if drop > 0.0:
+            return (
+                f"this is no minimum: fun is lower by {drop:.3g} at a distance of "
+                f"{distance:.3g}. It is a saddle point, a maximum or a plateau: start "
+                "from another x0, for example a little beside this one."
+            )
+        lower = self.lower_far(tol)
+        if lower is None:
+            return None
+        return (
+            f"fun is lower by {lower[1]:.3g} where variable {lower[0]} is "
+            f"{lower[2]:.3g}. The variables differ in scale: divide each by its "
+            "typical size, or take a smaller tol."
         )
 
-    def lower_nearby(self):
-        """(distance, drop) of a point that lies lower than near a minimum, or None.
+    def look_around(self, reach):
+        """Largest drop below what convexity allows, its distance, and if fun changes.
+
+        At points of the distance ``reach`` max(1, |x|).
 
         Near a minimum fun is convex, so f(x + p) >= f(x) + g p. Points on opposite
         sides, in random directions, which see any curvature but the rarest.
         """
         function, x = self.function, self.x
         rng = np.random.RandomState(0)
-        distance = NEARBY * max(1.0, float(np.abs(x).max()))
+        size = max(1.0, float(np.abs(x).max()))
         largest = max(abs(self.fun_path[0]), abs(self.value))
-        found = None
-        for _ in range(min(DIRECTIONS, 2 * x.size)):
+        drop = distance = 0.0
+        changes = False
+        n_directions = FEW if x.size > MANY else min(DIRECTIONS, 2 * x.size)
+        for _ in range(n_directions):
             p = rng.standard_normal(x.size)
-            p *= distance / _length(p)
+            p *= reach * size / _length(p)
             for at in (x + p, x - p):
                 function.project(at)
                 value = function.value(at)
+                changes = changes or value != self.value
                 first_order = np.abs(self.gradient * (at - x)).sum()
                 rounding = 1e3 * EPS * max(largest, abs(value))
-                drop = self.value - value
-                if drop > first_order + rounding and (not found or drop > found[1]):
-                    found = _length(at - x), drop
-        return found
+                fall = self.value - value
+                if fall > max(first_order + rounding, drop):
+                    drop, distance = fall, _length(at - x)
+        return drop, distance, changes
+
+    def lower_far(self, tol):
+        """(variable, drop, where) of a point far along one variable, or None.
+
+        A small gradient in a variable whose unit is small is no sign of a minimum.
+        """
+        function, x = self.function, self.x
+        free = function.free_gradient(x, self.gradient)
+        for j in np.argsort(-np.abs(free), kind="stable")[:DIRECTIONS]:
+            if free[j] == 0.0:
+                break
+            size = max(1.0, abs(float(x[j])))
+            at, best, place = x.copy(), self.value, x[j]
+            for power in range(STRIDES):
+                length = NEARBY * size * STRIDE**power
+                at[j] = x[j] - np.copysign(length, free[j])
+                function.project(at)
+                value = function.value(at)
+                if not value < best or at[j] == place:
+                    break
+                best, place = value, at[j]
+            if self.value - best > TIMES * tol * size:
+                return int(j), self.value - best, float(place)
+        return None
 
     def above_start(self):
         """What to say of a run that ends higher than it began."""
@@ -560,12 +674,28 @@ class Run:
 
 
 def _length(x):
-    """Euclidean length."""
-    return float(np.sqrt(x @ x))
+    """Euclidean length; neither overflow nor underflow of squares changes it."""
+    square = float(x @ x)
+    if 0.0 < square < np.inf:
+        return math.sqrt(square)
+    largest = float(np.abs(x).max())
+    if not 0.0 < largest < np.inf:
+        return largest
+    return largest * math.sqrt(float(((x / largest) ** 2).sum()))
 
 
 def _start(x0):
     """x0 as a float64 vector of its own."""
+    if np.ma.is_masked(x0):
+        raise ValueError(
+            "x0 must be a finite number or a vector of finite numbers, but some of its "
+            "entries are masked. Fill them: x0.filled(0.0)."
+        )
+    if np.iscomplexobj(x0):
+        raise ValueError(
+            f"x0 must be a finite number or a vector of finite numbers, got {x0!r}, "
+            "which is complex. Use the real and imaginary parts as variables."
+        )
     x = np.array(x0, dtype=float, ndmin=1)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise ValueError(
@@ -637,15 +767,19 @@ def _check(**parameters):
             )
 
 
-def _refuse(options):
-    """Raise an error for options that would be ignored."""
+def _translate(options):
+    """Parameters given under scipy's names; an error for what would be ignored."""
+    given = {}
     for name, value in options.items():
-        if name in ("hess", "hessp", "constraints"):
+        if name in NAMES:
+            given[NAMES[name]] = value
+        elif name in ("hess", "hessp", "constraints"):
             if value is not None and not np.array_equal(value, ()):
                 raise ValueError(
                     f"{name} is given, but gradient descent does not use it. Remove "
                     "it; limits of the variables are `bounds`."
                 )
         else:
-            hint = f" It is called {NAMES[name]} here." if name in NAMES else ""
+            hint = f" {ELSEWHERE[name]}" if name in ELSEWHERE else ""
             raise TypeError(f"minimize() has no parameter {name!r}.{hint}")
+    return given

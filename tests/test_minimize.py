@@ -719,7 +719,7 @@ def test_no_function():
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("maxiter", "max_iter"), ("gtol", "tol"), ("speed", "")]
+    ("name", "hint"), [("eps", "'3-point'"), ("maxfun", "max_iter"), ("speed", "")]
 )
 def test_unknown_options(name, hint):
     with pytest.raises(TypeError, match=f"no parameter '{name}'.*{hint}"):
@@ -734,3 +734,124 @@ def test_other_types_of_start(dtype):
     assert result.success
     assert result.x.dtype == np.float64
     assert x0.tolist() == [2, -1]
+
+
+def test_names_and_defaults_of_scipy():
+    """What works with a method of scipy's own works with this one."""
+    options = {"maxiter": 5, "disp": False, "gtol": 1e-3, "return_all": False}
+    result = scipy.optimize.minimize(
+        bowl, [2.0, -1.0], method=minimize, tol=None, options=options
+    )
+    assert result.nit == 5
+    assert "path" not in result
+    same = minimize(bowl, [2.0, -1.0], max_iter=5, tol=1e-3)
+    assert_allclose(result.x, same.x, rtol=0, atol=0)
+    assert minimize(bowl, [2.0, -1.0], tol=None).success
+
+
+@pytest.mark.parametrize(
+    ("x0", "message"),
+    [
+        (np.array([1.0 + 1.0j, 2.0]), "complex"),
+        (np.ma.array([1.0, 2.0], mask=[True, False]), "masked"),
+    ],
+)
+def test_starts_that_would_lose_something(x0, message):
+    with pytest.raises(ValueError, match=message):
+        minimize(bowl, x0)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov"])
+def test_gradients_whose_squares_overflow(name):
+    result = minimize(
+        lambda x: 1e200 * bowl(x), [2.0, -1.0], jac=lambda x: 1e200 * bowl_slope(x),
+        optimizer=name, tol=1e190,
+    )  # fmt: skip
+    assert result.success
+    assert_allclose(result.x, 0.0, atol=1e-8)
+
+
+def test_overflow_of_squares_is_named():
+    result = minimize(
+        lambda x: 1e200 * bowl(x), [2.0, -1.0], jac=lambda x: 1e200 * bowl_slope(x),
+        optimizer="adagrad",
+    )  # fmt: skip
+    assert not result.success
+    assert "overflow" in result.message
+
+
+@pytest.mark.parametrize("jac", [None, "3-point"])
+@pytest.mark.parametrize("width", [0.0, 1e-300, 1e-12, 1e-7])
+def test_differences_stay_in_a_narrow_box(jac, width):
+    lower = np.array([1.0, -1.0])
+    upper = lower + np.array([width, 2.0])
+    fun = Counted(rosen, lower, upper)
+    for start in (lower, upper):
+        result = minimize(fun, start, jac=jac, bounds=Bounds(lower, upper))
+        assert (result.x >= lower).all()
+        assert (result.x <= upper).all()
+
+
+def test_central_differences_are_accurate_beside_a_bound():
+    def gradient(bounds):
+        return minimize(rosen, [1.3, 0.7], jac="3-point", bounds=bounds, max_iter=0).jac
+
+    exact = scipy.optimize.rosen_der([1.3, 0.7])
+    for bounds in ([(1.3, 2.0), (0.0, 0.7)], [(1.3 - 1e-7, 2.0), (0.7, 1.0)]):
+        assert_allclose(gradient(bounds), exact, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [lambda x: np.floor(x).sum(), lambda x: 3.0, lambda x: bool(x[0] > 0.0)],
+    ids=["floor", "constant", "bool"],
+)
+def test_plateaus_are_no_minima(fun):
+    result = minimize(fun, [2.5, -1.5])
+    assert not result.success
+    assert result.status == 6
+    assert "plateau" in result.message
+    assert minimize(fun, [2.5, -1.5], check_minimum=False).status == 0
+
+
+def test_a_flat_bottom_that_was_descended_to_is_a_minimum():
+    def basin(x):
+        return np.maximum(np.abs(x) - 1.0, 0.0).max() ** 2
+
+    result = minimize(basin, [5.0, 3.0], jac="3-point")
+    assert result.success
+    assert result.fun < 1e-8
+
+
+def test_the_look_around_is_cheap_and_optional():
+    def count(n, **kwargs):
+        fun = Counted(lambda x: 0.5 * x @ x)
+        result = minimize(fun, np.ones(n), jac=lambda x: x, **kwargs)
+        assert result.success
+        assert result.nfev == fun.calls
+        return result.nfev
+
+    # Four points, and one beside each of the variables that are looked at.
+    assert count(5000) - count(5000, check_minimum=False) <= 24
+    assert count(3) > count(3, check_minimum=False)
+
+
+@pytest.mark.parametrize("jac", [None, "2-point"])
+def test_one_sided_differences_are_to_blame(jac):
+    result = minimize(
+        lambda x: np.cosh(1e4 * (x[0] - 0.1)), [0.1001], jac=jac, tol=1e-9
+    )
+    assert result.status == 7
+    assert "jac='3-point'" in result.message
+
+
+def test_scales_of_the_variables_that_differ_are_seen():
+    def fun(x):
+        return (x[0] / 1e6 - 1.0) ** 2 + (x[1] * 1e6 - 1.0) ** 2
+
+    result = minimize(fun, [0.0, 0.0], jac=lambda x: np.array([
+        2e-6 * (x[0] / 1e6 - 1.0), 2e6 * (x[1] * 1e6 - 1.0)
+    ]))  # fmt: skip
+    assert not result.success
+    assert result.status == 6
+    assert "scale" in result.message
