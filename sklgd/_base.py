@@ -370,19 +370,23 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 if monitor.stop_reason != "interrupted":
                     raise
                 interrupt = error
+            curve = monitor.loss_curve.copy()
+            if interrupt is None:
+                run.settle()
         if diagnosis is None and interrupt is None:
             diagnosis = explain(self, training, monitor)
         training.keep()
         if self._may_shorten(state.plan, monitor, l1, l2):
             if minimise_norm(training, unit):
                 state.place()
-        state.unit, state.curve = monitor.unit, monitor.loss_curve
         gained = max(monitor.gained(), 1e-3 * monitor.unit)
         dtype, objective = dtype_of_result(
             training, X.dtype, monitor.loss_curve[-1], gained
         )
         if not self.early_stopping:
             monitor.loss_curve[-1] = objective
+        state.unit, state.curve = monitor.unit, curve
+        state.reported = monitor.loss_curve[-1]
         results = self._results(state, training.coef, dtype, monitor)
         results["diagnosis_"] = diagnosis
         if tasks is not None and interrupt is None:
@@ -504,20 +508,22 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 self, training, monitor, epoch, after, largest
             )
             after = training.objective()
+        state.curve.append(after)
+        state.reported = training.add_zeros(after)
         training.keep()
-        gained = max(zero_objective - after, 1e-3 * state.unit)
-        dtype, after = dtype_of_result(training, X.dtype, after, gained)
+        gained = max(zero_objective - state.reported, 1e-3 * state.unit)
+        dtype, state.reported = dtype_of_result(
+            training, X.dtype, state.reported, gained
+        )
         results = self._results(state, training.coef, dtype)
-        results["n_iter_"] = len(state.curve) + 1
+        results["n_iter_"] = len(state.curve)
         results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"
         results["diagnosis_"] = diagnosis
-        state.curve.append(after)
         vars(self).update(results)
         if log is not None:
             notes = ["undone"] * (not accepted)
-            log.epoch(
-                f"partial_fit {self.n_iter_}", after, None, np.nan, eta, training, notes
-            )
+            title, after = f"partial_fit {self.n_iter_}", state.reported
+            log.epoch(title, after, None, np.nan, eta, training, notes)
             log.trouble(diagnosis)
         if diagnosis is not None:
             warnings.warn(warning(diagnosis), ConvergenceWarning, stacklevel=4)
@@ -547,7 +553,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 f"This {type(self).__name__} instance has no loss_curve_ yet. Call "
                 "fit or partial_fit first."
             )
-        return self._state.curve[: self.n_iter_]
+        state = self._state
+        if state.reported is None:
+            return state.curve[: self.n_iter_]
+        return [*state.curve[: self.n_iter_ - 1], state.reported]
 
     def _results(self, state, coef, dtype, monitor=None):
         """All fitted attributes, by name, of a run or (without a monitor) of a call.
@@ -587,6 +596,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         monitor.validation_scores = monitor.validation_scores.copy()
         state = training.frozen()
         state.unit, state.curve = monitor.unit, monitor.loss_curve.copy()
+        state.reported = monitor.loss_curve[-1]
         results = self._results(state, training.coef, training.data.X.dtype, monitor)
         return without_dead_weight(results)
 

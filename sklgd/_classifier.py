@@ -66,7 +66,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         "squared_epsilon_insensitive", its square.
     penalty : {"l2", "l1", "elasticnet", None}, default="l2"
         R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2; "l2" and "l1" are its corners
-        0 and 1. The intercept is never penalised. l1 gives exact zeros.
+        0 and 1. The intercept is never penalised. l1 gives exact zeros (see Notes).
     alpha : float, default=1e-4
         Strength of the penalty against the mean loss, alpha >= 0.
     l1_ratio : float, default=0.15
@@ -120,7 +120,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
           consecutive rows from each of 64 parts of the data, mixed.
 
         "full" draws a random permutation for each epoch, "blocks" and "window" take
-        these; they make no copy, whatever the size and the order.
+        these; they make no copy, whatever the size and the order. SAGA, Point-SAGA and
+        SVRG take True as "full".
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None
@@ -207,6 +208,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
     Coefficients and optimizer state are float64 whatever the dtype of X.
     `partial_fit` and pickling keep all state: coefficients, moments, step count,
     average, shuffle stream.
+
+    With an l1 penalty, single rows and mini-batches move most coefficients off zero in
+    every step. ``coef_`` and ``intercept_`` therefore are the last iterate (or the
+    average) with zeros in place of the coefficients that a proximal step over all rows
+    takes to zero, as long as that does not raise the objective; learning goes on from
+    the iterate itself. `partial_fit` does so while all calls have the same rows. In a
+    stream of other rows ``coef_`` is the iterate; "ftrl" has zeros there, too.
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.

@@ -42,6 +42,12 @@ class Epochs:
     longest_run = 1
     """Epochs that may be run before F is found for all of them."""
 
+    may_add_zeros = False
+    """True if `add_zeros` may find some."""
+
+    reported = None
+    """Coefficients to report that are not the last iterate, once there are any."""
+
     interrupted = False
     """True after Ctrl-C among several epochs, of which some had ended."""
 
@@ -66,6 +72,10 @@ class Epochs:
         Infinite where the method itself sees to it that its steps are not too large.
         """
         return math.inf
+
+    def add_zeros(self, objective):
+        """F at the coefficients to report: those of most methods have their zeros."""
+        return objective
 
     def frozen(self):
         """The state as `keep` would leave it now; the run goes on with its own."""

@@ -151,6 +151,25 @@ class WindowOrder:
         return visit, fetch
 
 
+def new_order(kind, rng, n_samples, n_features, rows):
+    """The order of one epoch, independent of those before.
+
+    Parameters
+    ----------
+    kind : {"full", "blocks", "window"}
+    rng : RandomState
+    n_samples, n_features : int
+        Numbers of the rows to visit and of the features.
+    rows : intp array or None
+        The rows to visit, ascending; None means all.
+    """
+    if kind == "blocks":
+        return BlockOrder(rng, n_samples, rows)
+    if kind == "window":
+        return WindowOrder(rng, n_samples, n_features, rows)
+    return ArrayOrder(shuffled(rng, n_samples if rows is None else rows))
+
+
 def permutation(rng, n_samples, rows):
     """A random order of ``rows`` (None: all), in four bytes each where they suffice."""
     order = shuffled(rng, n_samples if rows is None else rows)

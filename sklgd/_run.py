@@ -170,6 +170,19 @@ class Run:
             return math.nan
         return float(self.est._score_raw(z, y, weights))
 
+    def settle(self):
+        """Decide which coefficients are reported; `Monitor` has their figures then."""
+        training, monitor = self.training, self.monitor
+        if self.est.early_stopping:
+            before = self.score()
+            training.add_zeros(training.objective())
+            if self.score() < before:
+                training.reported = None
+            return
+        objective = training.add_zeros(monitor.loss_curve[-1])
+        if training.reported is not None:
+            monitor.amend(objective, self.score())
+
     def tell(self, score, eta, undone, renewed):
         """Tell of the epoch just recorded; True if a callback asks for the end."""
         est, training, monitor = self.est, self.training, self.monitor

@@ -24,10 +24,10 @@ from scipy.linalg.lapack import dgejsv
 from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
 from ._epochs import Epochs
 from ._lines import LITTLE
+from ._order import new_order
 from ._training import CHUNK_ENTRIES, Training, single_blas_thread
 from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
-from .kernels._order import shuffled
 from .kernels._rows import Rows
 from .kernels._variance_reduced import FEW
 from .schedules import Constant, as_schedule
@@ -227,7 +227,9 @@ class VarianceReduced(Training):
 
     def __init__(self, data, state, l1, l2, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state
-        self.l1, self.l2, self.share, self.shuffle = l1, l2, data.share, shuffle
+        self.l1, self.l2, self.share = l1, l2, data.share
+        # A permutation unless another order is asked for by its name.
+        self.order_kind = {True: "full", False: None}.get(shuffle, shuffle)
         self.optimizer = state.plan.optimizer
         metric = state.plan.metric
         if metric is None:
@@ -299,9 +301,10 @@ class VarianceReduced(Training):
         state, n = self.state, self.problem.n_samples
         rows, n_batches = batches(n, state.plan.batch_size)
         order = None
-        if self.shuffle:
-            numbers = n if self.data.rows is None else self.data.rows
-            order = shuffled(state.rng, numbers)
+        if self.order_kind is not None:
+            width = self.data.X.shape[1]
+            rule = self.order_kind, state.rng, n, width, self.data.rows
+            order = new_order(*rule).take(n)[0]
         eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         eta *= state.factor
         # Ctrl-C is answered between calls.

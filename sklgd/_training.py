@@ -25,14 +25,14 @@ from ._order import (
     COPY_BYTES,
     ArrayOrder,
     BlockOrder,
-    WindowOrder,
     WorkingCopy,
     kind_of_order,
+    new_order,
     permutation,
     size_of,
 )
 from ._validation import random_stream
-from .kernels._order import shuffled
+from ._zeros import mark_of, with_zeros
 from .kernels._vector import penalty
 from .schedules import Constant
 
@@ -145,7 +145,11 @@ class State:
     order_seed : int or None
         Of the permutation of which later epochs shuffle blocks; None before it is used.
     curve : list of float
-        F after each epoch.
+        F after each epoch, at the iterates.
+    reported : float or None
+        F of the coefficients that were reported last, where these are not the iterate.
+    mark : int or None
+        What tells the rows seen from others (`mark_of`); -1 once there were others.
     """
 
     coef: np.ndarray
@@ -171,6 +175,8 @@ class State:
     occurrence_rows: int = 0
     order_seed: int | None = None
     curve: list = field(default_factory=list)
+    reported: float | None = None
+    mark: int | None = None
 
     def __post_init__(self):
         self.place()
@@ -215,7 +221,16 @@ class State:
         """
         plan = replace(self.plan, metric=None)
         state = State(together(coef, intercept), plan, None, self.seed)
-        for name in ("rows", "weight_sum", "weight_rows", "unit", "stream", "curve"):
+        for name in (
+            "rows",
+            "weight_sum",
+            "weight_rows",
+            "unit",
+            "stream",
+            "curve",
+            "mark",
+            "reported",
+        ):
             setattr(state, name, getattr(self, name))
         return state
 
@@ -230,6 +245,18 @@ class State:
         metric = self.plan.metric
         self.position = self.coef if metric is None else metric.to_position(self.coef)
         self.rule, self.fresh = None, True
+
+    def has_seen_only(self, data):
+        """True if no other rows than those of ``data`` were ever learnt from.
+
+        To be called before they are.
+        """
+        mark = mark_of(data)
+        if self.rows == 0 or self.mark == mark:
+            self.mark = mark
+        else:
+            self.mark = -1
+        return self.mark == mark
 
     def normalise(self, data):
         """Put the weights of ``data`` in units of their running mean."""
@@ -365,6 +392,9 @@ class Training(Epochs):
             1,
         )
         self.chunk_rows = self.rows_per_call()
+        self.may_add_zeros = (
+            l1 > 0.0 and not data.loss.degenerate and state.has_seen_only(data)
+        )
         self.bind()
 
     mean = None
@@ -511,14 +541,8 @@ class Training(Epochs):
         kind = self.order_kind
         if kind is None:
             return None
-        if kind == "full":
-            return ArrayOrder(
-                shuffled(state.rng, n if data.rows is None else data.rows)
-            )
-        if kind == "blocks":
-            return BlockOrder(state.rng, n, data.rows)
-        if kind == "window":
-            return WindowOrder(state.rng, n, data.X.shape[1], data.rows)
+        if kind != "permuted":
+            return new_order(kind, state.rng, n, data.X.shape[1], data.rows)
         first = state.order_seed is None
         if first:
             state.order_seed = int(state.rng.randint(2**31))
@@ -568,6 +592,8 @@ class Training(Epochs):
     @property
     def coef(self):
         """The coefficients to report: the average once there is one."""
+        if self.reported is not None:
+            return self.reported
         if self.average_from and self.state.average_count:
             return self.state.average
         return self.state.coef
@@ -650,6 +676,26 @@ class Training(Epochs):
         position[...] = kept
         self.descent.refresh()
         return last
+
+    def add_zeros(self, objective):
+        """Give the coefficients to report the zeros that the l1 penalty asks for.
+
+        At the end of a run; ``objective`` is F at them. Where other rows were learnt
+        from before, these say too little of the whole, and nothing is done.
+
+        Returns
+        -------
+        objective : float
+            F at the coefficients to report now.
+        """
+        if not (self.may_add_zeros and np.isfinite(objective)):
+            return objective
+        coef, after = with_zeros(
+            self.data, self.problem, self.coef, self.l1, self.l2, objective
+        )
+        if coef is not self.coef:
+            self.reported, objective = coef, after
+        return objective
 
     def refresh_metric(self, est, epoch, accepted):
         """Renew a rotated metric when it is due; True if it was.

@@ -45,7 +45,7 @@ def possible_gain(data, problem, coef, l1, l2, worth):
     gain : float
         F(w) - F(w + t p) <= F(w) - F*.
     """
-    rows = _some_rows(data)
+    rows = some_rows(data)
     with np.errstate(over="ignore", invalid="ignore"):
         step, slope = _direction(data, problem, coef, rows, l1, l2)
         # F is convex: F(w + t p) >= F(w) + t slope.
@@ -60,42 +60,72 @@ def possible_gain(data, problem, coef, l1, l2, worth):
     return gain if gain >= worth else 0.0
 
 
-def _some_rows(data):
+def some_rows(data):
     """Numbers of all rows, or of evenly spaced ones."""
     limit = min(ROWS, max(256, ENTRIES // max(1, int(data.entries_per_row))))
     return data.spaced(-(-data.n_rows // limit))
 
 
-def _direction(data, problem, coef, rows, l1, l2):
-    """A proximal step in standardised coordinates, and the derivative of F along it."""
-    weights, n_threads = data.weights, effective_threads(data.n_jobs)
-    if weights is not None and not weights[rows].any():
-        return np.zeros_like(coef), 0.0
-    mean, size = column_statistics(Rows(data.X), weights, rows, n_threads)[1:]
+def proximal_step(data, problem, coef, rows, l1, l2):
+    """A proximal step of the features in standardised coordinates.
+
+    Parameters
+    ----------
+    rows : intp array
+        Rows from which the sizes of the features are estimated.
+
+    Returns
+    -------
+    gradient : ndarray of shape (n_features, n_outputs)
+        Of the smooth part of F, where the intercept makes up for the columns' means.
+    change : ndarray of the same shape
+        What the step adds to the coefficients: exactly what takes one to zero, where
+        it does.
+    hessian : ndarray of the same shape
+        Curvatures that set the lengths of the steps; infinite for a column of zeros, or
+        without spread beside an intercept, which stays where it is.
+    mean : ndarray of shape (n_features,)
+    intercept : ndarray of shape (n_outputs,)
+        Gradient of the intercept, and its curvature.
+    curvature : ndarray of shape (n_outputs,)
+    """
+    n_threads = effective_threads(data.n_jobs)
+    mean, size = column_statistics(Rows(data.X), data.weights, rows, n_threads)[1:]
     z_unit, loss_unit = data.units(data.null_model())
     curvature = loss_unit / z_unit**2
-    gradient = np.empty_like(coef)
-    problem.value_and_gradient(coef, gradient)
-    gradient /= data.share
-    w, step = coef[:-1], np.zeros_like(coef)
-    gradient[:-1] += l2 * w
-    slopes = gradient[:-1]
+    full = np.empty_like(coef)
+    problem.value_and_gradient(coef, full)
+    full /= data.share
+    w, gradient, intercept = coef[:-1], full[:-1], full[-1]
+    gradient += l2 * w
     if data.fit_intercept:
         # Centred: an intercept that makes up for the columns' means comes along.
-        slopes = slopes - mean[:, None] * gradient[-1]
-        step[-1] = -gradient[-1] / curvature
+        gradient -= mean[:, None] * intercept
     else:
         size = size + mean**2
     hessian = size[:, None] * curvature + l2
-    # A column of zeros, or without spread beside an intercept, stays where it is.
     hessian[size == 0.0] = np.inf
-    aim = w - slopes / hessian
+    aim = w - gradient / hessian
     if l1:
         aim = np.sign(aim) * np.maximum(np.abs(aim) - l1 / hessian, 0.0)
-    change = np.subtract(aim, w, out=step[:-1])
+    return gradient, aim - w, hessian, mean, intercept, curvature
+
+
+def _direction(data, problem, coef, rows, l1, l2):
+    """A proximal step in standardised coordinates, and the derivative of F along it."""
+    weights, step = data.weights, np.zeros_like(coef)
+    if weights is not None and not weights[rows].any():
+        return step, 0.0
+    gradient, change, _, mean, intercept, curvature = proximal_step(
+        data, problem, coef, rows, l1, l2
+    )
+    w, step[:-1] = coef[:-1], change
+    slope = np.vdot(gradient, change)
     if data.fit_intercept:
+        # The step of the centred intercept, and what makes up for the means.
+        step[-1] = -intercept / curvature
+        slope += intercept @ step[-1]
         step[-1] -= mean @ change
-    slope = np.vdot(gradient, step)
     if l1:
         slope += l1 * np.where(w == 0.0, np.abs(change), np.sign(w) * change).sum()
     return step, float(slope)

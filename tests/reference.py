@@ -868,6 +868,18 @@ def objective(
     )
 
 
+def iterate(estimator):
+    """The last iterate, or the average: (coef, intercept) before `coef_` got zeros.
+
+    What an l1 penalty has at zero in the optimum is reported as zero, while learning
+    goes on from the iterate.
+    """
+    state = estimator._state
+    averaged = estimator.average and state.average_count
+    coef = state.average if averaged else state.coef
+    return coef[:-1].T, coef[-1]
+
+
 def distance(a, b):
     """Largest difference, relative to the largest entry of b."""
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)

