@@ -92,6 +92,14 @@ def explain(est, training, monitor):
             remedies.append("take larger batches (batch_size='auto')")
     elif monitor.tol is None:
         return None
+    elif reason == "converged" and monitor.hidden_by_rounding():
+        monitor.stop_reason = "stalled"
+        trouble = (
+            f"Stopped after {n_epochs} epochs. The objective {monitor.null:.3g} is so "
+            "large beside most of the losses that its rounding hides what is gained: "
+            "some targets are far outliers."
+        )
+        remedies, explicit = ["remove the outliers from y"], False
     elif monitor.degenerate and reason == "converged":
         wrong, fewest = _misclassified(training)
         if wrong <= fewest:

@@ -196,6 +196,10 @@ class Monitor:
             return "diverged"
         return "stalled" if self.worse_than_null() else "converged"
 
+    def hidden_by_rounding(self):
+        """True if the rounding of the objective is as large as what can be gained."""
+        return ROUNDING * abs(self.null) > self.unit
+
     def worse_than_null(self):
         """True if the last objective is above the best constant model's."""
         return (

@@ -9,7 +9,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._objective import Objective
-from sklgd.losses import LOSSES, EpsilonInsensitive, Huber, SquaredEpsilonInsensitive
+from sklgd.losses import (
+    LOSSES,
+    AbsoluteError,
+    EpsilonInsensitive,
+    Huber,
+    Quantile,
+    SquaredEpsilonInsensitive,
+)
 from sklgd.optimizers import OPTIMIZERS
 
 # Losses whose second derivative hardly depends on the unit of y.
@@ -249,3 +256,54 @@ def test_a_validation_set_with_predictions_beyond_floats_has_no_score(loss):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(X, y, X_val=1e4 * X, y_val=y)
     assert np.isnan(model.validation_scores_).any()
+
+
+# -------------------------------------------------------------------------- outliers
+
+ROBUST = {"huber": {"epsilon": 0.3}, "absolute_error": {}, "quantile": {}}
+ROBUST["epsilon_insensitive"] = {}
+
+
+@pytest.mark.parametrize("batch_size", [1, 16])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", ROBUST)
+def test_one_outlier_leaves_robust_losses_their_coefficients(
+    loss, weighted, batch_size, rng
+):
+    X = rng.normal(size=(400, 3))
+    y = 5.0 + X @ [2.0, -1.0, 0.5] + 0.2 * rng.normal(size=400)
+    s = rng.uniform(0.5, 2.0, size=400) if weighted else None
+    for outlier in (1e4, 1e6, 1e9):
+        y[7] = outlier
+        model = GDRegressor(
+            loss, alpha=0.0, batch_size=batch_size, random_state=0, **ROBUST[loss]
+        )
+        silent_fit(model, X, y, sample_weight=s)
+        np.testing.assert_allclose(model.coef_, [2.0, -1.0, 0.5], atol=0.1)
+        assert model.intercept_[0] == pytest.approx(5.0, abs=0.1)
+
+
+@pytest.mark.parametrize("loss", [Huber, EpsilonInsensitive, AbsoluteError, Quantile])
+def test_natural_sizes_of_robust_losses_take_no_notice_of_outliers(loss, rng):
+    y = rng.normal(size=500)
+    clean, zero = loss().units(y, None, np.zeros(1)), np.zeros(1)
+    for outlier in (1e4, 1e9, 1e30):
+        for s in (None, rng.uniform(size=500)):
+            dirty = loss().units(np.append(y[1:], outlier), s, zero)
+            np.testing.assert_allclose(dirty, clean, rtol=0.3)
+    # Most targets alike: the size is that of the others.
+    y[:450] = 0.0
+    y[-1] = 1e9
+    assert loss().units(y, None, zero)[0][0] < 1.0
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile"])
+def test_an_objective_whose_rounding_hides_the_gain_warns(loss, rng):
+    X = rng.normal(size=(200, 2))
+    y = X[:, 0] + 0.1 * rng.normal(size=200)
+    y[0] = 1e22
+    model = GDRegressor(loss, batch_size=1, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    assert "remove the outliers from y" in model.diagnosis_["remedies"]
+    assert model.stop_reason_ == "stalled"

@@ -37,6 +37,9 @@ cdef enum:
 # Targets that are looked at together in Python.
 BLOCK = 16384
 
+# A deviation beyond so many upper quartiles is an outlier: twenty standard deviations.
+cdef double GROSS = 20.0
+
 # A bound on the iterations of a prox; few are needed, bisection takes most.
 cdef int PROX_STEPS = 100
 
@@ -610,8 +613,8 @@ cdef class Huber(Loss):
         return 1.0
 
     def units(self, y, sample_weight, null):
-        """Deviation z, and min(z, epsilon) z: the loss grows like that."""
-        z = _deviation(y, sample_weight, null)
+        """Deviation z without outliers, and min(z, epsilon) z: the loss grows like that."""
+        z = _robust_deviation(y, sample_weight, null)
         return z, z * np.minimum(z, self.epsilon or 1.0)
 
 
@@ -692,8 +695,8 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
         prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
-        """Mean absolute deviation from the constant model, twice."""
-        z = _deviation(y, sample_weight, null)
+        """Mean absolute deviation without outliers, twice."""
+        z = _robust_deviation(y, sample_weight, null)
         return z, z.copy()
 
 
@@ -824,8 +827,8 @@ cdef class AbsoluteError(PiecewiseLinear):
         prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
-        """Mean absolute deviation from the constant model, twice."""
-        z = _deviation(y, sample_weight, null)
+        """Mean absolute deviation without outliers, twice."""
+        z = _robust_deviation(y, sample_weight, null)
         return z, z.copy()
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
@@ -900,8 +903,8 @@ cdef class Quantile(PiecewiseLinear):
         prox_pointwise(self, y, z0, q, z, c, K)
 
     def units(self, y, sample_weight, null):
-        """Mean absolute deviation from the constant model, twice."""
-        z = _deviation(y, sample_weight, null)
+        """Mean absolute deviation without outliers, twice."""
+        z = _robust_deviation(y, sample_weight, null)
         return z, z.copy()
 
     def null_model(self, y, sample_weight=None, n_outputs=1):
@@ -2010,6 +2013,27 @@ def _deviation(y, sample_weight, null):
     for k in range(view.shape[0]):
         if not view[k] > 0.0:
             view[k] = 1.0
+    return deviation
+
+
+def _robust_deviation(y, sample_weight, null):
+    """The same, but no |y - null| counts more than GROSS times the upper quartile.
+
+    That is the quartile of those that are not zero. Residuals have a size, by which
+    the lengths of steps are chosen, that a few outliers must not set.
+    """
+    deviation = _deviation(y, sample_weight, null)
+    y = np.asarray(y, dtype=np.float64).reshape(-1, len(null))
+    for k in range(len(null)):
+        distance = np.abs(y[:, k] - null[k])
+        if sample_weight is not None:
+            distance[sample_weight == 0.0] = 0.0
+        if not distance.max() > GROSS * deviation[k]:
+            continue
+        seen = distance > 0.0
+        weights = None if sample_weight is None else sample_weight[seen]
+        most = GROSS * _quantile(distance[seen], weights, 1, 0.75)
+        deviation[k] = _mean(np.minimum(distance, most), sample_weight, 1)[0]
     return deviation
 
 
