@@ -581,7 +581,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
             remedy = "Give rows of another class positive weights, too."
         only = plain_label(self.classes_[present.argmax()])
         raise ValueError(
-            f"GDClassifier needs samples of at least 2 classes{why}, but the data "
+            f"y: GDClassifier needs samples of at least 2 classes{why}, but the data "
             f"contains only one class: {only!r}. {remedy}"
         )
 

@@ -1,6 +1,7 @@
 """Makes a failing case small, and writes it down as a program."""
 
 import inspect
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,9 +19,15 @@ FEW_ENTRIES = 400
 PAIRS = (("coef_init", "intercept_init"), ("X_val", "y_val", "sample_weight_val"))
 
 
-def failing(case: Case) -> set[str]:
-    """Names of the checks that fail."""
-    return {failure.check for failure in run(case).failures}
+def failing(case: Case) -> set[tuple[str, str]]:
+    """Names of the checks that fail, each with the beginning of its message.
+
+    Without figures, so that a smaller case of the same fault is recognised.
+    """
+    return {
+        (failure.check, re.sub(r"[\d.e+-]+", "", failure.message.split(":")[0]))
+        for failure in run(case).failures
+    }
 
 
 def of_columns(case: Case, columns: Array) -> Case:
