@@ -403,7 +403,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
         Two calls on the same data are two epochs of `fit`. The step count, the
         optimizer's moments, the schedule and the shuffle stream go on; after a `fit`
-        they go on from there.
+        they go on from there, if its optimizer learns from streams. After any other
+        `fit` (with ``optimizer="auto"``, say) the coefficients go on, and the rest
+        starts anew.
 
         Parameters
         ----------
