@@ -355,18 +355,25 @@ def fitted_attributes_are_complete_and_finite(case: Case, fit: Fit, rng: Rng) ->
         raise Broken(f"validation_scores_ is {scores}")
 
 
+def cost_of_rounding(case: Case, fit: Fit) -> float:
+    """What rounding to float32 may cost before coefficients stay in float64."""
+    if fit.model.coef_.dtype != np.float32:
+        return 0.0
+    F = Objective.of(case)
+    value, _ = F.at(fit.coef, fit.intercept)
+    at_zero, _ = F.at(np.zeros_like(fit.coef), np.zeros_like(fit.intercept))
+    return 1e-5 * abs(F.null() - value) + 1e-6 * (abs(value) + abs(at_zero))
+
+
 @check(when=lambda case, fit: has_objective(case))
 def last_loss_is_the_objective_of_the_model(case: Case, fit: Fit, rng: Rng) -> None:
     """loss_curve_[-1] is the objective at the coefficients that are returned.
 
     Of float32 coefficients it is the one before or after rounding.
     """
-    objective = Objective.of(case)
-    F, error = objective.at(fit.coef, fit.intercept)
+    F, error = Objective.of(case).at(fit.coef, fit.intercept)
     last = fit.model.loss_curve_[-1]
-    if fit.model.coef_.dtype == np.float32:
-        # What rounding may cost before coefficients stay in float64.
-        error += 1e-5 * abs(objective.null() - F) + 1e-6 * abs(F)
+    error += cost_of_rounding(case, fit)
     if np.isfinite(F) and not abs(last - F) <= error + 1e-9 * abs(F):
         raise Broken(
             f"loss_curve_ ends with {last:.12g}, the objective is {F:.12g} (rounding: "
@@ -387,7 +394,8 @@ def no_silence_above_the_constant_model(case: Case, fit: Fit, rng: Rng) -> None:
     (value, error), null = F.at(fit.coef, fit.intercept), F.null()
     silent = not fit.warned and case.param("tol") is not None
     at_zero, _ = F.at(np.zeros_like(fit.coef), np.zeros_like(fit.intercept))
-    worse = not value <= null + 2e-3 * abs(null) + 1e-9 * abs(at_zero) + error
+    error += 1e-9 * abs(at_zero) + cost_of_rounding(case, fit)
+    worse = not value <= null + 2e-3 * abs(null) + error
     if silent and np.isfinite(null) and worse:
         raise Broken(
             f"objective {value:.6g}, of a constant model {null:.6g}, after "
@@ -626,7 +634,7 @@ def predictions_are_sane(case: Case, fit: Fit, rng: Rng) -> None:
         with np.errstate(all="ignore"):
             predicted = model.predict(X)
             if task_of(case.estimator) == "classification" or (
-                case.tame and np.isfinite(predicted).all()
+                case.tame and len(case.y) > 1 and np.isfinite(predicted).all()
             ):
                 model.score(X, case.y, sample_weight=case.weights)
             sparse = clone_fitted(model).sparsify()
@@ -741,8 +749,10 @@ def run(case: Case) -> Outcome:
             except Broken as broken:
                 outcome.failures.append(Failure(one.name, one.promise, str(broken)))
             except Refused as refusal:
-                text = f"a fit of the same kind is refused: {refusal}"
-                outcome.failures.append(Failure(one.name, one.promise, text))
+                # Values at the end of what floats can hold may go beyond it.
+                if case.tame:
+                    text = f"a fit of the same kind is refused: {refusal}"
+                    outcome.failures.append(Failure(one.name, one.promise, text))
     outcome.fits = n_fits - before
     return outcome
 
