@@ -21,7 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._batch import has_l1
-from ._curvature import MAX_FACTOR, coupled
+from ._curvature import MAX_FACTOR, coupled, has_costly_hessians, has_few_rows
 from ._validation import optimizer_name, schedule_of, step_is_explicit
 from .kernels._gram import column_statistics as kernel_statistics
 from .kernels._gram import count_entries, weighted_gram
@@ -461,7 +461,8 @@ def choose_optimizer(est, data, explicit, stream, full):
     (streams, averages, schedules, a loss whose objective says nothing) momentum over
     all rows or Adam over some of them. Otherwise the batch size decides: Point-SAGA for
     single rows, SVRG for mini-batches, and over all rows the second-order method as
-    long as n_features^2 numbers fit, beyond that L-BFGS, or FISTA with an l1 penalty.
+    long as n_features^2 numbers fit, or the rows are few beside the columns; beyond
+    that L-BFGS, or FISTA with an l1 penalty.
     """
     if explicit:
         return "sgd"
@@ -476,8 +477,10 @@ def choose_optimizer(est, data, explicit, stream, full):
     wide = data.X.shape[1] >= MAX_FACTOR
     if has_l1(est):
         # Softmax has no curvature that coordinate descent could use cheaply.
-        return "fista" if wide or coupled(loss, data.n_outputs) else "newton"
-    return "lbfgs" if wide else "newton"
+        by_gradients = wide or coupled(loss, data.n_outputs)
+        by_gradients = by_gradients or has_costly_hessians(data)
+        return "fista" if by_gradients else "newton"
+    return "lbfgs" if wide and not has_few_rows(data) else "newton"
 
 
 @dataclass

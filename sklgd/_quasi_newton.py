@@ -8,9 +8,18 @@ from itertools import pairwise
 import numpy as np
 
 from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
-from ._curvature import Coordinates, Diagonal, Ladder, coupled, factored, ratio
+from ._curvature import (
+    Coordinates,
+    Diagonal,
+    Ladder,
+    coupled,
+    factored,
+    has_few_rows,
+    ratio,
+)
 from ._minimum_norm import FULL
 from ._proximal_gradient import ProximalGradient
+from ._row_space import RowSpace
 from .kernels._coordinate import l1_step
 from .kernels._vector import add_scaled, curvatures_along
 
@@ -58,11 +67,14 @@ class QuasiNewton(Batch):
     def start(cls, data, state, l1, l2, shuffle, average):
         """A run; of outputs that have nothing in common but X, one each.
 
-        With an l1 penalty and no matrix for coordinate descent, the steps on the
-        diagonal metric are accelerated proximal gradients.
+        Few rows of many columns make it one in the space of the rows. With an l1
+        penalty and no matrix for coordinate descent, the steps on the diagonal metric
+        are accelerated proximal gradients.
         """
         if l1 and not factored(data):
             return ProximalGradient.start(data, state, l1, l2, shuffle, average)
+        if not l1 and state.plan.optimizer.curvature and has_few_rows(data):
+            return RowSpace(cls.start, data, state, l2)
         apart = data.n_outputs > 1 and not coupled(data.loss, data.n_outputs)
         if apart and data.loss.name != "squared_error":
             return OneByOne.after(stochastic_passes, data, state, l1, l2)
@@ -446,7 +458,9 @@ class Newton(BatchOptimizer):
     factor of the centred Gram matrix. An l1 penalty makes it a proximal Newton method
     with coordinate descent, a loss with kinks is smoothed by a logarithmic barrier that
     fades (an interior-point path). Memory is O(n_features^2); beyond 3000 features B
-    stays diagonal, and an l1 penalty makes the steps those of FISTA.
+    stays diagonal, and an l1 penalty makes the steps those of FISTA. Without an l1
+    penalty, few rows of many columns are replaced by their coordinates in the space
+    that they span, which takes O(n_samples * n_features) memory for a factor of them.
 
     Parameters
     ----------

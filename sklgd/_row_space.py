@@ -1,0 +1,107 @@
+"""Few rows, many columns: a run in the space of the rows.
+
+With an l2 penalty or none, the minimiser is a combination of the rows (the representer
+theorem; Hastie and Tibshirani, "Efficient quadratic regularization for expression
+arrays", 2004). The centred rows are X' = Q R, Q having orthonormal columns: w = Q v has
+the raw predictions R'v and the norm of v. So a run on the n rows of R', of n columns,
+is the run on X, and a Hessian has n + 1 rows where it had n_features + 1. (The Gram
+matrix of the rows would do, but loses small columns beside large ones.)
+"""
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import qr
+from scipy.linalg.lapack import dormqr
+
+from ._batch import Batch
+from ._curvature import Coordinates
+from .kernels._gram import column_statistics
+from .kernels._openmp import effective_threads
+from .kernels._rows import Rows
+
+
+class RowSpace(Batch):
+    """A batch run on R' in place of X; its coefficients are turned back by Q.
+
+    Parameters
+    ----------
+    start : callable
+        Makes the run on R', as `Batch.start`.
+    data, state, l2
+        As for `Batch`.
+    """
+
+    softness = None
+
+    def __init__(self, start, data, state, l2):
+        self.data, self.state, self.problem = data, state, data.problem()
+        self.l1, self.l2, self.share = 0.0, l2, data.share
+        self.coupled = False
+        rows = data.X if data.everything else data.X[data.rows]
+        columns = np.empty(rows.shape[::-1], order="F")
+        columns.T[...] = rows.toarray() if sp.issparse(rows) else rows
+        self.centre = np.zeros(len(columns))
+        if data.fit_intercept:
+            self.centre = columns.mean(axis=1)
+            columns -= self.centre[:, None]
+        (self.factor, self.tau), R = qr(
+            columns, mode="raw", overwrite_a=True, check_finite=False
+        )
+        n = rows.shape[0]
+        everything = data.everything
+        few = replace(
+            data,
+            X=np.ascontiguousarray(R[:n].T),
+            rows=None,
+            target=data.target if everything else data.target[data.rows],
+            weights=data.weights
+            if everything or data.weights is None
+            else data.weights[data.rows],
+        )
+        part = copy(state)
+        threads = effective_threads(data.n_jobs)
+        mean, var = column_statistics(Rows(few.X), few.weights, None, threads)[1:]
+        statistics = replace(state.basis, mean=mean, var=var)
+        metric = Coordinates.of(few, statistics, l2)
+        part.plan, part.basis = replace(state.plan, metric=metric), statistics
+        part.coef = np.empty((n + 1, data.n_outputs))
+        part.coef[:-1] = self.rotated(state.coef[:-1], "T")[:n]
+        part.coef[-1] = state.coef[-1] + self.centre @ state.coef[:-1]
+        self.run = start(few, part, 0.0, l2, True, False)
+        self.collect()
+
+    def rotated(self, w, transposed):
+        """Q w for "N", Q'w for "T", Q being completed to a square matrix."""
+        columns = np.zeros((len(self.factor), w.shape[1]), order="F")
+        columns[: len(w)] = w
+        size = 64 * columns.shape[1]
+        return dormqr("L", transposed, self.factor, self.tau, columns, size)[0]
+
+    def collect(self):
+        """Turn the coefficients of the run back."""
+        coef, v = self.state.coef, self.run.coef
+        coef[:-1] = self.rotated(v[:-1], "N")
+        coef[-1] = v[-1] - self.centre @ coef[:-1]
+
+    def aim(self, null, tol):
+        """As in `Batch`, like all that follow."""
+        self.run.aim(null, tol)
+
+    def epoch(self):
+        steps = self.run.epoch()
+        self.collect()
+        self.state.rows += self.problem.n_samples
+        self.state.steps += 1
+        return steps
+
+    def objective(self):
+        return self.run.objective()
+
+    def constant_objective(self, raw_predictions):
+        return self.run.constant_objective(raw_predictions)
+
+    def gap(self):
+        return self.run.gap()
