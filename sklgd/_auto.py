@@ -34,7 +34,7 @@ from .schedules import as_schedule
 
 # Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
 # (and down to whose inverses) squares and their products with each other are floats.
-LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 650.0, 1e140
+LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 350.0, 1e140
 # Entries of X that are looked at together: temporary arrays stay in the cache.
 BLOCK_ENTRIES = 65536
 # Rows or entries of which arrays are made, where one of all would take too much memory.
@@ -210,6 +210,8 @@ class Data:
         limit = LARGE_TARGET if log_link else LARGE_LOSS
         held = held and all([1.0 / limit < f < limit for f in losses])
         if log_link:
+            # Without an intercept the constant model says nothing about y.
+            held = held and float(self.target.max()) < LARGE_TARGET
             held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
         elif self.loss.task == "regression" and 1.0 in predictions:
             # Constant targets, or differences that are no floats any more.
