@@ -14,6 +14,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._auto import Data, make_plan
+from ._blas import blas_threads
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
 from ._diagnosis import explain, explain_divergence, warning
@@ -29,7 +30,7 @@ from ._rounding import dtype_of_result
 from ._run import Run
 from ._saving import pack, unpack
 from ._stochastic import VarianceReduced
-from ._training import State, Training, one_blas_thread
+from ._training import State, Training
 from ._validation import (
     canonical,
     check_indices,
@@ -71,7 +72,7 @@ def all_or_nothing(method):
     were set up are torn down in any case.
 
     NumPy does not warn of overflow meanwhile: runs judge their objectives, and say so
-    where these are not finite.
+    where these are not finite. BLAS uses one thread.
     """
 
     @wraps(method)
@@ -79,7 +80,8 @@ def all_or_nothing(method):
         before = vars(self).copy()
         try:
             try:
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+                with quiet, blas_threads(1):
                     return method(self, *args, **kwargs)
             finally:
                 tear_down(self)
@@ -362,17 +364,16 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if log is not None:
             log.begin(self, data, state)
         run = Run(self, training, monitor, validation, tasks, log)
-        with one_blas_thread(data, state.plan.rotated):
-            interrupt = diagnosis = None
-            try:
-                diagnosis = run.go()
-            except KeyboardInterrupt as error:
-                if monitor.stop_reason != "interrupted":
-                    raise
-                interrupt = error
-            curve = monitor.loss_curve.copy()
-            if interrupt is None:
-                run.settle()
+        interrupt = diagnosis = None
+        try:
+            diagnosis = run.go()
+        except KeyboardInterrupt as error:
+            if monitor.stop_reason != "interrupted":
+                raise
+            interrupt = error
+        curve = monitor.loss_curve.copy()
+        if interrupt is None:
+            run.settle()
         if diagnosis is None and interrupt is None:
             diagnosis = explain(self, training, monitor)
         training.keep()
@@ -490,10 +491,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )
         if log is not None:
             log.begin(self, data, state)
-        with one_blas_thread(data, state.plan.rotated):
-            before = training.objective() if state.plan.guarded else None
-            eta, largest = training.epoch()
-            after = training.objective()
+        before = training.objective() if state.plan.guarded else None
+        eta, largest = training.epoch()
+        after = training.objective()
         monitor.expect(largest)
         diverged = monitor.diverged(after) or not all_finite(training.coef)
         accepted, diagnosis = True, None
@@ -617,7 +617,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             # (scikit-learn multiplies sparse matrices of one dtype only.)
             dtype = np.result_type(X.dtype, coef.dtype)
             X, coef = X.astype(dtype, copy=False), coef.astype(dtype, copy=False)
-        return safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
+        with blas_threads(effective_threads(self.n_jobs)):
+            return safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
 
     def _reads_once(self, X, coef):
         """True if a kernel predicts faster than NumPy and SciPy after their checks.

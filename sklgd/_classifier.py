@@ -128,7 +128,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Threads for passes over many rows (batch descent, large mini-batches, the
         objective) and, in smaller batches, for groups of classes one-vs-rest, if
         there are eight or more: None means 1, -1 all processors. The coefficients are
-        the same to the last bit.
+        the same to the last bit. BLAS uses one thread in fits, and at most ``n_jobs``
+        threads in predictions.
     verbose : int, default=0
         1 logs a line per epoch (objective, validation score, optimality gap, step
         size) and why the run ended; 2 also what "auto" has become, the time of each

@@ -93,9 +93,10 @@ class GDRegressor(RegressorMixin, BaseGD):
         Seed of the shuffling and of the validation split.
     n_jobs : int or None, default=None
         Threads for passes over many rows (batch descent, large mini-batches, the
-        objective) and, in smaller batches, for groups of targets, if there are eight
-        or more: None means 1, -1 all processors. The coefficients are the same to the
-        last bit.
+        objective) and, in smaller batches, for groups of targets, if
+        there are eight or more: None means 1, -1 all processors. The coefficients are
+        the same to the last bit. BLAS uses one thread in fits, and at most ``n_jobs``
+        threads in predictions.
     verbose : int, default=0
         1 logs a line per epoch (objective, validation score, optimality gap, step
         size) and why the run ended; 2 also what "auto" has become, the time of each

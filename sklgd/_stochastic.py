@@ -25,7 +25,7 @@ from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
 from ._epochs import Epochs
 from ._lines import LITTLE
 from ._order import new_order
-from ._training import CHUNK_ENTRIES, Training, single_blas_thread
+from ._training import CHUNK_ENTRIES, Training
 from .kernels._gram import weighted_gram
 from .kernels._openmp import effective_threads
 from .kernels._rows import Rows
@@ -242,10 +242,9 @@ class VarianceReduced(Training):
             options["matrix"] = metric.matrix
             raw = metric.centre is None and metric.matrix is None
             options["lazy"] = raw and touches_few(data, state.plan.batch_size)
-        with single_blas_thread():
-            self.kernel = self.optimizer.steps(
-                self.problem, state.coef, l1, l2, metric.sizes, **options
-            )
+        self.kernel = self.optimizer.steps(
+            self.problem, state.coef, l1, l2, metric.sizes, **options
+        )
         self.table_ready = False
         # For `accept`: epochs since the step size changed, and needed to double it.
         self.calm, self.wait, self.last_fall = 0, 0, np.inf
@@ -256,24 +255,23 @@ class VarianceReduced(Training):
         """Give a plan its metric and the step size that suits it."""
         optimizer = plan.optimizer
         gamma = statistics.loss_unit / statistics.z_unit**2
-        with single_blas_thread():
-            if optimizer.by_rows:
-                metric, mean = row_coordinates(data, statistics, gamma, l1, l2)
-                largest = mean
-                if optimizer.needs_largest_row:
-                    largest = data.fit_intercept + max(
-                        largest_row(data, metric, gamma[k] * metric.sizes[:, k])
-                        for k in range(len(gamma))
-                    )
-                if not largest > 0.0:
-                    # Nothing has an influence on any prediction.
-                    mean = largest = 1.0
-                eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
-            else:
-                metric, curvature = batch_coordinates(
-                    data, statistics, gamma, l1, l2, plan.batch_size
+        if optimizer.by_rows:
+            metric, mean = row_coordinates(data, statistics, gamma, l1, l2)
+            largest = mean
+            if optimizer.needs_largest_row:
+                largest = data.fit_intercept + max(
+                    largest_row(data, metric, gamma[k] * metric.sizes[:, k])
+                    for k in range(len(gamma))
                 )
-                eta0 = optimizer.unit_step(curvature, False)
+            if not largest > 0.0:
+                # Nothing has an influence on any prediction.
+                mean = largest = 1.0
+            eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
+        else:
+            metric, curvature = batch_coordinates(
+                data, statistics, gamma, l1, l2, plan.batch_size
+            )
+            eta0 = optimizer.unit_step(curvature, False)
         metric.sizes = np.vstack([metric.sizes, 1.0 / gamma])
         plan.metric = metric
         name = "constant" if est.learning_rate == "auto" else est.learning_rate
@@ -309,18 +307,17 @@ class VarianceReduced(Training):
         eta *= state.factor
         # Ctrl-C is answered between calls.
         chunk = max(1, self.rows_per_call() // rows) * rows
-        with single_blas_thread():
-            if not self.table_ready:
-                self.kernel.refresh()
-                self.table_ready = True
-            for start in range(0, n, chunk):
-                stop = min(start + chunk, n)
-                if self.optimizer.by_rows:
-                    self.kernel.run(order, eta, start, stop)
-                else:
-                    self.kernel.run(order, eta, rows, start, stop)
+        if not self.table_ready:
+            self.kernel.refresh()
+            self.table_ready = True
+        for start in range(0, n, chunk):
+            stop = min(start + chunk, n)
             if self.optimizer.by_rows:
-                self.kernel.settle()
+                self.kernel.run(order, eta, start, stop)
+            else:
+                self.kernel.run(order, eta, rows, start, stop)
+        if self.optimizer.by_rows:
+            self.kernel.settle()
         self.table_ready = self.optimizer.by_rows
         state.steps += n_batches
         state.rows += n
@@ -328,12 +325,11 @@ class VarianceReduced(Training):
 
     def objective(self):
         """F at the coefficients; for SVRG the sweep is also the next snapshot."""
-        with single_blas_thread():
-            if self.table_ready:
-                loss = self.problem.value(self.state.coef)
-            else:
-                loss = self.kernel.refresh()
-                self.table_ready = True
+        if self.table_ready:
+            loss = self.problem.value(self.state.coef)
+        else:
+            loss = self.kernel.refresh()
+            self.table_ready = True
         return loss / self.share + self.penalty(self.state.coef)
 
     def snapshot(self):

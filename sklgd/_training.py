@@ -1,12 +1,10 @@
 """One run: its state, its epochs, and the guard over a step size found from data."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import ThreadpoolController
 
 from ._auto import (
     Plan,
@@ -62,29 +60,6 @@ LEAST = 1e-3
 # or its absence; its least value; and how much longer the next metric is kept than the
 # last one.
 DAMPING, MORE, LOWEST, LONGER = 0.1, 4.0, 1e-4, 1.5
-
-
-@cache
-def _libraries():
-    # Found once: looking through the loaded libraries takes milliseconds.
-    return ThreadpoolController()
-
-
-def one_blas_thread(data, rotated):
-    """Context in which BLAS uses one thread, if the run is going to call it.
-
-    ``n_jobs`` alone says how many threads there are, and BLAS rounds differently with
-    another number. (Gram matrices and their factors, which are made now and then, may
-    use the threads that BLAS has: looking for the libraries takes longer than they do.)
-    """
-    if not rotated and (data.n_outputs == 1 or sp.issparse(data.X)):
-        return nullcontext()
-    return single_blas_thread()
-
-
-def single_blas_thread():
-    """Context in which BLAS uses one thread."""
-    return _libraries().limit(limits=1, user_api="blas")
 
 
 def _twin(original):

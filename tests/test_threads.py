@@ -2,16 +2,20 @@
 
 import multiprocessing
 import sys
+import threading
+import warnings
 
 import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._blas import blas_threads
 from sklgd._groups import OutputGroups, bounds
 from sklgd.kernels._openmp import effective_threads
 from sklgd.kernels._problem import Problem
@@ -336,3 +340,111 @@ def test_grid_search_over_outputs():
     scores = search.cv_results_["mean_test_score"]
     assert np.array_equal(scores, alone.cv_results_["mean_test_score"])
     assert np.array_equal(search.best_estimator_.coef_, alone.best_estimator_.coef_)
+
+
+@pytest.fixture
+def blas():
+    """BLAS with two threads, and its numbers of threads as a function."""
+    libraries = ThreadpoolController().select(user_api="blas")
+    with libraries.limit(limits=2):
+        yield lambda: {library.num_threads for library in libraries.lib_controllers}
+
+
+@pytest.fixture
+def during_fits(blas):
+    """Numbers of threads of BLAS, at each call of one of our functions during fits."""
+    seen, depth = set(), 0
+
+    def watch(frame, event, argument):
+        nonlocal depth
+        name = frame.f_code.co_name
+        if name in ("_fit", "_partial_fit") and event in ("call", "return"):
+            depth += 1 if event == "call" else -1
+        own = frame.f_globals["__name__"].startswith("sklgd.")
+        if depth and own and event == "call":
+            seen.update(blas())
+
+    sys.setprofile(watch)
+    yield seen
+    sys.setprofile(None)
+
+
+# Wide, tall, with several outputs, with few rows and with zeros.
+SHAPES = {
+    "wide": (50, 200, 1, False),
+    "tall": (300, 20, 1, False),
+    "few rows": (11, 200, 1, False),
+    "outputs": (200, 40, 4, False),
+    "csr": (100, 200, 2, True),
+}
+
+
+@pytest.mark.parametrize("optimizer", ["auto", *OPTIMIZERS])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_blas_has_one_thread_during_fits(shape, optimizer, during_fits, blas):
+    n, d, K, sparse = SHAPES[shape]
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d))
+    z = X @ rng.normal(size=(d, K)) + rng.normal(size=(n, K))
+    X = sp.csr_matrix(X * (rng.random(X.shape) < 0.1)) if sparse else X
+    y = z.argmax(axis=1) if K > 1 else z[:, 0] > 0.0
+    settings = {"optimizer": optimizer, "n_jobs": 2, "max_iter": 2, "tol": None}
+    settings["random_state"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if optimizer == "auto":
+            GDClassifier("hinge", **settings).fit(X, y)
+            GDRegressor("absolute_error", **settings).fit(X, z)
+        GDClassifier("log_loss", **settings).fit(X, y)
+        GDRegressor(**settings, penalty=None).fit(X, z)
+        GDRegressor(**settings, early_stopping=True).fit(X, z)
+    assert during_fits == {1} and blas() == {2}
+
+
+def test_blas_has_one_thread_in_a_stream(during_fits, blas):
+    X, z = large_problem("dense", 3)
+    model = GDRegressor()
+    for rows in (slice(0, 500), slice(500, 1000)):
+        model.partial_fit(X[rows], z[rows])
+    assert during_fits == {1} and blas() == {2}
+
+
+def test_blas_has_as_many_threads_as_n_jobs_in_predictions(monkeypatch, blas):
+    X, z = large_problem("dense", 3)
+    model = GDRegressor().fit(X, z)
+    monkeypatch.setattr("sklgd._base.effective_threads", lambda n_jobs: n_jobs or 1)
+    seen = []
+    monkeypatch.setattr(
+        "sklgd._base.safe_sparse_dot", lambda *_, **__: seen.append(blas()) or 0.0
+    )
+    for n_jobs in (None, 1, 2, 3):
+        model.set_params(n_jobs=n_jobs).predict(X)
+    assert seen == [{1}, {1}, {2}, {2}] and blas() == {2}
+
+
+def test_limits_of_blas_overlap(blas):
+    """One Python thread does not lift the limit that another one relies on."""
+    first, second = blas_threads(1), blas_threads(1)
+    with first:
+        second.__enter__()
+    assert blas() == {1}
+    second.__exit__()
+    assert blas() == {2}
+    with pytest.raises(ZeroDivisionError), blas_threads(1):
+        1 / 0  # noqa: B018
+    assert blas() == {2}
+
+
+def test_threads_that_fit_together_restore_blas(blas):
+    X, z = large_problem("dense", 1)
+
+    def fit():
+        for _ in range(5):
+            GDRegressor(optimizer="newton").fit(X[:500], z[:500, 0])
+
+    workers = [threading.Thread(target=fit) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert blas() == {2}
