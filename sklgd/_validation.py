@@ -120,7 +120,13 @@ def check_parameters(est, task):
             "random_state", est.random_state, low=0, high=2**32 - 1, integer=True
         )
     elif est.random_state is not None:
-        check_random_state(est.random_state)
+        try:
+            check_random_state(est.random_state)
+        except ValueError:
+            raise ValueError(
+                "random_state must be an integer, a numpy.random.RandomState or None, "
+                f"got {est.random_state!r}."
+            ) from None
     check_batch_size(est.batch_size)
     check_optimizer(est.optimizer)
     check_learning_rate(est)
