@@ -4,10 +4,12 @@ from math import ceil
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import plain_model
+from ._score import explained_deviance
 from ._validation import check_parameters, check_weights, in_c_order
 from .kernels._vector import all_finite
 from .losses import LOSSES
@@ -401,12 +403,39 @@ class GDRegressor(RegressorMixin, BaseGD):
         z = self._inverse_link(self._raw_prediction(X))
         return z[:, 0] if self._flat else z
 
+    def score(self, X, y, sample_weight=None):
+        """R2 of the prediction; D2 for the losses "poisson", "gamma" and "tweedie".
+
+        D2 is the share of the deviance that the model explains, as in
+        `PoissonRegressor`, `GammaRegressor` and `TweedieRegressor`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+        """
+        loss = self._make_loss()
+        if not _explains_deviance(loss):
+            return super().score(X, y, sample_weight)
+        z = self._raw_prediction(X)
+        y = check_array(y, ensure_2d=False, dtype=np.float64)
+        check_consistent_length(z, y, sample_weight)
+        weights = check_weights(sample_weight, len(y))
+        return explained_deviance(loss, self._target(y), z, weights)
+
     def to_sklearn(self):
         """The plain, fitted scikit-learn model that equals this one.
 
         For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
-        predictions are those of this model, to rounding (but `score` of the three
-        log-link models is the explained deviance D2, not R2).
+        predictions and its `score` are those of this model, to rounding. (The `score`
+        of MultiOutputRegressor is R2 for every loss.)
 
         =============================  ==============================================
         loss                           model
@@ -521,6 +550,9 @@ class GDRegressor(RegressorMixin, BaseGD):
     def _score_raw(self, z, y, sample_weight):
         from sklearn.metrics import r2_score
 
+        loss = self._make_loss()
+        if _explains_deviance(loss):
+            return explained_deviance(loss, self._target(y), z, sample_weight)
         z = self._inverse_link(z)
         if not all_finite(z):
             return np.nan
@@ -531,6 +563,14 @@ class GDRegressor(RegressorMixin, BaseGD):
         if self._flat:
             results["coef_"] = results["coef_"][0]
         return results
+
+
+def _explains_deviance(loss):
+    """True if the score of a loss is D2 rather than R2.
+
+    (Of the normal distribution, power 0, these are the same.)
+    """
+    return loss.link == "log" and loss.domain()[0] == 0.0
 
 
 def _no_validation(y_val, weights):

@@ -5,6 +5,7 @@ import importlib.metadata
 import inspect
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,18 @@ def test_maths_has_every_loss():
 def test_guide_has_every_schedule():
     text = (ROOT / "docs" / "guide" / "learning_rate.md").read_text(encoding="utf-8")
     assert all(f'`"{name}"`' in text for name in SCHEDULES)
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / ".ci").iterdir()), ids=lambda p: p.name
+)
+def test_scripts_answer_help_and_refuse_unknown_arguments(script):
+    def run(argument):
+        command = ["bash", str(script), argument]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    answer = run("--help")
+    assert answer.returncode == 0 and len(answer.stdout) > 100
+    refusal = run("--bogus")
+    assert refusal.returncode == 2 and "--bogus" in refusal.stderr
+    assert not refusal.stdout

@@ -18,7 +18,7 @@ from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassi
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import d2_tweedie_score
+from sklearn.metrics import d2_tweedie_score, r2_score
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor, RegressorChain
@@ -77,9 +77,14 @@ def assert_same(plain, model, X, y, rtol):
                 else:
                     assert_array_equal(got, expected)
     expected = model.score(X, y)
-    if getattr(model, "loss", None) in DEVIANCE_POWER and np.ndim(y) == 1:
-        power = DEVIANCE_POWER[model.loss]
-        expected = d2_tweedie_score(y, model.predict(X), power=power)
+    if getattr(model, "loss", None) in DEVIANCE_POWER:
+        if np.ndim(y) == 1:
+            power = DEVIANCE_POWER[model.loss]
+            deviance = d2_tweedie_score(y, model.predict(X), power=power)
+            assert_allclose(expected, deviance, rtol=1e-5, atol=1e-12)
+        else:
+            # The score of MultiOutputRegressor is R2.
+            expected = r2_score(y, model.predict(X))
     assert_allclose(plain.score(X, y), expected, rtol=1e-5, atol=1e-12)
 
 

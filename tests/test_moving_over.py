@@ -10,7 +10,14 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.linear_model import (
+    GammaRegressor,
+    PoissonRegressor,
+    SGDClassifier,
+    SGDRegressor,
+    TweedieRegressor,
+)
+from sklearn.metrics import d2_tweedie_score
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from sklgd import GDClassifier, GDRegressor
@@ -419,6 +426,57 @@ def test_every_optimizer_declares_what_decides_about_its_parameters():
         batch = name in ("newton", "lbfgs", "fista")
         assert cls.takes_learning_rate is not batch
         assert cls.estimates_gap is batch
+
+
+GLMS = {
+    "poisson": (PoissonRegressor, {}, 1.0),
+    "gamma": (GammaRegressor, {}, 2.0),
+    "tweedie": (TweedieRegressor, {"power": 1.5}, 1.5),
+    "tweedie-3": (TweedieRegressor, {"power": 3.0}, 3.0),
+    "tweedie-0": (TweedieRegressor, {"power": 0.0}, 0.0),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", GLMS)
+def test_the_score_of_a_log_link_is_the_d2_of_scikit_learn(name, weighted):
+    cls, params, power = GLMS[name]
+    y = np.exp(0.3 * Y) * np.random.default_rng(2).gamma(3.0, 0.4, size=60)
+    if name in ("poisson", "tweedie"):
+        y = np.round(y)
+        assert (y == 0).any()
+    weight = rng.random(60) if weighted else None
+    link = {"link": "log"} if "power" in params else {}
+    theirs = cls(alpha=0.1, tol=1e-8, max_iter=1000, **params, **link)
+    theirs.fit(X, y, weight)
+    model = GDRegressor(name.split("-")[0], alpha=0.1, tol=1e-9, **params)
+    model.fit(X, y, weight)
+    expected = d2_tweedie_score(y, model.predict(X), sample_weight=weight, power=power)
+    assert model.score(X, y, weight) == pytest.approx(expected, rel=1e-9)
+    assert model.score(X, y, weight) == pytest.approx(theirs.score(X, y, weight), 1e-3)
+    plain = model.to_sklearn()
+    assert model.score(X, y, weight) == pytest.approx(plain.score(X, y, weight), 1e-9)
+    # Of several outputs it is the mean.
+    both = GDRegressor(name.split("-")[0], alpha=0.1, tol=1e-9, **params)
+    both.fit(X, np.column_stack([y, y]), weight)
+    assert both.score(X, np.column_stack([y, y]), weight) == pytest.approx(
+        expected, 1e-4
+    )
+    # It is what early stopping watches, too.
+    stopped = GDRegressor(name.split("-")[0], early_stopping=True, **params)
+    stopped.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
+    best = stopped.best_validation_score_
+    assert best == pytest.approx(stopped.score(X, y, weight), 1e-9)
+
+
+def test_the_score_of_extreme_predictions_is_finite():
+    model = GDRegressor("poisson").fit(X, np.ones(60))
+    assert model.score(X, np.ones(60)) == 1.0
+    model.coef_ = 1e4 * np.ones(4)
+    assert model.score(X, np.ones(60)) == 0.0
+    assert model.score(X, np.arange(60.0)) < -1e10
+    with pytest.raises(ValueError, match="out of the valid range"):
+        model.score(X, -np.ones(60))
 
 
 OF_REGRESSION = sorted(
