@@ -29,6 +29,7 @@ from ._quasi_newton import QuasiNewton
 from ._rounding import dtype_of_result
 from ._run import Run
 from ._saving import pack, unpack
+from ._scoring import Scorer, Validation, negative_loss
 from ._stochastic import VarianceReduced
 from ._training import State, Training
 from ._validation import (
@@ -122,27 +123,6 @@ def without_dead_weight(results):
         coef, intercept = results["coef_"], results["intercept_"]
         results["_state"] = state.forgetful(coef, intercept)
     return results
-
-
-def given_set(X, y, weights):
-    """A validation set: raw predictions as a function of coef, targets, weights."""
-
-    def predict(coef):
-        return safe_sparse_dot(X, coef[:-1]) + coef[-1]
-
-    return predict, y, weights
-
-
-def held_out_set(data, rows, y):
-    """The same of rows of ``data``, which are not copied; y as `score` takes it."""
-    problem = replace(data, rows=rows).problem()
-
-    def predict(coef):
-        z = np.empty((len(rows), data.n_outputs))
-        problem.margins(coef, z)
-        return z
-
-    return predict, y[rows], None if data.weights is None else data.weights[rows]
 
 
 OPTIMIZER_HINT = (
@@ -276,8 +256,28 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         """Numbers of the rows for training and of those for validation, ascending."""
 
     @abstractmethod
-    def _score_raw(self, z, y, sample_weight):
-        """The estimator's score of raw predictions z."""
+    def _own_score(self, y, weights):
+        """What `score` gives, as a function of (z, loss, coef) for `Validation`."""
+
+    def _validation(self, data, y, sample_weight, null, dtype):
+        """The rows of ``data`` as a validation set, scored as ``scoring`` says.
+
+        y and sample_weight are those of all rows, ``null`` is the constant model.
+        """
+        if not data.everything:
+            y = y[data.rows]
+            sample_weight = None if sample_weight is None else sample_weight[data.rows]
+        if self.scoring is None:
+            if sample_weight is not None:
+                # (Sums of the weights themselves may overflow.)
+                sample_weight = sample_weight / sample_weight.max()
+            return Validation(data, self._own_score(y, sample_weight))
+        if isinstance(self.scoring, str) and self.scoring == "loss":
+            validation = Validation(data, negative_loss)
+            validation.measure_in_losses(null)
+            return validation
+        X = data.X if data.everything else data.X[data.rows]
+        return Validation(data, Scorer(self, X, y, sample_weight, dtype))
 
     def _split(self, y, present, validation):
         """Numbers of the rows to learn from (None: all) and of those held out, or None.
@@ -315,9 +315,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             Sample weights times class weights.
         n_outputs : int
         start : float64 array of shape (n_features + 1, n_outputs) or None
-        validation : (X_val, y_val, sample_weight_val) or None
+        validation : dict or None
+            Of the validation set passed to `fit`: ``data``, the fields of `Data` in
+            which it differs, and its ``y`` and ``sample_weight`` as `score` takes them.
         sample_weight : float64 array or None
-            For callbacks.
+            For callbacks and scores.
         """
         log = Log(self.verbose) if self.verbose else None
         rows, held_out = self._split(y, rows_with_weight(weights), validation)
@@ -329,10 +331,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
             penalised=bool(l1 or l2),
         )  # fmt: skip
-        if held_out is not None:
-            validation = held_out_set(data, held_out, y)
-        elif validation is not None:
-            validation = given_set(*validation)
         coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
         state = State(coef, make_plan(self, data), self._plan_key(), self.random_state)
         own_validation = validation is not None and held_out is None
@@ -340,6 +338,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         driver = DRIVERS[state.plan.optimizer.training]
         state.normalise(data)
         null = data.null_model()
+        if held_out is not None:
+            held_out = replace(data, rows=held_out)
+            validation = self._validation(held_out, y, sample_weight, null, X.dtype)
+        elif validation is not None:
+            given = replace(data, **validation.pop("data"))
+            validation = self._validation(given, **validation, null=null, dtype=X.dtype)
         if state.plan.schedule is None:
             if start is None:
                 coef[-1] = self._first_intercept(null)
@@ -358,6 +362,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             patient=state.plan.schedule.starts_wild,
             early_stopping=self.early_stopping,
             growth=training.growth() if loss.degenerate else np.inf,
+            score_unit=1.0 if validation is None else validation.unit,
         )
         training.aim(monitor.null, self.tol)
         training.n_epochs = self.max_iter
@@ -563,14 +568,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
         Copies: learning on must not change what was handed out.
         """
-        with np.errstate(over="ignore", under="ignore"):
-            rounded = coef.astype(dtype)
-        if dtype != np.float64 and not np.isfinite(rounded).all():
-            rounded = coef
         results = {
             "_state": state,
-            "coef_": np.array(rounded[:-1].T, order="C"),
-            "intercept_": np.array(rounded[-1]),
+            **self._coefficients(coef, dtype),
             "t_": 1 + state.rows,
             "optimizer_": state.plan.optimizer,
             "batch_size_": state.plan.batch_size,
@@ -588,6 +588,17 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 results["validation_scores_"] = monitor.validation_scores
                 results["best_validation_score_"] = float(monitor.best_score)
         return results
+
+    def _coefficients(self, coef, dtype):
+        """``coef_`` and ``intercept_``, by name."""
+        with np.errstate(over="ignore", under="ignore"):
+            rounded = coef.astype(dtype)
+        if dtype != np.float64 and not np.isfinite(rounded).all():
+            rounded = coef
+        return {
+            "coef_": np.array(rounded[:-1].T, order="C"),
+            "intercept_": np.array(rounded[-1]),
+        }
 
     def _results_so_far(self, training, monitor, stop_reason):
         """The same of a run that goes on, as if it had stopped here."""

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseGD, all_or_nothing, learns_from_streams, optimizer_class
 from ._export import plain_model
 from ._regressor import _no_validation
+from ._scoring import Accuracy
 from ._validation import (
     FEW_LABELS,
     check_choice,
@@ -281,6 +282,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         verbose=0,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         class_weight=None,
         warm_start=False,
         average=False,
@@ -305,6 +307,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self.verbose = verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.average = average
@@ -388,9 +391,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         self.classes_ = classes
         codes = encode(y, classes)
-        weights = self._weigh_classes(y, codes, sample_weight)
+        per_class = self._class_weights(y, codes, sample_weight)
+        weights = _times(per_class, codes, sample_weight)
         self._require_two_classes(codes, weights)
-        validation = self._validation_set(X_val, y_val, sample_weight_val)
+        validation = self._validation_set(X_val, y_val, sample_weight_val, per_class)
         target = self._target(codes, n_outputs)
         del codes
         return self._fit(
@@ -567,8 +571,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         return plain_model(self)
 
     def _labels(self, z):
-        codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
-        return self.classes_[codes.astype(np.intp)]
+        return self.classes_[_predicted(z)]
 
     def _require_two_classes(self, codes, weights):
         """Raise ValueError unless rows of two classes or more have a weight."""
@@ -605,7 +608,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 f"classes {self.classes_} of the first call."
             )
         sample_weight = check_weights(sample_weight, len(y), all_zero=all_zero)
-        weights = self._weigh_classes(y, codes, sample_weight)
+        per_class = self._class_weights(y, codes, sample_weight)
+        weights = _times(per_class, codes, sample_weight)
         n_outputs = _count_outputs(self.classes_)
         return X, y, self._target(codes, n_outputs), weights
 
@@ -626,10 +630,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         target[np.arange(len(codes)), codes] = 1.0
         return target
 
-    def _weigh_classes(self, y, codes, sample_weight):
-        """Sample weight times class weight, or None."""
+    def _class_weights(self, y, codes, sample_weight):
+        """The weight of each class, or None."""
         if self.class_weight is None:
-            return sample_weight
+            return None
         if isinstance(self.class_weight, dict):
             per_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=y
@@ -652,10 +656,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 per_class = np.where(
                     counts > 0.0, counts.sum() / (len(counts) * counts), 0.0
                 )
-        weights = per_class[codes]
-        if sample_weight is None:
-            return weights
-        return multiply_weights(weights, sample_weight)
+        return per_class
 
     def _check_classes(self, classes, first):
         """Set or compare ``classes_``."""
@@ -679,9 +680,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 f"was: {self.classes_}"
             )
 
-    def _validation_set(self, X_val, y_val, weights):
+    def _validation_set(self, X_val, y_val, sample_weight, per_class):
         if X_val is None:
-            return _no_validation(y_val, weights)
+            return _no_validation(y_val, sample_weight)
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(X_val, y_val, reset=False)
@@ -690,20 +691,72 @@ class GDClassifier(ClassifierMixin, BaseGD):
                 f"y_val holds labels like {plain_label(y_val[0])!r}, but y has "
                 f"{self.classes_}: strings and numbers are never equal."
             )
-        weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
-        return X_val, y_val, weights
+        sample_weight = check_weights(
+            sample_weight, X_val.shape[0], "sample_weight_val"
+        )
+        codes, unknown = encode(y_val, self.classes_), self._unknown(y_val)
+        if unknown.any():
+            if self.scoring == "loss":
+                label = y_val[unknown].tolist()[0]
+                raise ValueError(
+                    f"y_val has the label {label!r}, which is not among "
+                    f"the classes {self.classes_} of y: its loss is not defined. Leave "
+                    "such rows out, or use scoring=None, which counts them as mistakes."
+                )
+            codes[unknown] = 0
+        weights = _times(per_class, codes, sample_weight)
+        rows = rows_with_weight(weights)
+        if rows is not None and len(rows) == 0:
+            raise ValueError(
+                "sample_weight_val times class_weight: all weights are zero, so there "
+                "is nothing to validate with. Give at least one row a positive weight."
+            )
+        if unknown.any():
+            # Mistakes whatever is predicted, without a loss.
+            weights = ~unknown * (1.0 if weights is None else weights)
+        data = {
+            "X": X_val,
+            "target": self._target(codes, _count_outputs(self.classes_)),
+            "weights": weights,
+            "rows": rows,
+        }
+        return {"data": data, "y": y_val, "sample_weight": sample_weight}
+
+    def _unknown(self, y):
+        """Which labels are not among the classes."""
+        places = np.minimum(encode(y, self.classes_), len(self.classes_) - 1)
+        return self.classes_[places] != y
 
     def _hold_out(self, y):
         codes = encode(y, self.classes_)
         return stratified_split(codes, self.validation_fraction, self.random_state)
 
-    def _score_raw(self, z, y, sample_weight):
-        return np.average(self._labels(z) == y, weights=sample_weight)
+    def _own_score(self, y, weights):
+        codes = encode(y, self.classes_).astype(np.intp)
+        codes[self._unknown(y)] = -1
+        accuracy = Accuracy(codes, weights)
+        return lambda z, loss, coef: accuracy(_predicted(z))
 
 
 def _count_outputs(classes):
     """One for two classes, else one for each."""
     return 1 if len(classes) == 2 else len(classes)
+
+
+def _predicted(z):
+    """Class codes of raw predictions."""
+    codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
+    return codes.astype(np.intp, copy=False)
+
+
+def _times(per_class, codes, sample_weight):
+    """Class weights, or None, times sample weights, or None."""
+    if per_class is None:
+        return sample_weight
+    weights = per_class[codes]
+    return (
+        weights if sample_weight is None else multiply_weights(weights, sample_weight)
+    )
 
 
 def encode(y, classes):

@@ -42,8 +42,10 @@ class Monitor:
         The schedule starts with steps that are far too large on purpose
         (`Schedule.starts_wild`).
     early_stopping : bool
-        Watch the validation score in place of the objective; ``tol`` is then an
-        absolute difference of scores.
+        Watch the validation score in place of the objective; ``tol`` is then a
+        difference of scores.
+    score_unit : float, default=1.0
+        What that difference is measured in.
 
     Attributes
     ----------
@@ -69,11 +71,12 @@ class Monitor:
         patient,
         early_stopping,
         growth=np.inf,
+        score_unit=1.0,
     ):
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.null, self.unit, self.start = null, unit, start
         self.degenerate, self.patient = degenerate, patient
-        self.early_stopping = early_stopping
+        self.early_stopping, self.score_unit = early_stopping, score_unit
         self.loss_curve, self.validation_scores = [], []
         unjudged = patient or degenerate
         self.best, self.best_score = np.inf if unjudged else start, -np.inf
@@ -160,7 +163,7 @@ class Monitor:
     def improved(self, objective, score, eta):
         """True if the epoch now being recorded gained what ``tol`` asks for."""
         if self.early_stopping:
-            return score >= self.best_score + self.tol
+            return score >= self.best_score + self.tol * self.score_unit
         if not math.isnan(self.gap):
             last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
             return eta > 0.0 and abs(objective - last) > ROUNDING * abs(last)

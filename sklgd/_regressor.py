@@ -9,9 +9,13 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import plain_model
-from ._score import explained_deviance
-from ._validation import check_parameters, check_weights, in_c_order
-from .kernels._vector import all_finite
+from ._scoring import D2, R2
+from ._validation import (
+    check_parameters,
+    check_weights,
+    in_c_order,
+    rows_with_weight,
+)
 from .losses import LOSSES
 
 
@@ -250,6 +254,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         verbose=0,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         warm_start=False,
         average=False,
         epsilon=0.1,
@@ -275,6 +280,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         self.verbose = verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.warm_start = warm_start
         self.average = average
         self.epsilon = epsilon
@@ -428,7 +434,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         y = check_array(y, ensure_2d=False, dtype=np.float64)
         check_consistent_length(z, y, sample_weight)
         weights = check_weights(sample_weight, len(y))
-        return explained_deviance(loss, self._target(y), z, weights)
+        return D2(loss, self._target(y), weights)(z)
 
     def to_sklearn(self):
         """The plain, fitted scikit-learn model that equals this one.
@@ -495,7 +501,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         weights = check_weights(sample_weight, X.shape[0], all_zero=all_zero)
         return X, y, self._target(y), weights
 
-    def _target(self, y):
+    def _target(self, y, name="y"):
         """y as float64 of shape (n_samples, n_outputs), inside the loss's domain."""
         target = in_c_order(y, np.float64)
         if target.ndim == 1:
@@ -506,8 +512,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         smallest = target.min()
         if smallest < low or (smallest == low and not allowed):
             raise ValueError(
-                f"Some value(s) of y are out of the valid range of loss={self.loss!r}: "
-                f"y must be {'at least' if allowed else 'above'} {low:g}, the smallest "
+                f"Some value(s) of {name} are out of the valid range of "
+                f"loss={self.loss!r}: {name} must be "
+                f"{'at least' if allowed else 'above'} {low:g}, the smallest "
                 f"is {smallest:g}. Use loss='squared_error' for such targets."
             )
         return target
@@ -524,8 +531,15 @@ class GDRegressor(RegressorMixin, BaseGD):
             raise ValueError(
                 f"y_val has shape {y_val.shape}, which does not match y: {shape}."
             )
+        target = self._target(y_val, "y_val")
         weights = check_weights(weights, X_val.shape[0], "sample_weight_val")
-        return X_val, y_val, weights
+        data = {
+            "X": X_val,
+            "target": target,
+            "weights": weights,
+            "rows": rows_with_weight(weights),
+        }
+        return {"data": data, "y": y_val, "sample_weight": weights}
 
     def _hold_out(self, y):
         # Imported when needed: it doubles the package's import time.
@@ -547,22 +561,20 @@ class GDRegressor(RegressorMixin, BaseGD):
         held_out.sort()
         return rows, held_out
 
-    def _score_raw(self, z, y, sample_weight):
-        from sklearn.metrics import r2_score
+    def _own_score(self, y, weights):
+        y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        own_loss = self._make_loss()
+        if _explains_deviance(own_loss):
+            d2 = D2(own_loss, y, weights)
+            return lambda z, loss, coef: d2(z)
+        r2 = R2(y, weights)
+        return lambda z, loss, coef: r2(self._inverse_link(z))
 
-        loss = self._make_loss()
-        if _explains_deviance(loss):
-            return explained_deviance(loss, self._target(y), z, sample_weight)
-        z = self._inverse_link(z)
-        if not all_finite(z):
-            return np.nan
-        return r2_score(y, z[:, 0] if self._flat else z, sample_weight=sample_weight)
-
-    def _results(self, state, coef, dtype, monitor=None):
-        results = super()._results(state, coef, dtype, monitor)
+    def _coefficients(self, coef, dtype):
+        fitted = super()._coefficients(coef, dtype)
         if self._flat:
-            results["coef_"] = results["coef_"][0]
-        return results
+            fitted["coef_"] = fitted["coef_"][0]
+        return fitted
 
 
 def _explains_deviance(loss):
@@ -570,7 +582,7 @@ def _explains_deviance(loss):
 
     (Of the normal distribution, power 0, these are the same.)
     """
-    return loss.link == "log" and loss.domain()[0] == 0.0
+    return loss.link == "log" and loss.power > 0.0
 
 
 def _no_validation(y_val, weights):

@@ -3,7 +3,6 @@
 import math
 
 from ._diagnosis import explain_divergence
-from .kernels._vector import all_finite
 
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
@@ -18,9 +17,7 @@ class Run:
     est : GDRegressor or GDClassifier
     training : Epochs
     monitor : Monitor
-    validation : (callable, array, array or None) or None
-        Raw predictions on the validation set as a function of coef, its targets and
-        its weights.
+    validation : Validation or None
     tasks : FitTasks or None
     log : Log or None
     """
@@ -48,7 +45,7 @@ class Run:
         guarded = training.state.plan.guarded
         objective = best_objective = monitor.start
         kept = best = training.snapshot()
-        best_score = None
+        best_score, best_loss = None, math.inf
         improved_once = accepted = renewed = asked = False
         monitor.stop_reason = "max_iter"
         watched = tasks is not None or log is not None
@@ -74,13 +71,15 @@ class Run:
                         kept = training.snapshot()
                     elif accepted:
                         kept = training.snapshot()
-                score = self.score()
+                score, loss = self.score()
                 if score != score and not training.data.is_finite():
                     # The rows held out are no numbers any more.
                     self.give_up(point)
                     break
                 if est.early_stopping:
-                    better = score > monitor.best_score
+                    better = score > monitor.best_score or (
+                        score == monitor.best_score and loss < best_loss
+                    )
                 elif monitor.degenerate:
                     # Its objective is least at zero: the last one counts.
                     better = objective <= monitor.far
@@ -92,7 +91,8 @@ class Run:
                         snapshot = training.snapshot()
                     # One after the other without a call between them, so that Ctrl-C
                     # leaves all or none.
-                    best, best_objective, best_score = snapshot, objective, score
+                    best, best_objective = snapshot, objective
+                    best_score, best_loss = score, loss
                 stalled = monitor.record(
                     objective, score, (eta, largest), training.gap()
                 )
@@ -118,7 +118,7 @@ class Run:
             monitor.stop_reason = "diverged"
             training.restore(best)
             if best_score is None:
-                best_score = self.score()
+                best_score = self.score()[0]
             monitor.amend(best_objective, best_score)
             return explain_divergence(est, training, monitor, epoch, after, largest)
         if est.early_stopping:
@@ -161,27 +161,23 @@ class Run:
         self.monitor.stop_reason = "diverged"
 
     def score(self):
-        """Score on the validation set, or None; NaN if a prediction is not finite."""
+        """Score and loss on the validation set, or None and None."""
         if self.validation is None:
-            return None
-        predict, y, weights = self.validation
-        z = predict(self.training.coef)
-        if not all_finite(z):
-            return math.nan
-        return float(self.est._score_raw(z, y, weights))
+            return None, None
+        return self.validation(self.training.coef)
 
     def settle(self):
         """Decide which coefficients are reported; `Monitor` has their figures then."""
         training, monitor = self.training, self.monitor
         if self.est.early_stopping:
-            before = self.score()
+            before, _ = self.score()
             training.add_zeros(training.objective())
-            if self.score() < before:
+            if self.score()[0] < before:
                 training.reported = None
             return
         objective = training.add_zeros(monitor.loss_curve[-1])
         if training.reported is not None:
-            monitor.amend(objective, self.score())
+            monitor.amend(objective, self.score()[0])
 
     def tell(self, score, eta, undone, renewed):
         """Tell of the epoch just recorded; True if a callback asks for the end."""

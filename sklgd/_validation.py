@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from difflib import get_close_matches
 
 import numpy as np
 import scipy.sparse as sp
@@ -107,6 +108,7 @@ def check_parameters(est, task):
         "validation_fraction", est.validation_fraction, low=0.0, high=1.0,
         closed="neither",
     )  # fmt: skip
+    check_scoring(est.scoring)
     if not isinstance(est.verbose, (bool, np.bool_)):
         check_number("verbose", est.verbose, low=0, integer=True)
     if not isinstance(est.average, (bool, np.bool_)):
@@ -139,6 +141,28 @@ def check_parameters(est, task):
                 f"power must be 0 or at least 1, got {est.power!r}: there is no "
                 "Tweedie distribution with a power between 0 and 1."
             )
+
+
+def check_scoring(scoring):
+    """Raise ValueError unless ``scoring`` is None, "loss", a scorer or its name."""
+    if scoring is None or callable(scoring):
+        return
+    hint = ""
+    if isinstance(scoring, str):
+        if scoring == "loss":
+            return
+        # Imported when needed: it doubles the package's import time.
+        from sklearn.metrics import get_scorer_names
+
+        names = ["loss", *get_scorer_names()]
+        if scoring in names:
+            return
+        close = get_close_matches(scoring, names, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(
+        "scoring must be None, 'loss', a name in sklearn.metrics.get_scorer_names() or "
+        f"a callable scorer(estimator, X, y), got {scoring!r}.{hint}"
+    )
 
 
 def check_batch_size(batch_size):

@@ -165,8 +165,10 @@ def test_a_callback_stops_the_fit(run, settings):
         alone = clone(model).set_callbacks().set_params(max_iter=2).fit(X, y)
     assert_same(model, alone)
     if settings.get("early_stopping"):
-        best = int(np.argmax(model.validation_scores_))
-        np.testing.assert_array_equal(model.coef_, recorder.models[best].coef_)
+        # One of those epochs that have the best score.
+        scores = np.array(model.validation_scores_)
+        best = [recorder.models[k] for k in np.flatnonzero(scores == scores.max())]
+        assert any((model.coef_ == other.coef_).all() for other in best)
 
 
 def test_the_run_s_own_reason_comes_first():

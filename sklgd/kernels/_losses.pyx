@@ -927,6 +927,7 @@ cdef class Poisson(Loss):
 
     name = "poisson"
     link = "log"
+    power = 1.0
 
     cdef inline double exponent(self, double y, double z) noexcept nogil:
         return bounded(z)
@@ -995,6 +996,7 @@ cdef class Gamma(Loss):
 
     name = "gamma"
     link = "log"
+    power = 2.0
 
     cdef inline double exponent(self, double y, double z) noexcept nogil:
         return bounded(-z)

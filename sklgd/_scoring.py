@@ -1,0 +1,249 @@
+"""How good coefficients are on a validation set, after each epoch of a fit.
+
+The raw predictions of the set are computed once per epoch, by the kernels and without
+a copy of its rows; its loss and the score of the estimator follow from these. Only a
+scorer of scikit-learn, which asks an estimator for predictions, gets the rows
+themselves and a view of the estimator that holds the present coefficients.
+"""
+
+import math
+from copy import copy
+
+import numpy as np
+from scipy.special import xlogy
+
+from .kernels._vector import all_finite
+
+
+class Validation:
+    """A validation set.
+
+    Parameters
+    ----------
+    data : Data
+        Its rows, with sample weights times class weights.
+    score : callable
+        ``score(z, loss, coef)`` of the raw predictions z, the loss and the
+        coefficients; greater is better.
+
+    Attributes
+    ----------
+    unit : float
+        What a difference of scores is measured in, for `Monitor`.
+    """
+
+    unit = 1.0
+
+    def __init__(self, data, score):
+        self.loss, self.score = data.loss, score
+        self.problem = data.problem()
+        self.target, self.weights = data.targets()
+        if self.weights is not None:
+            # (By the largest first: the sum may overflow. All are zero where no row of
+            # a validation set has a known label.)
+            self.weights = self.weights / (self.weights.max() or 1.0)
+            self.weights /= self.weights.sum() or 1.0
+        self.z = np.empty((data.n_rows, data.n_outputs))
+
+    def __call__(self, coef):
+        """Score and mean loss, without penalty, at ``coef``.
+
+        Of two points that have the same score the one of smaller loss is better. The
+        score is NaN if a prediction is not finite.
+        """
+        self.problem.margins(coef, self.z)
+        if not all_finite(self.z):
+            return math.nan, math.inf
+        loss = self.loss_at(self.z)
+        score = float(self.score(self.z, loss, coef))
+        return (score if not math.isnan(score) else -math.inf), loss
+
+    def loss_at(self, z):
+        """Weighted mean loss of raw predictions."""
+        total = self.loss.evaluate(self.target, z, self.weights)[0]
+        return float(total if self.weights is not None else total / len(z))
+
+    def measure_in_losses(self, null):
+        """Measure differences of scores in the loss of a constant model."""
+        self.z[...] = null
+        self.unit = self.loss_at(self.z)
+
+
+def negative_loss(z, loss, coef):
+    """The score "loss"."""
+    return -loss
+
+
+class Accuracy:
+    """Weighted share of the rows whose class is predicted.
+
+    Parameters
+    ----------
+    codes : int array of shape (n_samples,)
+        Classes; -1 for a label that is never predicted.
+    weights : float64 array of shape (n_samples,) or None
+    """
+
+    def __init__(self, codes, weights):
+        self.codes, self.weights = codes, weights
+
+    def __call__(self, predicted):
+        """The accuracy of class codes."""
+        return np.average(predicted == self.codes, weights=self.weights)
+
+
+class R2:
+    """Coefficient of determination, the mean over the outputs, as scikit-learn's.
+
+    `sklearn.metrics.r2_score` checks all its arguments, which takes most of the time of
+    an epoch over little data. Here the spread of y is found once, too.
+
+    Parameters
+    ----------
+    y : float64 array of shape (n_samples, n_outputs)
+    weights : float64 array of shape (n_samples,) or None
+    """
+
+    def __init__(self, y, weights):
+        self.y, self.weights = y, weights
+        # Relative to the first row, so that a constant has no spread to the last bit.
+        change = y - y[0]
+        change -= np.average(change, axis=0, weights=weights)
+        # In units of the largest deviation: squares neither overflow nor underflow.
+        self.scale = np.abs(change).max(axis=0)
+        self.scale[self.scale == 0.0] = 1.0
+        self.total = self.squares(change)
+
+    def squares(self, change):
+        """Weighted sums of squares, in units of ``scale``."""
+        change = change / self.scale
+        left = change if self.weights is None else change * self.weights[:, None]
+        return np.einsum("ik,ik->k", left, change)
+
+    def __call__(self, prediction):
+        """R2 of predictions of shape (n_samples, n_outputs)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return explained(self.squares(self.y - prediction), self.total)
+
+
+class D2:
+    """Share of a constant model's deviance that is explained, as D2 of scikit-learn.
+
+    Parameters
+    ----------
+    loss : Loss
+        Half the Tweedie deviance of its ``power``, which is not zero, as a function of
+        log mu, but for what depends on y only.
+    y : float64 array of shape (n_samples, n_outputs)
+    weights : float64 array of shape (n_samples,) or None
+    """
+
+    def __init__(self, loss, y, weights):
+        self.loss, self.y, self.weights = loss, y, weights
+        rest = rest_of_deviance(y, loss.power)
+        self.rest = rest.sum(axis=0) if weights is None else weights @ rest
+        mean = np.average(y, axis=0, weights=weights)
+        # Targets that are all zero have no logarithm; their loss vanishes far below.
+        null = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+        self.total = self.deviances(np.broadcast_to(null, y.shape))
+
+    def deviances(self, z):
+        """Weighted sums of half the deviances, output by output."""
+        return self.rest + [
+            self.loss.evaluate(self.y[:, [k]], z[:, [k]], self.weights)[0]
+            for k in range(z.shape[1])
+        ]
+
+    def __call__(self, z):
+        """D2 of raw predictions of shape (n_samples, n_outputs)."""
+        return explained(self.deviances(z), self.total)
+
+
+def rest_of_deviance(y, power):
+    """Half the deviance minus the loss, which depends on y only."""
+    if power == 1.0:
+        return xlogy(y, y) - y
+    if power == 2.0:
+        return -np.log(y) - 1.0
+    return y ** (2.0 - power) / ((1.0 - power) * (2.0 - power))
+
+
+def explained(left, total):
+    """Mean of 1 - left / total over the outputs; where total is zero, 1 or 0."""
+    ratio = np.where(left > 0.0, 1.0, 0.0)
+    np.divide(left, total, out=ratio, where=total > 0.0)
+    return float(np.mean(1.0 - ratio))
+
+
+class Scorer:
+    """Score of a scorer of scikit-learn, or of a function of an estimator, X and y.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        During its fit.
+    X, y : arrays
+        The validation rows.
+    sample_weight : array or None
+    dtype : dtype
+        Of the fitted coefficients.
+
+    Raises
+    ------
+    ValueError
+        If the scorer does not suit the estimator or the weights, or gives no number.
+    """
+
+    def __init__(self, est, X, y, sample_weight, dtype):
+        from sklearn.metrics import get_scorer
+
+        self.name, self.loss, self.dtype = est.scoring, est.loss, dtype
+        self.scorer = get_scorer(est.scoring)
+        self.rows, self.weights = (X, y), {}
+        if sample_weight is not None and wants_weights(self.scorer):
+            self.weights = {"sample_weight": sample_weight}
+        self.view = copy(est)
+        # X is an array here, whatever it was.
+        vars(self.view).pop("feature_names_in_", None)
+
+    def __call__(self, z, loss, coef):
+        """The score of the coefficients."""
+        vars(self.view).update(self.view._coefficients(coef, self.dtype))
+        try:
+            score = self.scorer(self.view, *self.rows, **self.weights)
+        except AttributeError as error:
+            raise ValueError(
+                f"scoring={self.name!r} is not possible with loss={self.loss!r}: "
+                f"{error}. Use another scorer or another loss."
+            ) from error
+        except TypeError as error:
+            if not self.weights or "sample_weight" not in str(error):
+                raise
+            raise ValueError(
+                f"scoring={self.name!r} does not take sample_weight, but the "
+                "validation rows have weights. Use a scorer that takes them, "
+                "scoring=None or scoring='loss'; or, with scikit-learn's metadata "
+                "routing enabled, scorer.set_score_request(sample_weight=False)."
+            ) from error
+        try:
+            score = float(score)
+        except TypeError:
+            score = math.nan
+        if math.isnan(score):
+            raise ValueError(
+                f"scoring={self.name!r} must give a number, but gave {score!r} on the "
+                "validation rows. Use a scorer that is defined on them, or another "
+                "validation_fraction, or pass X_val and y_val."
+            )
+        return score
+
+
+def wants_weights(scorer):
+    """False if scikit-learn's metadata routing says that a scorer takes no weights."""
+    from sklearn import get_config
+    from sklearn.utils.metadata_routing import get_routing_for_object
+
+    if not get_config()["enable_metadata_routing"]:
+        return True
+    requests = get_routing_for_object(scorer).score.requests
+    return requests.get("sample_weight") is not False
