@@ -141,6 +141,14 @@ class GDClassifier(ClassifierMixin, BaseGD):
         the rows, drawn class by class. A class with a single row keeps it for training.
     validation_fraction : float, default=0.1
         That share, in (0, 1).
+    scoring : str, callable or None, default=None
+        What ``early_stopping`` watches on the validation rows, greater is better: None
+        is the accuracy; "loss" is minus the mean loss without the
+        penalty, and ``tol`` is then measured in the loss of the constant model. A
+        scorer of scikit-learn, its name or a function of (estimator, X, y) is called
+        after each epoch, with the sample weights of these rows if there are any, and
+        gets the rows as an array. Of epochs with equal scores the one of smallest
+        validation loss is kept.
     class_weight : dict, "balanced" or None, default=None
         Weight per class label, or n_samples / (n_classes * weighted count). At least
         two classes need a positive weight.
@@ -168,8 +176,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
     loss_curve_ : list of float
         F after each epoch, at the coefficients that would have been returned.
     validation_scores_ : list of float or None
-        Score on the validation set after each epoch, where there is one.
+        The score that ``scoring`` names, after each epoch, where there is a validation
+        set. Greater is better.
     best_validation_score_ : float or None
+        The greatest of them.
     stop_reason_ : str
         "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
         yet worse than a constant model), "plateau" (an explicit step size: little
@@ -208,6 +218,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
     An epoch that makes the objective worse is then undone and the step size halved.
 
     Coefficients and optimizer state are float64 whatever the dtype of X.
+    A model must not learn in two threads at the same time: calls of `fit` or
+    `partial_fit` that overlap lose updates, although each of them counts its epoch.
+    Predictions may be made in any number of threads.
+
     `partial_fit` and pickling keep all state: coefficients, moments, step count,
     average, shuffle stream.
 

@@ -3,6 +3,7 @@
 import math
 
 from ._diagnosis import explain_divergence
+from .kernels._vector import all_finite
 
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
