@@ -36,6 +36,7 @@ from ._validation import (
     canonical,
     check_indices,
     check_start,
+    gathered,
     has_good_form,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
@@ -193,7 +194,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     def _validate(self, X, y="no_validation", reset=True, **kwargs):
         """X (and y) as scikit-learn checks them, X as the kernels read it."""
-        X_only = isinstance(y, str)
+        X, X_only = gathered(X, "X"), isinstance(y, str)
+        y = y if X_only else gathered(y, "y")
         several = kwargs.get("multi_output", False)
         if (
             has_nothing_to_check(X)

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import warnings
 from difflib import get_close_matches
 
 import numpy as np
@@ -17,6 +18,8 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, as_schedule, schedule_class
 
+# Bytes of a dask collection up to which it is gathered.
+GATHERED = 1e9
 # Labels of which a sorted copy is made.
 MANY_LABELS = 32768
 # So many labels may all differ without looking like a target of regression.
@@ -303,6 +306,40 @@ def multiply_weights(a, b):
     product = np.ldexp(a, -scales[0]) * np.ldexp(b, -scales[1])
     # (Far below the largest float: sums of such weights are finite, too.)
     return np.ldexp(product, np.clip(sum(scales), -1000, 950))
+
+
+def gathered(data, name):
+    """The data in memory: a collection of dask is computed, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If it is larger than `GATHERED` bytes.
+    """
+    if not hasattr(data, "__dask_graph__"):
+        return data
+    remedy = (
+        f"Pass {name}.compute(), or learn from one block after the other with "
+        "partial_fit."
+    )
+    try:
+        size = float(data.nbytes)
+    except (AttributeError, NotImplementedError, TypeError):
+        # A data frame does not know how long its parts are.
+        size = math.nan
+    if size > GATHERED:
+        raise ValueError(
+            f"{name} is a dask collection of {size / 1e9:.3g} GB, which would be "
+            f"gathered in the memory of this process; up to {GATHERED / 1e9:g} GB are "
+            f"allowed. {remedy}"
+        )
+    warnings.warn(
+        f"{name} is a dask collection and is gathered in the memory of this process. "
+        f"{remedy}",
+        UserWarning,
+        stacklevel=5,
+    )
+    return data.compute()
 
 
 def has_nothing_to_check(X):
