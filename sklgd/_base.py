@@ -29,7 +29,7 @@ from ._quasi_newton import QuasiNewton
 from ._rounding import dtype_of_result
 from ._run import Run
 from ._saving import pack, unpack
-from ._scoring import Scorer, Validation, negative_loss
+from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._stochastic import VarianceReduced
 from ._training import State, Training
 from ._validation import (
@@ -345,6 +345,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             validation = self._validation(held_out, y, sample_weight, null, X.dtype)
         elif validation is not None:
             given = replace(data, **validation.pop("data"))
+            warn_if_unlike(given.X, X)
             validation = self._validation(given, **validation, null=null, dtype=X.dtype)
         if state.plan.schedule is None:
             if start is None:

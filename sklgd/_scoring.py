@@ -7,9 +7,11 @@ themselves and a view of the estimator that holds the present coefficients.
 """
 
 import math
+import warnings
 from copy import copy
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.special import xlogy
 
 from .kernels._vector import all_finite
@@ -67,6 +69,35 @@ class Validation:
         """Measure differences of scores in the loss of a constant model."""
         self.z[...] = null
         self.unit = self.loss_at(self.z)
+
+
+def warn_if_unlike(X_val, X):
+    """Warn if a column of ``X_val`` has its mean far outside its range in ``X``.
+
+    Farther than the range is long: a column that is constant in X says nothing. Of
+    sparse X the range includes zero.
+    """
+    low, high = column_ranges(X)
+    mean = np.asarray(X_val.mean(axis=0, dtype=np.float64)).ravel()
+    length = high - low
+    if ((length > 0.0) & ((mean < low - length) | (mean > high + length))).any():
+        warnings.warn(
+            "X_val looks nothing like X: the mean of one of its columns lies far "
+            "outside the values of that column in X. Transform X_val as X was "
+            "transformed; in a Pipeline, transform_input=['X_val'] does that.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def column_ranges(X):
+    """Smallest and largest value of each column, in float64; of CSR also zero."""
+    if not sp.issparse(X):
+        return X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    low, high = np.zeros((2, X.shape[1]), X.dtype)
+    np.minimum.at(low, X.indices, X.data)
+    np.maximum.at(high, X.indices, X.data)
+    return low.astype(np.float64), high.astype(np.float64)
 
 
 def negative_loss(z, loss, coef):

@@ -283,3 +283,30 @@ def test_scikit_learns_metrics_are_imported_when_a_scorer_needs_them(monkeypatch
     for cls, y in ((GDRegressor, Z), (GDClassifier, LABELS)):
         cls(random_state=0, **STEPS).fit(X, y, X_val=X, y_val=y)
         assert "sklearn.metrics" not in sys.modules
+
+
+# ---------------------------------------------------------- validation rows unlike X
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_validation_rows_that_look_nothing_like_x_warn(form):
+    raw = X * [1.0, 10.0, 100.0, 1.0, 1.0, 1.0] + [0.0, 50.0, 900.0, 0.0, 0.0, 0.0]
+    est = GDClassifier(early_stopping=True, random_state=0)
+    with pytest.warns(
+        UserWarning, match=r"X_val looks nothing like X.*transform_input"
+    ):
+        est.fit(form(X), LABELS, X_val=form(raw), y_val=LABELS)
+    scaled = (raw - raw.mean(axis=0)) / raw.std(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+        est.fit(form(scaled), LABELS, X_val=form(scaled[:20]), y_val=LABELS[:20])
+
+
+def test_a_column_that_only_the_validation_rows_have_does_not_warn():
+    train = X.copy()
+    train[:, 2] = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+        GDClassifier(random_state=0).fit(train, LABELS, X_val=X, y_val=LABELS)
