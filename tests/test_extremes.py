@@ -254,14 +254,15 @@ def test_a_split_without_training_rows_names_validation_fraction(n_rows, fractio
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
-def test_a_validation_set_with_predictions_beyond_floats_has_no_score(loss):
+def test_a_validation_set_with_predictions_beyond_floats_has_a_very_low_score(loss):
     X = np.linspace(0.0, 1.0, 30)[:, None]
     y = np.exp(X[:, 0])
     model = GDRegressor(loss, learning_rate=1.0, batch_size="full", max_iter=3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="X_val looks nothing like X")
         model.fit(X, y, X_val=1e4 * X, y_val=y)
-    assert np.isnan(model.validation_scores_).any()
+    assert max(model.validation_scores_) < -1e4
 
 
 # -------------------------------------------------------------------------- outliers
