@@ -611,6 +611,15 @@ def _targets(y, loss):
     return (2.0 * y - 1.0, 1) if n_classes == 2 else (y, n_classes)
 
 
+def present(X, y, sample_weight):
+    """The rows with a weight; one of weight zero is an absent row."""
+    X, y = np.asarray(X, dtype=float), np.asarray(y)
+    if sample_weight is None:
+        return X, y, None
+    rows = np.asarray(sample_weight) > 0.0
+    return X[rows], y[rows], np.asarray(sample_weight)[rows]
+
+
 def _weights(sample_weight, n):
     """Weights with mean one."""
     s = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
@@ -659,7 +668,7 @@ def descend(
     are not zero in all of its rows, and divides their penalty by the share of batches
     in which that is so, rows being drawn at random.
     """
-    X = np.asarray(X, dtype=float)
+    X, y, sample_weight = present(X, y, sample_weight)
     n, d = X.shape
     targets, n_outputs = _targets(y, loss)
     s = _weights(sample_weight, n)
@@ -803,7 +812,7 @@ def reduce_variance(
 
     ``eta`` is a number or a function of the number of an epoch's first step.
     """
-    X = np.asarray(X, dtype=float)
+    X, y, sample_weight = present(X, y, sample_weight)
     n = len(X)
     problem = FiniteSum(
         X,

@@ -629,7 +629,7 @@ def fit_with_schedule(schedule, eta, batch_size=7, optimizer="adam", **job):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in SCHEDULES if n not in ("optimal", "warmup")]
+    "name", [n for n in SCHEDULES if n not in ("optimal", "warmup", "pa1", "pa2")]
 )
 @pytest.mark.parametrize("optimizer", ["adam", "ftrl"])
 @every_batch_size

@@ -128,7 +128,7 @@ def test_every_penalty_on_rare_features(method, penalty, n_outputs, storage):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_weights_schedule_and_storage(method, fit_intercept, storage, rng):
     X, y = make_problem("log_loss")
-    weight = rng.uniform(0.1, 3.0, len(y))
+    weight = rng.uniform(0.0, 3.0, len(y)) * (rng.random(len(y)) < 0.8)
     job = {"optimizer": method, "loss": "log_loss", "fit_intercept": fit_intercept}
     job |= {"sample_weight": weight, "eta": InvScaling(0.3)}
     assert_same(*both(X, y, storage, **job), rtol=1e-8)
@@ -423,13 +423,10 @@ def test_a_step_that_is_too_large_is_reported():
 def test_what_is_not_possible(method):
     X, y = load_diabetes(return_X_y=True)
     model = GDRegressor(optimizer=method)
-    with pytest.raises(ValueError, match=f"{method}.*Use fit"):
-        model.partial_fit(X, y)
+    assert not hasattr(model, "partial_fit")
     with pytest.raises(ValueError, match=f"average=10.*{method}"):
         GDRegressor(optimizer=method, average=10).fit(X, y)
-    model.fit(X, y)
-    with pytest.raises(ValueError, match="Use fit"):
-        model.partial_fit(X, y)
+    assert not hasattr(model.fit(X, y), "partial_fit")
     full = GDRegressor(optimizer=method, batch_size="full")
     with pytest.raises(ValueError, match=f"batch_size='full'.*{method}"):
         full.fit(X, y)
