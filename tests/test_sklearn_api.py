@@ -46,6 +46,8 @@ MODES = {
 # Modes in which weights and repetitions give the same sums, and the same coefficients.
 SUMS_ALL_ROWS = "auto", "batch", "explicit batch", "newton"
 NEEDS_SMOOTH_LOSS = "saga", "svrg"
+# The minimum of the perceptron's loss is at zero.
+NEEDS_PROPER_LOSS = "newton", "lbfgs", "fista"
 SGD_REASON = (
     "a stochastic step sees one row: a weight k is one step k times as long, not k "
     "steps (scikit-learn's SGD* expects the same failure)"
@@ -66,7 +68,10 @@ def cases():
     """Pairs (loss, mode) that can be fitted."""
     for mode in MODES:
         for loss, cls in LOSSES.items():
-            if cls.smooth or mode not in NEEDS_SMOOTH_LOSS:
+            refused = NEEDS_PROPER_LOSS if cls.degenerate else ()
+            if not cls.smooth:
+                refused = (*refused, *NEEDS_SMOOTH_LOSS)
+            if mode not in refused:
                 yield loss, mode
 
 
