@@ -247,6 +247,11 @@ class Scorer:
                 f"scoring={self.name!r} is not possible with loss={self.loss!r}: "
                 f"{error}. Use another scorer or another loss."
             ) from error
+        except ValueError as error:
+            raise ValueError(
+                f"scoring={self.name!r} failed on the validation rows: {error} Use "
+                "another scorer, or scoring='loss'."
+            ) from error
         except TypeError as error:
             if not self.weights or "sample_weight" not in str(error):
                 raise

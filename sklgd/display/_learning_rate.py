@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._auto import stable_step
+from .._base import optimizer_class
 from .._minimize import minimize
 from .._objective import Objective
 from ._matplotlib import axes_to_draw_on, style
@@ -311,6 +312,11 @@ def _rate_parameter(model):
     ValueError
         If it has none.
     """
+    if not optimizer_class(model).takes_learning_rate:
+        raise ValueError(
+            f"optimizer={model.optimizer!r} has no learning rate that could be tested: "
+            "it finds the length of each step itself. Use another optimizer."
+        )
     rate = model.learning_rate
     if isinstance(rate, Real) or rate in ("auto", "constant"):
         model.set_params(eta0=None)
