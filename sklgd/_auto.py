@@ -626,6 +626,8 @@ def add_metric(plan, est, data, statistics, l2):
 def renew_rotation(plan, est, data, statistics, l2, coef, damping):
     """Suit a rotated metric to the curvature at ``coef``."""
     share = rotate(plan.metric, data, statistics, l2, coef, damping)
+    if share is None:
+        return
     largest = 1.1
     if coupled(data.loss, data.n_outputs):
         # diag(p) - pp' <= 2 diag(p (1 - p)): softmax without its off-diagonal blocks.
@@ -703,21 +705,32 @@ def make_metric(data, statistics, l2, batch_size, rotated, centred):
             "squares leave float64. Scale X and y."
         )
     widest = (scale[:-1] / z_unit).max(axis=1, initial=0.0)
-    if not rotated:
+    share = None
+    if rotated:
+        share = rotate(metric, data, statistics, l2, np.zeros_like(scale), 1.0)
+    if share is None:
         return metric, batch_curvature(data, centre, var, widest, batch_size)
-    share = rotate(metric, data, statistics, l2, np.zeros_like(scale), 1.0)
     return metric, interpolate(data.n_rows, batch_size, 1.1, 1.0 + share)
 
 
 def rotate(metric, data, statistics, l2, coef, damping):
-    """Give a metric the rotations R_k with R_k' M_k R_k = 1; mean squared row norm.
+    """Give a metric the rotations R_k with R_k' M_k R_k = 1.
 
     M_k is the Hessian of one output at ``coef``, in the coordinates that the metric's
     scale defines, with a share ``damping`` of its bound (curvature one of the loss, in
     its units): of near separable data the curvature at a point says little about that
     further on.
+
+    Returns
+    -------
+    share : float or None
+        Mean squared norm of the rows. None, and the metric stays as it was, if X is not
+        finite any more: then somebody else has changed it, and the next epoch ends the
+        run.
     """
     moments = curvature_moments(data, metric, statistics, coef, damping)
+    if not np.isfinite(moments).all():
+        return None
     base = metric.scale[:-1, 0] / statistics.z_unit[0]
     metric.rotation, metric.inverse = np.empty_like(moments), np.empty_like(moments)
     share = 0.0

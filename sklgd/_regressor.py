@@ -74,8 +74,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         no such estimate after ``n_iter_no_change`` epochs in each of which the
         objective fell by less than ``tol`` times what was gained over the best constant
         model. Free of the scale of y and of the weights. With ``early_stopping`` the
-        least improvement of the validation score. None runs all epochs, without a
-        warning.
+        least improvement of the validation score. None runs all epochs, unless the run
+        diverges.
     n_iter_no_change : int, default=5
         Epochs without such progress, one after the other, that end the run.
     shuffle : bool, "full", "blocks" or "window", default=True

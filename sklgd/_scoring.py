@@ -245,12 +245,12 @@ class Scorer:
         except AttributeError as error:
             raise ValueError(
                 f"scoring={self.name!r} is not possible with loss={self.loss!r}: "
-                f"{error}. Use another scorer or another loss."
+                f"{sentence(error)} Use another scorer or another loss."
             ) from error
         except ValueError as error:
             raise ValueError(
-                f"scoring={self.name!r} failed on the validation rows: {error} Use "
-                "another scorer, or scoring='loss'."
+                f"scoring={self.name!r} failed on the validation rows: "
+                f"{sentence(error)} Use another scorer, or scoring='loss'."
             ) from error
         except TypeError as error:
             if not self.weights or "sample_weight" not in str(error):
@@ -272,6 +272,11 @@ class Scorer:
                 "validation_fraction, or pass X_val and y_val."
             )
         return score
+
+
+def sentence(error):
+    """The text of an exception with one full stop at its end."""
+    return str(error).rstrip(".") + "."
 
 
 def wants_weights(scorer):

@@ -160,6 +160,9 @@ def principal_axes(data, centre, square):
     if len(seen) == 0:
         return basis, values
     moments = second_moments(data, centre)
+    if not np.isfinite(moments).all():
+        # Somebody else has changed X since it was checked; the first epoch shows it.
+        return None, square
     moments = moments[np.ix_(seen, seen)]
     size = np.sqrt(square[seen])
     correlation = moments / size / size[:, None]
@@ -195,12 +198,16 @@ def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
     sizes = inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
     coordinates = Coordinates(sizes, centre if data.fit_intercept else None)
     one_unit = gamma.max() <= (1.0 + 1e-9) * gamma.min()
-    if not (l1 == 0.0 and narrow(data.X) and one_unit):
+    moments = None
+    if l1 == 0.0 and narrow(data.X) and one_unit:
+        moments = second_moments(data, centre)
+    # (They are not finite if somebody else has changed X since it was checked.)
+    if moments is None or not np.isfinite(moments).all():
         scale = np.sqrt((gamma * sizes).max(axis=1))
         return coordinates, batch_curvature(data, centre, square, scale, batch_size)
     # Scaled to unit diagonal first, which keeps small columns from drowning.
     scale = np.sqrt(sizes[:, 0])
-    hessian = gamma[0] * scale[:, None] * second_moments(data, centre) * scale
+    hessian = gamma[0] * scale[:, None] * moments * scale
     hessian[np.diag_indices_from(hessian)] += l2 * scale**2
     values, vectors = np.linalg.eigh(hessian)
     inverted = inverse(np.maximum(values, SMALLEST * max(values.max(), 0.0)))

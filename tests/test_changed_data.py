@@ -6,7 +6,9 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._auto import Statistics
 from sklgd._run import Run
+from sklgd._training import Training
 from sklgd.kernels._metric import cholesky
 from sklgd.optimizers import OPTIMIZERS
 
@@ -98,3 +100,48 @@ def test_a_matrix_that_is_not_finite_has_no_factor():
     assert np.isnan(cholesky(matrix)).any()
     matrix = np.full((3, 3), np.nan)
     assert np.isnan(cholesky(matrix)).any()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("batch_size", ["full", "auto"])
+@pytest.mark.parametrize("optimizer", [*RULES, "saga", "point_saga", "svrg"])
+def test_nan_that_appears_after_the_statistics_ends_the_fit(
+    optimizer, batch_size, monkeypatch, rng
+):
+    X, z = make_data("dense", rng)
+    of = Statistics.of.__func__
+
+    def poisoned(cls, *args):
+        found = of(cls, *args)
+        X[::7, 1] = np.nan
+        return found
+
+    monkeypatch.setattr(Statistics, "of", classmethod(poisoned))
+    if OPTIMIZERS[optimizer].training != "descent":
+        batch_size = "auto"
+    model = GDClassifier(optimizer=optimizer, batch_size=batch_size, random_state=0)
+    model.fit(X, z > 0.0)
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_nan_that_appears_before_the_metric_is_renewed_ends_the_fit(
+    optimizer, monkeypatch, rng
+):
+    X, z = make_data("dense", rng)
+    z += rng.normal(size=len(z))
+    renew, renewals = Training.renew, []
+
+    def poisoned(training, est):
+        X[::7, 1] = np.nan
+        renewals.append(training)
+        renew(training, est)
+
+    monkeypatch.setattr(Training, "renew", poisoned)
+    model = GDClassifier(optimizer=optimizer, batch_size="full", tol=1e-14)
+    model.fit(X, z > 0.0)
+    assert renewals
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.coef_).all()
