@@ -35,6 +35,9 @@ from .schedules import as_schedule
 # Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
 # (and down to whose inverses) squares and their products with each other are floats.
 LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 350.0, 1e140
+# Targets further from the constant model than so many sizes of a prediction have their
+# losses measured from that model's: squared and times 1e-16 these are still little.
+DISTANT = 1e6
 # Entries of X that are looked at together: temporary arrays stay in the cache.
 BLOCK_ENTRIES = 65536
 # Rows or entries of which arrays are made, where one of all would take too much memory.
@@ -85,6 +88,8 @@ class Data:
         True if the objective has a penalty.
     slope_limit : float
         Slopes of the loss beyond it are clipped to it (`Schedule.slope_limit`).
+    base : float
+        What the loss leaves out of the objective (`measured_from`).
     """
 
     X: object
@@ -97,6 +102,7 @@ class Data:
     n_jobs: int | None
     penalised: bool = True
     slope_limit: float = math.inf
+    base: float = 0.0
 
     @property
     def everything(self):
@@ -159,7 +165,8 @@ class Data:
         else:
             np.multiply(self.target == k, 2.0, out=target)
             target -= 1.0
-        return replace(self, target=target, n_outputs=1)
+        loss = self.loss.of_outputs(k, k + 1)
+        return replace(self, target=target, loss=loss, n_outputs=1)
 
     def numbers(self, start, stop):
         """Numbers of the rows at these positions; None if these are all rows."""
@@ -203,7 +210,8 @@ class Data:
             If the targets are so large or so small that a loss leaves float64.
         """
         with np.errstate(over="ignore", under="ignore"):
-            z_unit, loss_unit = self.loss.units(*self.targets(), constant)
+            target, weights = self.targets()
+            z_unit, loss_unit = self.loss.units(target, weights, constant)
         predictions, losses = z_unit.tolist(), loss_unit.tolist()
         held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
         log_link = self.loss.link == "log"
@@ -211,14 +219,17 @@ class Data:
         held = held and all([1.0 / limit < f < limit for f in losses])
         if log_link:
             # Without an intercept the constant model says nothing about y.
-            held = held and float(self.target.max()) < LARGE_TARGET
+            held = held and float(target.max()) < LARGE_TARGET
             held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
         elif self.loss.task == "regression" and 1.0 in predictions:
             # Constant targets, or differences that are no floats any more.
-            size = np.abs(self.target).max()
+            size = np.abs(target).max()
             held = held and not 0.0 < size < 1.0 / LARGE_TARGET
+        if held and self.loss.linear_tails:
+            # Outliers do not count in the sizes.
+            held = np.abs(target).max() < LARGE_TARGET
         if not held:
-            size = np.abs(self.target).max()
+            size = np.abs(target).max()
             large, makes = (
                 ("large", "overflow") if size > 1.0 else ("small", "underflow")
             )
@@ -227,6 +238,35 @@ class Data:
                 "Scale y (TransformedTargetRegressor)."
             )
         return z_unit, loss_unit
+
+    def measured_from(self, constant, z_unit):
+        """These data with the losses of far outliers as differences, if there are any.
+
+        Without their size, which no model changes, the objective shows what the other
+        rows gain. ``base`` is what the objective leaves out.
+
+        Parameters
+        ----------
+        constant : ndarray of shape (n_outputs,)
+            Raw predictions of a constant model.
+        z_unit : ndarray of shape (n_outputs,)
+            Natural size of a prediction.
+        """
+        if not self.loss.linear_tails or self.loss.task != "regression":
+            return self
+        target, weights = self.targets()
+        target, reach = target.reshape(-1, self.n_outputs), DISTANT * z_unit
+        distant = np.abs(target - constant) > reach
+        rows = distant.any(axis=1)
+        if not rows.any():
+            return self
+        # (A target that is the constant itself has a loss of zero.)
+        target = np.where(distant, target, constant)[rows]
+        weights = None if weights is None else weights[rows]
+        z = np.broadcast_to(constant, target.shape)
+        total = self.loss.evaluate(target, z, weights)[0]
+        base = total / (self.n_rows * self.share)
+        return replace(self, loss=self.loss.measured_from(constant, reach), base=base)
 
     def problem(self):
         """The compiled data term."""

@@ -351,9 +351,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             if start is None:
                 coef[-1] = self._first_intercept(null)
             state.tune(self, data, null, l1, l2, driver.tune)
-            unit = float(state.statistics.loss_unit.sum())
+            z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
-            unit = float(data.units(null)[1].sum())
+            z_unit, loss_unit = data.units(null)
+        unit, data = float(loss_unit.sum()), data.measured_from(null, z_unit)
         training = driver.start(data, state, l1, l2, self.shuffle, self.average)
         monitor = Monitor(
             tol=self.tol,
@@ -366,6 +367,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             early_stopping=self.early_stopping,
             growth=training.growth() if loss.degenerate else np.inf,
             score_unit=1.0 if validation is None else validation.unit,
+            base=data.base,
         )
         training.aim(monitor.null, self.tol)
         training.n_epochs = self.max_iter
@@ -379,7 +381,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             if monitor.stop_reason != "interrupted":
                 raise
             interrupt = error
-        curve = monitor.loss_curve.copy()
+        curve = monitor.curve()
         if interrupt is None:
             run.settle()
         if diagnosis is None and interrupt is None:
@@ -395,7 +397,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if not self.early_stopping:
             monitor.loss_curve[-1] = objective
         state.unit, state.curve = monitor.unit, curve
-        state.reported = monitor.loss_curve[-1]
+        state.reported = monitor.base + monitor.loss_curve[-1]
         results = self._results(state, training.coef, dtype, monitor)
         results["diagnosis_"] = diagnosis
         if tasks is not None and interrupt is None:
@@ -609,8 +611,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         monitor.stop_reason = stop_reason
         monitor.validation_scores = monitor.validation_scores.copy()
         state = training.frozen()
-        state.unit, state.curve = monitor.unit, monitor.loss_curve.copy()
-        state.reported = monitor.loss_curve[-1]
+        state.unit, state.curve = monitor.unit, monitor.curve()
+        state.reported = state.curve[-1]
         results = self._results(state, training.coef, training.data.X.dtype, monitor)
         return without_dead_weight(results)
 

@@ -33,6 +33,8 @@ WARNINGS = {
     "or use a larger tol.",
     "diverged": "Gradient descent diverged, and the best coefficients seen are kept. "
     "Use a smaller learning rate or learning_rate='auto', or scale the features.",
+    "overflow": "The fit left the range of float64, and the best coefficients seen are "
+    "kept. Scale the features and y.",
     "worse_than_constant": "The fitted model is worse than a constant one. Use "
     "learning_rate='auto' and optimizer='auto', or scale the features.",
     "stalled": "The fit stopped without progress. Use learning_rate='auto' and "
@@ -82,8 +84,8 @@ def explain(est, training, monitor):
     if worse:
         trouble = (
             f"Stopped after {n_epochs} epochs ({reason}) with an objective of "
-            f"{monitor.loss_curve[-1]:.4g}, worse than a constant model's "
-            f"{monitor.null:.4g}."
+            f"{monitor.base + monitor.loss_curve[-1]:.4g}, worse than a constant "
+            f"model's {monitor.base + monitor.null:.4g}."
         )
         remedies = []
         if reason == "max_iter" and not (explicit or monitor.rising()):
@@ -92,14 +94,6 @@ def explain(est, training, monitor):
             remedies.append("take larger batches (batch_size='auto')")
     elif monitor.tol is None:
         return None
-    elif reason == "converged" and monitor.hidden_by_rounding():
-        monitor.stop_reason = "stalled"
-        trouble = (
-            f"Stopped after {n_epochs} epochs. The objective {monitor.null:.3g} is so "
-            "large beside most of the losses that its rounding hides what is gained: "
-            "some targets are far outliers."
-        )
-        remedies, explicit = ["remove the outliers from y"], False
     elif monitor.degenerate and reason == "converged":
         wrong, fewest = _misclassified(training)
         if wrong <= fewest:
@@ -168,8 +162,18 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
         remedies = ["give fit arrays that nothing writes to"]
         known = figures(monitor) | {"n_iter": epoch}
         return _diagnosis("data_changed", trouble, [], remedies, known)
+    plan = training.state.plan
+    if plan.guarded:
+        trouble = (
+            f"Stopped in epoch {epoch}: the objective or its gradient left the range "
+            "of float64. The best coefficients seen before are kept."
+        )
+        remedies = ["scale the features and y"]
+        known = figures(monitor) | {"n_iter": epoch}
+        return _advise(est, "overflow", trouble, [], remedies, known)
+    objective += monitor.base
     reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
-    sizes, optimizer = Sizes(est, training), training.state.plan.optimizer
+    sizes, optimizer = Sizes(est, training), plan.optimizer
     if sizes.limit is not None:
         whose = "plain descent" if optimizer.name == "sgd" else optimizer.name
         why = f"{whose} is stable up to about {sizes.limit:.2g}"
@@ -184,7 +188,7 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
         why = None
     trouble = (
         f"Gradient descent diverged in epoch {epoch}: the objective is {reached}, that "
-        f"of a constant model {monitor.null:.3g}. "
+        f"of a constant model {monitor.base + monitor.null:.3g}. "
     )
     if why is None or not eta > 0.0:
         trouble += f"The numbers overflow float64: {sizes}."
@@ -207,8 +211,8 @@ def figures(monitor, sizes=None):
     curve = monitor.loss_curve
     known = {
         "n_iter": len(curve),
-        "objective": curve[-1] if curve else math.nan,
-        "constant_model_objective": float(monitor.null),
+        "objective": monitor.base + curve[-1] if curve else math.nan,
+        "constant_model_objective": monitor.base + float(monitor.null),
         "optimality_gap": float(monitor.gap),
         "learning_rate": last,
         "largest_learning_rate": largest,

@@ -127,7 +127,7 @@ class Log:
     def end(self, monitor):
         """The run has ended."""
         n_epochs, why = len(monitor.loss_curve), ENDINGS[monitor.stop_reason]
-        reached = [f"objective {monitor.loss_curve[-1]:.8g}"]
+        reached = [f"objective {monitor.base + monitor.loss_curve[-1]:.8g}"]
         if not math.isnan(monitor.gap):
             reached.append(f"optimality gap {monitor.gap:.2g}")
         if monitor.validation_scores:

@@ -46,11 +46,13 @@ class Monitor:
         difference of scores.
     score_unit : float, default=1.0
         What that difference is measured in.
+    base : float, default=0.0
+        What all objectives leave out of F (`Data.measured_from`).
 
     Attributes
     ----------
     loss_curve, validation_scores : list of float
-        One entry per epoch.
+        One entry per epoch; the objectives are without ``base``.
     gap : float
         Estimate of (F - F*) / (F_null - F*) after the last epoch, or nan.
     steps : (float, float)
@@ -72,12 +74,13 @@ class Monitor:
         early_stopping,
         growth=np.inf,
         score_unit=1.0,
+        base=0.0,
     ):
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.null, self.unit, self.start = null, unit, start
         self.degenerate, self.patient = degenerate, patient
         self.early_stopping, self.score_unit = early_stopping, score_unit
-        self.loss_curve, self.validation_scores = [], []
+        self.loss_curve, self.validation_scores, self.base = [], [], base
         unjudged = patient or degenerate
         self.best, self.best_score = np.inf if unjudged else start, -np.inf
         self.no_change = 0
@@ -170,6 +173,10 @@ class Monitor:
         least = self.tol * self.gained()
         return objective < self.best and not objective > self.best - least
 
+    def curve(self):
+        """F itself after each epoch, a copy."""
+        return [self.base + objective for objective in self.loss_curve]
+
     def amend(self, objective, score):
         """Replace the last epoch's figures by those of the coefficients kept."""
         self.loss_curve[-1] = objective
@@ -198,10 +205,6 @@ class Monitor:
         if above_start or (plain and self.rising()):
             return "diverged"
         return "stalled" if self.worse_than_null() else "converged"
-
-    def hidden_by_rounding(self):
-        """True if the rounding of the objective is as large as what can be gained."""
-        return ROUNDING * abs(self.null) > self.unit
 
     def worse_than_null(self):
         """True if the last objective is above the best constant model's."""

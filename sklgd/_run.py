@@ -184,7 +184,8 @@ class Run:
         """Tell of the epoch just recorded; True if a callback asks for the end."""
         est, training, monitor = self.est, self.training, self.monitor
         if self.log is not None:
-            epoch, objective = len(monitor.loss_curve), monitor.loss_curve[-1]
+            epoch = len(monitor.loss_curve)
+            objective = monitor.base + monitor.loss_curve[-1]
             notes = ["undone"] * undone + ["metric renewed"] * renewed
             self.log.epoch(
                 f"epoch {epoch}", objective, score, monitor.gap, eta, training, notes

@@ -1,5 +1,7 @@
 """Data at the ends of what floats can hold: the right answer or a clear error."""
 
+import pickle
+import re
 import warnings
 
 import numpy as np
@@ -304,13 +306,88 @@ def test_natural_sizes_of_robust_losses_take_no_notice_of_outliers(loss, rng):
     assert loss().units(y, None, zero)[0][0] < 1.0
 
 
-@pytest.mark.parametrize("loss", ["absolute_error", "quantile"])
-def test_an_objective_whose_rounding_hides_the_gain_warns(loss, rng):
-    X = rng.normal(size=(200, 2))
-    y = X[:, 0] + 0.1 * rng.normal(size=200)
-    y[0] = 1e22
-    model = GDRegressor(loss, batch_size=1, random_state=0)
-    with pytest.warns(ConvergenceWarning):
-        model.fit(X, y)
-    assert "remove the outliers from y" in model.diagnosis_["remedies"]
-    assert model.stop_reason_ == "stalled"
+BATCH = {"newton": "auto", "lbfgs": "auto", "fista": "auto"}
+BATCH |= {"auto": "auto", "adam": "auto", "nesterov": 16, "sgd": 1}
+
+
+@pytest.mark.parametrize("optimizer", BATCH)
+@pytest.mark.parametrize("loss", ROBUST)
+def test_however_far_an_outlier_is_robust_losses_keep_their_model(loss, optimizer, rng):
+    """The model is the same for all of them: the size of an outlier never counts."""
+    X = rng.normal(size=(400, 3))
+    Y = np.empty((400, 2))
+    Y[:, 0] = 5.0 + X @ [2.0, -1.0, 0.5] + 0.2 * rng.normal(size=400)
+    Y[:, 1] = 5.0 - Y[:, 0]
+    s = rng.uniform(0.5, 2.0, size=400)
+    models = []
+    for outlier in (1e10, 1e16, -1e16, 1e40):
+        Y[7, 0], Y[9, 1] = outlier, 2.0 * abs(outlier)
+        model = GDRegressor(
+            loss, alpha=0.0, optimizer=optimizer, random_state=0, max_iter=300,
+            batch_size=BATCH[optimizer], **ROBUST[loss],
+        )  # fmt: skip
+        silent_fit(model, X, Y, sample_weight=s)
+        assert model.stop_reason_ == "converged"
+        np.testing.assert_allclose(model.coef_[0], [2.0, -1.0, 0.5], atol=0.1)
+        np.testing.assert_allclose(model.coef_[1], [-2.0, 1.0, -0.5], atol=0.1)
+        F = Objective(model, X, Y, s)
+        assert model.loss_curve_[-1] == pytest.approx(F(F.coef), rel=1e-12)
+        if outlier > 0.0:
+            models.append(model.coef_)
+    np.testing.assert_allclose(models[1:], [models[0]] * 2, rtol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ROBUST)
+def test_an_outlier_that_a_row_of_X_explains_is_no_outlier(loss, rng):
+    X = rng.normal(size=(400, 2))
+    X[5] = 1e9, 0.0
+    y = X @ [3.0, -2.0] + 1.0
+    model = GDRegressor(loss, penalty=None, **ROBUST[loss])
+    silent_fit(model, X, y)
+    assert model.coef_[0] == pytest.approx(3.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("softness", [0.0, 1e-8, 0.3, 50.0])
+@pytest.mark.parametrize("loss", ROBUST)
+def test_losses_measured_from_a_constant_differ_by_that_constants_loss(loss, softness):
+    exact = LOSSES[loss](**ROBUST[loss])
+    smoothed = exact.smoothed(softness) if not exact.smooth else exact
+    apart = smoothed.measured_from([3.0, -1.0], [5.0, 5.0])
+    for one in (apart, pickle.loads(pickle.dumps(apart))):
+        for y in (4.0, -60.0, 2.0**40, -(2.0**40)):
+            Y = np.array([[y, 0.0]])
+            for z in (-80.0, 2.99, 3.01, 2.0**40 - 1.0, 2.0**41):
+                Z = np.array([[z, 0.0]])
+                value, slope = one.evaluate(Y, Z)
+                expected, slopes = smoothed.evaluate(Y, Z)
+                if abs(y - 3.0) > 5.0:
+                    expected -= exact.evaluate([[y]], [[3.0]])[0]
+                # (What is left of the rounding of 2**40.)
+                assert value == pytest.approx(expected, rel=1e-9, abs=1e-3)
+                np.testing.assert_array_equal(slope, slopes)
+        # Nothing is rounded in the size of the target.
+        far, steps = np.array([[2.0**200, 0.0]]), np.array([3.0, 4.0, 7.0])
+        values = [one.evaluate(far, np.array([[z, 0.0]]))[0] for z in steps]
+        slope = one.evaluate(far, np.zeros((1, 2)))[1][0, 0]
+        np.testing.assert_allclose(np.diff(values), slope * np.diff(steps), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ROBUST)
+def test_one_target_beyond_floats_is_an_error_of_y(loss, rng):
+    X = rng.normal(size=(50, 2))
+    y, s = X[:, 0].copy(), np.ones(50)
+    y[3] = 1e300
+    with pytest.raises(ValueError, match="y: values as large as 1e"):
+        GDRegressor(loss).fit(X, y)
+    s[3] = 0.0
+    silent_fit(GDRegressor(loss), X, y, sample_weight=s)
+
+
+def test_who_did_not_set_a_learning_rate_is_not_told_to_change_it(rng):
+    """A run whose objective overflows although its learning rate was found."""
+    X = rng.normal(size=(50, 2))
+    model = GDRegressor("poisson")
+    with pytest.warns(ConvergenceWarning) as seen:
+        model.fit(X, np.exp(X[:, 0]), coef_init=[1e200, 0.0], intercept_init=[0.0])
+    texts = [str(w.message) for w in seen] + [model.diagnosis_["text"]]
+    assert not any(re.search("step size|learning rate", text) for text in texts)

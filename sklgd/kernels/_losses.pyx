@@ -68,6 +68,15 @@ cdef inline double ramp_value(
     return (0.5 * (a + b) + x * w * w / (e + r)) * x + e * log(2.0 * e / (e + r))
 
 
+cdef inline double ramp_shortfall(
+        double x, double e, double a, double b) noexcept nogil:
+    """max(a x, b x) less its smoothed form, without a difference of large numbers."""
+    cdef double w = 0.5 * (b - a), r = sqrt(e * e + x * x * w * w), size = fabs(x) * w
+    if e == 0.0 or w == 0.0:
+        return 0.0
+    return e * (size / (e + r) * (1.0 + e / (r + size)) - log(2.0 * e / (e + r)))
+
+
 cdef inline double ramp_curvature(
         double x, double e, double a, double b) noexcept nogil:
     cdef double w = 0.5 * (b - a), r = sqrt(e * e + x * x * w * w), s, q
@@ -76,6 +85,19 @@ cdef inline double ramp_curvature(
     s = x * w * w / (e + r)
     q = 2.0 * e * w * w / (e + r)       # w^2 - s^2
     return q * q / (2.0 * e * (w * w + s * s))
+
+
+cdef inline double kink_change(
+        double x, double x0, double dz, double a, double b, double e) noexcept nogil:
+    """max(a x, b x), smoothed, less max(a x0, b x0), where x = x0 + dz.
+
+    Accurate relative to dz and e, however large x and x0 are.
+    """
+    cdef double out = (
+        b * dz if x > 0.0 and x0 > 0.0 else
+        a * dz if x < 0.0 and x0 < 0.0 else
+        fmax(a * x, b * x) - fmax(a * x0, b * x0))
+    return out - ramp_shortfall(x, e, a, b)
 
 
 cdef inline double kink_prox(
@@ -164,6 +186,9 @@ cdef class Loss:
     degenerate : bool
         True if w = 0 is a minimiser whatever the data: then descent is useful,
         but its objective is not.
+    linear_tails : bool
+        True if the loss is linear in z far from y: then outliers in y hardly change the
+        model, and their losses can be measured from a constant model's.
     """
 
     name = None
@@ -176,6 +201,15 @@ cdef class Loss:
     has_proba = False
     unit_slopes = False
     degenerate = False
+    linear_tails = False
+
+    def measured_from(self, constant, reach):
+        """The loss itself, unless its tails are linear (see `LinearTails`)."""
+        return self
+
+    def of_outputs(self, first, last):
+        """The loss for the outputs before ``last``, from ``first`` on."""
+        return self
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -197,7 +231,10 @@ cdef class Loss:
         return 0.0
 
     cdef double value_at(self, double y, double z) noexcept nogil:
-        """l of one raw prediction, unweighted; y as for `slope_at`."""
+        """l of one raw prediction, unweighted; y as for `slope_at`.
+
+        Never a difference (`LinearTails.measured_from`): steps are computed from it.
+        """
         cdef double slope
         return self.evaluate_batch(&y, &z, NULL, &slope, 1, 1, True)
 
@@ -421,20 +458,80 @@ cdef class Loss:
         return type(self), tuple(getattr(self, p) for p in self.params)
 
 
-cdef class PiecewiseLinear(Loss):
-    """A loss with kinks, exact or smoothed.
+cdef class LinearTails(Loss):
+    """A loss that is linear in z far from y.
+
+    The loss of a target y that is far from all raw predictions is almost as large as
+    y, and hides what the other rows gain in the rounding of their sum. With
+    `measured_from` it is replaced by its difference from the loss of a constant model,
+    in which the size of y cancels before anything is rounded. Slopes stay as they are.
 
     Attributes
     ----------
     softness : float
-        e of `smoothed`; 0 for the loss itself.
+        e of `PiecewiseLinear.smoothed`; 0 for the loss itself.
+    """
+
+    linear_tails = True
+    cdef readonly double softness
+    # Where ``distant`` is True: the constant model, and how far from it targets are
+    # still measured by the loss itself, one entry for each output.
+    cdef double[::1] constant, reach
+    cdef bint distant
+
+    def measured_from(self, constant, reach):
+        """The loss whose values at distant targets are differences.
+
+        Of targets y with abs(y - c) > reach, l(y, z) becomes l(y, z) - l(y, c). A smoothed
+        loss takes the exact one's l(y, c), which does not depend on the softness.
+
+        Parameters
+        ----------
+        constant, reach : arrays of shape (n_outputs,)
+            Predictions c of a constant model, and the largest usual distance from them.
+
+        Returns
+        -------
+        loss : Loss
+            A new object of the same class.
+        """
+        cdef LinearTails loss = type(self)(*(getattr(self, p) for p in self.params))
+        loss.softness, loss.distant = self.softness, True
+        loss.constant = np.array(constant, dtype=np.float64)
+        loss.reach = np.array(reach, dtype=np.float64)
+        return loss
+
+    def of_outputs(self, first, last):
+        """The loss for the outputs before ``last``, from ``first`` on."""
+        if not self.distant:
+            return self
+        constant, reach = np.asarray(self.constant), np.asarray(self.reach)
+        return self.measured_from(constant[first:last], reach[first:last])
+
+    def __reduce__(self):
+        arrays = None
+        if self.distant:
+            arrays = np.array(self.constant), np.array(self.reach)
+        return (*super().__reduce__(), (self.softness, arrays))
+
+    def __setstate__(self, state):
+        self.softness, arrays = state
+        if arrays is not None:
+            self.distant = True
+            self.constant, self.reach = arrays
+
+
+cdef class PiecewiseLinear(LinearTails):
+    """A loss with kinks, exact or smoothed.
+
+    Attributes
+    ----------
     n_kinks : int
         Kinks of l(y, .).
     """
 
     smooth = steady = False
     n_kinks = 1
-    cdef readonly double softness
 
     def smoothed(self, double softness):
         """The loss with the barrier e log((c - a)(b - c)/w^2) on each kink's dual c.
@@ -458,19 +555,14 @@ cdef class PiecewiseLinear(Loss):
         """
         if not 0.0 <= softness < INFINITY:
             raise ValueError(f"softness must be finite and >= 0, got {softness}")
-        loss = type(self)(*(getattr(self, p) for p in self.params))
-        (<PiecewiseLinear> loss).softness = softness
+        cdef LinearTails loss = type(self)(*(getattr(self, p) for p in self.params))
+        loss.softness, loss.distant = softness, self.distant
+        loss.constant, loss.reach = self.constant, self.reach
         return loss
 
     def bound(self, n_outputs=1):
         """1/(2 e), which no kink with slopes in [-1, 1] exceeds; infinity unsmoothed."""
         return 0.5 / self.softness if self.softness > 0.0 else INFINITY
-
-    def __reduce__(self):
-        return (*super().__reduce__(), self.softness)
-
-    def __setstate__(self, softness):
-        self.softness = softness
 
 
 # ----------------------------------------------------------------------------
@@ -538,7 +630,7 @@ cdef class SquaredError(Loss):
 
 
 @cython.final
-cdef class Huber(Loss):
+cdef class Huber(LinearTails):
     """Huber loss: l = r^2/2 for |r| <= epsilon, else epsilon |r| - epsilon^2/2.
 
     Huber, "Robust estimation of a location parameter", 1964, eq. (2.3).
@@ -569,6 +661,14 @@ cdef class Huber(Loss):
         if r <= self.epsilon:
             return 0.5 * r * r
         return self.epsilon * r - 0.5 * self.epsilon * self.epsilon
+
+    cdef inline double difference(self, double y, double z, double c) noexcept nogil:
+        cdef double r = z - y, r0 = c - y
+        if r > self.epsilon and r0 > self.epsilon:
+            return self.epsilon * (z - c)
+        if r < -self.epsilon and r0 < -self.epsilon:
+            return self.epsilon * (c - z)
+        return self.value(y, z) - self.value(y, c)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         cdef double r = z - y
@@ -653,6 +753,11 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
                     + ramp_value(z - y + self.epsilon, self.softness, -1.0, 0.0))
         return r if not r <= 0.0 else 0.0
 
+    cdef inline double difference(self, double y, double z, double c) noexcept nogil:
+        cdef double high = y + self.epsilon, low = y - self.epsilon, e = self.softness
+        return (kink_change(z - high, c - high, z - c, 0.0, 1.0, e)
+                + kink_change(z - low, c - low, z - c, -1.0, 0.0, e))
+
     cdef inline double slope(self, double y, double z) noexcept nogil:
         if self.softness > 0.0:
             return (ramp(z - y - self.epsilon, self.softness, 0.0, 1.0)
@@ -678,6 +783,9 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
 
     cdef double slope_at(self, double y, double z) noexcept nogil:
         return self.slope(y, z)
+
+    cdef double value_at(self, double y, double z) noexcept nogil:
+        return self.value(y, z)
 
     cdef double evaluate_batch(
             self, const double* y, const double* z, const double* s, double* g,
@@ -796,6 +904,9 @@ cdef class AbsoluteError(PiecewiseLinear):
             return ramp_value(z - y, self.softness, -1.0, 1.0)
         return fabs(z - y)
 
+    cdef inline double difference(self, double y, double z, double c) noexcept nogil:
+        return kink_change(z - y, c - y, z - c, -1.0, 1.0, self.softness)
+
     cdef inline double slope(self, double y, double z) noexcept nogil:
         if self.softness > 0.0:
             return ramp(z - y, self.softness, -1.0, 1.0)
@@ -866,6 +977,10 @@ cdef class Quantile(PiecewiseLinear):
         if self.softness > 0.0:
             return ramp_value(z - y, self.softness, -self.quantile, 1.0 - self.quantile)
         return self.quantile * r if r >= 0.0 else (self.quantile - 1.0) * r
+
+    cdef inline double difference(self, double y, double z, double c) noexcept nogil:
+        return kink_change(
+            z - y, c - y, z - c, -self.quantile, 1.0 - self.quantile, self.softness)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         if self.softness > 0.0:
@@ -1645,8 +1760,19 @@ cdef inline double pointwise(
                 continue
             g[j] = c * loss.slope(y[j], z[j])
             if want_value:
-                total += c * loss.value(y[j], z[j])
+                total += c * value_of(loss, y[j], z[j], k)
     return total
+
+
+cdef inline double value_of(
+        Pointwise loss, double y, double z, Py_ssize_t k) noexcept nogil:
+    """The loss of output k, or for distant targets what `measured_from` makes of it."""
+    if Pointwise is SquaredError or Pointwise is SquaredEpsilonInsensitive:
+        return loss.value(y, z)
+    elif loss.distant and fabs(y - loss.constant[k]) > loss.reach[k]:
+        return loss.difference(y, z, loss.constant[k])
+    else:
+        return loss.value(y, z)
 
 
 cdef inline double margins(

@@ -154,8 +154,8 @@ cdef class Problem:
         """The data term of some outputs for one thread; X and y are not copied."""
         return Problem(
             self.rows, np.asarray(self.y_view),
-            None if self.s == NULL else np.asarray(self.s_view), self.loss,
-            self.n_outputs, self.fit_intercept,
+            None if self.s == NULL else np.asarray(self.s_view),
+            self.loss.of_outputs(first, last), self.n_outputs, self.fit_intercept,
             None if self.subset == NULL else np.asarray(self.subset_view),
             outputs=(first, last), slope_limit=self.slope_limit)
 
