@@ -1,22 +1,18 @@
 """Compile the kernels. All else about the package is in pyproject.toml.
 
-Two environment variables change the build:
-
-- ``SKLGD_DEBUG=1``: bounds checks, little optimisation, debug symbols.
-- ``SKLGD_OPENMP=0``: one thread, even if the compiler knows OpenMP.
+The environment variable ``SKLGD_DEBUG=1`` makes kernels with bounds checks, little
+optimisation and debug symbols.
 """
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError, FileError, LinkError
+from setuptools.errors import FileError
 
 DEBUG = os.environ.get("SKLGD_DEBUG", "0") not in ("", "0")
-OPENMP = os.environ.get("SKLGD_OPENMP") != "0"
 # As many as there are processors; Python 3.13 and later know the limit of the process.
 JOBS = getattr(os, "process_cpu_count", os.cpu_count)() or 1
 
@@ -58,22 +54,6 @@ if DEBUG:
     UNIX_FLAGS = ["-O1", "-g", "-UNDEBUG", *UNIX_FLAGS[2:]]
     MSVC_FLAGS = ["/Od", "/Z7", "/fp:precise"]
 
-# (compile flags, link flags), the first pair that works is used.
-UNIX_OPENMP = [(["-fopenmp"], ["-fopenmp"])]
-MSVC_OPENMP = [(["/openmp"], [])]
-if sys.platform == "darwin":
-    UNIX_OPENMP.append((["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
-
-OPENMP_PROBE = """
-#include <omp.h>
-int main(void) {
-    int i, n = 0;
-    #pragma omp parallel for reduction(+:n)
-    for (i = 0; i < 8; i++) n += omp_get_num_threads() > 0;
-    return n != 8;
-}
-"""
-
 BUILD_DIR = "build"
 # Records how the files of BUILD_DIR were made, to rebuild them when that changes.
 STAMP = Path(BUILD_DIR, "kernels.config")
@@ -102,16 +82,14 @@ class BuildKernels(build_ext):
 
         msvc = self.compiler.compiler_type == "msvc"
         flags = MSVC_FLAGS if msvc else UNIX_FLAGS
-        openmp, link_flags = self.openmp_flags(msvc)
         for ext in self.extensions:
             ext.include_dirs += [numpy.get_include(), "sklgd/kernels"]
             ext.define_macros += MACROS
-            ext.extra_compile_args += flags + openmp
-            ext.extra_link_args += link_flags
-        self.translate(f"openmp={bool(openmp)}")
+            ext.extra_compile_args += flags
+        self.translate()
         super().build_extensions()
 
-    def translate(self, config):
+    def translate(self):
         """Make C files of the .pyx files, outside the source tree."""
         import Cython
         import numpy
@@ -119,7 +97,7 @@ class BuildKernels(build_ext):
 
         environment = [os.environ.get(name) for name in ("CC", "CFLAGS", "LDFLAGS")]
         config = (
-            f"{config} Cython={Cython.__version__} numpy={numpy.__version__} "
+            f"Cython={Cython.__version__} numpy={numpy.__version__} "
             f"{environment}\n"
             f"{SHARED_MODULE}\n{DIRECTIVES}\n{MACROS}\n{UNIX_FLAGS}\n{MSVC_FLAGS}\n"
         )
@@ -144,25 +122,6 @@ class BuildKernels(build_ext):
             ext.sources = by_name[ext.name].sources
             headers = [str(path) for path in Path("sklgd/kernels").glob("*.h")]
             ext.depends = [*by_name[ext.name].depends, *headers, str(STAMP)]
-
-    def openmp_flags(self, msvc):
-        """Return the flags with which a small OpenMP program compiles and links."""
-        for flags in (MSVC_OPENMP if msvc else UNIX_OPENMP) if OPENMP else []:
-            with tempfile.TemporaryDirectory() as folder:
-                source = Path(folder, "probe.c")
-                source.write_text(OPENMP_PROBE)
-                try:
-                    objects = self.compiler.compile(
-                        [str(source)], output_dir=folder, extra_postargs=flags[0]
-                    )
-                    self.compiler.link_executable(
-                        objects, "probe", output_dir=folder, extra_postargs=flags[1]
-                    )
-                except (CompileError, LinkError):
-                    continue
-                return flags
-        print("sklgd: building without OpenMP, kernels run on one thread")
-        return [], []
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ import scipy.sparse as sp
 
 from ._batch import has_l1
 from ._curvature import MAX_FACTOR, coupled, has_costly_hessians, has_few_rows
+from ._threads import effective_threads
 from ._validation import optimizer_name, schedule_of, step_is_explicit
 from .kernels._gram import column_statistics as kernel_statistics
 from .kernels._gram import count_entries, weighted_gram
-from .kernels._openmp import effective_threads
 from .kernels._problem import Problem
 from .kernels._rows import Rows
 from .kernels._vector import all_finite

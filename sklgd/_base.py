@@ -31,6 +31,7 @@ from ._run import Run
 from ._saving import pack, unpack
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._stochastic import VarianceReduced
+from ._threads import effective_threads
 from ._training import State, Training
 from ._validation import (
     canonical,
@@ -43,7 +44,6 @@ from ._validation import (
     optimizer_name,
     rows_with_weight,
 )
-from .kernels._openmp import effective_threads
 from .kernels._predict import raw_predictions
 from .kernels._rows import Rows
 from .kernels._vector import all_finite

@@ -14,8 +14,8 @@ from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from ._curvature import MAX_FACTOR
+from ._threads import effective_threads
 from .kernels._gram import column_statistics, weighted_gram
-from .kernels._openmp import effective_threads
 from .kernels._rows import Rows
 
 # A pivot of the columns' correlation matrix above which the rank is full; and one below

@@ -18,8 +18,8 @@ from scipy.linalg.lapack import dormqr
 
 from ._batch import Batch
 from ._curvature import Coordinates
+from ._threads import effective_threads
 from .kernels._gram import column_statistics
-from .kernels._openmp import effective_threads
 from .kernels._rows import Rows
 
 

@@ -25,9 +25,9 @@ from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
 from ._epochs import Epochs
 from ._lines import LITTLE
 from ._order import new_order
+from ._threads import effective_threads
 from ._training import CHUNK_ENTRIES, Training
 from .kernels._gram import weighted_gram
-from .kernels._openmp import effective_threads
 from .kernels._rows import Rows
 from .kernels._variance_reduced import FEW
 from .schedules import Constant, as_schedule

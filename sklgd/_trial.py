@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from ._auto import row_blocks
+from ._threads import effective_threads
 from .kernels._gram import column_statistics
-from .kernels._openmp import effective_threads
 from .kernels._rows import Rows
 from .kernels._vector import penalty
 

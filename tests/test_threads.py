@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from sklgd import GDClassifier, GDRegressor
 from sklgd._blas import blas_threads
 from sklgd._groups import OutputGroups, bounds
-from sklgd.kernels._openmp import effective_threads
+from sklgd._threads import effective_threads
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
 from sklgd.losses import SquaredError
@@ -106,25 +106,58 @@ def test_wide_gradients():
         assert np.array_equal(gradient, results[0][1])
 
 
-def fit_in_child(n_jobs, batch_size="full"):
+def fit_in_child(n_jobs, batch_size="full", connection=None):
     X, z = large_problem("dense", 1)
     model = GDRegressor(
         n_jobs=n_jobs, batch_size=batch_size, optimizer="adam", learning_rate=0.01,
         max_iter=2, tol=None, random_state=0,
     )  # fmt: skip
-    return effective_threads(n_jobs), model.fit(X, z[:, 0]).coef_
+    result = effective_threads(n_jobs), model.fit(X, z[:, 0]).coef_
+    if connection is not None:
+        connection.send(result)
+    return result
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("batch_size", ["full", 2_048])
-def test_fork_after_threads(batch_size):
-    _, expected = fit_in_child(2, batch_size)
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        result = pool.apply_async(fit_in_child, (2, batch_size))
-        threads, coef = result.get(timeout=60)
-    assert threads == 1
-    assert np.array_equal(coef, expected)
+def test_a_forked_process_has_threads_of_its_own(batch_size, threads):
+    """The threads of its parent do not exist in it: it must not wait for them."""
+    expected_threads, expected = fit_in_child(2, batch_size)
+    context = multiprocessing.get_context("fork")
+    for daemon in (False, True):
+        ours, theirs = context.Pipe()
+        child = context.Process(
+            target=fit_in_child, args=(2, batch_size, theirs), daemon=daemon
+        )
+        child.start()
+        assert ours.poll(60)
+        n_threads, coef = ours.recv()
+        child.join()
+        # A daemonic process is one of several workers, which share the processors.
+        assert n_threads == (1 if daemon else expected_threads)
+        assert np.array_equal(coef, expected)
+
+
+def test_fits_in_several_python_threads_have_the_same_bits(threads):
+    """One of them has the pool of threads, the others go on without it."""
+    X, z = large_problem("dense", 1)
+    model = GDRegressor(optimizer="adam", learning_rate=0.01, random_state=0, n_jobs=3)
+    model.set_params(batch_size=2048, max_iter=4, tol=None)
+    expected = clone(model).set_params(n_jobs=None).fit(X, z[:, 0]).coef_
+    found = []
+
+    def fit():
+        found.extend(clone(model).fit(X, z[:, 0]).coef_ for _ in range(3))
+
+    workers = [threading.Thread(target=fit) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(found) == 12
+    for coef in found:
+        assert np.array_equal(coef, expected)
 
 
 def threads_in_worker(n_jobs):

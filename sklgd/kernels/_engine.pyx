@@ -8,7 +8,6 @@ batches touch few features, only these are gathered, make the steps that they mi
 penalty or an optimizer appears here.
 """
 cimport cython
-from cython.parallel cimport prange
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
@@ -18,11 +17,12 @@ import numpy as np
 from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
 from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_slope, sklgd_walk
+from sklgd.kernels._threads cimport parallel_for
 from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
 
 
-cdef void steps_of(void* descent) noexcept nogil:
-    (<Descent> descent).steps()
+cdef void steps_of(void* descents, Py_ssize_t i, int thread) noexcept nogil:
+    (<Descent> (<void**> descents)[i]).steps()
 
 
 def run_together(list descents):
@@ -37,8 +37,7 @@ def run_together(list descents):
     for i in range(n):
         each[i] = <void*> <Descent?> descents[i]
     with nogil:
-        for i in prange(n, num_threads=n, schedule="static"):
-            steps_of(each[i])
+        parallel_for(steps_of, each, n, n)
     free(each)
 
 

@@ -8,7 +8,6 @@ a loss of one output, h_i being its curvature at row i, intercept included.
 """
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport prange, threadid
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dsyrk
@@ -17,6 +16,7 @@ import numpy as np
 
 from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._rows cimport Rows
+from sklgd.kernels._threads cimport parallel_for
 
 cnp.import_array()
 
@@ -49,6 +49,35 @@ cdef Py_ssize_t PROBE = 8
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     # Not -(-a // b): compiled without Python's rounding of negative numbers.
     return (a + b - 1) // b
+
+
+cdef struct Chunks:
+    # n positions of ``order`` cut into chunks, and what is to be summed over them. Of
+    # each chunk those before ``begin`` are done, and at most ``step`` are next.
+    void* rows
+    const Py_ssize_t* order
+    Py_ssize_t n, length, begin, step
+    const double* weights
+    Py_ssize_t stride                   # of the weights
+    bint by_row                         # they are those of all rows, not of positions
+    const double* centre
+    bint dense
+    Py_ssize_t block, n_panels
+    Py_ssize_t* cursor
+    const double* p                     # probabilities
+    Py_ssize_t n_outputs
+    const double* ones
+    double* scratch
+    Py_ssize_t scratch_size             # of each thread
+    double* sums
+    Py_ssize_t sums_size                # of each chunk
+
+
+cdef inline Py_ssize_t rows_of(
+        Chunks* chunks, Py_ssize_t chunk, Py_ssize_t* first) noexcept nogil:
+    """How many rows of a chunk are next; ``first`` becomes the first one."""
+    first[0] = chunk * chunks.length + chunks.begin
+    return min(chunks.n - first[0], min(chunks.step, chunks.length - chunks.begin))
 
 
 cdef Py_ssize_t rows_per_look(
@@ -150,6 +179,23 @@ cdef void finish(
         j0 += TILE
 
 
+cdef void gram_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef double* scratch = c.scratch + thread * c.scratch_size
+    cdef double* gram = c.sums + chunk * c.sums_size
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m <= 0:
+        return
+    if c.dense:
+        add_dense(
+            <Rows> c.rows, c.weights, c.stride, c.by_row, c.order, first, m, c.centre,
+            c.block, scratch, gram)
+    else:
+        add_sparse(
+            <Rows> c.rows, c.weights, c.stride, c.by_row, c.order, first, m, c.centre,
+            c.n_panels, c.cursor + first, scratch, gram)
+
+
 def active_rows(h, subset):
     """Numbers of the rows with h > 0, of ``subset`` or of all; None means all."""
     if h is None:
@@ -232,7 +278,7 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     """
     cdef Py_ssize_t d = rows.n_features, D = d + 1, n, n_chunks, chunk_rows, chunk
     cdef Py_ssize_t block, size, stride = 1, j, n_panels, longest
-    cdef Py_ssize_t look, begin, first, m
+    cdef Chunks chunks
     cdef double per_row
     cdef Py_ssize_t[::1] cursor_view
     cdef const double[:] h_view
@@ -241,7 +287,6 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     cdef const Py_ssize_t* order_data = NULL
     cdef double* A_data
     cdef double* v_data
-    cdef double* scratch
     cdef double* grams
     cdef const double* mu_data
     cdef const double* residual_data
@@ -306,26 +351,20 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
     n_threads = max(1, min(n_threads, <int> n_chunks))
     size = block + longest
     buffer, sums = np.empty(size * n_threads), np.zeros(n_chunks * D * D)
-    scratch = entries(buffer, size * n_threads, 0)
     grams = entries(sums, n_chunks * D * D, 0)
+    chunks.rows, chunks.order, chunks.n = <void*> rows, order_data, n
+    chunks.length, chunks.dense, chunks.block = chunk_rows, dense, block
+    chunks.weights, chunks.stride, chunks.by_row = h_data, stride, by_row
+    chunks.centre = mu_data if dense or shifted else NULL
+    chunks.n_panels = n_panels
+    chunks.cursor = NULL if dense else &cursor_view[0]
+    chunks.scratch, chunks.scratch_size = entries(buffer, size * n_threads, 0), size
+    chunks.sums, chunks.sums_size = grams, D * D
     per_row = 0.5 * D * <double> D if dense else PAIR * pairs / n
-    look = rows_per_look(per_row, n_chunks, n_threads, block)
-    for begin in range(0, chunk_rows, look):
+    chunks.step = rows_per_look(per_row, n_chunks, n_threads, block)
+    for chunks.begin in range(0, chunk_rows, chunks.step):
         with nogil:
-            for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
-                first = chunk * chunk_rows + begin
-                m = min(n, chunk * chunk_rows + min(begin + look, chunk_rows)) - first
-                if m <= 0:
-                    continue
-                if dense:
-                    add_dense(
-                        rows, h_data, stride, by_row, order_data, first, m, mu_data,
-                        block, &scratch[threadid() * size], &grams[chunk * D * D])
-                else:
-                    add_sparse(
-                        rows, h_data, stride, by_row, order_data, first, m,
-                        mu_data if shifted else NULL, n_panels, &cursor_view[first],
-                        &scratch[threadid() * size], &grams[chunk * D * D])
+            parallel_for(gram_part, &chunks, n_chunks, n_threads)
         PyErr_CheckSignals()
     with nogil:
         for chunk in range(1, n_chunks):
@@ -412,6 +451,16 @@ cdef void expand(
                     pair += 1
 
 
+cdef void products_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        add_products(
+            <Rows> c.rows, c.p, c.by_row, c.n_outputs, c.weights, c.order, first, m,
+            c.centre, c.ones, c.scratch + thread * c.scratch_size,
+            c.sums + chunk * c.sums_size)
+
+
 def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
                     int n_threads=1):
     """Hessian of the sum of the softmax losses of the rows.
@@ -447,7 +496,8 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     where that is small.
     """
     cdef Py_ssize_t d = rows.n_features, D = d + 1, K, n = rows.n_samples, n_chunks
-    cdef Py_ssize_t chunk, chunk_rows, size, n_sums, j, look, begin, first, m
+    cdef Py_ssize_t chunk, chunk_rows, size, n_sums, j
+    cdef Chunks chunks
     cdef const double[:, ::1] p_view = p
     cdef const double[::1] s_view, mu_view, ones_view
     cdef const Py_ssize_t[::1] order_view
@@ -489,17 +539,16 @@ def softmax_hessian(Rows rows, p, sample_weight=None, subset=None, centre=None,
     size = BLOCK * (2 * D + K * (K + 1) // 2 + PRODUCTS)
     scratch = np.empty(size * n_threads)
     sums = np.zeros(n_chunks * n_sums)
-    look = rows_per_look(n_sums, n_chunks, n_threads, BLOCK)
-    for begin in range(0, chunk_rows, look):
+    chunks.rows, chunks.order, chunks.n = <void*> rows, order, n
+    chunks.length, chunks.weights, chunks.by_row = chunk_rows, s, by_row
+    chunks.p, chunks.n_outputs = &p_view[0, 0], K
+    chunks.centre, chunks.ones = &mu_view[0], &ones_view[0]
+    chunks.scratch, chunks.scratch_size = &scratch[0], size
+    chunks.sums, chunks.sums_size = &sums[0], n_sums
+    chunks.step = rows_per_look(n_sums, n_chunks, n_threads, BLOCK)
+    for chunks.begin in range(0, chunk_rows, chunks.step):
         with nogil:
-            for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
-                first = chunk * chunk_rows + begin
-                m = min(n, chunk * chunk_rows + min(begin + look, chunk_rows)) - first
-                if m > 0:
-                    add_products(
-                        rows, &p_view[0, 0], by_row, K, s, order, first, m, &mu_view[0],
-                        &ones_view[0], &scratch[threadid() * size],
-                        &sums[chunk * n_sums])
+            parallel_for(products_part, &chunks, n_chunks, n_threads)
         PyErr_CheckSignals()
     with nogil:
         for chunk in range(1, n_chunks):
@@ -528,6 +577,15 @@ cdef double add_moments(
         rows.add_moments(order, start + done, part, shift, scratch, sums)
         done += part
     return total
+
+
+cdef void moments_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef double* sums = c.sums + chunk * c.sums_size
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    sums[0] = add_moments(
+        <Rows> c.rows, c.weights, c.order, first, m, c.centre,
+        c.scratch + thread * c.scratch_size, sums + 1)
 
 
 def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=1):
@@ -572,7 +630,7 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
     cdef double* sums
     cdef double* mean
     cdef double* shift
-    cdef double* scratch
+    cdef Chunks chunks
     if sample_weight is not None:
         s_view = sample_weight
         if s_view.shape[0] != n:
@@ -592,14 +650,14 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
     buffer, moments = np.zeros(length), np.empty(2 * d)
     sums, mean = entries(buffer, length, 0), entries(moments, 2 * d, 0)
     shift = sums + n_chunks * size
-    scratch = shift + d + 1
+    chunks.rows, chunks.order, chunks.n = <void*> rows, order, n
+    chunks.length, chunks.begin, chunks.step = chunk_rows, 0, chunk_rows
+    chunks.weights, chunks.centre = s, shift
+    chunks.scratch, chunks.scratch_size = shift + d + 1, BLOCK
+    chunks.sums, chunks.sums_size = sums, size
     with nogil:
         rows.densify(order, 0, 1, n, shift)
-        for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
-            sums[chunk * size] = add_moments(
-                rows, s, order, chunk * chunk_rows,
-                min(chunk_rows, n - chunk * chunk_rows), shift,
-                scratch + threadid() * BLOCK, sums + chunk * size + 1)
+        parallel_for(moments_part, &chunks, n_chunks, n_threads)
         for chunk in range(1, n_chunks):
             for j in range(size):
                 sums[j] += sums[chunk * size + j]

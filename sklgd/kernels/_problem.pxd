@@ -1,5 +1,24 @@
 from sklgd.kernels._losses cimport Loss
 from sklgd.kernels._rows cimport Rows
+from sklgd.kernels._threads cimport Body
+
+
+cdef struct Chunks:
+    # n rows cut into chunks, and what is to be done with them. Of each chunk the rows
+    # before ``begin`` are done, and at most ``step`` rows are next. What the pointers
+    # are to say is written where they are set; nothing is owned.
+    void* problem
+    Py_ssize_t n, length, number, begin, step
+    void* loss
+    bint coupled, want_value
+    const Py_ssize_t* order
+    Py_ssize_t start, n_models, scratch_size
+    const double* coef
+    const double* direction
+    const double* z
+    double* out
+    double* sums
+    double* scratch                     # of scratch_size for each thread
 
 
 cdef struct Scratch:
@@ -56,9 +75,11 @@ cdef class Problem:
         int thread) noexcept nogil
     cdef double sweep_all(
         self, const double* coef, double* grad, bint want_value) except? -1.0
-    cdef Py_ssize_t until_look(
-        self, Py_ssize_t n, Py_ssize_t first, Py_ssize_t begin,
-        Py_ssize_t rows) noexcept nogil
+    cdef void sweep_of(
+        self, Chunks* chunks, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* coef, double* grad, bint want_value) noexcept nogil
+    cdef void cut(self, Chunks* chunks, Py_ssize_t n) noexcept nogil
+    cdef int run(self, Body body, Chunks* chunks) except -1
     cdef void values_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* packed,
         Py_ssize_t n_models, double* z, double* totals, int thread) noexcept nogil

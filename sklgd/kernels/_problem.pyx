@@ -6,7 +6,6 @@ of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
 cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.string cimport memset
 
@@ -15,6 +14,7 @@ import numpy as np
 from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._losses cimport Loss
 from sklgd.kernels._rows cimport Rows
+from sklgd.kernels._threads cimport Body, parallel_for
 
 cnp.import_array()
 
@@ -54,6 +54,80 @@ cdef inline bint all_zero(const double* x, Py_ssize_t n) noexcept nogil:
         if x[i] != 0.0:
             return False
     return True
+
+
+cdef inline Py_ssize_t rows_of(
+        Chunks* chunks, Py_ssize_t chunk, Py_ssize_t* first) noexcept nogil:
+    """How many rows of a chunk are next; ``first`` becomes the first one."""
+    first[0] = chunk * chunks.length + chunks.begin
+    return min(chunks.n - first[0], min(chunks.step, chunks.length - chunks.begin))
+
+
+# What a thread does with the next rows of one chunk, or, to reduce, with some columns.
+# (Without the GIL no variable may hold the problem.)
+
+cdef void sweep_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef double* totals = (<Problem> c.problem).totals
+    cdef bint fresh = c.begin == 0
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        totals[chunk] = (<Problem> c.problem).sweep_chunk(
+            c.order, c.start + first, m, c.coef,
+            (<Problem> c.problem).partial(c.out, chunk), c.want_value,
+            0.0 if fresh else totals[chunk], fresh, thread)
+
+
+cdef void reduce_part(void* arguments, Py_ssize_t block, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    (<Problem> c.problem).reduce_columns(
+        c.out, c.number, block * COLUMNS,
+        min((<Problem> c.problem).size, (block + 1) * COLUMNS))
+
+
+cdef void values_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        (<Problem> c.problem).values_chunk(
+            first, m, c.coef, c.n_models, c.scratch + thread * c.scratch_size,
+            c.out + chunk * c.n_models, thread)
+
+
+cdef void margins_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        (<Problem> c.problem).margins_chunk(
+            c.start + first, m, c.coef,
+            c.out + first * (<Problem> c.problem).n_outputs)
+
+
+cdef void product_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        (<Problem> c.problem).product_chunk(
+            <Loss> c.loss, first, m, c.coef, c.direction, c.z, c.coupled,
+            c.scratch + thread * c.scratch_size,
+            (<Problem> c.problem).partial(c.out, chunk), c.begin == 0, thread)
+
+
+cdef void line_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        (<Problem> c.problem).line_chunk(
+            <Loss> c.loss, first, m, c.z, c.direction, c.coef, c.out,
+            c.sums + chunk * ((<Problem> c.problem).n_outputs + 1), thread)
+
+
+cdef void gradient_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Chunks* c = <Chunks*> arguments
+    cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
+    if m > 0:
+        (<Problem> c.problem).gradient_chunk(
+            first, m, c.z, (<Problem> c.problem).partial(c.out, chunk), c.begin == 0)
 
 
 @cython.final
@@ -232,65 +306,51 @@ cdef class Problem:
         coef and grad have (n_features + 1) * n_outputs entries; grad is
         overwritten.
         """
-        cdef Py_ssize_t chunk, rows = self.chunk_rows(m), n_chunks = ceil_div(m, rows)
-        cdef double* totals = self.totals
-        if n_chunks == 1:
-            return self.sweep_chunk(
-                order, start, m, coef, grad, want_value, 0.0, True, 0)
-        if self.n_threads == 1:
-            # Without a parallel region, which costs half a microsecond.
-            for chunk in range(n_chunks):
-                totals[chunk] = self.sweep_chunk(
-                    order, start + chunk * rows, min(rows, m - chunk * rows), coef,
-                    self.partial(grad, chunk), want_value, 0.0, True, 0)
-        else:
-            for chunk in prange(
-                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                    schedule="static"):
-                totals[chunk] = self.sweep_chunk(
-                    order, start + chunk * rows, min(rows, m - chunk * rows), coef,
-                    self.partial(grad, chunk), want_value, 0.0, True, threadid())
+        cdef Chunks chunks
+        self.sweep_of(&chunks, order, start, m, coef, grad, want_value)
+        parallel_for(sweep_part, &chunks, chunks.number, self.n_threads)
         if grad != NULL:
-            self.reduce(grad, n_chunks)
-        return self.total(n_chunks)
+            self.reduce(grad, chunks.number)
+        return self.total(chunks.number)
 
     cdef double sweep_all(
             self, const double* coef, double* grad, bint want_value) except? -1.0:
         """`sweep` over all rows that count; Ctrl-C ends it."""
-        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n), begin = 0, chunk
-        cdef Py_ssize_t n_chunks = ceil_div(n, rows), first, m
-        cdef double* totals = self.totals
+        cdef Chunks chunks
         cdef double total
-        if self.look >= rows:
-            with nogil:
-                total = self.sweep(self.subset, 0, n, coef, grad, want_value)
-            return total
-        for chunk in range(n_chunks):
-            totals[chunk] = 0.0
-        while begin < rows:
-            with nogil:
-                for chunk in prange(
-                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                        schedule="static"):
-                    first = chunk * rows + begin
-                    m = self.until_look(n, first, begin, rows)
-                    if m > 0:
-                        totals[chunk] = self.sweep_chunk(
-                            self.subset, first, m, coef, self.partial(grad, chunk),
-                            want_value, totals[chunk], begin == 0, threadid())
-            PyErr_CheckSignals()
-            begin += self.look
+        self.sweep_of(&chunks, self.subset, 0, self.n_samples, coef, grad, want_value)
+        self.run(sweep_part, &chunks)
         with nogil:
             if grad != NULL:
-                self.reduce(grad, n_chunks)
-            total = self.total(n_chunks)
+                self.reduce(grad, chunks.number)
+            total = self.total(chunks.number)
         return total
 
-    cdef Py_ssize_t until_look(
-            self, Py_ssize_t n, Py_ssize_t first, Py_ssize_t begin,
-            Py_ssize_t rows) noexcept nogil:
-        """Rows from ``first`` of n on to the next look; ``begin`` of a chunk are done."""
-        return min(n - first, min(self.look, rows - begin))
+    cdef void sweep_of(
+            self, Chunks* chunks, const Py_ssize_t* order, Py_ssize_t start,
+            Py_ssize_t m, const double* coef, double* grad,
+            bint want_value) noexcept nogil:
+        self.cut(chunks, m)
+        chunks.order, chunks.start, chunks.want_value = order, start, want_value
+        chunks.coef, chunks.out = coef, grad
+
+    cdef void cut(self, Chunks* chunks, Py_ssize_t n) noexcept nogil:
+        """Cut n rows into chunks, each of which is done in one go."""
+        chunks.problem, chunks.n = <void*> self, n
+        chunks.length = self.chunk_rows(n)
+        chunks.number = ceil_div(n, chunks.length)
+        chunks.begin, chunks.step = 0, chunks.length
+
+    cdef int run(self, Body body, Chunks* chunks) except -1:
+        """Call ``body`` for each chunk, with a look for Ctrl-C now and then."""
+        chunks.step = self.look
+        while True:
+            with nogil:
+                parallel_for(body, chunks, chunks.number, self.n_threads)
+            chunks.begin += chunks.step
+            if chunks.begin >= chunks.length:
+                return 0
+            PyErr_CheckSignals()
 
     cdef double total(self, Py_ssize_t n_chunks) noexcept nogil:
         """Sum of the chunks' losses, in the order of `reduce_columns` and `values`."""
@@ -311,15 +371,12 @@ cdef class Problem:
 
     cdef void reduce(self, double* grad, Py_ssize_t n_chunks) noexcept nogil:
         """Add the chunks' partial gradients to ``grad``, in a fixed order."""
-        cdef Py_ssize_t block, n_blocks = ceil_div(self.size, COLUMNS)
-        if self.n_threads == 1 or n_blocks == 1:
-            self.reduce_columns(grad, n_chunks, 0, self.size)
+        cdef Chunks chunks
+        if n_chunks == 1:
             return
-        for block in prange(
-                n_blocks, num_threads=min(self.n_threads, <int> n_blocks),
-                schedule="static"):
-            self.reduce_columns(
-                grad, n_chunks, block * COLUMNS, min(self.size, (block + 1) * COLUMNS))
+        chunks.problem, chunks.number, chunks.out = <void*> self, n_chunks, grad
+        parallel_for(
+            reduce_part, &chunks, ceil_div(self.size, COLUMNS), self.n_threads)
 
     cdef void reduce_columns(
             self, double* grad, Py_ssize_t n_chunks, Py_ssize_t first,
@@ -394,35 +451,27 @@ cdef class Problem:
         """
         cdef const double[:, :, :] coefs = models
         cdef Py_ssize_t n_models = coefs.shape[0]
-        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
-        cdef Py_ssize_t chunk, step, n_chunks = ceil_div(n, rows), begin = 0, first, m
+        cdef Chunks chunks
+        cdef Py_ssize_t chunk, step = 1
         cdef const double[::1] packed = self.rows.pack_models(models)
         cdef double[:, ::1] totals, z
         if (coefs.shape[1] != self.n_features + 1
                 or coefs.shape[2] != self.n_outputs):
             raise ValueError("models must have shape (:, n_features + 1, n_outputs)")
-        sums = np.zeros((n_chunks, n_models))
-        margins = np.empty((self.n_threads, 2 * self.block * n_models * self.n_outputs))
-        totals, z = sums, margins
-        while begin < rows:
-            with nogil:
-                for chunk in prange(
-                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                        schedule="static"):
-                    first = chunk * rows + begin
-                    m = self.until_look(n, first, begin, rows)
-                    if m > 0:
-                        self.values_chunk(
-                            first, m, &packed[0], n_models, &z[threadid(), 0],
-                            &totals[chunk, 0], threadid())
-            PyErr_CheckSignals()
-            begin += self.look
-        step = 1
-        while step < n_chunks:
-            for chunk in range(0, n_chunks - step, 2 * step):
+        self.cut(&chunks, self.n_samples)
+        sums = np.zeros((chunks.number, n_models))
+        predictions = np.empty(
+            (self.n_threads, 2 * self.block * n_models * self.n_outputs))
+        totals, z = sums, predictions
+        chunks.coef, chunks.n_models = &packed[0], n_models
+        chunks.scratch, chunks.scratch_size = &z[0, 0], z.shape[1]
+        chunks.out = &totals[0, 0]
+        self.run(values_part, &chunks)
+        while step < chunks.number:
+            for chunk in range(0, chunks.number - step, 2 * step):
                 sums[chunk] += sums[chunk + step]
             step *= 2
-        return sums[0] / n
+        return sums[0] / self.n_samples
 
     cdef void values_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* packed,
@@ -460,26 +509,17 @@ cdef class Problem:
 
     def margins(self, coef, out, Py_ssize_t first=0):
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
-        cdef Py_ssize_t n = out.shape[0], rows = self.chunk_rows(n)
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows), begin = 0, at, m
+        cdef Chunks chunks
+        cdef Py_ssize_t n = out.shape[0]
         cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
         cdef double* z = entries(out, n, self.n_outputs, True)
         if not 0 <= first <= self.n_samples - n:
             raise ValueError("margins must have shape (n_samples, n_outputs)")
         if n == 0:
             return
-        while begin < rows:
-            with nogil:
-                for chunk in prange(
-                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                        schedule="static"):
-                    at = chunk * rows + begin
-                    m = self.until_look(n, at, begin, rows)
-                    if m > 0:
-                        self.margins_chunk(
-                            first + at, m, w, z + at * self.n_outputs)
-            PyErr_CheckSignals()
-            begin += self.look
+        self.cut(&chunks, n)
+        chunks.start, chunks.coef, chunks.out = first, w, z
+        self.run(margins_part, &chunks)
 
     cdef void margins_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef,
@@ -523,8 +563,7 @@ cdef class Problem:
         cdef const double* z = NULL
         cdef double[:, ::1] grad = out
         cdef double[::1] more
-        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n)
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows), begin = 0, first, m
+        cdef Chunks chunks
         cdef Py_ssize_t length = self.block * self.n_outputs
         cdef bint coupled = loss.name == "log_loss" and self.n_outputs > 1
         self._check(w)
@@ -536,29 +575,15 @@ cdef class Problem:
             z = &known[0, 0]
         products = np.empty(length * self.n_threads)
         more = products
-        if n_chunks <= 1 and self.look >= rows:
-            with nogil:
-                self.product_chunk(
-                    loss, 0, n, &w[0, 0], &p[0, 0], z, coupled, &more[0], &grad[0, 0],
-                    True, 0)
-            begin = rows
-        while begin < rows:
-            with nogil:
-                for chunk in prange(
-                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                        schedule="static"):
-                    first = chunk * rows + begin
-                    m = self.until_look(n, first, begin, rows)
-                    if m > 0:
-                        self.product_chunk(
-                            loss, first, m, &w[0, 0], &p[0, 0], z, coupled,
-                            &more[threadid() * length],
-                            self.partial(&grad[0, 0], chunk), begin == 0, threadid())
-            PyErr_CheckSignals()
-            begin += self.look
+        self.cut(&chunks, self.n_samples)
+        chunks.loss, chunks.coupled = <void*> loss, coupled
+        chunks.coef, chunks.direction, chunks.z = &w[0, 0], &p[0, 0], z
+        chunks.scratch, chunks.scratch_size = &more[0], length
+        chunks.out = &grad[0, 0]
+        self.run(product_part, &chunks)
         with nogil:
-            self.reduce(&grad[0, 0], n_chunks)
-        out /= n
+            self.reduce(&grad[0, 0], chunks.number)
+        out /= self.n_samples
 
     cdef void product_chunk(
             self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
@@ -634,23 +659,21 @@ cdef class Problem:
         value : float
             Mean loss.
         """
-        cdef Py_ssize_t n = self.n_samples, K = self.n_outputs, k
-        cdef Py_ssize_t rows = self.chunk_rows(n), chunk, n_chunks = ceil_div(n, rows)
+        cdef Chunks chunks
+        cdef Py_ssize_t n = self.n_samples, K = self.n_outputs, chunk, k
         cdef const double* a = entries(z, n, K)
         cdef const double* p = entries(direction, n, K)
         cdef double* g = entries(slopes, n, K, True)
         cdef const double* lengths = entries(t, K, 0)
         cdef double* out = entries(derivative, K, 0, True)
-        partial = np.zeros(n_chunks * (K + 1))
-        cdef double* sums = entries(partial, n_chunks * (K + 1), 0)
-        with nogil:
-            for chunk in prange(
-                    n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                    schedule="static"):
-                self.line_chunk(
-                    loss, chunk * rows, min(rows, n - chunk * rows), a, p, lengths,
-                    g, &sums[chunk * (K + 1)], threadid())
-        for chunk in range(1, n_chunks):
+        cdef double* sums
+        self.cut(&chunks, n)
+        partial = np.zeros(chunks.number * (K + 1))
+        sums = entries(partial, chunks.number * (K + 1), 0)
+        chunks.loss, chunks.z, chunks.direction, chunks.coef = <void*> loss, a, p, lengths
+        chunks.out, chunks.sums = g, sums
+        self.run(line_part, &chunks)
+        for chunk in range(1, chunks.number):
             for k in range(K + 1):
                 sums[k] += sums[chunk * (K + 1) + k]
         for k in range(K):
@@ -722,29 +745,15 @@ cdef class Problem:
 
     def gradient(self, slopes, out):
         """out = X'G / n_samples and, in the last row, the columns' means of G."""
-        cdef Py_ssize_t n = self.n_samples, rows = self.chunk_rows(n), j
-        cdef Py_ssize_t chunk, n_chunks = ceil_div(n, rows), begin = 0, first, m
+        cdef Chunks chunks
+        cdef Py_ssize_t n = self.n_samples, j
         cdef const double* g = entries(slopes, n, self.n_outputs)
         cdef double* grad = entries(out, self.n_features + 1, self.n_outputs, True)
-        if n_chunks <= 1 and self.look >= rows:
-            # Without a parallel region, which costs half a microsecond.
-            with nogil:
-                self.gradient_chunk(0, n, g, grad, True)
-            begin = rows
-        while begin < rows:
-            with nogil:
-                for chunk in prange(
-                        n_chunks, num_threads=min(self.n_threads, <int> n_chunks),
-                        schedule="static"):
-                    first = chunk * rows + begin
-                    m = self.until_look(n, first, begin, rows)
-                    if m > 0:
-                        self.gradient_chunk(
-                            first, m, g, self.partial(grad, chunk), begin == 0)
-            PyErr_CheckSignals()
-            begin += self.look
+        self.cut(&chunks, n)
+        chunks.z, chunks.out = g, grad
+        self.run(gradient_part, &chunks)
         with nogil:
-            self.reduce(grad, n_chunks)
+            self.reduce(grad, chunks.number)
             for j in range(self.size):
                 grad[j] /= n
 

@@ -17,7 +17,6 @@ later, all at once and in closed form: the iterates are those of the dense steps
 Optimizers are registered in `OPTIMIZERS` here; sklgd/_stochastic.py drives them.
 """
 cimport cython
-from cython.parallel cimport prange, threadid
 from libc.math cimport expm1, fabs, floor, log1p
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
@@ -30,7 +29,8 @@ from sklgd._hints import grid_of_dicts
 from sklgd.kernels._optimizers import Optimizer
 from sklgd.kernels._penalty cimport soft
 from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
-from sklgd.kernels._problem cimport Problem, Scratch
+from sklgd.kernels._problem cimport Chunks, Problem, Scratch
+from sklgd.kernels._threads cimport parallel_for
 
 # Rows that are copied, centred and rotated together.
 cdef Py_ssize_t BLOCK = 256
@@ -289,6 +289,30 @@ cdef class Features:
                         to_next[j, k] = soft(w - e * G, e * self.l1) / (1.0 + e * self.l2)
 
 
+cdef struct Part:
+    # The rows that ``steps``, an object of the classes below, is to do.
+    void* steps
+    Chunks chunks
+
+
+cdef void refresh_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Part* p = <Part*> arguments
+    cdef Py_ssize_t first = chunk * p.chunks.length
+    (<Reduced> p.steps).problem.totals[chunk] = (<Reduced> p.steps).refresh_chunk(
+        first, min(p.chunks.length, p.chunks.n - first),
+        (<Reduced> p.steps).problem.partial((<Reduced> p.steps).mean, chunk), thread)
+
+
+cdef void step_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+    cdef Part* p = <Part*> arguments
+    cdef Py_ssize_t first = chunk * p.chunks.length
+    (<SnapshotSteps> p.steps).add_chunk(
+        p.chunks.order, p.chunks.start + first,
+        min(p.chunks.length, p.chunks.n - first),
+        (<SnapshotSteps> p.steps).problem.partial(
+            &(<SnapshotSteps> p.steps).grad_view[0], chunk), thread)
+
+
 cdef class Reduced:
     """What the three methods share: the table of slopes and its mean gradient.
 
@@ -391,21 +415,17 @@ cdef class Reduced:
     def refresh(self):
         """Fill the table and its mean gradient at ``coef``; returns the mean loss."""
         cdef Py_ssize_t i, k, n = self.problem.n_samples, K = self.n_outputs
-        cdef Py_ssize_t chunk, rows = self.problem.chunk_rows(n)
-        cdef Py_ssize_t n_chunks = (n + rows - 1) // rows
         cdef double* intercept = self.mean + self.n_features * K
-        cdef double* totals = self.problem.totals
         cdef double total
+        cdef Part part
         self.stale = True
+        part.steps = <void*> self
+        self.problem.cut(&part.chunks, n)
         with nogil:
-            for chunk in prange(
-                    n_chunks, num_threads=min(self.problem.n_threads, <int> n_chunks),
-                    schedule="static"):
-                totals[chunk] = self.refresh_chunk(
-                    chunk * rows, min(rows, n - chunk * rows),
-                    self.problem.partial(self.mean, chunk), threadid())
-            self.problem.reduce(self.mean, n_chunks)
-            total = self.problem.total(n_chunks)
+            parallel_for(
+                refresh_part, &part, part.chunks.number, self.problem.n_threads)
+            self.problem.reduce(self.mean, part.chunks.number)
+            total = self.problem.total(part.chunks.number)
             for i in range(self.size):
                 self.mean[i] /= n
             if not self.problem.fit_intercept:
@@ -626,20 +646,14 @@ cdef class SnapshotSteps(Reduced):
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
         """A step with a batch of m rows, whose chunks threads share out."""
-        cdef Py_ssize_t i, chunk, rows = self.problem.chunk_rows(m)
-        cdef Py_ssize_t n_chunks = (m + rows - 1) // rows
-        cdef int n_threads = min(self.problem.n_threads, <int> n_chunks)
+        cdef Py_ssize_t i
         cdef double* grad = &self.grad_view[0]
-        if n_threads == 1:
-            # Without a parallel region, as in `Problem.sweep`.
-            for chunk in range(n_chunks):
-                self.add_chunk(order, start + chunk * rows, min(rows, m - chunk * rows),
-                               self.problem.partial(grad, chunk), 0)
-        else:
-            for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
-                self.add_chunk(order, start + chunk * rows, min(rows, m - chunk * rows),
-                               self.problem.partial(grad, chunk), threadid())
-        self.problem.reduce(grad, n_chunks)
+        cdef Part part
+        part.steps = <void*> self
+        self.problem.cut(&part.chunks, m)
+        part.chunks.order, part.chunks.start = order, start
+        parallel_for(step_part, &part, part.chunks.number, self.problem.n_threads)
+        self.problem.reduce(grad, part.chunks.number)
         for i in range(self.size):
             grad[i] = grad[i] / m + self.mean[i]
         self.move(grad, eta)
