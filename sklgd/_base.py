@@ -387,8 +387,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if diagnosis is None and interrupt is None:
             diagnosis = explain(self, training, monitor)
         training.keep()
-        if self._may_shorten(state.plan, monitor, l1, l2):
-            if minimise_norm(training, unit):
+        if self._may_shorten(state.plan, monitor, l1):
+            if minimise_norm(training, unit, l2):
                 state.place()
         gained = max(monitor.gained(), 1e-3 * monitor.unit)
         dtype, objective = dtype_of_result(
@@ -418,11 +418,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             warnings.warn(warning(diagnosis), ConvergenceWarning, stacklevel=4)
         return self
 
-    def _may_shorten(self, plan, monitor, l1, l2):
+    def _may_shorten(self, plan, monitor, l1):
         """True if F may have several minimisers, of which the run has found one."""
         return (
-            LOSSES[self.loss].name == "squared_error"
-            and not (l1 or l2 or self.early_stopping)
+            not (l1 or self.early_stopping)
             and plan.guarded
             and monitor.stop_reason not in ("diverged", "interrupted", "callback")
         )

@@ -1,11 +1,14 @@
-"""The minimiser of minimum norm, where an unpenalised squared error has several.
+"""The minimiser of minimum norm, where an objective without penalty has several.
 
-Least squares with collinear columns, or with fewer rows than columns, fix the raw
-predictions but not the coefficients. Descent from zero in raw coordinates ends at those
-of minimum norm, as `scipy.linalg.lstsq` does; descent in the internal scaling ends
+A loss fixes raw predictions. With collinear columns, or with fewer rows than columns,
+these do not fix the coefficients. Descent from zero in raw coordinates ends at those of
+minimum norm, as `scipy.linalg.lstsq` does; descent in the internal scaling ends
 elsewhere, and a Cholesky factor anywhere. Here the null space of the centred columns is
 taken out of the coefficients that were found: no prediction on the training rows
 changes, and equal columns get equal coefficients.
+
+An l2 penalty has the same minimiser in its limit. One that is below the rounding of the
+objective cannot find it by itself, and counts as none.
 """
 
 import numpy as np
@@ -17,6 +20,7 @@ from ._curvature import MAX_FACTOR
 from ._threads import effective_threads
 from .kernels._gram import column_statistics, weighted_gram
 from .kernels._rows import Rows
+from .kernels._vector import penalty
 
 # A pivot of the columns' correlation matrix above which the rank is full; and one below
 # which a column counts as a combination of others, if F agrees.
@@ -24,27 +28,33 @@ FULL, NONE = 1e-9, 1e-11
 # What the second moments of rows are given on the diagonal, in units of it; and how
 # often the residual is solved for again, which takes this out of the solution.
 RIDGE, REFINEMENTS = 1e-12, 8
-# F may change by this share of the loss's natural size, which is rounding.
+# F may change by this share of the loss's natural size, which is rounding; a penalty of
+# this size changes nothing.
 ROUNDING = 1e-10
 # Largest copy of dense rows, in bytes.
 LARGEST_COPY = 2**28
 
 
-def minimise_norm(training, unit):
+def minimise_norm(training, unit, l2=0.0):
     """Make the coefficients of a run those of minimum norm, if that is not unique.
 
     Parameters
     ----------
     training : Epochs
-        A run of least squares that is over.
+        A run without l1 penalty that is over.
     unit : float
         Natural size of the loss.
+    l2 : float, default=0.0
+        Its l2 penalty. Coefficients for which this is more than rounding stay as
+        they are.
 
     Returns
     -------
     changed : bool
     """
     data, coef = training.data, training.coef
+    if penalty(coef, 0.0, l2) > ROUNDING * unit:
+        return False
     if min(data.n_rows, data.X.shape[1]) > MAX_FACTOR or training.has_full_rank():
         return False
     few_rows = data.n_rows <= data.X.shape[1]

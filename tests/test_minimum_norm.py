@@ -1,4 +1,4 @@
-"""Unpenalised least squares with several minimisers: the one of minimum norm."""
+"""Several minimisers without a penalty: the one of minimum norm."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
 
-from sklgd import GDRegressor, _minimum_norm
+from sklgd import GDClassifier, GDRegressor, _minimum_norm
+from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 
 METHODS = ["auto", "newton", "lbfgs", "fista"]
@@ -68,6 +69,49 @@ def test_equal_columns_get_equal_coefficients_from_every_optimizer(optimizer, rn
     assert_allclose(w[10:].sum(), 0.0, atol=1e-9)
 
 
+@quiet
+@pytest.mark.parametrize("optimizer", ["auto", "lbfgs", "sgd"])
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"perceptron"}))
+def test_every_loss_gives_equal_columns_equal_coefficients(loss, optimizer, rng):
+    X, y = collinear(rng)
+    task = GDRegressor if LOSSES[loss].task == "regression" else GDClassifier
+    y = np.exp(y / 20.0) if task is GDRegressor else (y > 0.0) + 1 * (y > 5.0)
+    model = task(
+        loss, penalty=None, optimizer=optimizer, tol=1e-6, max_iter=30, random_state=0
+    ).fit(X / 10.0, y)
+    w = np.atleast_2d(model.coef_).T
+    size = np.abs(w).max()
+    assert_allclose(w[:2], w[6:8], rtol=1e-7, atol=1e-9 * size)
+    assert_allclose(100.0 * w[4], w[8], rtol=1e-7, atol=1e-9 * size)
+    assert_allclose(w[9], 0.0, atol=1e-12 * size)
+    assert_allclose(w[10:].sum(axis=0), 0.0, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_a_log_link_that_can_reach_every_target_gives_the_shortest_solution(
+    loss, storage, fit_intercept, rng
+):
+    """Where X w = log(y) has solutions, they are least squares', too."""
+    X, y = wide(rng)
+    exact = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+    model = fit(
+        storage(X), np.exp(y), loss=loss, fit_intercept=fit_intercept, tol=1e-22
+    )  # fmt: skip
+    assert_allclose(model.coef_, exact.coef_, atol=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", METHODS)
+def test_a_penalty_below_rounding_gives_its_own_limit(optimizer, rng):
+    X, y = wide(rng)
+    exact = LinearRegression().fit(X, y)
+    rtol = 1e-9 if optimizer in ("auto", "newton") else 1e-4
+    for alpha in (0.0, 1e-18):
+        model = fit(X, y, penalty="l2", alpha=alpha, optimizer=optimizer)
+        assert_allclose(model.coef_, exact.coef_, atol=rtol)
+
+
 @pytest.mark.parametrize("make", [wide, collinear])
 @pytest.mark.parametrize("optimizer", METHODS)
 def test_the_unit_of_the_weights_does_not_matter(optimizer, make, rng):
@@ -88,7 +132,7 @@ def test_the_reported_objective_is_that_of_the_coefficients(rng):
     "settings",
     [
         {"penalty": "l2"},
-        {"loss": "huber"},
+        {"penalty": "l1", "alpha": 0.1},
         {"early_stopping": True},
         {"optimizer": "sgd", "learning_rate": 0.01},
     ],
@@ -97,10 +141,10 @@ def test_the_reported_objective_is_that_of_the_coefficients(rng):
 def test_other_fits_are_left_alone(settings, rng, monkeypatch):
     """With one minimiser, with steps as published, with a score that decides."""
 
-    def minimise_norm(training, unit):
+    def by_columns(data, coef):
         raise AssertionError("called")
 
-    monkeypatch.setattr("sklgd._base.minimise_norm", minimise_norm)
+    monkeypatch.setattr(_minimum_norm, "by_columns", by_columns)
     X, y = collinear(rng)
     fit(X / 100.0, y, max_iter=5, **settings)
 
