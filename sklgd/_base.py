@@ -271,8 +271,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             sample_weight = None if sample_weight is None else sample_weight[data.rows]
         if self.scoring is None:
             if sample_weight is not None:
-                # (Sums of the weights themselves may overflow.)
+                # (Sums of the weights themselves may overflow; equal ones are none.)
                 sample_weight = sample_weight / sample_weight.max()
+                if (sample_weight == 1.0).all():
+                    sample_weight = None
             return Validation(data, self._own_score(y, sample_weight))
         if isinstance(self.scoring, str) and self.scoring == "loss":
             validation = Validation(data, negative_loss)
@@ -388,11 +390,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             diagnosis = explain(self, training, monitor)
         training.keep()
         if self._may_shorten(state.plan, monitor, l1):
-            if minimise_norm(training, unit, l2):
+            objective = minimise_norm(training, unit, l2)
+            if objective is not None:
+                monitor.loss_curve[-1] = objective
                 state.place()
-        gained = max(monitor.gained(), 1e-3 * monitor.unit)
         dtype, objective = dtype_of_result(
-            training, X.dtype, monitor.loss_curve[-1], gained
+            training, X.dtype, monitor.loss_curve[-1], unit, lambda: monitor.null
         )
         if not self.early_stopping:
             monitor.loss_curve[-1] = objective
@@ -520,10 +523,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         state.curve.append(after)
         state.reported = training.add_zeros(after)
         training.keep()
-        gained = max(zero_objective - state.reported, 1e-3 * state.unit)
         dtype, state.reported = dtype_of_result(
-            training, X.dtype, state.reported, gained
-        )
+            training, X.dtype, state.reported, state.unit,
+            lambda: training.constant_objective(data.null_model()),
+        )  # fmt: skip
         results = self._results(state, training.coef, dtype)
         results["n_iter_"] = len(state.curve)
         results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"

@@ -50,23 +50,25 @@ def minimise_norm(training, unit, l2=0.0):
 
     Returns
     -------
-    changed : bool
+    objective : float or None
+        F of the new coefficients; None if there are none.
     """
     data, coef = training.data, training.coef
     if penalty(coef, 0.0, l2) > ROUNDING * unit:
-        return False
+        return None
     if min(data.n_rows, data.X.shape[1]) > MAX_FACTOR or training.has_full_rank():
-        return False
+        return None
     few_rows = data.n_rows <= data.X.shape[1]
     shorter = (by_rows if few_rows else by_columns)(data, coef)
     if shorter is None:
-        return False
+        return None
     value = training.problem.value
     before = value(np.ascontiguousarray(coef)) / data.share
-    if not value(shorter) / data.share <= before + ROUNDING * unit:
-        return False
+    after = value(shorter) / data.share
+    if not after <= before + ROUNDING * unit:
+        return None
     coef[...] = shorter
-    return True
+    return after + penalty(coef, 0.0, l2)
 
 
 def by_columns(data, coef):

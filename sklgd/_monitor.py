@@ -13,6 +13,9 @@ FAR = 1e3
 LARGEST = sys.float_info.max
 # Improvements below this share of the loss's natural size are rounding.
 NEGLIGIBLE = 1e-12
+# Share of an objective by which a model has to be worse than another to count as worse,
+# and that of the natural size of the loss, where the objective is almost zero.
+WORSE, SLIGHTLY = 1e-3, 1e-9
 # An objective that changes by less than this share of it does not change.
 ROUNDING = 1e-14
 
@@ -208,6 +211,8 @@ class Monitor:
 
     def worse_than_null(self):
         """True if the last objective is above the best constant model's."""
-        return (
-            not self.degenerate and self.loss_curve[-1] > self.null + 1e-3 * self.unit
-        )
+        if self.degenerate:
+            return False
+        # (Where the constant model is almost right, much less than a unit is much.)
+        margin = max(WORSE * min(self.unit, abs(self.null)), SLIGHTLY * self.unit)
+        return self.loss_curve[-1] > self.null + margin

@@ -15,9 +15,11 @@ ROWS, ENTRIES = 64, 2**16
 # Shares of what was gained over the constant model: what rounding may cost, and what it
 # is estimated to cost where the objective is evaluated again.
 COST, NOTICED = 1e-5, 1e-6
+# What was gained counts as no less than this share of the natural size of the loss.
+LEAST = 1e-3
 
 
-def dtype_of_result(training, dtype, objective, gained):
+def dtype_of_result(training, dtype, objective, unit, null):
     """The dtype for a run's coefficients, and F of the coefficients in that dtype.
 
     Parameters
@@ -28,8 +30,10 @@ def dtype_of_result(training, dtype, objective, gained):
         That of X.
     objective : float
         F at the run's coefficients.
-    gained : float
-        What they gain over the constant model.
+    unit : float
+        Natural size of the loss.
+    null : callable
+        Gives F of the constant model; not called where rounding does little harm.
     """
     if dtype == np.float64:
         return dtype, objective
@@ -46,7 +50,11 @@ def dtype_of_result(training, dtype, objective, gained):
     # (The penalty changes by a share of 1e-7, which is never too much.)
     before = data.loss.evaluate(target, X @ coef[:-1] + coef[-1])[0]
     after = data.loss.evaluate(target, X @ rounded[:-1] + rounded[-1])[0]
-    if abs(after - before) <= NOTICED * gained * len(rows):
+    change, gained = abs(after - before) / len(rows), LEAST * unit
+    if change <= NOTICED * gained:
+        return dtype, objective
+    gained = max(abs(null() - objective), gained)
+    if change <= NOTICED * gained:
         return dtype, objective
     before, after = training.problem.value(coef), training.problem.value(rounded)
     before = before / training.share + training.penalty(coef)

@@ -22,9 +22,15 @@ from ._threads import effective_threads
 from .kernels._gram import column_statistics
 from .kernels._rows import Rows
 
+# What R has beside the norm of a row below so many units of rounding, times the number
+# of rows, is rounding: as a column of its own it would be a feature that fits anything.
+NOISE = 8.0
+
 
 class RowSpace(Batch):
     """A batch run on R' in place of X; its coefficients are turned back by Q.
+
+    Objectives are those of the coefficients of X, which differ by the rounding of Q v.
 
     Parameters
     ----------
@@ -51,10 +57,13 @@ class RowSpace(Batch):
             columns, mode="raw", overwrite_a=True, check_finite=False
         )
         n = rows.shape[0]
+        R = R[:n]
+        noise = NOISE * n * np.finfo(float).eps
+        R[np.abs(R) <= noise * np.linalg.norm(R, axis=0)] = 0.0
         everything = data.everything
         few = replace(
             data,
-            X=np.ascontiguousarray(R[:n].T),
+            X=np.ascontiguousarray(R.T),
             rows=None,
             target=data.target if everything else data.target[data.rows],
             weights=data.weights
@@ -85,9 +94,12 @@ class RowSpace(Batch):
         coef, v = self.state.coef, self.run.coef
         coef[:-1] = self.rotated(v[:-1], "N")
         coef[-1] = v[-1] - self.centre @ coef[:-1]
+        value = self.problem.value(coef) / self.share
+        self.judged = value + self.penalty(coef)
 
     def aim(self, null, tol):
         """As in `Batch`, like all that follow."""
+        self.null = null
         self.run.aim(null, tol)
 
     def epoch(self):
@@ -98,10 +110,13 @@ class RowSpace(Batch):
         return steps
 
     def objective(self):
-        return self.run.objective()
+        return self.judged
 
     def constant_objective(self, raw_predictions):
         return self.run.constant_objective(raw_predictions)
 
     def gap(self):
-        return self.run.gap()
+        lost = max(self.judged - self.run.objective(), 0.0)
+        if lost == 0.0:
+            return self.run.gap()
+        return self.run.gap() + lost / (max(self.null - self.judged, 0.0) + lost)

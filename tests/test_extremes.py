@@ -112,7 +112,37 @@ def test_the_unit_of_y_scales_the_model(loss, batch_size, rng):
         np.testing.assert_allclose(models[unit], models[1.0], atol=2e-3)
 
 
+def test_equal_targets_have_the_unit_of_their_size(rng):
+    X = rng.normal(size=(6, 2))
+    for loss in ("squared_error", "absolute_error", "squared_epsilon_insensitive"):
+        for size in (1e-40, 1.0, -1e40):
+            own = {"epsilon": 0.0} if "epsilon" in LOSSES[loss].params else {}
+            model = silent_fit(GDRegressor(loss, **own), X, np.full(6, size))
+            assert np.abs(model.coef_).max() <= 1e-15 * abs(size)
+            assert model.intercept_[0] == pytest.approx(size, rel=1e-12)
+        for params in ({}, {"learning_rate": 0.01}):
+            with pytest.raises(ValueError, match="y: values as large as 3e"):
+                silent_fit(GDRegressor(loss, **params), X, np.full(6, -3e246))
+
+
 # ------------------------------------------------------------------- float32 columns
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_a_wild_stream_of_float32_rows_reports_in_the_dtype_of_fit(penalty):
+    r = np.random.default_rng(3)
+    X, y = r.normal(size=(200, 3)).astype(np.float32), r.integers(0, 3, size=200)
+    params = {"penalty": penalty, "alpha": 2e-3, "learning_rate": "optimal"}
+    params["random_state"] = 1
+    model = GDClassifier("squared_hinge", max_iter=2, tol=None, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        both = model.fit(X, y)
+    stream = GDClassifier("squared_hinge", **params)
+    for _ in range(2):
+        stream.partial_fit(X, y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(stream.coef_, both.coef_)
+    assert stream.coef_.dtype == both.coef_.dtype
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])

@@ -126,6 +126,16 @@ def test_the_reported_objective_is_that_of_the_coefficients(rng):
     model = fit(X, y)
     residual = y - model.predict(X)
     assert_allclose(model.loss_curve_[-1], 0.5 * np.mean(residual**2), rtol=1e-9)
+    # Where the shorter coefficients cost some rounding, too.
+    X = np.diag([0.0046, 290.0, 18000.0, 0.24, 0.012])
+    y = np.array(
+        [-999.7068955, -999.6988372, -999.9667985, -1002.9009853, -999.6725812]
+    )
+    model = fit(X, y)
+    residual = y - model.predict(X)
+    assert_allclose(
+        model.loss_curve_[-1], 0.5 * np.mean(residual**2), rtol=1e-6, atol=1e-20
+    )
 
 
 @pytest.mark.parametrize(

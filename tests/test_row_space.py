@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._objective import Objective
 from sklgd._row_space import RowSpace
 
 N, D = 20, 300
@@ -100,6 +101,22 @@ def test_auto_chooses_it_for_a_non_smooth_loss(loss, table, runs, rng):
     assert runs
     assert repr(model.optimizer_) == "Newton()"
     assert model.stop_reason_ == "converged"
+
+
+@pytest.mark.parametrize("spread", [0, 2, 8])
+@pytest.mark.parametrize("loss", ["hinge", "absolute_error", "epsilon_insensitive"])
+def test_without_penalty_the_objective_is_that_of_the_coefficients(
+    loss, spread, runs, rng
+):
+    """Centred rows are dependent: what rounding leaves of the last fits anything."""
+    table = rng.normal(size=(N, D)) * 10.0 ** rng.uniform(-spread, spread, D)
+    y = targets(loss, table, rng)
+    model = LOSSES[loss](loss, penalty=None).fit(table, y)
+    F = Objective(model, table, y)
+    zero = F(np.zeros_like(F.coef))
+    assert runs
+    assert model.loss_curve_[-1] == pytest.approx(F(F.coef), rel=1e-9, abs=1e-9 * zero)
+    assert F(F.coef) < 1e-3 * zero
 
 
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor, _diagnosis
 from sklgd._diagnosis import WARNINGS, WHERE, warning
+from sklgd._monitor import Monitor
 from sklgd._objective import Objective
 from sklgd._trial import possible_gain
 from sklgd.losses import LOSSES
@@ -657,3 +658,27 @@ def test_the_perceptron_is_not_judged():
     X, y = load_breast_cancer(return_X_y=True)
     model = GDClassifier("perceptron", random_state=0, **rows(learning_rate=1.0))
     assert fit(model, X, y) == ""
+
+
+# ------------------------------------------------------ almost perfect constant models
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "quantile", "huber"])
+def test_a_run_above_a_constant_model_without_error_is_no_success(loss):
+    """All targets are equal: the constant model has an objective of zero."""
+    X, y = np.array([[0.0, -1.2, 0.7]]), np.array([0.0066])
+    model = estimator(loss, learning_rate=1e-6, max_iter=20, tol=1e-2)
+    with pytest.warns(ConvergenceWarning, match=WARNINGS["worse_than_constant"][:40]):
+        model.fit(X, y)
+    assert model.stop_reason_ != "converged"
+
+
+def test_what_counts_as_worse_is_relative_to_the_constant_models_objective():
+    """Rare events: the constant model's objective is far below the loss's unit."""
+    monitor = Monitor(
+        tol=1e-4, n_iter_no_change=5, null=0.01, unit=1.0, start=0.7, degenerate=False,
+        patient=False, early_stopping=False,
+    )  # fmt: skip
+    for objective_reached, worse in ((0.0100001, False), (0.0101, True)):
+        monitor.loss_curve.append(objective_reached)
+        assert monitor.worse_than_null() == worse

@@ -223,6 +223,20 @@ def test_validation_rows_of_weight_zero_are_absent(loss):
     assert_allclose(full.validation_scores_, few.validation_scores_, rtol=1e-13)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "tweedie", "log_loss"])
+def test_equal_weights_are_no_weights_to_the_last_bit_of_the_scores(loss, rng):
+    regression = loss != "log_loss"
+    X = rng.normal(size=(489, 2))
+    y = np.exp(X[:, 0]) if regression else X[:, 0] > 0.0
+    for seed in range(8):
+        model = (GDRegressor if regression else GDClassifier)(
+            loss, early_stopping=True, validation_fraction=0.7, random_state=seed
+        )
+        plain = model.fit(X, y).validation_scores_
+        weighted = model.fit(X, y, sample_weight=np.full(489, 3.0)).validation_scores_
+        assert weighted == plain
+
+
 # --------------------------------------------------------------- scale of the weights
 
 

@@ -2134,13 +2134,13 @@ def _quantile(y, sample_weight, n_outputs, q):
 
 
 def _deviation(y, sample_weight, null):
-    """Weighted mean of |y - null|, 1 where y is constant."""
+    """Weighted mean of |y - null|; where y is constant its size, or 1."""
     deviation = _mean(y, sample_weight, len(null), null)
     cdef double[::1] view = deviation
     cdef Py_ssize_t k
     for k in range(view.shape[0]):
         if not view[k] > 0.0:
-            view[k] = 1.0
+            view[k] = fabs(null[k]) or 1.0
     return deviation
 
 
