@@ -817,7 +817,8 @@ def curvature_moments(data, metric, statistics, coef, damping):
             z = block @ coef[:-1] + coef[-1]
             curvature = data.loss.curvature(data.target[part], z)
             curvature = np.maximum(curvature, 0.0) * units
-            curvature += damping * (1.0 - curvature)
+            # (Not c + damping (1 - c), which is zero where c is beyond 1e16.)
+            curvature = (1.0 - damping) * curvature + damping
             if not each:
                 curvature = curvature.max(axis=1, keepdims=True)
             h[done : done + len(part)] = s[:, None] * curvature

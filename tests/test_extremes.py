@@ -15,9 +15,12 @@ from sklgd.losses import (
     LOSSES,
     AbsoluteError,
     EpsilonInsensitive,
+    Gamma,
     Huber,
+    Poisson,
     Quantile,
     SquaredEpsilonInsensitive,
+    Tweedie,
 )
 from sklgd.optimizers import OPTIMIZERS
 
@@ -295,6 +298,43 @@ def test_a_validation_set_with_predictions_beyond_floats_has_a_very_low_score(lo
         warnings.filterwarnings("ignore", message="X_val looks nothing like X")
         model.fit(X, y, X_val=1e4 * X, y_val=y)
     assert max(model.validation_scores_) < -1e4
+
+
+@pytest.mark.parametrize(
+    "loss", [Poisson(), Gamma(), Tweedie(1.0), Tweedie(1.5), Tweedie(2.0)]
+)
+def test_losses_with_a_log_link_rise_beyond_the_range_of_exponentials(loss):
+    """A bounded exponential without its tangent would fall without end."""
+    for side in (-1.0, 1.0):
+        ends = [699.0, 701.0, 710.0, 3e3, 1e10, 1e306]
+        values = [loss.evaluate([[2.0]], [[side * z]])[0] for z in ends]
+        assert values == sorted(values) and values[0] > 0.0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+def test_a_log_link_that_overflows_never_ends_at_minus_infinity(
+    optimizer, batch_size, rng
+):
+    X = 400.0 * rng.normal(size=(50, 3))
+    model = GDRegressor(
+        "poisson", optimizer=optimizer, batch_size=batch_size, learning_rate=0.005,
+        random_state=0, max_iter=5, tol=None,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, rng.poisson(2.0, size=50))
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.loss_curve_[-1])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_single_row_of_huge_curvature_is_fitted(optimizer):
+    """Its curvature at zero is y, and 1 - y has no digit of the 1."""
+    model = GDRegressor("gamma", optimizer=optimizer, max_iter=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit([[-0.8]], [7e23])
+    assert model.predict([[-0.8]]) == pytest.approx(7e23, rel=0.1)
 
 
 # -------------------------------------------------------------------------- outliers

@@ -52,6 +52,15 @@ cdef inline double bounded_exp(double x) noexcept nogil:
     return exp(bounded(x))
 
 
+cdef inline double continued(double e, double x) noexcept nogil:
+    """exp(x), given e = bounded_exp(x): its tangent beyond the bound.
+
+    Slopes are those of the bounded exponential, and a loss whose exponential stopped to
+    grow would fall without end.
+    """
+    return e if not x > EXP_MAX else e * (1.0 + (x - EXP_MAX))
+
+
 # A kink of a piecewise linear loss, max(a x, b x) with slopes a <= 0 <= b, and how it
 # is smoothed: max_c c x + e log((c - a)(b - c)/w^2), w = (b - a)/2, the dual variable c
 # being kept inside [a, b] by a logarithmic barrier, as interior-point methods do. The
@@ -1049,7 +1058,7 @@ cdef class Poisson(Loss):
 
     cdef inline double value(
             self, double y, double z, double mu, double _) noexcept nogil:
-        return mu - y * z
+        return continued(mu, z) - y * z
 
     cdef inline double slope(
             self, double y, double z, double mu, double _) noexcept nogil:
@@ -1118,7 +1127,7 @@ cdef class Gamma(Loss):
 
     cdef inline double value(
             self, double y, double z, double e, double _) noexcept nogil:
-        return z + y * e
+        return z + y * continued(e, -z)
 
     cdef inline double slope(
             self, double y, double z, double e, double _) noexcept nogil:
@@ -1207,13 +1216,15 @@ cdef class Tweedie(Loss):
         cdef double p = self.power
         if p == 0.0:
             return 0.5 * (y - e) * (y - e)
+        f = continued(f, (1.0 - p) * z)
+        if p > 2.0:
+            return f * (y / (p - 1.0) - e / (p - 2.0))
+        e = continued(e, (2.0 - p) * z)
         if p == 1.0:
             return e - y * z
         if p == 2.0:
             return z + y * f
-        if p < 2.0:
-            return e / (2.0 - p) + y * f / (p - 1.0)
-        return f * (y / (p - 1.0) - e / (p - 2.0))
+        return e / (2.0 - p) + y * f / (p - 1.0)
 
     cdef inline double slope(
             self, double y, double z, double e, double f) noexcept nogil:
