@@ -1,5 +1,6 @@
 """What `GDRegressor` and `GDClassifier` share: parameters in, fitted attributes out."""
 
+import math
 import warnings
 from abc import abstractmethod
 from copy import copy, deepcopy
@@ -358,12 +359,19 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             z_unit, loss_unit = data.units(null)
         unit, data = float(loss_unit.sum()), data.measured_from(null, z_unit)
         training = driver.start(data, state, l1, l2, self.shuffle, self.average)
+        at_start = training.objective()
+        if start is not None and not math.isfinite(at_start) and data.is_finite():
+            raise ValueError(
+                "coef_init, intercept_init: the objective at this starting point, or "
+                "at that of warm_start, leaves float64. Start from smaller "
+                "coefficients, or without any."
+            )
         monitor = Monitor(
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             null=training.constant_objective(null),
             unit=unit,
-            start=training.objective(),
+            start=at_start,
             degenerate=loss.degenerate,
             patient=state.plan.schedule.starts_wild,
             early_stopping=self.early_stopping,

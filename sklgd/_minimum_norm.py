@@ -13,7 +13,7 @@ objective cannot find it by itself, and counts as none.
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from ._curvature import MAX_FACTOR
@@ -135,13 +135,17 @@ def null_space(correlation):
 def by_rows(data, coef):
     """The combination of the rows with the raw predictions of the coefficients.
 
-    None if the rows would take too much memory.
+    None if the rows would take too much memory, or their products are not definite to
+    rounding.
     """
     rows = data.X if data.everything else data.X[data.rows]
     n, d = rows.shape
     if not sp.issparse(rows) and 8 * n * d > LARGEST_COPY:
         return None
     rows = rows.astype(np.float64)
+    if sp.issparse(rows) and 8 * n * d <= LARGEST_COPY:
+        # Centring the products of sparse rows would lose digits.
+        rows = rows.toarray()
     mean = np.zeros(d)
     if data.fit_intercept:
         mean = np.asarray(rows.mean(axis=0)).ravel()
@@ -157,7 +161,10 @@ def by_rows(data, coef):
     inverse = np.divide(1.0, size, out=np.zeros(n), where=size > 0.0)[:, None]
     moments *= inverse * inverse.T
     moments[np.diag_indices_from(moments)] += RIDGE * n + (size == 0.0)
-    factor = cho_factor(moments, lower=True, overwrite_a=True)
+    try:
+        factor = cho_factor(moments, lower=True, overwrite_a=True)
+    except LinAlgError:
+        return None
     out = np.zeros_like(coef)
     w = out[:-1]
     wanted = rows @ coef[:-1] - centre @ coef[:-1]

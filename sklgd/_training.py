@@ -460,6 +460,14 @@ class Training(Epochs):
         )
         self.descent.refresh()
 
+    def rebind(self, coef):
+        """Make the loop anew at coefficients that were judged already.
+
+        They stay as they are: the position gives them to rounding only.
+        """
+        self.bind()
+        self.state.coef[...] = coef
+
     def epoch(self):
         """One pass over the training rows.
 
@@ -713,7 +721,7 @@ class Training(Epochs):
         self.rule = state.plan.optimizer.make_rule(
             state.position, *self.penalties, state.rule
         )
-        self.bind()
+        self.rebind(state.coef.copy())
 
     def constant_objective(self, raw_predictions):
         """F of a constant model."""
@@ -758,7 +766,7 @@ class Training(Epochs):
             state.average[...] = average
         state.rule, state.fresh = None, True
         self.rule = state.plan.optimizer.make_rule(state.position, *self.penalties)
-        self.bind()
+        self.rebind(coef)
 
     def can_recover(self):
         """True if a wild epoch may be due to its step size."""

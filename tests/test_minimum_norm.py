@@ -183,3 +183,12 @@ def test_rows_too_many_for_memory_leave_the_solution_as_it_was(rng, monkeypatch)
     monkeypatch.setattr(_minimum_norm, "LARGEST_COPY", 100)
     model = fit(X, y)
     assert_allclose(model.predict(X), y, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+def test_a_column_far_from_zero_leaves_the_products_of_rows_definite(make):
+    X = np.array([[-1.5, 1.4, 1e8], [-2.2, -3.3, 1e8]])
+    y = np.array([1.0, 3.0])
+    model = GDRegressor(penalty=None).fit(make(X), y)
+    w = np.array([0.7, 4.7, 0.0]) * -2.0 / (0.7**2 + 4.7**2)
+    assert_allclose(model.coef_, w, rtol=1e-6, atol=1e-9)

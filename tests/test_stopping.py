@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._objective import Objective
+from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import Adaptive
 
 REGRESSION = [n for n, loss in reference.LOSSES.items() if loss.task == "regression"]
@@ -509,3 +511,33 @@ def test_overflow(settings):
     if not settings:
         with pytest.raises(ValueError, match=r"X: the values of column 0 .* overflow"):
             GDRegressor().fit(X * 1e200, y)
+
+
+# ------------------------------------------------ what is returned is what was judged
+
+DESCENT = [n for n, cls in OPTIMIZERS.items() if cls().training == "descent"]
+
+
+@pytest.mark.parametrize("batch_size", ["full", 1])
+@pytest.mark.parametrize("optimizer", DESCENT)
+@quiet
+def test_a_new_metric_leaves_the_coefficients_that_were_judged(optimizer, batch_size):
+    """Here the objective is rounding at all coefficients, and shows every digit."""
+    X, y = np.array([[2.0], [0.0], [0.0]]), np.array([7.0, 4.0, 4.0])
+    for max_iter in (1, 2, 3, 12):
+        model = GDRegressor(
+            "huber", epsilon=0.0, optimizer=optimizer, batch_size=batch_size,
+            max_iter=max_iter, tol=None, random_state=0,
+        ).fit(X, y)  # fmt: skip
+        F = Objective(model, X, y)
+        assert model.loss_curve_[-1] == pytest.approx(F(F.coef), rel=1e-9, abs=0.0)
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "adam", "lbfgs"])
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_a_start_whose_objective_overflows_is_an_error(loss, optimizer, rng):
+    X, y = 1e3 * rng.normal(size=(20, 2)), np.exp(rng.normal(size=20))
+    model = GDRegressor(loss, optimizer=optimizer, warm_start=True)
+    with pytest.raises(ValueError, match=r"coef_init, intercept_init.*warm_start"):
+        model.fit(X, y, coef_init=[1e4, -1e4])
+    model.fit(1e-6 * X, y).fit(1e-6 * X, y)
