@@ -244,3 +244,46 @@ def test_costs_in_sweeps():
     # Full rows are multiplied by BLAS.
     full = gram_cost(Rows(sp.csr_array(np.ones((500, 300)))))
     assert full == pytest.approx(gram_cost(Rows(np.ones((500, 300)))))
+
+
+def test_a_rare_column_has_no_negative_second_moment():
+    """The centre is subtracted at the end, which must not leave a diagonal of -1e-17."""
+    X = sp.csr_array(np.array([[1.0, 0.0], [1.0, 2.0], [1.0, 3.0]]))
+    X.data[0] = 0.0
+    X.eliminate_zeros()
+    h = np.array([1e-25, 1.0, 2.0])
+    mean = h @ X.toarray() / h.sum()
+    A, _, _ = weighted_gram(Rows(X), h, None, mean)
+    assert (np.diag(A) >= 0.0).all()
+    expected = reference.weighted_gram(X.toarray(), h, None, mean)[0]
+    np.testing.assert_allclose(A, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_a_column_is_constant_if_it_is_so_where_rows_count(form):
+    X = np.concatenate([[[1e8]], np.full((7, 1), 3.1)])
+    s = np.r_[0.0, np.full(7, 0.3)]
+    assert column_statistics(Rows(form(X)), s, None)[2] == 0.0
+
+
+def test_the_weights_of_sparse_rows_are_counted_once():
+    """More columns than one pass over the rows fills (`n_panels` above 1)."""
+    X = sp.random_array((500, 600), density=0.01, rng=0, format="csr")
+    mean = X.mean(axis=0)
+    ours = weighted_gram(Rows(X), None, None, mean)
+    assert ours[2] == 500.0
+    expected = reference.weighted_gram(X.toarray(), None, None, mean)
+    np.testing.assert_allclose(ours[0], expected[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [0, 7, 39])
+def test_a_column_with_one_missing_entry_is_not_full(missing):
+    """Only the columns without zeros are centred before they are multiplied."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 30)) * (rng.random((40, 30)) < 0.1)
+    X[:, 0] = 3.0
+    X[missing, 0] = 0.0
+    mean = X.mean(axis=0)
+    ours = weighted_gram(Rows(sp.csr_array(X)), None, None, mean)
+    expected = reference.weighted_gram(X, None, None, mean)
+    np.testing.assert_allclose(ours[0], expected[0], rtol=1e-12, atol=1e-12)
