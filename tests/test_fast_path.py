@@ -122,6 +122,7 @@ SAMPLES = {
     "csr nan": lambda: csr(changed(5, 1, np.nan)) * np.nan,
     "csr inf": lambda: csr(changed(5, 1, np.inf)),
     "csr column outside": lambda: outside(7),
+    "csr column just outside": lambda: outside(3),
     "csr column negative": lambda: outside(-1),
     "csr strided": strided,
     "csr of no rows": lambda: csr()[:0],

@@ -247,7 +247,7 @@ def test_costs_in_sweeps():
 
 
 def test_a_rare_column_has_no_negative_second_moment():
-    """The centre is subtracted at the end, which must not leave a diagonal of -1e-17."""
+    """The centre is subtracted at the end, which must not leave -1e-17 there."""
     X = sp.csr_array(np.array([[1.0, 0.0], [1.0, 2.0], [1.0, 3.0]]))
     X.data[0] = 0.0
     X.eliminate_zeros()

@@ -855,3 +855,12 @@ def test_scales_of_the_variables_that_differ_are_seen():
     assert not result.success
     assert result.status == 6
     assert "scale" in result.message
+
+
+def test_a_function_that_hardly_changes_above_its_start_is_no_minimum():
+    result = minimize(
+        lambda x: float(x[0] ** 2 + 1000.0), [1.0], jac=lambda x: 2.0 * x,
+        learning_rate=1.00005, ftol=1e-2, tol=0.0,
+    )  # fmt: skip
+    assert (result.status, result.success) == (5, False)
+    assert result.fun == 1001.0

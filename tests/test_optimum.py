@@ -4,6 +4,8 @@ All step sizes are given, so that the published rules run. Objectives are comput
 the oracle, for our solution and for theirs, and compared.
 """
 
+import warnings
+
 import numpy as np
 import pytest
 import reference
@@ -12,7 +14,7 @@ from scipy.optimize import linprog, minimize
 from sklearn import linear_model
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd.optimizers import Nesterov
+from sklgd.optimizers import OPTIMIZERS, Nesterov
 from sklgd.schedules import Cosine, Linear
 
 N, D = 60, 6
@@ -243,3 +245,56 @@ def test_one_optimum(optimizer, decay, penalty):
     assert_optimal(model, objective, exact.coef_, exact.intercept_)
     if penalty != "l2":
         assert np.array_equal(model.coef_ == 0, exact.coef_ == 0)
+
+
+# Every optimizer with the batches that it can take.
+BATCHES = {"saga": [1], "point_saga": [1], "svrg": [1, 32]}
+BATCHES |= {name: ["full"] for name in ("newton", "lbfgs", "fista")}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "batch_size"),
+    [(o, b) for o in OPTIMIZERS for b in BATCHES.get(o, ["full", 32, 1])],
+)
+def test_models_without_an_intercept_reach_the_optimum(optimizer, batch_size):
+    """Columns far from zero: nothing is centred where no intercept makes up for it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) + 3.0
+    y = (X - 3.0) @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=200)
+    model = GDRegressor(
+        optimizer=optimizer, batch_size=batch_size, fit_intercept=False, alpha=0.1,
+        random_state=0,
+    )  # fmt: skip
+    model.fit(X, y)
+    coef = np.linalg.solve(X.T @ X / 200 + 0.1 * np.eye(3), X.T @ y / 200)
+
+    def F(w):
+        return 0.5 * np.mean((X @ w - y) ** 2) + 0.05 * w @ w
+
+    assert model.intercept_ == 0.0
+    assert F(model.coef_) - F(coef) < 2e-3 * (F(np.zeros(3)) - F(coef))
+
+
+@pytest.mark.parametrize("power", [0.0, 1.5, 3.0])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_tweedie_of_any_power_reaches_the_optimum(optimizer, power):
+    """The loss of powers outside [1, 2] is not convex, so its Hessian may be negative.
+
+    Point-SAGA, whose step minimises the loss of one row, may leave the valley of power
+    0, and says so.
+    """
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3)) * [1.0, 3.0, 0.5]
+    y = np.exp(0.4 * X[:, 0] + 0.1 * X[:, 1]) * rng.gamma(4.0, 0.25, size=200) + 0.1
+    settings = {"power": power, "alpha": 0.01, "random_state": 0}
+    best = GDRegressor("tweedie", optimizer="lbfgs", tol=1e-10, **settings).fit(X, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = GDRegressor("tweedie", optimizer=optimizer, **settings).fit(X, y)
+    if optimizer == "point_saga" and power == 0.0:
+        assert any("worse than a constant" in str(w.message) for w in caught)
+        return
+    assert not caught
+    null = GDRegressor("tweedie", alpha=1e9, power=power).fit(X, y).loss_curve_[-1]
+    least = best.loss_curve_[-1]
+    assert model.loss_curve_[-1] - least < 0.02 * (null - least)

@@ -310,3 +310,18 @@ def test_a_column_that_only_the_validation_rows_have_does_not_warn():
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
         GDClassifier(random_state=0).fit(train, LABELS, X_val=X, y_val=LABELS)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "gamma", "tweedie"])
+def test_validation_scores_are_the_scores_of_the_model(loss):
+    """Not those of raw predictions, where the loss has a log link."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = np.exp(0.5 * X[:, 0]) * rng.gamma(4.0, 0.25, size=300) + 0.01
+    model = GDRegressor(
+        loss, optimizer="sgd", batch_size=32, early_stopping=True, max_iter=20,
+        tol=None, n_iter_no_change=20, random_state=0,
+    ).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])  # fmt: skip
+    score = model.score(X[200:], y[200:])
+    assert model.best_validation_score_ == pytest.approx(score, rel=1e-12)
+    assert max(model.validation_scores_) == model.best_validation_score_ > 0.2

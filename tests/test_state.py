@@ -634,3 +634,31 @@ def test_skops_meets_public_types_only(params):
         copy = io.loads(data, trusted=TRUSTED_TYPES)
         assert_same(copy, model)
         assert_same(epochs(copy, X, y, 1), epochs(model, X, y, 1))
+
+
+def test_a_stream_of_large_targets_survives_a_target_of_zero():
+    """The size of the targets is that of all calls, not that of the last one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = 1e6 * (X @ [1.0, -2.0, 0.5] + 3.0)
+    model = GDRegressor(optimizer="sgd", random_state=0)
+    for first in range(0, 200, 20):
+        model.partial_fit(X[first : first + 20], y[first : first + 20])
+    model.partial_fit(X[:1], [0.0])
+    assert model.stop_reason_ == "partial_fit"
+
+
+def test_a_stream_with_a_new_schedule_starts_its_steps_afresh():
+    """The same as a new model that starts from these coefficients."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X @ [1.0, -2.0, 0.5]
+    settings = {"optimizer": "sgd", "learning_rate": "invscaling", "batch_size": 1}
+    settings |= {"shuffle": False, "random_state": 0}
+    model = GDRegressor(eta0=0.01, **settings)
+    model.partial_fit(X, y)
+    start = model.coef_.copy(), model.intercept_.copy()
+    model.set_params(eta0=0.05).partial_fit(X, y)
+    fresh = GDRegressor(eta0=0.05, max_iter=1, tol=None, **settings)
+    fresh.fit(X, y, coef_init=start[0], intercept_init=start[1])
+    np.testing.assert_allclose(model.coef_, fresh.coef_, rtol=1e-12)

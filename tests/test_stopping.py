@@ -541,3 +541,20 @@ def test_a_start_whose_objective_overflows_is_an_error(loss, optimizer, rng):
     with pytest.raises(ValueError, match=r"coef_init, intercept_init.*warm_start"):
         model.fit(X, y, coef_init=[1e4, -1e4])
     model.fit(1e-6 * X, y).fit(1e-6 * X, y)
+
+
+def test_adaptive_waits_as_long_after_each_cut(caplog):
+    """A learning rate is kept for n_iter_no_change epochs at least."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = X @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=200)
+    model = GDRegressor(
+        optimizer="sgd", learning_rate="adaptive", eta0=0.05, tol=1e-3, verbose=1,
+        n_iter_no_change=4, random_state=0,
+    )  # fmt: skip
+    with caplog.at_level("INFO", logger="sklgd"):
+        model.fit(X, y)
+    *lines, _ = [r.getMessage() for r in caplog.records]
+    steps = np.array([float(line.split()[-1]) for line in lines])
+    _, lengths = np.unique(steps, return_counts=True)
+    assert len(lengths) > 3 and (lengths[1:] >= 4).all()

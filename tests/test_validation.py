@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd.optimizers import FTRL, OPTIMIZERS, Adam, Momentum
@@ -370,12 +370,32 @@ def test_not_fitted(cls, y):
 
 
 @both
-def test_indices_outside_a_sparse_matrix(cls, y):
+@pytest.mark.parametrize("column", [1000, X.shape[1], -1])
+def test_indices_outside_a_sparse_matrix(cls, y, column):
     """The kernels must never see an index they would follow out of the array."""
     matrix = sp.csr_matrix(X)
-    matrix.indices[7] = 1000
-    with pytest.raises(ValueError, match="1000"):
+    matrix.indices[7] = column
+    with pytest.raises(ValueError, match=str(column)):
         cls().fit(matrix, y)
+
+
+def test_square_coefficients_to_start_from_are_not_transposed():
+    """As many classes as features: the first axis is that of the classes."""
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(3, 3))
+    model = GDClassifier(
+        optimizer="sgd", learning_rate=1e-300, batch_size=1, max_iter=1, tol=None,
+        penalty=None,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match="worse than a constant"):
+        model.fit(rng.normal(size=(30, 3)), np.arange(30) % 3, coef_init=start)
+    np.testing.assert_array_equal(model.coef_, start)
+
+
+def test_as_many_labels_as_rows_warn():
+    """As in scikit-learn: these may be the targets of a regression."""
+    with pytest.warns(UserWarning, match="regression"):
+        GDClassifier().fit(np.arange(40.0)[:, None], np.arange(40))
 
 
 @both

@@ -444,3 +444,22 @@ def test_no_warnings(storage):
         warnings.simplefilter("error")
         for method in METHODS:
             GDRegressor(optimizer=method, max_iter=300).fit(storage(X), y)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sparse_outputs_of_different_units_are_scaled_each(method, monkeypatch):
+    """The metric differs by output: means of 1 and 50 have other second derivatives."""
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((120, 30), density=0.1, rng=rng, format="csr")
+    y = rng.poisson([1.0, 50.0], size=(120, 2)).astype(float)
+    fits = []
+    for storage, columns in ((np.asarray, 300), (sparse.csr_matrix, 0)):
+        monkeypatch.setattr(_stochastic, "MATRIX_COLUMNS", columns)
+        model = GDRegressor(
+            "poisson", optimizer=method, max_iter=40, tol=None, random_state=0,
+            shuffle=False, alpha=1e-3,
+        )  # fmt: skip
+        fits.append(model.fit(storage(X.toarray()), y))
+    best = GDRegressor("poisson", optimizer="newton", tol=1e-10, alpha=1e-3).fit(X, y)
+    for model in fits:
+        assert model.loss_curve_[-1] == pytest.approx(best.loss_curve_[-1], rel=1e-4)

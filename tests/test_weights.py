@@ -272,3 +272,13 @@ def test_a_stream_of_extreme_weights():
         plain.partial_fit(X[rows], Z[rows], WEIGHT[rows])
         scaled.partial_fit(X[rows], Z[rows], 2.0**950 * WEIGHT[rows])
     assert_same_model(plain, scaled)
+
+
+def test_the_loss_curve_of_a_stream_is_that_of_mean_losses():
+    """Weights of 3 count as much as weights of 1: the objective is a weighted mean."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    model = GDRegressor(optimizer="sgd", learning_rate=1e-12, alpha=0.0)
+    for weight in (1.0, 3.0, 0.1):
+        model.partial_fit(X, y, np.full(50, weight))
+    np.testing.assert_allclose(model.loss_curve_, 0.5 * np.mean(y**2), rtol=1e-9)
