@@ -864,3 +864,12 @@ def test_a_function_that_hardly_changes_above_its_start_is_no_minimum():
     )  # fmt: skip
     assert (result.status, result.success) == (5, False)
     assert result.fun == 1001.0
+
+
+def test_adaptive_cuts_after_n_iter_no_change_steps():
+    # From one half to minus one half and back: no step improves.
+    result = minimize(
+        lambda x: float(abs(x[0])), [0.5], jac=np.sign, learning_rate="adaptive",
+        eta0=1.0, n_iter_no_change=5, max_iter=12,
+    )  # fmt: skip
+    assert_allclose(result.eta_path[:6], [1.0] * 5 + [0.2])

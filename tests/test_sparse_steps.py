@@ -740,3 +740,18 @@ def test_average(optimizer, penalty, average):
     )
     assert reference.distance(reference.iterate(model)[0], coef) < RTOL
     assert reference.distance(reference.iterate(model)[1], intercept) < RTOL
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "momentum", "adagrad"])
+def test_the_average_of_a_scaled_run_has_the_scale_of_the_coefficients(optimizer):
+    """Columns of different size, and too many of them to be centred."""
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((400, 500), density=0.02, rng=rng, format="csr")
+    X = sparse.csr_array(X * 10.0 ** rng.uniform(-3.0, 3.0, size=500))
+    scale = np.sqrt(np.maximum(X.power(2).mean(axis=0), 1e-300))
+    y = X @ (rng.normal(size=500) / scale)
+    model = GDRegressor(
+        optimizer=optimizer, average=True, batch_size=1, max_iter=20, tol=None,
+        penalty=None, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert model.score(X, y) > 0.2

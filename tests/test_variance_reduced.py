@@ -463,3 +463,19 @@ def test_sparse_outputs_of_different_units_are_scaled_each(method, monkeypatch):
     best = GDRegressor("poisson", optimizer="newton", tol=1e-10, alpha=1e-3).fit(X, y)
     for model in fits:
         assert model.loss_curve_[-1] == pytest.approx(best.loss_curve_[-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_table_in_float32_has_the_same_fixed_point(method, monkeypatch):
+    """Its mean gradient is that of the rounded table, so rounding does not add up."""
+    monkeypatch.setattr(_stochastic, "SHARE", 0.0)
+    monkeypatch.setattr(_stochastic, "LITTLE", 0)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    y = 5.0 + X @ [1.0, -2.0, 0.5, 0.0] + rng.normal(size=60)
+    model = GDRegressor(
+        optimizer=method, alpha=0.1, max_iter=300, tol=None, random_state=0
+    ).fit(X, y)
+    residual = model.predict(X) - y
+    gradient = X.T @ residual / 60 + 0.1 * model.coef_
+    assert np.abs(gradient).max() < 3e-8 and abs(residual.mean()) < 3e-8
