@@ -21,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._batch import has_l1
+from ._columns import only_columns, used_columns, widened
 from ._curvature import MAX_FACTOR, coupled, has_costly_hessians, has_few_rows
 from ._threads import effective_threads
 from ._validation import optimizer_name, schedule_of, step_is_explicit
@@ -90,6 +91,12 @@ class Data:
         Slopes of the loss beyond it are clipped to it (`Schedule.slope_limit`).
     base : float
         What the loss leaves out of the objective (`measured_from`).
+    columns : intp array or None
+        The numbers that the columns of X have in the user's matrix; None means the
+        same.
+    n_columns : int or None
+        Number of columns with a non-zero entry in the rows to learn from, where it was
+        counted.
     """
 
     X: object
@@ -103,6 +110,34 @@ class Data:
     penalised: bool = True
     slope_limit: float = math.inf
     base: float = 0.0
+    columns: np.ndarray | None = None
+    n_columns: int | None = None
+
+    @property
+    def width(self):
+        """Number of columns that choices between methods count.
+
+        All of a dense array, where each costs the same, and of a stream, which may
+        bring entries later; else those that have an entry.
+        """
+        return self.X.shape[1] if self.n_columns is None else self.n_columns
+
+    @cached_property
+    def n_used(self):
+        """Number of columns with a non-zero entry, of any X."""
+        if self.n_columns is not None:
+            return self.n_columns
+        return int(np.count_nonzero(used_columns(self.X, self.rows)))
+
+    def of_columns(self, columns):
+        """The data of these columns alone, or of all for None."""
+        if columns is None:
+            return self
+        return replace(self, X=only_columns(self.X, columns), columns=columns)
+
+    def number_of(self, column):
+        """The number that the user knows a column of X by."""
+        return column if self.columns is None else int(self.columns[column])
 
     @property
     def everything(self):
@@ -297,6 +332,24 @@ class Metric:
     rotation: np.ndarray | None = None
     inverse: np.ndarray | None = None
 
+    def of_all_features(self, columns, n_features):
+        """The metric of columns without spread beside ``columns``, which it is of."""
+
+        def wide(array):
+            return widened(array, columns, n_features)
+
+        metric = Metric(wide(self.centre), wide(self.scale), wide(self.gradient_scale))
+        if self.rotation is not None:
+            places = np.append(columns, n_features)
+            pairs = slice(None), places[:, None], places
+            shape = len(self.rotation), n_features + 1, n_features + 1
+            for name in ("rotation", "inverse"):
+                matrices = np.zeros(shape)
+                matrices[:] = np.eye(n_features + 1)
+                matrices[pairs] = getattr(self, name)
+                setattr(metric, name, matrices)
+        return metric
+
     def to_position(self, coef):
         """Raw coefficients as coordinates of the metric."""
         position = coef.copy()
@@ -389,14 +442,16 @@ def column_statistics(data):
     """
     subset = None if data.everything else data.rows
     n_threads = effective_threads(data.n_jobs)
-    mean, var = kernel_statistics(Rows(data.X), data.weights, subset, n_threads)[1:]
+    mean, var = kernel_statistics(
+        Rows(data.X), data.weights, subset, n_threads, data.columns
+    )[1:]
     size = np.maximum(np.abs(mean), np.sqrt(var))
     if size.max(initial=0.0) > LARGE_COLUMN:
-        raise _size_error(size.argmax(), "large")
+        raise _size_error(data.number_of(size.argmax()), "large")
     small = (size < 1.0 / LARGE_COLUMN) & (size > 0.0)
     if small.any():
         if not data.penalised:
-            raise _size_error(small.argmax(), "small")
+            raise _size_error(data.number_of(small.argmax()), "small")
         mean[small] = var[small] = 0.0
     return mean, var
 
@@ -421,7 +476,9 @@ def largest_eigenvalue(data, centre, scale):
     """
     rows = data.spaced(-(-data.n_rows // EIGEN_ROWS))
     total = len(rows) if data.weights is None else data.weights[rows].sum()
-    v = np.random.RandomState(0).standard_normal(data.X.shape[1]) * (scale > 0.0)
+    v, seen = np.zeros(data.X.shape[1]), scale > 0.0
+    # As many numbers as there are columns that count, so that others change nothing.
+    v[seen] = np.random.RandomState(0).standard_normal(np.count_nonzero(seen))
     largest = 1.0
     for iteration in range(12):
         # (In a unit of its own: squares of large columns overflow.)
@@ -446,7 +503,7 @@ def largest_eigenvalue(data, centre, scale):
 
 def choose(est, data, explicit, stream):
     """Optimizer object and batch size of an estimator, "auto" resolved."""
-    n_samples, n_features = data.n_rows, data.X.shape[1]
+    n_samples, n_features = data.n_rows, data.width
     sparse, per_row = sp.issparse(data.X), data.entries_per_row
     limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
@@ -512,7 +569,7 @@ def choose_optimizer(est, data, explicit, stream, full):
         return "point_saga"
     if batch_size not in ("auto", "full"):
         return "svrg" if loss.smooth else "adam"
-    wide = data.X.shape[1] >= MAX_FACTOR
+    wide = data.width >= MAX_FACTOR
     if has_l1(est):
         # Softmax has no curvature that coordinate descent could use cheaply.
         by_gradients = wide or coupled(loss, data.n_outputs)
@@ -701,7 +758,7 @@ def moves_by_features(data, optimizer, batch_size, *case):
     if rows == data.n_rows or optimizer.lazy:
         return rows < data.n_rows
     touched = rows * data.entries_per_row
-    return MARGIN * optimizer.price(*case) * touched < data.X.shape[1]
+    return MARGIN * optimizer.price(*case) * touched < data.width
 
 
 def bind(schedule, est, data, batch_size):

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._auto import Data, make_plan
 from ._blas import blas_threads
 from ._callbacks import FitTasks
+from ._columns import columns_to_fit
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
 from ._diagnosis import explain, explain_divergence, warning
 from ._effects import warn_without_effect
@@ -262,10 +263,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     def _own_score(self, y, weights):
         """What `score` gives, as a function of (z, loss, coef) for `Validation`."""
 
-    def _validation(self, data, y, sample_weight, null, dtype):
+    def _validation(self, data, X, y, sample_weight, null, dtype):
         """The rows of ``data`` as a validation set, scored as ``scoring`` says.
 
-        y and sample_weight are those of all rows, ``null`` is the constant model.
+        X, y and sample_weight are the user's, of all rows; ``null`` is the constant
+        model.
         """
         if not data.everything:
             y = y[data.rows]
@@ -281,8 +283,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             validation = Validation(data, negative_loss)
             validation.measure_in_losses(null)
             return validation
-        X = data.X if data.everything else data.X[data.rows]
-        return Validation(data, Scorer(self, X, y, sample_weight, dtype))
+        X = X if data.everything else X[data.rows]
+        scorer = Scorer(self, X, y, sample_weight, dtype, data.columns)
+        return Validation(data, scorer)
 
     def _split(self, y, present, validation):
         """Numbers of the rows to learn from (None: all) and of those held out, or None.
@@ -336,8 +339,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
             penalised=bool(l1 or l2),
         )  # fmt: skip
-        coef = np.zeros((X.shape[1] + 1, n_outputs)) if start is None else start
+        columns, data.n_columns = columns_to_fit(X, rows, start, n_outputs)
+        data = data.of_columns(columns)
+        if start is None:
+            coef = np.zeros((data.X.shape[1] + 1, n_outputs))
+        else:
+            coef = start if columns is None else start[np.append(columns, -1)]
         state = State(coef, make_plan(self, data), self._plan_key(), self.random_state)
+        state.columns = columns
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
         driver = DRIVERS[state.plan.optimizer.training]
@@ -345,11 +354,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         null = data.null_model()
         if held_out is not None:
             held_out = replace(data, rows=held_out)
-            validation = self._validation(held_out, y, sample_weight, null, X.dtype)
+            validation = self._validation(held_out, X, y, sample_weight, null, X.dtype)
         elif validation is not None:
             given = replace(data, **validation.pop("data"))
-            warn_if_unlike(given.X, X)
-            validation = self._validation(given, **validation, null=null, dtype=X.dtype)
+            X_val, given = given.X, given.of_columns(columns)
+            warn_if_unlike(given.X, data.X)
+            validation = self._validation(
+                given, X_val, **validation, null=null, dtype=X.dtype
+            )
         if state.plan.schedule is None:
             if start is None:
                 coef[-1] = self._first_intercept(null)
@@ -467,6 +479,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )  # fmt: skip
         log = Log(self.verbose) if self.verbose else None
         before_call = getattr(self, "_state", None)
+        if before_call is not None:
+            before_call = before_call.of_all_features(X.shape[1])
         if data.n_rows == 0:
             return self if before_call is not None else self._wait_for_rows(data)
         first = before_call is None or before_call.weight_rows == 0
@@ -585,7 +599,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         """
         results = {
             "_state": state,
-            **self._coefficients(coef, dtype),
+            **self._coefficients(coef, dtype, state.columns),
             "t_": 1 + state.rows,
             "optimizer_": state.plan.optimizer,
             "batch_size_": state.plan.batch_size,
@@ -604,16 +618,18 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 results["best_validation_score_"] = float(monitor.best_score)
         return results
 
-    def _coefficients(self, coef, dtype):
-        """``coef_`` and ``intercept_``, by name."""
+    def _coefficients(self, coef, dtype, columns):
+        """``coef_`` and ``intercept_``, by name; ``columns`` are those of the fit."""
         with np.errstate(over="ignore", under="ignore"):
             rounded = coef.astype(dtype)
         if dtype != np.float64 and not np.isfinite(rounded).all():
             rounded = coef
-        return {
-            "coef_": np.array(rounded[:-1].T, order="C"),
-            "intercept_": np.array(rounded[-1]),
-        }
+        if columns is None:
+            w = np.array(rounded[:-1].T, order="C")
+        else:
+            w = np.zeros((coef.shape[1], self.n_features_in_), rounded.dtype)
+            w[:, columns] = rounded[:-1].T
+        return {"coef_": w, "intercept_": np.array(rounded[-1])}
 
     def _results_so_far(self, training, monitor, stop_reason):
         """The same of a run that goes on, as if it had stopped here."""

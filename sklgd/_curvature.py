@@ -416,7 +416,7 @@ def has_costly_hessians(data):
     With at most a quarter as many rows as columns, FISTA converged to a gap of 1e-4 in
     180 to 300 sweeps (hinge and epsilon-insensitive, 11 and 100 rows of 900 columns).
     """
-    n, d = data.n_rows, data.X.shape[1]
+    n, d = data.n_rows, data.width
     if data.loss.smooth or 4 * n > d:
         return False
     hessian = CUBE * d**3 + SQUARE * n * d**2
@@ -431,7 +431,7 @@ def has_few_rows(data):
     The costs are predicted from the numbers of rows, columns and outputs. The squared
     error needs only a few sweeps over X, which cost less than the factorisation.
     """
-    n, d, K, loss = data.n_rows, data.X.shape[1], data.n_outputs, data.loss
+    n, d, K, loss = data.n_rows, data.width, data.n_outputs, data.loss
     if not n < d or n >= MAX_FACTOR or 8 * n * d > ROWS_COPY:
         return False
     if loss.name == "squared_error":

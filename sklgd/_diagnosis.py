@@ -415,7 +415,7 @@ class Sizes:
         else:
             ends = 0, 0
         self.low, self.high = (float(rms[j]) for j in ends)
-        self.names = [_name(est, j) for j in ends]
+        self.names = [_name(est, data.number_of(j)) for j in ends]
         rows = batches(data.n_rows, plan.batch_size)[0]
         self.full, self.sparse = rows == data.n_rows, sp.issparse(data.X)
         batch = "a batch" if rows > 1 else "a single row"

@@ -68,7 +68,7 @@ class Log:
         storage = f"CSR with {X.nnz} entries" if sp.issparse(X) else "dense"
         l1, l2 = est._penalty()
         say(
-            f"{type(est).__name__}: {data.n_rows} rows, {X.shape[1]} features "
+            f"{type(est).__name__}: {data.n_rows} rows, {est.n_features_in_} features "
             f"({storage}, {X.dtype}), {data.n_outputs} output(s), loss={est.loss!r}, "
             f"l1 {l1:g}, l2 {l2:g}"
         )

@@ -15,8 +15,9 @@ takes two to four times as long as in the natural order. With ``shuffle=True``
   million rows would take as long as a mini-batch epoch: larger batches take windows,
   too.
 
-Which order is taken depends on the values and the shape alone, so that dense and sparse
-data, float32 and float64, take the same steps, with or without a copy.
+Which order is taken depends on the values, the number of rows and that of the columns
+with entries alone, so that dense and sparse data, float32 and float64, take the same
+steps, with or without a copy.
 """
 
 from dataclasses import replace
@@ -47,8 +48,10 @@ def kind_of_order(shuffle, n_samples, n_features, batch_size, mixed):
 
     Parameters
     ----------
+    n_features : callable
+        Gives the number of columns that have entries; only called if that matters.
     mixed : callable
-        Says whether the rows are in no particular order; only called if that matters.
+        Says whether the rows are in no particular order; likewise.
 
     Returns
     -------
@@ -63,7 +66,8 @@ def kind_of_order(shuffle, n_samples, n_features, batch_size, mixed):
         return "full"
     if mixed():
         return "blocks"
-    if n_samples * n_features > COPY_ENTRIES and n_features <= WIDE:
+    width = n_features()
+    if n_samples * width > COPY_ENTRIES and width <= WIDE:
         return "window"
     return "permuted" if batch_size == 1 else "full"
 
@@ -151,22 +155,20 @@ class WindowOrder:
         return visit, fetch
 
 
-def new_order(kind, rng, n_samples, n_features, rows):
+def new_order(kind, rng, data):
     """The order of one epoch, independent of those before.
 
     Parameters
     ----------
     kind : {"full", "blocks", "window"}
     rng : RandomState
-    n_samples, n_features : int
-        Numbers of the rows to visit and of the features.
-    rows : intp array or None
-        The rows to visit, ascending; None means all.
+    data : Data
     """
+    n_samples, rows = data.n_rows, data.rows
     if kind == "blocks":
         return BlockOrder(rng, n_samples, rows)
     if kind == "window":
-        return WindowOrder(rng, n_samples, n_features, rows)
+        return WindowOrder(rng, n_samples, data.n_used, rows)
     return ArrayOrder(shuffled(rng, n_samples if rows is None else rows))
 
 

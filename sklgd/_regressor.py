@@ -584,8 +584,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         r2 = R2(y, weights)
         return lambda z, loss, coef: r2(self._inverse_link(z))
 
-    def _coefficients(self, coef, dtype):
-        fitted = super()._coefficients(coef, dtype)
+    def _coefficients(self, coef, dtype, columns):
+        fitted = super()._coefficients(coef, dtype, columns)
         if self._flat:
             fitted["coef_"] = fitted["coef_"][0]
         return fitted

@@ -64,6 +64,8 @@ class RowSpace(Batch):
         few = replace(
             data,
             X=np.ascontiguousarray(R.T),
+            columns=None,
+            n_columns=None,
             rows=None,
             target=data.target if everything else data.target[data.rows],
             weights=data.weights

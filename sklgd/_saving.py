@@ -41,12 +41,16 @@ def pack(est):
         It shares its arrays with the estimator.
     """
     state, plan = est._state, est._state.plan
-    same = np.array_equal(state.coef, together(est.coef_, est.intercept_))
+    reported = together(est.coef_, est.intercept_, state.columns)
+    same = np.array_equal(state.coef, reported)
     packed = {
         name: value
         for name, value in vars(state).items()
         if name not in TRANSLATED and value is not None
     }
+    if same and state.key is None:
+        # Nothing but the coefficients goes on from here.
+        packed.pop("columns", None)
     if state.stream:
         # It only tells whether the rows have changed, and they have.
         packed.pop("chunk", None)
@@ -78,7 +82,10 @@ def unpack(packed, est):
     vars(state).update({name: packed[name] for name in stored})
     coef, position = packed["coef"], packed["position"]
     # (joblib hands out memory maps that may be read-only.)
-    state.coef = together(est.coef_, est.intercept_) if coef is None else np.array(coef)
+    if coef is None:
+        state.coef = together(est.coef_, est.intercept_, state.columns)
+    else:
+        state.coef = np.array(coef)
     state.position = state.coef if position is None else np.array(position)
     if state.average is not None:
         state.average = np.array(state.average)

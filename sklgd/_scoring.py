@@ -218,6 +218,8 @@ class Scorer:
     sample_weight : array or None
     dtype : dtype
         Of the fitted coefficients.
+    columns : intp array or None
+        Features that the coefficients are of; None means all.
 
     Raises
     ------
@@ -225,10 +227,11 @@ class Scorer:
         If the scorer does not suit the estimator or the weights, or gives no number.
     """
 
-    def __init__(self, est, X, y, sample_weight, dtype):
+    def __init__(self, est, X, y, sample_weight, dtype, columns):
         from sklearn.metrics import get_scorer
 
-        self.name, self.loss, self.dtype = est.scoring, est.loss, dtype
+        self.name, self.loss = est.scoring, est.loss
+        self.dtype, self.columns = dtype, columns
         self.scorer = get_scorer(est.scoring)
         self.rows, self.weights = (X, y), {}
         if sample_weight is not None and wants_weights(self.scorer):
@@ -239,7 +242,8 @@ class Scorer:
 
     def __call__(self, z, loss, coef):
         """The score of the coefficients."""
-        vars(self.view).update(self.view._coefficients(coef, self.dtype))
+        known = self.view._coefficients(coef, self.dtype, self.columns)
+        vars(self.view).update(known)
         try:
             score = self.scorer(self.view, *self.rows, **self.weights)
         except AttributeError as error:

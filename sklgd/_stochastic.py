@@ -81,7 +81,7 @@ def touches_few(data, batch_size):
     if not sp.issparse(data.X):
         return False
     rows = batches(data.n_rows, batch_size)[0]
-    return FEW * rows * data.entries_per_row < data.X.shape[1]
+    return FEW * rows * data.entries_per_row < data.width
 
 
 def second_moments(data, centre):
@@ -307,9 +307,7 @@ class VarianceReduced(Training):
         rows, n_batches = batches(n, state.plan.batch_size)
         order = None
         if self.order_kind is not None:
-            width = self.data.X.shape[1]
-            rule = self.order_kind, state.rng, n, width, self.data.rows
-            order = new_order(*rule).take(n)[0]
+            order = new_order(self.order_kind, state.rng, self.data).take(n)[0]
         eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         eta *= state.factor
         # Ctrl-C is answered between calls.

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._auto import (
+    ROTATED,
     Plan,
     Statistics,
     add_metric,
@@ -16,6 +17,7 @@ from ._auto import (
     moves_by_features,
     renew_rotation,
 )
+from ._columns import widened
 from ._epochs import Epochs, Point
 from ._groups import descend
 from ._mixed import rows_are_mixed
@@ -69,9 +71,14 @@ def _twin(original):
     return twin
 
 
-def together(coef, intercept):
-    """Reported coefficients, dense or sparse, in the form of ``State.coef``."""
+def together(coef, intercept, columns):
+    """Reported coefficients, dense or sparse, in the form of ``State.coef``.
+
+    Those of the columns with these numbers; None means all.
+    """
     coef = np.atleast_2d(coef.toarray() if sp.issparse(coef) else coef)
+    if columns is not None:
+        coef = coef[:, columns]
     both = np.empty((coef.shape[1] + 1, coef.shape[0]))
     both[:-1], both[-1] = coef.T, intercept
     return both
@@ -125,6 +132,9 @@ class State:
         F of the coefficients that were reported last, where these are not the iterate.
     mark : int or None
         What tells the rows seen from others (`mark_of`); -1 once there were others.
+    columns : intp array or None
+        The features that all of the arrays are about, where a fit left out columns
+        without entries; None means all.
     """
 
     coef: np.ndarray
@@ -152,6 +162,7 @@ class State:
     curve: list = field(default_factory=list)
     reported: float | None = None
     mark: int | None = None
+    columns: np.ndarray | None = None
 
     def __post_init__(self):
         self.place()
@@ -195,8 +206,10 @@ class State:
         It holds nothing that only going on from where this one is would need.
         """
         plan = replace(self.plan, metric=None)
-        state = State(together(coef, intercept), plan, None, self.seed)
+        coef = together(coef, intercept, self.columns)
+        state = State(coef, plan, None, self.seed)
         for name in (
+            "columns",
             "rows",
             "weight_sum",
             "weight_rows",
@@ -207,6 +220,51 @@ class State:
             "reported",
         ):
             setattr(state, name, getattr(self, name))
+        return state
+
+    def of_all_features(self, n_features):
+        """The state as it were if no columns had been left out of a fit.
+
+        What a column without entries has is what an optimizer starts with. A full
+        metric is not made for more features than one has otherwise: then the optimizer
+        starts afresh.
+        """
+        if self.columns is None:
+            return self
+
+        def widen(array, fill=0.0):
+            return widened(array, self.columns, n_features, fill)
+
+        if self.plan.rotated and n_features > ROTATED:
+            rest = self.forgetful(widen(self.coef[:-1]).T, self.coef[-1])
+            return rest.of_all_features(n_features)
+        plan, metric = self.plan, self.plan.metric
+        coef = widen(self.coef)
+        state = _twin(self)
+        state.columns, state.coef = None, coef
+        state.position = coef
+        if metric is not None:
+            state.position = widen(self.position)
+            metric = metric.of_all_features(self.columns, n_features)
+            state.plan = replace(plan, metric=metric)
+        if self.rule is not None:
+            untouched = plan.optimizer.untouched(self.rule)
+            state.rule = {
+                name: widen(
+                    value.reshape(self.coef.shape), untouched.get(name, 0.0)
+                ).reshape(-1)
+                if np.ndim(value)
+                else value
+                for name, value in self.rule.items()
+            }
+        for name in ("average", "occurrences"):
+            if getattr(self, name) is not None:
+                setattr(state, name, widen(getattr(self, name)))
+        for name in ("statistics", "basis", "chunk"):
+            known = getattr(self, name)
+            if known is not None:
+                known = replace(known, mean=widen(known.mean), var=widen(known.var))
+                setattr(state, name, known)
         return state
 
     def shares_coordinates(self, other):
@@ -313,7 +371,7 @@ class Training(Epochs):
             self.order_kind = kind_of_order(
                 shuffle,
                 data.n_rows,
-                data.X.shape[1],
+                lambda: data.n_used,
                 plan.batch_size,
                 lambda: rows_are_mixed(data),
             )
@@ -525,7 +583,7 @@ class Training(Epochs):
         if kind is None:
             return None
         if kind != "permuted":
-            return new_order(kind, state.rng, n, data.X.shape[1], data.rows)
+            return new_order(kind, state.rng, data)
         first = state.order_seed is None
         if first:
             state.order_seed = int(state.rng.randint(2**31))
@@ -547,9 +605,10 @@ class Training(Epochs):
         """
         metric = self.state.plan.metric
         mean, var = column_statistics(self.data)
-        size = len(mean) + 1
+        squares = var + mean**2
+        size = np.count_nonzero(squares) + 1
         if metric is None:
-            square = 1.0 + float((var + mean**2).sum())
+            square = 1.0 + float(squares.sum())
         else:
             square = float(size)
         return self.data.n_rows * np.sqrt(square * max(square, size))

@@ -90,7 +90,9 @@ def proximal_step(data, problem, coef, rows, l1, l2):
     curvature : ndarray of shape (n_outputs,)
     """
     n_threads = effective_threads(data.n_jobs)
-    mean, size = column_statistics(Rows(data.X), data.weights, rows, n_threads)[1:]
+    mean, size = column_statistics(
+        Rows(data.X), data.weights, rows, n_threads, data.columns
+    )[1:]
     z_unit, loss_unit = data.units(data.null_model())
     curvature = loss_unit / z_unit**2
     full = np.empty_like(coef)

@@ -88,7 +88,13 @@ def mark_of(data):
     rows = data.spaced(-(-data.n_rows // SOME))
     block = data.X[rows]
     arrays = [rows, data.target]
-    arrays += [block.data, block.indices] if sp.issparse(block) else [block]
+    if sp.issparse(block):
+        numbers = block.indices.astype(np.int64)
+        if data.columns is not None:
+            numbers = data.columns[numbers]
+        arrays += [block.data, numbers]
+    else:
+        arrays.append(block)
     mark = 0
     for array in arrays:
         mark = crc32(np.ascontiguousarray(array).tobytes(), mark)

@@ -883,7 +883,7 @@ def iterate(estimator):
     What an l1 penalty has at zero in the optimum is reported as zero, while learning
     goes on from the iterate.
     """
-    state = estimator._state
+    state = estimator._state.of_all_features(estimator.n_features_in_)
     averaged = estimator.average and state.average_count
     coef = state.average if averaged else state.coef
     return coef[:-1].T, coef[-1]

@@ -116,7 +116,7 @@ def test_block_order_follows_the_permutation():
     ],
 )
 def test_kind_of_order(shuffle, n_samples, n_features, batch_size, mixed, ordered):
-    shape = n_samples, n_features, batch_size
+    shape = n_samples, lambda: n_features, batch_size
     assert kind_of_order(shuffle, *shape, lambda: True) == mixed
     assert kind_of_order(shuffle, *shape, lambda: False) == ordered
 

@@ -475,8 +475,11 @@ def test_touched_features_only(optimizer, penalty, average, batch_size, monkeypa
 
     monkeypatch.setattr("sklgd._training.moves_by_features", asked)
     rng = np.random.default_rng(0)
-    X = sparse.random_array((50, 1000), density=0.003, format="csr", rng=rng)
-    y = rng.normal(size=50)
+    # Three entries in a row, one in a column.
+    X = sparse.csr_array(
+        (rng.normal(size=999), rng.permutation(999), range(0, 1000, 3))
+    )
+    y = rng.normal(size=333)
     model = model_of(optimizer, penalty, average=average, batch_size=batch_size)
     model.set_params(max_iter=2, learning_rate=0.01).fit(X, y)
     assert answers and all(answers)

@@ -588,7 +588,8 @@ cdef void moments_part(void* arguments, Py_ssize_t chunk, int thread) noexcept n
         c.scratch + thread * c.scratch_size, sums + 1)
 
 
-def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=1):
+def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=1,
+                      numbers=None):
     """Weighted mean and variance of the columns, in one pass over X.
 
     mean_j = sum_i s_i x_ij / sum_i s_i,  var_j = sum_i s_i (x_ij - mean_j)^2 / sum_i s_i.
@@ -602,6 +603,8 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
         Numbers of the rows that count, at least one; None means all.
     n_threads : int, default=1
         The result does not depend on it.
+    numbers : int array of shape (n_features,), default=None
+        What a message calls the columns; None means 0, 1, 2, ...
 
     Returns
     -------
@@ -663,8 +666,9 @@ def column_statistics(Rows rows, sample_weight=None, subset=None, int n_threads=
                 sums[j] += sums[chunk * size + j]
     column = to_statistics(sums, shift, rows.is_sparse, mean, mean + d, d)
     if column >= 0:
+        number = column if numbers is None else numbers[column]
         raise ValueError(
-            f"X: the values of column {column} are so large that their squares "
+            f"X: the values of column {number} are so large that their squares "
             "overflow float64. Scale this column."
         )
     return sums[0], moments[:d], moments[d:]

@@ -927,10 +927,18 @@ cdef class FTRLRule(Rule):
     """
 
     slot_names = ("linear", "sum_square", "proximal")
-    cdef double beta
+    cdef double beta, first
 
     def __init__(self, params):
         self.beta = params["beta"]
+
+    def bind(self, coef, l1, l2, state=None):
+        Rule.bind(self, coef, l1, l2, state)
+        self.first = 0.0 if state is None else state["first"]
+        return self
+
+    def state(self):
+        return Rule.state(self) | {"first": self.first}
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
@@ -958,8 +966,9 @@ cdef class FTRLRule(Rule):
 
     cdef void begin(self, double eta) noexcept nogil:
         cdef Py_ssize_t j
+        self.first = self.beta / eta
         for j in range(self.at.size):
-            self.at.slot[2][j] = self.beta / eta
+            self.at.slot[2][j] = self.first
             self.at.slot[0][j] = -self.at.slot[2][j] * self.at.w[j]
 
     def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
@@ -1095,6 +1104,21 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     def lazy(self):
         """True if features of sparse rows are left alone until they are touched."""
         return getattr(self, "sparse_update", "exact") == "lazy"
+
+    def untouched(self, state):
+        """Slots of a coordinate that has stayed at zero, where these are not zero.
+
+        Parameters
+        ----------
+        state : dict
+            Of the compiled rule.
+
+        Returns
+        -------
+        slots : dict
+            Name -> number.
+        """
+        return {}
 
     def price(self, l1, l2, uniform, summed, constant):
         """What a step costs a touched feature of sparse rows that has to catch up.
@@ -1342,6 +1366,9 @@ class Adagrad(Optimizer):
     def __init__(self, epsilon=1e-10, initial_accumulator=0.0):
         self.epsilon = epsilon
         self.initial_accumulator = initial_accumulator
+
+    def untouched(self, state):
+        return {"accumulator": self.initial_accumulator}
 
     def price(self, l1, l2, uniform, summed, constant):
         if summed and l2 and not constant:
@@ -1641,6 +1668,9 @@ class FTRL(Optimizer):
 
     def __init__(self, beta=1.0):
         self.beta = beta
+
+    def untouched(self, state):
+        return {"proximal": state["first"]}
 
     def price(self, l1, l2, uniform, summed, constant):
         return INF if summed and (l1 or l2) else 4.0

@@ -1,0 +1,124 @@
+"""Columns of sparse X without an entry, which a fit leaves out.
+
+The coefficient of such a column is zero at the optimum, and stays where it starts
+without a penalty. Hashed text has many of them, and few rows of a large vocabulary: the
+coefficients, and most steps, would cost O(n_features) for nothing. So `fit` works on
+the other columns of CSR X, and its coefficients are put back in their places: the fit
+is, to the last bit, the one of X without its empty columns.
+
+Choices between methods, metrics and orders of rows count the columns that have entries,
+of dense X as well.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._order import COPY_BYTES
+from .kernels._columns import mark_columns, renumber
+
+# Rows of dense X that are looked at together.
+BLOCK_ROWS = 64
+
+
+def used_columns(X, rows, start=None):
+    """Which columns have a non-zero entry.
+
+    Parameters
+    ----------
+    X : ndarray or canonical CSR
+    rows : intp array or None
+        The rows that count, ascending; None means all.
+    start : array of shape (n_features, n_outputs), default=None
+        Coefficients: a column with one that is not zero counts as well.
+
+    Returns
+    -------
+    used : bool array of shape (n_features,)
+    """
+    if start is None:
+        used = np.zeros(X.shape[1], dtype=bool)
+    else:
+        used = start.any(axis=1)
+    if sp.issparse(X):
+        mark_columns(X.data, X.indices, X.indptr, rows, used.view(np.uint8))
+        return used
+    n = X.shape[0] if rows is None else len(rows)
+    left, size = slice(None), BLOCK_ROWS
+    done = 0
+    while done < n:
+        part = slice(done, done + size) if rows is None else rows[done : done + size]
+        used[left] |= X[part][:, left].any(axis=0)
+        left = np.flatnonzero(~used)
+        if not len(left):
+            break
+        done += size
+        # What is left to look at is often a column or two.
+        size = max(BLOCK_ROWS, BLOCK_ROWS * X.shape[1] // len(left))
+    return used
+
+
+def columns_to_fit(X, rows, start, n_outputs):
+    """The columns of X that a fit needs, and how many they are.
+
+    Parameters
+    ----------
+    X, rows
+        As in `used_columns`.
+    start : array of shape (n_features + 1, n_outputs) or None
+        Where the fit starts.
+    n_outputs : int
+
+    Returns
+    -------
+    columns : intp array or None
+        Their numbers; None if the fit takes X as it is.
+    n_used : int or None
+        Their number; None for dense X, which is always taken as it is.
+    """
+    if not sp.issparse(X):
+        return None, None
+    used = used_columns(X, rows, None if start is None else start[:-1])
+    if not used.any():
+        used[:1] = True
+    n_used = int(np.count_nonzero(used))
+    n_empty = len(used) - n_used
+    # The new indices are no larger than what the coefficients and one more array of
+    # their size would take, or than other working copies.
+    if not n_empty or X.indices.nbytes > max(COPY_BYTES, 16 * n_outputs * n_empty):
+        return None, n_used
+    return np.flatnonzero(used), n_used
+
+
+def only_columns(X, columns):
+    """X with these columns alone; CSR shares its values if none of them goes."""
+    if not sp.issparse(X):
+        return np.ascontiguousarray(X[:, columns])
+    new = np.full(X.shape[1], -1, dtype=X.indices.dtype)
+    new[columns] = np.arange(len(columns), dtype=new.dtype)
+    narrow = type(X)((X.shape[0], len(columns)), dtype=X.dtype)
+    # Set one by one: the constructor may choose other types of indices.
+    narrow.data, narrow.indices, narrow.indptr = renumber(
+        X.data, X.indices, X.indptr, new
+    )
+    return narrow
+
+
+def widened(array, columns, n_features, fill=0.0):
+    """An array of the columns as one of all features.
+
+    Parameters
+    ----------
+    array : array of shape (len(columns), ...) or (len(columns) + 1, ...)
+        The last row of the latter is the intercept's.
+    columns : intp array
+    n_features : int
+    fill : float, default=0.0
+        What the other features get.
+    """
+    n, has_intercept = len(columns), len(array) > len(columns)
+    out = np.empty((n_features + has_intercept, *array.shape[1:]), array.dtype)
+    out[...] = fill
+    out[columns] = array[:n]
+    if has_intercept:
+        out[-1] = array[-1]
+    return out
