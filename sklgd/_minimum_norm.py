@@ -31,8 +31,13 @@ RIDGE, REFINEMENTS = 1e-12, 8
 # F may change by this share of the loss's natural size, which is rounding; a penalty of
 # this size changes nothing.
 ROUNDING = 1e-10
-# Largest copy of dense rows, in bytes.
-LARGEST_COPY = 2**28
+# Largest number of rows or columns, whichever is smaller, of other losses than the
+# squared error. A run of theirs factors no matrix of this order, and takes milliseconds
+# on sparse data where this takes up to a second.
+MAX_ORDER = 1000
+# Largest copy of dense rows, in bytes; and of sparse rows as a dense array, whose
+# products take much longer.
+LARGEST_COPY, LARGEST_DENSE = 2**28, 2**24
 
 
 def minimise_norm(training, unit, l2=0.0):
@@ -56,7 +61,8 @@ def minimise_norm(training, unit, l2=0.0):
     data, coef = training.data, training.coef
     if penalty(coef, 0.0, l2) > ROUNDING * unit:
         return None
-    if min(data.n_rows, data.X.shape[1]) > MAX_FACTOR or training.has_full_rank():
+    largest = MAX_FACTOR if data.loss.name == "squared_error" else MAX_ORDER
+    if min(data.n_rows, data.X.shape[1]) > largest or training.has_full_rank():
         return None
     few_rows = data.n_rows <= data.X.shape[1]
     shorter = (by_rows if few_rows else by_columns)(data, coef)
@@ -143,7 +149,7 @@ def by_rows(data, coef):
     if not sp.issparse(rows) and 8 * n * d > LARGEST_COPY:
         return None
     rows = rows.astype(np.float64)
-    if sp.issparse(rows) and 8 * n * d <= LARGEST_COPY:
+    if sp.issparse(rows) and 8 * n * d <= LARGEST_DENSE:
         # Centring the products of sparse rows would lose digits.
         rows = rows.toarray()
     mean = np.zeros(d)
