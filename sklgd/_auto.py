@@ -260,15 +260,17 @@ class Data:
             # Outliers do not count in the sizes.
             held = np.abs(target).max() < LARGE_TARGET
         if not held:
-            size = np.abs(target).max()
-            large, makes = (
-                ("large", "overflow") if size > 1.0 else ("small", "underflow")
-            )
-            raise ValueError(
-                f"y: values as {large} as {size:.3g} make the loss {makes} float64. "
-                "Scale y (TransformedTargetRegressor)."
-            )
+            raise self.size_error()
         return z_unit, loss_unit
+
+    def size_error(self):
+        """What to raise if a loss of the targets leaves float64."""
+        size = np.abs(self.targets()[0]).max()
+        large, makes = ("large", "overflow") if size > 1.0 else ("small", "underflow")
+        return ValueError(
+            f"y: values as {large} as {size:.3g} make the loss {makes} float64. "
+            "Scale y (TransformedTargetRegressor)."
+        )
 
     def measured_from(self, constant, z_unit):
         """These data with the losses of far outliers as differences, if there are any.

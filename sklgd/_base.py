@@ -253,7 +253,16 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                     f"and {before[0]} output(s), but these data have {n_features} and "
                     f"{n_outputs}. Use warm_start=False, or a new estimator (clone)."
                 )
-        return check_start(coef_init, intercept_init, n_features, n_outputs)
+        start = check_start(coef_init, intercept_init, n_features, n_outputs)
+        if start is not None and not self.fit_intercept:
+            if intercept_init is not None and given and start[-1].any():
+                warnings.warn(
+                    "intercept_init has no effect with fit_intercept=False.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+            start[-1] = 0.0
+        return start
 
     @abstractmethod
     def _hold_out(self, y):
@@ -372,7 +381,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         unit, data = float(loss_unit.sum()), data.measured_from(null, z_unit)
         training = driver.start(data, state, l1, l2, self.shuffle, self.average)
         at_start = training.objective()
-        if start is not None and not math.isfinite(at_start) and data.is_finite():
+        if not math.isfinite(at_start) and data.is_finite():
+            if start is None:
+                raise data.size_error()
             raise ValueError(
                 "coef_init, intercept_init: the objective at this starting point, or "
                 "at that of warm_start, leaves float64. Start from smaller "

@@ -224,6 +224,8 @@ class Batch(Epochs):
         """Estimate of (F - F*) / (F_null - F*)."""
         objective = self.objective()
         excess = self.excess() + self.hidden()
+        if self.data.loss.nonnegative and not self.data.base:
+            excess = min(excess, objective)
         gained = max(self.null - objective, 0.0) + excess
         if not math.isfinite(excess):
             return 1.0

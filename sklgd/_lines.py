@@ -17,6 +17,9 @@ from .kernels._vector import add_scaled, dots
 SHARE = 0.05
 # So many bytes of them are little in any case.
 LITTLE = 2**20
+# Raw predictions that fall by this factor keep the rounding of what they were; where
+# all were alike, so many show it.
+FALLEN, SOME = 0.1, 64
 
 
 def make_lines(data, problem, coef, n_runs=1):
@@ -51,8 +54,15 @@ class KeptLines:
         """Start from w."""
         if np.count_nonzero(self.coef[:-1]):
             self.problem.margins(self.coef, self.margins)
+            self.watched = self.margins
         else:
             self.margins[...] = self.coef[-1]
+            self.watched = self.margins[:SOME]
+        self.size = np.abs(self.watched).max()
+
+    def lost_digits(self):
+        """True if a start far away has left its rounding in the raw predictions."""
+        return np.abs(self.watched).max() < FALLEN * self.size
 
     def point(self, raw):
         """Let the line run along the raw coefficients p."""
@@ -124,6 +134,9 @@ class SweptLines:
     def begin(self):
         """As in `KeptLines`, like all that follow."""
         self.raw = None
+
+    def lost_digits(self):
+        return False
 
     def of(self, loss):
         """The data term with this loss."""

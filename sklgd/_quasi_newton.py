@@ -266,6 +266,10 @@ class QuasiNewton(Batch):
             return 0.0, 0.0
         before, start = self.gradient, self.smoothed_objective()
         self.move(t, p, raw)
+        if self.lines.lost_digits():
+            self.begin()
+            self.settled()
+            return longest, longest
         self.value = value
         # A Hessian of another point may promise far too little, and look like the end.
         self.gains.append(start - self.smoothed_objective())

@@ -145,7 +145,9 @@ class GDRegressor(RegressorMixin, BaseGD):
     t_ : int
         1 + rows seen, as in SGD*, without those of weight zero.
     loss_curve_ : list of float
-        F after each epoch, at the coefficients that would have been returned.
+        F after each epoch, at the coefficients that would have been returned. The last
+        entry is F of those that are returned; with ``early_stopping=True``, which
+        returns those of the best epoch, it is that of the last epoch.
     validation_scores_ : list of float or None
         The score that ``scoring`` names, after each epoch, where there is a validation
         set. Greater is better.
@@ -340,7 +342,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         coef_init : array-like shaped like ``coef_``, default=None
             Starting coefficients.
         intercept_init : array-like shaped like ``intercept_``, default=None
-            The same for the intercept.
+            The same for the intercept. Without effect with ``fit_intercept=False``.
         X_val, y_val, sample_weight_val : array-likes, default=None
             Validation set for ``validation_scores_`` and, with
             ``early_stopping=True``, in place of the internal split.

@@ -3,6 +3,7 @@
 import math
 
 from ._diagnosis import explain_divergence
+from ._monitor import NEGLIGIBLE
 from .kernels._vector import all_finite
 
 # A step size found from the data is halved at most so often before the first epoch
@@ -124,6 +125,10 @@ class Run:
             return explain_divergence(est, training, monitor, epoch, after, largest)
         if est.early_stopping:
             training.restore(best)
+        elif guarded and objective - best_objective > NEGLIGIBLE * monitor.unit:
+            # A smoothed objective may fall where F itself rises.
+            training.restore(best)
+            monitor.amend(best_objective, best_score)
         return None
 
     def points(self):

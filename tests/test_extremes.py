@@ -126,6 +126,9 @@ def test_equal_targets_have_the_unit_of_their_size(rng):
         for params in ({}, {"learning_rate": 0.01}):
             with pytest.raises(ValueError, match="y: values as large as 3e"):
                 silent_fit(GDRegressor(loss, **params), X, np.full(6, -3e246))
+    # Their mean may differ from all of them, and the difference from no square leaves.
+    with pytest.raises(ValueError, match="y: values as large as 7"):
+        silent_fit(GDRegressor(learning_rate=0.1), X, np.full(6, -7e153))
 
 
 # ------------------------------------------------------------------- float32 columns

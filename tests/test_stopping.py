@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import reference
+import scipy.sparse as sp
 from conftest import make_problem, objective
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -558,3 +559,64 @@ def test_adaptive_waits_as_long_after_each_cut(caplog):
     steps = np.array([float(line.split()[-1]) for line in lines])
     _, lengths = np.unique(steps, return_counts=True)
     assert len(lengths) > 3 and (lengths[1:] >= 4).all()
+
+
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize(
+    ("loss", "penalty"), [("hinge", "l1"), ("absolute_error", "l1"), ("huber", "l2")]
+)
+def test_a_start_far_away_leaves_no_rounding_in_the_objective(loss, penalty, make):
+    X = np.array([[99999999.7], [99999998.7], [99999999.2]])
+    y = np.array([1.0, -1.0, 1.0])
+    model = estimator(loss, penalty=penalty, optimizer="newton")
+    model.fit(make(X), y, coef_init=[[1.04]], intercept_init=[-0.75])
+    F = Objective(model, make(X), y)
+    # (To the rounding of products of the size of X.)
+    assert model.loss_curve_[-1] == pytest.approx(F(F.coef), abs=1e-7)
+
+
+@pytest.mark.parametrize("max_iter", [20, 60])
+def test_smoothing_never_returns_more_than_an_earlier_objective(max_iter):
+    """The smoothed objective falls in every step, F itself need not."""
+    for seed in range(12):
+        r = np.random.default_rng(seed)
+        X = r.normal(size=(40, 6)) * 10.0 ** r.uniform(-2, 2, 6)
+        y = X[:, 0] + r.normal(size=40) > 0.0
+        model = GDClassifier(
+            "hinge", penalty="l1", alpha=1e-3, optimizer="fista", tol=None,
+            max_iter=max_iter,
+        ).fit(X, y)  # fmt: skip
+        assert model.loss_curve_[-1] <= min(model.loss_curve_) * (1.0 + 1e-9)
+        F = Objective(model, X, y)
+        assert model.loss_curve_[-1] == pytest.approx(F(F.coef), rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("loss", ["hinge", "epsilon_insensitive", "squared_hinge"])
+def test_an_objective_of_zero_has_no_gap(loss, optimizer, rng):
+    """No loss is below zero: nothing is left to gain."""
+    X = rng.normal(size=(60, 4))
+    y = X[:, 0] if loss == "epsilon_insensitive" else X[:, 0] > 0.0
+    model = estimator(loss, optimizer=optimizer, penalty=None).fit(X, y)
+    assert model.stop_reason_ == "converged"
+    null = estimator(loss, penalty="l1", alpha=1e3, optimizer="newton").fit(X, y)
+    bound = model.loss_curve_[-1] / null.loss_curve_[-1]
+    assert model.optimality_gap_ <= bound * 1.01 + 1e-12
+
+
+@pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.01}, {"batch_size": 1}])
+def test_without_intercept_none_stays_in_the_model(settings, rng):
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    model = GDRegressor(fit_intercept=False, random_state=0, **settings)
+    expected = model.fit(X, y, coef_init=np.zeros(3)).coef_
+    with pytest.warns(UserWarning, match="^intercept_init has no effect"):
+        model.fit(X, y, coef_init=np.zeros(3), intercept_init=[3.0])
+    assert model.intercept_ == [0.0]
+    np.testing.assert_array_equal(model.coef_, expected)
+    # Nor does that of a fit before with an intercept.
+    warm = GDRegressor(warm_start=True, random_state=0, **settings).fit(X, y + 5.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warm.set_params(fit_intercept=False).fit(X, y)
+    assert warm.intercept_ == [0.0]

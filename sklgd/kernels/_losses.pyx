@@ -187,6 +187,8 @@ cdef class Loss:
         True if the second derivative is continuous, too.
     link : {"identity", "log"}
         The prediction is z or exp(z).
+    nonnegative : bool
+        True if no loss is below zero.
     has_proba : bool
         True if the loss gives class probabilities.
     unit_slopes : bool
@@ -207,6 +209,7 @@ cdef class Loss:
     smooth = True
     steady = True
     link = "identity"
+    nonnegative = True
     has_proba = False
     unit_slopes = False
     degenerate = False
@@ -1051,6 +1054,7 @@ cdef class Poisson(Loss):
 
     name = "poisson"
     link = "log"
+    nonnegative = False
     power = 1.0
 
     cdef inline double exponent(self, double y, double z) noexcept nogil:
@@ -1120,6 +1124,7 @@ cdef class Gamma(Loss):
 
     name = "gamma"
     link = "log"
+    nonnegative = False
     power = 2.0
 
     cdef inline double exponent(self, double y, double z) noexcept nogil:
@@ -1195,6 +1200,7 @@ cdef class Tweedie(Loss):
     name = "tweedie"
     params = ("power",)
     link = "log"
+    nonnegative = False
     cdef readonly double power
 
     def __init__(self, double power=1.5):

@@ -74,6 +74,11 @@ class Objective:
             case.param("fit_intercept"),
         )
 
+    @property
+    def softmax(self) -> bool:
+        """True for the log loss with several outputs."""
+        return self.loss.function is reference.logistic and self.n_outputs > 1
+
     def raw(self, coef: Array, intercept: Array) -> Array:
         """Raw predictions."""
         return self.table @ coef.T + intercept
@@ -95,6 +100,10 @@ class Objective:
             error = EPS * (
                 20.0 * (s @ moved) + 100.0 * abs(F) + s @ np.abs(value[counts])
             )
+            if self.softmax:
+                # The kernel's sum of exponentials has the largest of them, which is
+                # one: what is below its last digit is lost.
+                error += 2.0 * EPS
         return float(F), float(error)
 
     def constants(self) -> list[Array]:
@@ -112,10 +121,9 @@ class Objective:
                 else:
                     share = np.array([s @ (y == k) for k in range(self.n_outputs)])
                     signs = np.where(share > 0.5, 1.0, -1.0)
-                several = (
-                    self.loss.function is reference.logistic and self.n_outputs > 1
+                odds = (
+                    np.log(share) if self.softmax else np.log(share) - np.log1p(-share)
                 )
-                odds = np.log(share) if several else np.log(share) - np.log1p(-share)
                 found = [zero, odds, signs, 2.0 * share - 1.0]
             else:
                 mean = s @ y
