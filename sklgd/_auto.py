@@ -230,6 +230,14 @@ class Data:
         arrays = values, self.target, self.weights
         return all(array is None or all_finite(array) for array in arrays)
 
+    def check_finite(self):
+        """Raise ValueError if somebody else has made the data NaN or infinite."""
+        if not self.is_finite():
+            raise ValueError(
+                "X, y, sample_weight: the training data hold NaN or infinity, which "
+                "they did not when fit began. Give fit arrays that nothing writes to."
+            )
+
     def null_model(self):
         """Raw predictions of the best constant model."""
         if not self.fit_intercept:
@@ -265,6 +273,7 @@ class Data:
 
     def size_error(self):
         """What to raise if a loss of the targets leaves float64."""
+        self.check_finite()
         size = np.abs(self.targets()[0]).max()
         large, makes = ("large", "overflow") if size > 1.0 else ("small", "underflow")
         return ValueError(
@@ -444,11 +453,16 @@ def column_statistics(data):
     """
     subset = None if data.everything else data.rows
     n_threads = effective_threads(data.n_jobs)
-    mean, var = kernel_statistics(
-        Rows(data.X), data.weights, subset, n_threads, data.columns
-    )[1:]
+    try:
+        mean, var = kernel_statistics(
+            Rows(data.X), data.weights, subset, n_threads, data.columns
+        )[1:]
+    except ValueError:
+        data.check_finite()
+        raise
     size = np.maximum(np.abs(mean), np.sqrt(var))
-    if size.max(initial=0.0) > LARGE_COLUMN:
+    if not size.max(initial=0.0) <= LARGE_COLUMN:
+        data.check_finite()
         raise _size_error(data.number_of(size.argmax()), "large")
     small = (size < 1.0 / LARGE_COLUMN) & (size > 0.0)
     if small.any():

@@ -125,6 +125,24 @@ def test_nan_that_appears_after_the_statistics_ends_the_fit(
     assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("optimizer", ["auto", "adam", "saga", "lbfgs"])
+def test_nan_that_appears_before_the_statistics_is_called_by_its_name(
+    optimizer, storage, value, monkeypatch, rng
+):
+    X, y = make_data(storage, rng)
+    of = Statistics.of.__func__
+
+    def poisoned(cls, *args):
+        (X.data if storage == "csr" else X[:, 1])[::7] = value
+        return of(cls, *args)
+
+    monkeypatch.setattr(Statistics, "of", classmethod(poisoned))
+    with pytest.raises(ValueError, match="hold NaN or infinity, which they did not"):
+        GDRegressor(optimizer=optimizer).fit(X, y)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_nan_that_appears_before_the_metric_is_renewed_ends_the_fit(

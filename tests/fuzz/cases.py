@@ -253,7 +253,9 @@ def draw_target(rng: Rng, loss: str, z: Array) -> tuple[Array, bool]:
         if rng.random() < 0.05:
             y[...] = y[0]
         if rng.random() < 0.08:
-            y[rng.integers(len(y))] = one_of(rng, 1e2, -1e4, 1e6, 1e25)
+            y[rng.integers(len(y))] = one_of(
+                rng, 1e2, -1e4, 1e6, 1e10, -1e16, 1e25, -1e60, 1e100
+            )
     kind = one_of(rng, "one", "other", "far", p=[0.75, 0.17, 0.08])
     if kind == "one":
         return y, True
@@ -548,8 +550,8 @@ def draw(seed: int) -> Case:
         fit_args["sample_weight"], tame = weights, tame and usual
     if rng.random() < 0.08:
         fit_args["coef_init"] = rng.normal(size=(n_coef, d)) / np.maximum(1.0, units)
-        if params.get("fit_intercept", True):
-            fit_args["intercept_init"] = rng.normal(size=n_coef)
+        # (Without effect where the model has no intercept.)
+        fit_args["intercept_init"] = rng.normal(size=n_coef)
     if rng.random() < 0.08:
         some = rng.integers(n, size=max(2, n // 4))
         fit_args["X_val"], fit_args["y_val"] = table[some], y[some]

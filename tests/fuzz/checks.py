@@ -122,8 +122,14 @@ def partial_fit(result: Fit, case: Case) -> Fit:
     args = {}
     if task_of(case.estimator) == "classification":
         args["classes"] = np.unique(case.y)
+    X, y, weights = case.X, case.y, case.weights
+    copied = copy.deepcopy((X, y, weights))
     with learning(result):
-        result.model.partial_fit(case.X, case.y, sample_weight=case.weights, **args)
+        result.model.partial_fit(X, y, sample_weight=weights, **args)
+    for value, before, name in zip(
+        (X, y, weights), copied, ("X", "y", "sample_weight"), strict=True
+    ):
+        unchanged(value, before, name)
     return result
 
 
@@ -221,11 +227,14 @@ def same_to_rounding(case: Case, a: Fit, b: Fit, what: str) -> None:
             return
         noise = np.random.default_rng(0).uniform(-1.0, 1.0, size=case.table.shape)
         noisy = replace(case, table=case.table * (1.0 + 2e-15 * noise), layout="C")
+        # (Weights of copies add up to other roundings of the same sums.)
+        weights = np.ones(len(case.y)) if case.weights is None else case.weights
+        noisy = noisy.with_args(sample_weight=weights * (1.0 + 2e-15 * noise[:, 0]))
         usual = difference(case, fit(replace(case, layout="C")), fit(noisy))
         if found > TIMES_NOISE * usual:
             raise Broken(
-                f"{what}: coefficients differ by {found:.2g} (noise in X of the size "
-                f"of rounding: {usual:.2g})"
+                f"{what}: coefficients differ by {found:.2g} (noise in X and weights "
+                f"of the size of rounding: {usual:.2g})"
             )
     elif a.knows_gap and b.knows_gap:
         same_objective(case, a, b, what)
@@ -298,7 +307,7 @@ def unchanged(after: Any, before: Any, name: str) -> None:
     if same[0].dtype != same[1].dtype or not (
         np.array_equal(*same) or np.array_equal(*same, equal_nan=True)
     ):
-        raise Broken(f"fit changed {name}")
+        raise Broken(f"{name} was changed")
 
 
 @dataclass(frozen=True)
@@ -359,6 +368,8 @@ def fitted_attributes_are_complete_and_finite(case: Case, fit: Fit, rng: Rng) ->
     for name in ("coef_", "intercept_"):
         if not np.isfinite(getattr(model, name)).all():
             raise Broken(f"{name} is not finite ({model.stop_reason_})")
+    if not case.param("fit_intercept") and model.intercept_.any():
+        raise Broken(f"intercept_ is {model.intercept_} with fit_intercept=False")
     if model.stop_reason_ not in STOP_REASONS:
         raise Broken(f"stop_reason_ is {model.stop_reason_!r}")
     if not 1 <= model.n_iter_ <= case.param("max_iter"):
@@ -654,6 +665,7 @@ def learning_goes_on_where_it_stopped(case: Case, first: Fit, rng: Rng) -> None:
 def predictions_are_sane(case: Case, fit: Fit, rng: Rng) -> None:
     """Predictions have y's shape and labels, probabilities add up to one."""
     model, X = fit.model, case.X
+    copied = copy.deepcopy(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with np.errstate(all="ignore"):
@@ -665,6 +677,7 @@ def predictions_are_sane(case: Case, fit: Fit, rng: Rng) -> None:
             sparse = clone_fitted(model).sparsify()
             again = sparse.predict(X)
             sparse.densify()
+    unchanged(X, copied, "X")
     if predicted.shape != case.y.shape:
         raise Broken(f"predictions have shape {predicted.shape}")
     if not np.array_equal(sparse.coef_, model.coef_):
