@@ -380,8 +380,15 @@ class Training(Epochs):
         averaged = (
             plan.adaptive and not self.full and not average and metric is not None
         )
+        self.cumulative = (
+            l1 > 0.0
+            and plan.schedule.cumulative_l1
+            and plan.batch_size == 1
+            and self.steps_plainly
+        )
         self.by_features = (
             sp.issparse(data.X)
+            and not self.cumulative
             and (
                 metric is None
                 or (plan.optimizer.normalised and not metric.centre.any())
@@ -425,8 +432,12 @@ class Training(Epochs):
             1,
         )
         self.chunk_rows = self.rows_per_call()
+        # (The cumulative penalty leaves zeros in iterates, but not in their average.)
         self.may_add_zeros = (
-            l1 > 0.0 and not data.loss.degenerate and state.has_seen_only(data)
+            l1 > 0.0
+            and not (self.cumulative and not average)
+            and not data.loss.degenerate
+            and state.has_seen_only(data)
         )
         self.bind()
 
@@ -450,8 +461,12 @@ class Training(Epochs):
     @property
     def adds_rows(self):
         """True if plain steps go straight into the coefficients: cheaper still."""
-        state = self.state
-        return state.plan.optimizer.name == "sgd" and not self.average_from
+        return self.steps_plainly and (self.cumulative or not self.average_from)
+
+    @property
+    def steps_plainly(self):
+        """True for SGD, whose steps are multiples of the gradient."""
+        return self.state.plan.optimizer.name == "sgd"
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
@@ -503,6 +518,7 @@ class Training(Epochs):
             "average_count": state.average_count,
             "mean": self.mean,
             "aggressive": state.plan.schedule.aggressive,
+            "cumulative": self.cumulative,
         }
         if sp.issparse(self.data.X):
             options["intercept_rate"] = state.plan.schedule.sparse_intercept

@@ -95,6 +95,9 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     aggressive : {0, 1, 2}
         1 and 2: each row's step is passive-aggressive, PA-I and PA-II, with the step
         size as the parameter C.
+    cumulative_l1 : bool
+        True if plain SGD on single rows takes the l1 penalty from the active features
+        only, each time with what has been due since they last paid.
     """
 
     plateau = None
@@ -104,6 +107,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     slope_limit = math.inf
     sparse_intercept = 1.0
     aggressive = 0
+    cumulative_l1 = False
     keyword_hints = {
         "lr": "The first learning rate of {name} is eta0.",
         "learning_rate": "The first learning rate of {name} is eta0.",
@@ -302,9 +306,11 @@ class Optimal(Schedule):
     after `bind`, which the estimators call.
 
     As in ``SGDClassifier``, derivatives of the loss are clipped at 1e12, because the
-    first steps are far too large on purpose; and on sparse data the intercept takes a
+    first steps are far too large on purpose; on sparse data the intercept takes a
     hundredth of the step, because its feature is present in every row while the others
-    are rare.
+    are rare; and plain SGD on single rows takes an l1 penalty by the cumulative scheme
+    of [3]_: after a row, each of its features moves towards zero by all of the penalty
+    that was due since the first step, less what it has paid.
 
     Attributes
     ----------
@@ -319,6 +325,8 @@ class Optimal(Schedule):
        Tricks of the Trade, Springer, 2012.
     .. [2] S. Shalev-Shwartz, Y. Singer, N. Srebro and A. Cotter, "Pegasos: Primal
        Estimated sub-GrAdient SOlver for SVM", Mathematical Programming 127, 2011.
+    .. [3] Y. Tsuruoka, J. Tsujii and S. Ananiadou, "Stochastic Gradient Descent
+       Training for L1-regularized Log-linear Models with Cumulative Penalty", ACL 2009.
 
     Examples
     --------
@@ -335,6 +343,7 @@ class Optimal(Schedule):
     needs_eta0 = False
     slope_limit = SLOPE_LIMIT
     sparse_intercept = SPARSE_INTERCEPT
+    cumulative_l1 = True
 
     def __init__(self):
         pass
@@ -716,6 +725,11 @@ class WarmUp(Schedule):
         """That of the inner schedule; see `Schedule`."""
         return self._inner().aggressive
 
+    @property
+    def cumulative_l1(self):
+        """That of the inner schedule; see `Schedule`."""
+        return self._inner().cumulative_l1
+
     def check_run(self, est, loss, optimizer, batch_size):
         """What the inner schedule checks; see `Schedule.check_run`."""
         self._inner().check_run(est, loss, optimizer, batch_size)
@@ -759,6 +773,7 @@ class _PassiveAggressive(Schedule):
 
     needs_eta0 = False
     sparse_intercept = SPARSE_INTERCEPT
+    cumulative_l1 = True
     keyword_hints = {"C": "The aggressiveness of {name} is called eta0."}
 
     def __init__(self, eta0=1.0):
@@ -806,7 +821,8 @@ class PA1(_PassiveAggressive):
     with the loss of the row before the step. For the losses "hinge" (classification)
     and "epsilon_insensitive" (regression), ``optimizer="sgd"`` and ``batch_size=1``.
     As in ``SGDClassifier`` and ``SGDRegressor``, a penalty acts with the step
-    ``eta0``, and on sparse data the intercept takes a hundredth of the step.
+    ``eta0``, and on sparse data the intercept takes a hundredth of the step. An l1
+    penalty is taken as with `Optimal`.
 
     Parameters
     ----------

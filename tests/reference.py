@@ -403,6 +403,27 @@ class SGD:
         return soft_threshold(w, eta * l1)
 
 
+class Cumulative:
+    """SGD with the cumulative l1 penalty of Tsuruoka, Tsujii & Ananiadou (2009).
+
+    After a row its features move towards zero by all that was due since the first step,
+    less what they have paid.
+    """
+
+    def __init__(self, shape):
+        self.due, self.paid = 0.0, np.zeros(shape)
+
+    def step(self, w, g, eta, l1, l2, features):
+        w = np.maximum(0.0, 1.0 - eta * l2) * w - eta * g
+        self.due += eta * l1
+        down = np.maximum(0.0, w - (self.due + self.paid))
+        up = np.minimum(0.0, w + (self.due - self.paid))
+        moved = np.where(w > 0.0, down, np.where(w < 0.0, up, w))
+        moved = np.where(features, moved, w)
+        self.paid += moved - w
+        return moved
+
+
 class Momentum:
     """Heavy ball: Polyak (1964); eta inside the velocity, Sutskever et al. (2013).
 
@@ -658,6 +679,8 @@ def descend(
     coef_init=None,
     intercept_init=None,
     lazy=False,
+    cumulative=None,
+    intercept_rate=1.0,
 ):
     """Descend; returns coef (n_outputs, n_features) and intercept (n_outputs,).
 
@@ -666,7 +689,9 @@ def descend(
     all steps before which at least k - 1 rows were seen (Polyak & Juditsky 1992; the
     count is that of scikit-learn's SGD). With ``lazy``, a step moves only features that
     are not zero in all of its rows, and divides their penalty by the share of batches
-    in which that is so, rows being drawn at random.
+    in which that is so, rows being drawn at random. With ``cumulative``, a function
+    that tells the features of a row, only these pay the l1 penalty (`Cumulative`). The
+    step of the intercept is multiplied with ``intercept_rate``.
     """
     X, y, sample_weight = present(X, y, sample_weight)
     n, d = X.shape
@@ -687,6 +712,8 @@ def descend(
     if intercept_init is not None:
         w[-1] = intercept_init
     rule = OPTIMIZERS[optimizer](**(optimizer_params or {}))
+    if cumulative is not None:
+        rule = Cumulative(w.shape)
     t, seen, n_averaged, mean = 0, 0, 0, np.zeros_like(w)
 
     for epoch in range(n_epochs):
@@ -698,8 +725,12 @@ def descend(
                 targets[rows], X1[rows] @ w, **(loss_params or {})
             )
             g = X1[rows].T @ (s[rows, None] * dz) / len(rows)
+            g[-1] *= intercept_rate
             step_size = eta(t) if callable(eta) else eta
-            if lazy:
+            if cumulative is not None:
+                features = np.append(cumulative(X[rows[0]]), False)[:, None]
+                w = rule.step(w, g, step_size, l1, l2 * penalised, features)
+            elif lazy:
                 touched = (X1[rows] != 0.0).any(axis=0)
                 w = step_of_some(rule, touched, w, g, step_size, l1 * rare, l2 * rare)
             else:

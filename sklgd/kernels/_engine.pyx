@@ -93,6 +93,9 @@ cdef class Descent:
     aggressive : {0, 1, 2}, default=0
         1 and 2: steps of single rows are passive-aggressive, PA-I and PA-II; the step
         sizes are their parameter C. For losses with `Loss.unit_slopes`.
+    cumulative : bool, default=False
+        True if only the features of a row pay the l1 penalty, as in SGDClassifier; for
+        plain SGD on single rows (`SGDRule`).
     """
 
     cdef Problem problem
@@ -146,7 +149,8 @@ cdef class Descent:
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
                  scale=None, gradient_scale=None, rotation=None, double l2=0.0,
                  row_penalty=None, by_features=False, average=None, average_count=0,
-                 mean=None, double intercept_rate=1.0, int aggressive=0):
+                 mean=None, double intercept_rate=1.0, int aggressive=0,
+                 bint cumulative=False):
         self.problem, self.rule = problem, rule
         self.intercept_rate, self.aggressive = intercept_rate, aggressive
         self.source, self.end = problem, problem.n_samples
@@ -202,10 +206,11 @@ cdef class Descent:
             self.totals = np.zeros(self.size)
         elif isinstance(rule, SGDRule) and row_penalty is not None:
             self.row_rule = rule
-            self.lazy = (
-                problem.rows.is_sparse and average is None and row_penalty[0] > 0.0)
+            self.lazy = problem.rows.is_sparse and average is None and (
+                row_penalty[0] > 0.0 and not cumulative)
             self.row_rule.start_rows(
-                problem.n_outputs, row_penalty[0], row_penalty[1], self.lazy)
+                problem.n_outputs, row_penalty[0], row_penalty[1], self.lazy, cumulative,
+                self.average)
             if self.lazy:
                 self.settled = np.empty(1 + problem.rows.longest_row())
         self.gradient_known = False
@@ -519,6 +524,7 @@ cdef class Descent:
         walk.y, walk.s = self.source.y, self.source.s
         sgd.coef, sgd.records = self.coef, self.row_rule.records
         sgd.settled = &self.settled[0] if self.lazy else NULL
+        sgd.paid, sgd.due = self.row_rule.paid, self.row_rule.due
         sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
@@ -530,13 +536,14 @@ cdef class Descent:
         sgd.loss = <void*> self.problem.loss
         self.source.rows.descend(&walk, &sgd)
         self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
+        self.row_rule.due = sgd.due
         self.row_rule.t += self.call.n_steps
 
     cdef void step_rows(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
         """Plain SGD: the rows go straight into the coefficients."""
-        cdef Py_ssize_t i, k, K = self.problem.n_outputs
+        cdef Py_ssize_t i, k, row, K = self.problem.n_outputs
         cdef Py_ssize_t n = self.end
         cdef double* intercept = self.coef + self.problem.n_features * K
         cdef Scratch scratch = self.source.scratch(0)
@@ -555,6 +562,10 @@ cdef class Descent:
                 &unused)
         if self.aggressive:
             self.lengthen(self.source, order, start, m, eta, &scratch)
+            row = start if order == NULL else order[start]
+            if self.aggressive == 1 and self.source.rows.square(row) == 0.0:
+                # A row of zeros has no PA-I step.
+                return
         self.row_rule.decay(eta)
         c = -eta / m
         if self.problem.fit_intercept:
@@ -567,6 +578,11 @@ cdef class Descent:
         if self.lazy:
             self.source.rows.scatter_backward(
                 order, start, m, g, K, self.row_rule.records)
+        elif self.row_rule.cumulative:
+            self.source.rows.add_penalised(
+                order, start, g, K, self.row_rule.due, self.row_rule.scale,
+                self.row_rule.paid, self.coef, self.row_rule.stored_share,
+                self.row_rule.average)
         else:
             self.source.rows.backward(order, start, m, n, g, K, self.coef)
         self.row_rule.shrink(eta)
@@ -662,8 +678,11 @@ cdef class Descent:
         if self.row_rule is not None:
             factor = self.row_rule.scale
         n_penalised = self.problem.n_features * self.problem.n_outputs
-        for j in range(n_penalised):
-            self.average[j] += share * (factor * self.coef[j] - self.average[j])
+        if self.row_rule is not None and self.row_rule.cumulative:
+            self.row_rule.count_average(share)
+        else:
+            for j in range(n_penalised):
+                self.average[j] += share * (factor * self.coef[j] - self.average[j])
         for j in range(n_penalised, self.size):
             self.average[j] += share * (self.coef[j] - self.average[j])
 

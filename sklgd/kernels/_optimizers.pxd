@@ -40,14 +40,23 @@ cdef class SGDRule(Rule):
     cdef bint packed                    # True if they hold the coordinates
     cdef Py_ssize_t n_penalised
     cdef object record_owner
+    cdef bint cumulative                # l1 is paid by active features only
+    cdef double due                     # sum of eta l1: what a feature could have paid
+    cdef double* paid                   # per coefficient: what it did, with a sign
+    cdef object paid_owner
+    cdef double* average                # (stored_share * stored + average) / average_unit
+    cdef double stored_share, average_unit
     cdef double[8] unused               # no cache line of two rules that run together
 
     cdef Py_ssize_t last_alive(
         self, double size, Py_ssize_t first, Py_ssize_t last) noexcept nogil
-    cdef void start_rows(
-        self, Py_ssize_t n_outputs, double l1, double l2, bint lazy)
+    cdef start_rows(
+        self, Py_ssize_t n_outputs, double l1, double l2, bint lazy, bint cumulative,
+        double* average)
+    cdef void count_average(self, double share) noexcept nogil
     cdef void decay(self, double eta) noexcept nogil
     cdef void shrink(self, double eta) noexcept nogil
     cdef void pack(self) noexcept nogil
     cdef void settle(self) noexcept nogil
+    cdef void settle_average(self) noexcept nogil
     cdef void flush(self) noexcept nogil

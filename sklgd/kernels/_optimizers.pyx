@@ -225,7 +225,23 @@ cdef class SGDRule(Rule):
     (cumulative threshold: Tsuruoka, Tsujii and Ananiadou 2009; Lipton and
     Elkan 1505.06449): O(nnz) a row, the same iterates as the dense step. What a
     feature has settled then lies beside its coefficients, in one record.
+
+    With ``cumulative``, rows pay the l1 penalty as in SGDClassifier, which is the other
+    scheme of Tsuruoka, Tsujii and Ananiadou (section 3.3): after a row, its features
+    move towards zero by all that was due since the first step, less what they paid.
     """
+
+    def bind(self, coef, l1, l2, state=None):
+        Rule.bind(self, coef, l1, l2, state)
+        self.due, self.paid_owner = 0.0, None
+        if state is not None and "paid" in state:
+            self.due, self.paid_owner = state["due"], state["paid"].copy()
+        return self
+
+    def state(self):
+        if self.paid_owner is None:
+            return Rule.state(self)
+        return Rule.state(self) | {"due": self.due, "paid": self.paid_owner.copy()}
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
@@ -307,10 +323,22 @@ cdef class SGDRule(Rule):
                 last = middle - 1
         return first
 
-    cdef void start_rows(
-            self, Py_ssize_t n_outputs, double l1, double l2, bint lazy):
-        """Prepare adding rows; the last n_outputs coordinates are intercepts."""
+    cdef start_rows(
+            self, Py_ssize_t n_outputs, double l1, double l2, bint lazy, bint cumulative,
+            double* average):
+        """Prepare adding rows; the last n_outputs coordinates are intercepts.
+
+        ``lazy`` and ``cumulative`` exclude each other. ``average``, which is NULL or as
+        large as the coordinates, is only kept if ``cumulative``.
+        """
         cdef double[::1] view
+        self.cumulative, self.average = cumulative, average if cumulative else NULL
+        self.stored_share, self.average_unit = 0.0, 1.0
+        self.paid = NULL
+        if cumulative:
+            if self.paid_owner is None:
+                self.paid_owner = np.zeros(self.size)
+            self.paid = entries(self.paid_owner, self.size, 0, True)
         self.scale = 1.0
         self.debt = 0.0
         self.l1, self.l2 = l1, l2
@@ -340,6 +368,7 @@ cdef class SGDRule(Rule):
         """Begin a step: the l2 factor; afterwards rows may be added."""
         self.t += 1
         self.scale *= fmax(0.0, 1.0 - eta * self.l2)
+        self.due += eta * self.l1
         if self.scale < 1e-9:
             if self.packed:
                 self.settle()
@@ -350,7 +379,7 @@ cdef class SGDRule(Rule):
         """End a step: the l1 threshold, now or as a debt."""
         cdef double amount
         cdef Py_ssize_t j
-        if self.l1 == 0.0:
+        if self.l1 == 0.0 or self.cumulative:
             return
         amount = eta * self.l1 / self.scale
         if self.records != NULL:
@@ -371,9 +400,30 @@ cdef class SGDRule(Rule):
         self.debt = 0.0
         self.scale = 1.0
 
+    cdef void count_average(self, double share) noexcept nogil:
+        """Let the features' present values have this share in their average.
+
+        What changes a stored value takes `stored_share` times the change from
+        ``average`` (Bottou 2012, section 5.1).
+        """
+        if share < 1.0:
+            self.average_unit /= 1.0 - share
+        self.stored_share += share * self.average_unit * self.scale
+
+    cdef void settle_average(self) noexcept nogil:
+        """Afterwards ``average`` holds the true average of the features."""
+        cdef Py_ssize_t j
+        if self.average == NULL or self.stored_share == 0.0:
+            return
+        for j in range(self.n_penalised):
+            self.average[j] = (
+                self.average[j] + self.stored_share * self.home.w[j]) / self.average_unit
+        self.stored_share, self.average_unit = 0.0, 1.0
+
     cdef void flush(self) noexcept nogil:
         """Settle everything: afterwards the coordinates are the true ones."""
         cdef Py_ssize_t j, k, K = self.n_outputs
+        self.settle_average()
         if self.packed:
             self.settle()
             for j in range(self.n_penalised // K):

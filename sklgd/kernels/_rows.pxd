@@ -13,7 +13,8 @@ cdef extern from "rows.h":
         double* coef
         double* records
         double* settled
-        double scale, debt, l1, l2, intercept_rate, limit
+        double* paid
+        double scale, debt, due, l1, l2, intercept_rate, limit
         bint fit_intercept
         int aggressive
         sklgd_slope slope, value
@@ -55,6 +56,8 @@ cdef extern from "rows.h":
 
     double sklgd_aggression(
         int aggressive, double eta, double value, double square) noexcept nogil
+    double sklgd_penalised(
+        double w, double due, double paid, double unit) noexcept nogil
     double sklgd_decayed(double scale, double eta, double l2) noexcept nogil
     const double SMALLEST_SCALE
 
@@ -100,6 +103,10 @@ cdef class Rows:
     cdef void scatter_backward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* g, Py_ssize_t K, double* records) noexcept nogil
+    cdef void add_penalised(
+        self, const Py_ssize_t* order, Py_ssize_t position, const double* g, Py_ssize_t K,
+        double due, double scale, double* paid, double* coef, double stored_share,
+        double* average) noexcept nogil
     cdef double square(self, Py_ssize_t row) noexcept nogil
     cdef Py_ssize_t n_entries(
         self, const Py_ssize_t* order, Py_ssize_t start,

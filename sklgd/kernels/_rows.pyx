@@ -231,12 +231,35 @@ cdef inline double square_of(const real* x, Py_ssize_t count) noexcept nogil:
     return total
 
 
+cdef inline void add_row_penalised(
+        const real* x, const index_t* column, Py_ssize_t count, const double* g,
+        Py_ssize_t K, double due, double scale, double* paid, double* w,
+        double stored_share, double* average) noexcept nogil:
+    """w += x g', then the cumulative l1 penalty of these features; see `Rows`.
+
+    ``column`` is NULL for a dense row.
+    """
+    cdef Py_ssize_t p, k, i
+    cdef double moved, left, unit = 1.0 / scale
+    for p in range(count):
+        i = (p if column == NULL else <Py_ssize_t> column[p]) * K
+        for k in range(K):
+            moved = w[i] + g[k] * x[p]
+            left = sklgd_penalised(moved, due, paid[i], unit)
+            paid[i] += scale * (left - moved)
+            if average != NULL:
+                average[i] -= stored_share * (left - w[i])
+            w[i] = left
+            i += 1
+
+
 cdef inline void sparse_descend(
         const real* data, const index_t* indices, const index_t* indptr, Py_ssize_t d,
         const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil:
     cdef double* w = sgd.coef
     cdef double* records = sgd.records
-    cdef double scale = sgd.scale, debt = sgd.debt, intercept = w[d], eta, z, g, c
+    cdef double scale = sgd.scale, debt = sgd.debt, due = sgd.due
+    cdef double intercept = w[d], eta, z, g, c, square
     cdef Py_ssize_t i, j, p, row, first, count, last = walk.start + walk.m
     cdef Py_ssize_t ahead = walk.ahead if walk.ahead > 0 else AHEAD
     for i in range(walk.start, last):
@@ -259,9 +282,11 @@ cdef inline void sparse_descend(
         if g > sgd.limit or g < -sgd.limit:
             g = sgd.limit if g > 0.0 else -sgd.limit
         if sgd.aggressive:
+            square = square_of(data + first, count)
             g *= sklgd_aggression(
-                sgd.aggressive, eta, sgd.value(sgd.loss, walk.y[row], z),
-                square_of(data + first, count))
+                sgd.aggressive, eta, sgd.value(sgd.loss, walk.y[row], z), square)
+            if sgd.aggressive == 1 and square == 0.0:
+                eta = 0.0
         if walk.s != NULL:
             g *= walk.s[row]
         scale = sklgd_decayed(scale, eta, sgd.l2)
@@ -286,12 +311,16 @@ cdef inline void sparse_descend(
             for p in range(count):
                 j = 2 * indices[first + p]
                 records[j], records[j + 1] = debt, sgd.settled[p] + c * data[first + p]
+        elif sgd.paid != NULL:
+            due += eta * sgd.l1
+            add_row_penalised(data + first, indices + first, count, &c, 1, due, scale,
+                              sgd.paid, w, 0.0, NULL)
         elif c != 0.0:
             for p in range(first, first + count):
                 w[indices[p]] += c * data[p]
         if records != NULL:
             debt += eta * sgd.l1 / scale
-    sgd.scale, sgd.debt = scale, debt
+    sgd.scale, sgd.debt, sgd.due = scale, debt, due
     w[d] = intercept
 
 
@@ -800,6 +829,48 @@ cdef class Rows:
                     <const double*> self.data, <const int32_t*> self.indices,
                     <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
                     self.sparse(K), far, records + 1)
+
+    cdef void add_penalised(
+            self, const Py_ssize_t* order, Py_ssize_t position, const double* g,
+            Py_ssize_t K, double due, double scale, double* paid, double* coef,
+            double stored_share, double* average) noexcept nogil:
+        """W += x g' for one row x, and the cumulative l1 penalty of its features.
+
+        ``coef`` are coefficients stored as W / scale, ``paid`` and ``due`` as in
+        `sklgd_penalised`. ``average``, unless NULL, loses ``stored_share`` times what
+        changes a stored coefficient.
+        """
+        cdef Py_ssize_t first = 0, count = self.n_features
+        cdef Py_ssize_t row = row_at(order, position)
+        cdef const void* column = NULL
+        if not self.is_sparse:
+            first = row * count
+        elif self.is_int64:
+            first = (<const int64_t*> self.indptr)[row]
+            count = (<const int64_t*> self.indptr)[row + 1] - first
+            column = <const int64_t*> self.indices + first
+        else:
+            first = (<const int32_t*> self.indptr)[row]
+            count = (<const int32_t*> self.indptr)[row + 1] - first
+            column = <const int32_t*> self.indices + first
+        if self.is_float32:
+            if self.is_int64:
+                add_row_penalised(
+                    <const float*> self.data + first, <const int64_t*> column, count, g,
+                    K, due, scale, paid, coef, stored_share, average)
+            else:
+                add_row_penalised(
+                    <const float*> self.data + first, <const int32_t*> column, count, g,
+                    K, due, scale, paid, coef, stored_share, average)
+        else:
+            if self.is_int64:
+                add_row_penalised(
+                    <const double*> self.data + first, <const int64_t*> column, count, g,
+                    K, due, scale, paid, coef, stored_share, average)
+            else:
+                add_row_penalised(
+                    <const double*> self.data + first, <const int32_t*> column, count, g,
+                    K, due, scale, paid, coef, stored_share, average)
 
     cdef Py_ssize_t n_entries(
             self, const Py_ssize_t* order, Py_ssize_t start,

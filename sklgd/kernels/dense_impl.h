@@ -236,13 +236,14 @@ static TARGET void NAME(descend)(
     const ptrdiff_t n_bytes = d * (ptrdiff_t) sizeof(REAL);
     const ptrdiff_t ahead = walk->ahead ? walk->ahead : sklgd_ahead(n_bytes);
     double *SKLGD_RESTRICT w = sgd->coef;
-    double scale = sgd->scale, intercept = w[d];
+    double *SKLGD_RESTRICT paid = sgd->paid;
+    double scale = sgd->scale, due = sgd->due, intercept = w[d];
     ptrdiff_t i, j;
     for (i = 0; i < walk->m; i++) {
         const ptrdiff_t row = ROW(walk->visit, walk->start + i);
         const REAL *x = X + row * d;
-        const double eta = walk->etas[i], z = scale * NAME(dot)(x, w, d) + intercept;
-        double g;
+        const double z = scale * NAME(dot)(x, w, d) + intercept;
+        double eta = walk->etas[i], g;
         if (walk->fetch != NULL && i + ahead < walk->m) {
             const ptrdiff_t next = walk->fetch[walk->start + i + ahead];
             NAME(request)(X, d, row, next, ahead);
@@ -260,7 +261,15 @@ static TARGET void NAME(descend)(
             /* The quotient does not wait for g. */
             NAME(add)(x, (-eta / scale) * g, d, w);
         }
-        if (sgd->l1 > 0.0) {
+        if (paid != NULL) {
+            const double unit = 1.0 / scale;
+            due += eta * sgd->l1;
+            for (j = 0; j < d; j++) {
+                const double v = w[j], c = sklgd_penalised(v, due, paid[j], unit);
+                paid[j] += scale * (c - v);
+                w[j] = c;
+            }
+        } else if (sgd->l1 > 0.0) {
             const double t = eta * sgd->l1 / scale;
             for (j = 0; j < d; j++) {
                 double c = w[j] < -t ? -t : w[j];
@@ -270,6 +279,7 @@ static TARGET void NAME(descend)(
         }
     }
     sgd->scale = scale;
+    sgd->due = due;
     w[d] = intercept;
 }
 

@@ -3,6 +3,7 @@
 #ifndef SKLGD_ROWS_H
 #define SKLGD_ROWS_H
 
+#include <math.h>
 #include <stddef.h>
 
 #include "isa.h"
@@ -37,18 +38,31 @@ typedef double (*sklgd_slope)(void *loss, double y, double z);
    is touched; then `records` (d, 2) hold the debt settled and the stored coefficient, and
    `settled` is scratch for the longest row.
 
-   As SGDClassifier does with some schedules: dl/dz is clipped to +-`limit`, and the
-   intercept takes a share `intercept_rate` of its step. */
+   As SGDClassifier does with some schedules: dl/dz is clipped to +-`limit`, the
+   intercept takes a share `intercept_rate` of its step, and where `paid` (d) is given, l1
+   is the cumulative penalty: `due` is the sum of eta l1 so far (`sklgd_penalised`). */
 typedef struct {
     double *coef;
     double *records;
     double *settled;
-    double scale, debt, l1, l2, intercept_rate, limit;
+    double *paid;
+    double scale, debt, due, l1, l2, intercept_rate, limit;
     int fit_intercept;
     int aggressive; /* 1, 2: a passive-aggressive step, PA-I or PA-II; 0: eta */
     sklgd_slope slope, value;
     void *loss;
 } sklgd_sgd;
+
+/* A stored coefficient after the cumulative penalty of Tsuruoka, Tsujii and Ananiadou,
+   "Stochastic gradient descent training for l1-regularized log-linear models with
+   cumulative penalty", 2009: it moves towards zero by what has been due since the first
+   step, less what it has paid (with the sign of its moves). `unit` is 1/scale. No jumps:
+   signs do not repeat from one feature to the next. */
+static SKLGD_INLINE double sklgd_penalised(
+        double w, double due, double paid, double unit) {
+    const double sign = copysign(1.0, w), left = fabs(w) - (due + sign * paid) * unit;
+    return left <= 0.0 ? 0.0 : sign * left;
+}
 
 /* Length of a passive-aggressive step relative to eta, the parameter C of Crammer et al.,
    "Online passive-aggressive algorithms", JMLR 7, 2006; `square` is that of the norm of
@@ -61,8 +75,18 @@ static SKLGD_INLINE double sklgd_aggression(
 }
 
 /* The slope of a row at z, without its weight. Both branches are rarely taken, and not
-   part of the chain of results that a step waits for. */
-#define SKLGD_ROW_SLOPE(g, sgd, y, z, eta, square)                                          g = (sgd)->slope((sgd)->loss, y, z);                                                    if (g > (sgd)->limit || g < -(sgd)->limit)                                                  g = g > 0.0 ? (sgd)->limit : -(sgd)->limit;                                         if ((sgd)->aggressive)                                                                      g *= sklgd_aggression(                                                                      (sgd)->aggressive, eta, (sgd)->value((sgd)->loss, y, z), square);
+   part of the chain of results that a step waits for. A row of zeros has no PA-I step:
+   eta becomes 0. */
+#define SKLGD_ROW_SLOPE(g, sgd, y, z, eta, square_of_row)                               \
+    g = (sgd)->slope((sgd)->loss, y, z);                                                \
+    if (g > (sgd)->limit || g < -(sgd)->limit)                                          \
+        g = g > 0.0 ? (sgd)->limit : -(sgd)->limit;                                     \
+    if ((sgd)->aggressive) {                                                            \
+        const double square = square_of_row;                                            \
+        g *= sklgd_aggression(                                                          \
+            (sgd)->aggressive, eta, (sgd)->value((sgd)->loss, y, z), square);           \
+        if ((sgd)->aggressive == 1 && square == 0.0) eta = 0.0;                         \
+    }
 
 typedef struct {
     void (*forward)(
