@@ -202,9 +202,9 @@ class GDRegressor(RegressorMixin, BaseGD):
     every step. ``coef_`` and ``intercept_`` therefore are the last iterate (or the
     average) with zeros in place of the coefficients that a proximal step over all rows
     takes to zero, as long as that does not raise the objective; learning goes on from
-    the iterate itself. (SGD's single steps with "optimal", "pa1" and "pa2" leave zeros
-    by themselves, those of SGD*.) `partial_fit` does so while all calls have the same rows. In a
-    stream of other rows ``coef_`` is the iterate; "ftrl" has zeros there, too.
+    the iterate itself. `partial_fit` does so while all calls have the same rows. In a
+    stream of other rows ``coef_`` is the iterate; "ftrl" has zeros there, too. Plain SGD
+    on single rows with "optimal", "pa1" or "pa2" leaves the zeros of SGD* by itself.
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.
