@@ -1,7 +1,6 @@
 """What `GDRegressor` and `GDClassifier` share: parameters in, fitted attributes out."""
 
 import math
-import warnings
 from abc import abstractmethod
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -18,7 +17,7 @@ from ._auto import Data, make_plan
 from ._blas import blas_threads
 from ._callbacks import FitTasks
 from ._columns import columns_to_fit
-from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down
+from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down, warn
 from ._diagnosis import explain, explain_divergence, warning
 from ._effects import warn_without_effect
 from ._export import CONVERT
@@ -132,6 +131,10 @@ OPTIMIZER_HINT = (
     "It is a parameter of an optimizer: optimizer=Momentum(momentum=0.9), "
     "optimizer=Adam(beta_1=0.9, beta_2=0.999), with the classes of sklgd.optimizers."
 )
+STRENGTH_HINT = "The strength of the penalty is alpha."
+LEARNING_RATE_HINT = "The learning rate is learning_rate."
+EPOCHS_HINT = "The number of epochs is max_iter."
+METHOD_HINT = "The method is optimizer, for example optimizer='lbfgs'."
 
 
 class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
@@ -139,19 +142,38 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     keyword_hints = {
         "C": "The strength of the penalty is alpha, which is 1/(C * n_samples).",
-        "lambda_": "The strength of the penalty is alpha.",
-        "lr": "The learning rate is learning_rate.",
-        "eta": "The learning rate is learning_rate.",
-        "learning_rate_init": "The learning rate is learning_rate.",
-        "epochs": "The number of epochs is max_iter.",
-        "n_iter": "The number of epochs is max_iter.",
-        "solver": "The method is optimizer, for example optimizer='lbfgs'.",
-        "momentum": OPTIMIZER_HINT,
-        "nesterov": OPTIMIZER_HINT,
-        "betas": OPTIMIZER_HINT,
-        "beta_1": OPTIMIZER_HINT,
-        "beta_2": OPTIMIZER_HINT,
-        "rho": OPTIMIZER_HINT,
+        **dict.fromkeys(
+            ("lambda_", "lambda", "lam", "reg_lambda", "reg_alpha", "weight_decay"),
+            STRENGTH_HINT,
+        ),
+        "l1": "The l1 penalty is penalty='l1', its strength is alpha.",
+        "l2": "The l2 penalty is penalty='l2', its strength is alpha.",
+        "regularization": "The kind of penalty is penalty, its strength is alpha.",
+        **dict.fromkeys(
+            ("lr", "eta", "learning_rate_init", "step_size"), LEARNING_RATE_HINT
+        ),
+        **dict.fromkeys(
+            ("epochs", "n_epochs", "n_iter", "num_epochs", "nb_epoch"), EPOCHS_HINT
+        ),
+        **dict.fromkeys(("solver", "method", "algorithm"), METHOD_HINT),
+        "multi_class": "From three classes on, loss='log_loss' is multinomial, and the "
+        "other losses are one-vs-rest. For log_loss one-vs-rest, use "
+        "sklearn.multiclass.OneVsRestClassifier.",
+        "dual": "There is no dual form; optimizer='auto' chooses the method.",
+        "random_seed": "The seed is random_state.",
+        "seed": "The seed is random_state.",
+        **dict.fromkeys(
+            (
+                "momentum",
+                "nesterov",
+                "nesterovs_momentum",
+                "betas",
+                "beta_1",
+                "beta_2",
+                "rho",
+            ),
+            OPTIMIZER_HINT,
+        ),
     }
     _min_validation_rows = 1
     _doc_link_module = "sklgd"
@@ -400,6 +422,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             early_stopping=self.early_stopping,
             growth=training.growth() if loss.degenerate else np.inf,
             score_unit=1.0 if validation is None else validation.unit,
+            bounded=loss.bounded_slopes and training.steps_singly,
             base=data.base,
         )
         training.aim(monitor.null, self.tol)
@@ -449,7 +472,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 # It holds this frame, which would keep X alive.
                 del interrupt
         if diagnosis is not None:
-            warnings.warn(warning(diagnosis), ConvergenceWarning, stacklevel=4)
+            warn(warning(diagnosis), ConvergenceWarning)
         return self
 
     def _may_shorten(self, plan, monitor, l1):
@@ -571,7 +594,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             log.epoch(title, after, None, np.nan, eta, training, notes)
             log.trouble(diagnosis)
         if diagnosis is not None:
-            warnings.warn(warning(diagnosis), ConvergenceWarning, stacklevel=4)
+            warn(warning(diagnosis), ConvergenceWarning)
         return self
 
     def _new_stream(self, data):

@@ -232,8 +232,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
     average) with zeros in place of the coefficients that a proximal step over all rows
     takes to zero, as long as that does not raise the objective; learning goes on from
     the iterate itself. `partial_fit` does so while all calls have the same rows. In a
-    stream of other rows ``coef_`` is the iterate; "ftrl" has zeros there, too. Plain SGD
-    on single rows with "optimal", "pa1" or "pa2" leaves the zeros of SGD* by itself.
+    stream of other rows ``coef_`` is the iterate; "ftrl" has zeros there, too. With
+    "optimal", "pa1" and "pa2" plain SGD on single rows leaves the zeros of SGD*.
 
     A run that diverges keeps the best coefficients seen, says so in
     ``stop_reason_`` and in a ConvergenceWarning.

@@ -1,9 +1,27 @@
-"""The differences between the scikit-learn versions that are supported."""
+"""Differences between the supported versions of Python and scikit-learn."""
 
+import sys
+import warnings
 from importlib import import_module
 
 import scipy.sparse as sp
 import sklearn
+
+# Packages whose frames are between a warning and the line that it is about.
+BETWEEN = "sklgd", "sklearn", "joblib"
+
+
+def warn(message, category=UserWarning):
+    """Warn of the line that called into this package, be it through scikit-learn.
+
+    (`warnings.warn` has ``skip_file_prefixes`` for that since Python 3.12.)
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and (
+        frame.f_globals.get("__name__", "").partition(".")[0] in BETWEEN
+    ):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def logistic_elastic_net(l1_ratio):

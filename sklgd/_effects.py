@@ -5,12 +5,12 @@ that changes nothing in a combination, although it was set, is a UserWarning wit
 text that depends on nothing but the combination, so that Python shows it once.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
 
+from ._compat import warn
 from .losses import LOSSES
 from .schedules import schedule_class
 
@@ -28,9 +28,10 @@ DEFAULTS = {
     "validation_fraction": (0.1,),
     "n_iter_no_change": (5,),
     "shuffle": (True,),
+    "scoring": (None,),
 }
 # They say how `fit` stops: an estimator that makes one epoch now may be fitted later.
-FIT_ONLY = "validation_fraction", "n_iter_no_change"
+FIT_ONLY = "validation_fraction", "n_iter_no_change", "scoring"
 
 
 @dataclass
@@ -127,6 +128,11 @@ TABLE = (
     NoEffect(
         ("validation_fraction",), lambda c, name: c.own_validation, "X_val and y_val"
     ),
+    NoEffect(
+        ("scoring",),
+        lambda c, name: not (c.est.early_stopping or c.own_validation),
+        "early_stopping=False and no X_val",
+    ),
     NoEffect(("n_iter_no_change",), lambda c, name: c.est.tol is None, "tol"),
     NoEffect(
         ("n_iter_no_change",),
@@ -182,5 +188,4 @@ def warn_without_effect(est, plan, *, stream=False, own_validation=False):
         est, plan.optimizer, plan.batch_size, stream, own_validation
     )
     for sentence in without_effect(combination):
-        # The caller of `fit`: this function, `_fit`, `fit` and its wrapper come first.
-        warnings.warn(sentence, UserWarning, stacklevel=5)
+        warn(sentence)

@@ -42,6 +42,12 @@ class Epochs:
     longest_run = 1
     """Epochs that may be run before F is found for all of them."""
 
+    full = False
+    """True for batch descent."""
+
+    steps_singly = False
+    """True for SGD's steps of single rows with a learning rate of the user's."""
+
     may_add_zeros = False
     """True if `add_zeros` may find some."""
 

@@ -44,6 +44,10 @@ class Monitor:
     patient : bool
         The schedule starts with steps that are far too large on purpose
         (`Schedule.starts_wild`).
+    bounded : bool, default=False
+        Rows step one by one, and the slopes of the loss are bounded. F then grows at
+        most in proportion to the steps, and says little of the predictions where it is
+        large: the run goes on, and does not go back to its start.
     early_stopping : bool
         Watch the validation score in place of the objective; ``tol`` is then a
         difference of scores.
@@ -78,22 +82,25 @@ class Monitor:
         growth=np.inf,
         score_unit=1.0,
         base=0.0,
+        bounded=False,
     ):
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.null, self.unit, self.start = null, unit, start
-        self.degenerate, self.patient = degenerate, patient
+        self.degenerate, self.patient, self.bounded = degenerate, patient, bounded
         self.early_stopping, self.score_unit = early_stopping, score_unit
         self.loss_curve, self.validation_scores, self.base = [], [], base
-        unjudged = patient or degenerate
-        self.best, self.best_score = np.inf if unjudged else start, -np.inf
+        self.best, self.best_score = start, -np.inf
+        if patient or degenerate or bounded:
+            # Whatever the first epoch reaches is no worse.
+            self.best = np.inf
         self.no_change = 0
         self.stop_reason = None
         self.gap = np.nan
         self.steps = 0.0, 0.0
         self.growth, self.n_epochs = growth, 0
         self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
-        # Above this an objective shows that the run diverges (and if it is no number).
-        self.limit = LARGEST if patient else self.far
+        # Above this an objective ends the run (and if it is no number).
+        self.limit = LARGEST if patient or bounded else self.far
 
     def expect(self, largest):
         """Take note that an epoch has ended whose largest step size is ``largest``.
@@ -109,7 +116,7 @@ class Monitor:
             self.far = LARGEST
             if reached < LARGEST / FAR:
                 self.far = FAR * reached
-            self.limit = LARGEST if self.patient else self.far
+            self.limit = LARGEST if self.patient or self.bounded else self.far
 
     def diverged(self, objective):
         """True if an objective is not finite or far above the constant model's.
@@ -117,7 +124,12 @@ class Monitor:
         With ``patient`` it may be far above: the coefficients are then those that
         SGDClassifier returns, and often predict well in spite of their size.
         """
-        return not objective <= self.limit
+        return not objective <= (LARGEST if self.patient else self.far)
+
+    def accepts(self, objective):
+        """True if an objective is no reason to go back to the start of the run."""
+        unjudged = self.patient or self.degenerate or self.bounded
+        return objective <= (LARGEST if unjudged else self.start)
 
     def rising(self):
         """True if the objective rose in all of the last ``n_iter_no_change`` epochs."""
@@ -188,7 +200,7 @@ class Monitor:
             self.validation_scores.append(score)
             self.best_score = max(self.best_score, score)
 
-    def why_stalled(self, guarded, plain):
+    def why_stalled(self, guarded, plain, reported):
         """Name the reason for a stop after epochs without improvement.
 
         Parameters
@@ -197,6 +209,8 @@ class Monitor:
             True if epochs that do harm are undone.
         plain : bool
             True for descent that only ever rises if the step is too large.
+        reported : float
+            Objective of the epoch that is going to be reported.
         """
         if self.early_stopping:
             return "early_stopping"
@@ -204,15 +218,16 @@ class Monitor:
             return "converged"
         if guarded:
             return "stalled" if self.worse_than_null() else "converged"
-        above_start = self.loss_curve[-1] > self.start and not self.patient
+        above_start = reported > self.start and not self.patient
         if above_start or (plain and self.rising()):
             return "diverged"
-        return "stalled" if self.worse_than_null() else "converged"
+        return "stalled" if self.worse_than_null(reported) else "converged"
 
-    def worse_than_null(self):
-        """True if the last objective is above the best constant model's."""
+    def worse_than_null(self, objective=None):
+        """True if the last objective (or this) is above the best constant model's."""
         if self.degenerate:
             return False
+        objective = self.loss_curve[-1] if objective is None else objective
         # (Where the constant model is almost right, much less than a unit is much.)
         margin = max(WORSE * min(self.unit, abs(self.null)), SLIGHTLY * self.unit)
-        return self.loss_curve[-1] > self.null + margin
+        return objective > self.null + margin

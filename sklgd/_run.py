@@ -45,10 +45,13 @@ class Run:
         est, training, monitor = self.est, self.training, self.monitor
         tasks, log = self.tasks, self.log
         guarded = training.state.plan.guarded
-        objective = best_objective = monitor.start
-        kept = best = training.snapshot()
+        # Of epochs that go up and down the last may be any.
+        noisy = not (guarded or training.full or est.early_stopping)
+        objective = monitor.start
+        best_objective = monitor.start if guarded else math.inf
+        kept = best = start = training.snapshot()
         best_score, best_loss = None, math.inf
-        improved_once = accepted = renewed = asked = False
+        improved_once = accepted = renewed = asked = ended = False
         monitor.stop_reason = "max_iter"
         watched = tasks is not None or log is not None
         try:
@@ -82,9 +85,6 @@ class Run:
                     better = score > monitor.best_score or (
                         score == monitor.best_score and loss < best_loss
                     )
-                elif monitor.degenerate:
-                    # Its objective is least at zero: the last one counts.
-                    better = objective <= monitor.far
                 else:
                     better = objective <= best_objective
                 if better:
@@ -104,20 +104,28 @@ class Run:
                 if stalled:
                     retrying = guarded and not accepted and training.may_cut
                     searching = guarded and not improved_once and epoch < MAX_HALVINGS
-                    if not (retrying or searching or self.goes_on(eta)):
+                    reported = best_objective if noisy else objective
+                    if not (retrying or searching or self.goes_on(eta, reported)):
+                        ended = True
                         break
                 if asked:
                     monitor.stop_reason = "callback"
                     break
         except KeyboardInterrupt:
             if monitor.loss_curve:
+                if best is start or self.is_no_better_than_start(best_objective):
+                    best, best_objective, best_score = start, monitor.start, None
                 training.restore(best)
                 if not est.early_stopping:
                     monitor.amend(best_objective, best_score)
                 monitor.stop_reason = "interrupted"
             raise
+        if ended and noisy:
+            objective = best_objective
         if self.has_diverged(objective):
             monitor.stop_reason = "diverged"
+            if best is start or self.is_no_better_than_start(best_objective):
+                best, best_objective, best_score = start, monitor.start, None
             training.restore(best)
             if best_score is None:
                 best_score = self.score()[0]
@@ -127,6 +135,9 @@ class Run:
             training.restore(best)
         elif guarded and objective - best_objective > NEGLIGIBLE * monitor.unit:
             # A smoothed objective may fall where F itself rises.
+            training.restore(best)
+            monitor.amend(best_objective, best_score)
+        elif ended and noisy and objective < monitor.loss_curve[-1]:
             training.restore(best)
             monitor.amend(best_objective, best_score)
         return None
@@ -199,13 +210,20 @@ class Run:
             lambda: est._results_so_far(training, monitor, "callback")
         )
 
-    def goes_on(self, eta):
-        """True if the schedule answers a stall with smaller steps."""
+    def is_no_better_than_start(self, objective):
+        """True if a run whose best epoch has this objective returns to its start."""
+        return not (self.est.early_stopping or self.monitor.accepts(objective))
+
+    def goes_on(self, eta, reported):
+        """True if the schedule answers a stall with smaller steps.
+
+        ``reported`` is the objective of what is going to be reported if it does not.
+        """
         state, monitor = self.training.state, self.monitor
         plateau = state.plan.schedule.plateau
         if plateau is None or eta <= plateau[1]:
             monitor.stop_reason = monitor.why_stalled(
-                state.plan.guarded, self.training.plain
+                state.plan.guarded, self.training.plain, reported
             )
             return False
         state.factor *= plateau[0]

@@ -7,13 +7,13 @@ themselves and a view of the estimator that holds the present coefficients.
 """
 
 import math
-import warnings
 from copy import copy
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import xlogy
 
+from ._compat import warn
 from .kernels._vector import all_finite
 
 
@@ -81,12 +81,10 @@ def warn_if_unlike(X_val, X):
     mean = np.asarray(X_val.mean(axis=0, dtype=np.float64)).ravel()
     length = high - low
     if ((length > 0.0) & ((mean < low - length) | (mean > high + length))).any():
-        warnings.warn(
+        warn(
             "X_val looks nothing like X: the mean of one of its columns lies far "
             "outside the values of that column in X. Transform X_val as X was "
-            "transformed; in a Pipeline, transform_input=['X_val'] does that.",
-            UserWarning,
-            stacklevel=5,
+            "transformed; in a Pipeline, transform_input=['X_val'] does that."
         )
 
 

@@ -380,12 +380,7 @@ class Training(Epochs):
         averaged = (
             plan.adaptive and not self.full and not average and metric is not None
         )
-        self.cumulative = (
-            l1 > 0.0
-            and plan.schedule.cumulative_l1
-            and plan.batch_size == 1
-            and self.steps_plainly
-        )
+        self.cumulative = l1 > 0.0 and plan.schedule.cumulative_l1 and self.steps_singly
         self.by_features = (
             sp.issparse(data.X)
             and not self.cumulative
@@ -467,6 +462,12 @@ class Training(Epochs):
     def steps_plainly(self):
         """True for SGD, whose steps are multiples of the gradient."""
         return self.state.plan.optimizer.name == "sgd"
+
+    @property
+    def steps_singly(self):
+        """True for SGD's steps of single rows with a learning rate of the user's."""
+        plan = self.state.plan
+        return self.steps_plainly and plan.batch_size == 1 and plan.metric is None
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):

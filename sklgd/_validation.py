@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import warnings
 from difflib import get_close_matches
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.random.bit_generator import ISeedSequence
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._compat import warn
 from ._hints import did_you_mean
 from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
@@ -333,11 +333,9 @@ def gathered(data, name):
             f"gathered in the memory of this process; up to {GATHERED / 1e9:g} GB are "
             f"allowed. {remedy}"
         )
-    warnings.warn(
+    warn(
         f"{name} is a dask collection and is gathered in the memory of this process. "
-        f"{remedy}",
-        UserWarning,
-        stacklevel=5,
+        f"{remedy}"
     )
     return data.compute()
 

@@ -868,7 +868,7 @@ class PA2(_PassiveAggressive):
     >>> model = GDRegressor("epsilon_insensitive", penalty=None, learning_rate="pa2")
     >>> model = model.set_params(epsilon=0.0, random_state=0)
     >>> model.fit([[1.0], [2.0]], [1.0, 2.0]).predict([[3.0]]).round(1)
-    array([2.9])
+    array([3.])
     """
 
     aggressive = 2

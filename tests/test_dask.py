@@ -44,6 +44,15 @@ def test_a_dask_collection_is_gathered_with_a_warning_or_refused(cls, method):
         call(est, method, Collection(X, 2e9), Y)
 
 
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict", "score"])
+def test_the_warning_points_at_the_line_that_passed_the_collection(cls, method):
+    est = cls().fit(X, Y)
+    with pytest.warns(UserWarning, match="dask collection") as caught:
+        call(est, method, Collection(X, X.nbytes), Y)
+    assert {w.filename for w in caught} == {__file__}
+
+
 def test_a_dask_data_frame_keeps_its_names():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=["a", "b", "c"])

@@ -1,5 +1,6 @@
 """When a run ends, what it then says, and what it leaves behind."""
 
+import itertools
 import re
 import warnings
 
@@ -9,12 +10,19 @@ import reference
 import scipy.sparse as sp
 from conftest import make_problem, objective
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_iris,
+    load_wine,
+)
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._objective import Objective
+from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import Adaptive
 
@@ -406,6 +414,11 @@ def test_divergence_is_caught(cls, loss, optimizer, batch_size):
             )  # fmt: skip
             with pytest.warns(ConvergenceWarning) as caught:
                 model.fit(X, y)
+            if batch_size == 1 and optimizer == "sgd" and LOSSES[loss].bounded_slopes:
+                # The run goes on: F says little of what its steps predict.
+                assert model.stop_reason_ in ("diverged", "stalled", "max_iter")
+                assert np.isfinite(model.coef_).all()
+                continue
             if "early_stopping" in more:
                 assert model.stop_reason_ == "diverged"
                 assert np.isfinite(model.coef_).all()
@@ -620,3 +633,70 @@ def test_without_intercept_none_stays_in_the_model(settings, rng):
         warnings.simplefilter("ignore", ConvergenceWarning)
         warm.set_params(fit_intercept=False).fit(X, y)
     assert warm.intercept_ == [0.0]
+
+
+# ------------------------------------------------------ learning rates of one's own
+
+UP_AND_DOWN = {
+    "pa1": {"learning_rate": "pa1", "eta0": 1.0, "penalty": None},
+    "pa2": {"learning_rate": "pa2", "eta0": 1.0, "penalty": None},
+    "constant": {"learning_rate": "constant", "eta0": 0.01},
+    "invscaling": {"learning_rate": "invscaling", "eta0": 0.1},
+}
+
+
+@quiet
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("loss", ["hinge", "log_loss", "huber", "squared_error"])
+def test_a_run_that_stops_leaves_its_best_epoch(loss, optimizer, form):
+    X, y = make_problem(loss, n=60, n_outputs=1)
+    n_better = 0
+    for seed in range(4):
+        model = estimator(
+            loss, optimizer=optimizer, batch_size=1, learning_rate=0.1,
+            n_iter_no_change=3, random_state=seed,
+        ).fit(form(X), y)  # fmt: skip
+        assert model.stop_reason_ in ("converged", "plateau", "stalled")
+        assert model.loss_curve_[-1] == min(model.loss_curve_)
+        assert model.loss_curve_[-1] == pytest.approx(objective(model, X, y), rel=1e-9)
+        whole = (
+            clone(model).set_params(tol=None, max_iter=model.n_iter_).fit(form(X), y)
+        )
+        assert whole.loss_curve_[:-1] == model.loss_curve_[:-1]
+        n_better += whole.loss_curve_[-1] > model.loss_curve_[-1]
+        # Learning goes on from there.
+        model.partial_fit(form(X), y)
+    assert n_better >= 2
+
+
+@quiet
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+def test_schedules_of_sgd_on_raw_data_predict_as_well_as_sgd(load):
+    """Although F goes up and down, and is far above that of a constant model."""
+    X, y = load(return_X_y=True)
+    ours, theirs = [], []
+    for params, seed in itertools.product(UP_AND_DOWN.values(), range(8)):
+        params = {"loss": "hinge", "tol": 1e-3, "random_state": seed} | params
+        train, test = next(
+            StratifiedShuffleSplit(1, test_size=0.3, random_state=seed).split(X, y)
+        )
+        models = GDClassifier(**params), SGDClassifier(**params)
+        for model, scores in zip(models, (ours, theirs), strict=True):
+            scores.append(model.fit(X[train], y[train]).score(X[test], y[test]))
+    assert np.mean(ours) > np.mean(theirs)
+
+
+@quiet
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", UP_AND_DOWN)
+def test_bounded_slopes_far_above_the_constant_model_are_learnt_from(
+    name, early_stopping
+):
+    X, y = load_wine(return_X_y=True)
+    model = estimator("hinge", **UP_AND_DOWN[name], early_stopping=early_stopping)
+    model.fit(X, y)
+    assert model.n_iter_ > 5
+    assert model.diagnosis_ is not None
+    # (The constant model has .40.)
+    assert model.score(X, y) > 0.5

@@ -200,6 +200,9 @@ cdef class Loss:
     linear_tails : bool
         True if the loss is linear in z far from y: then outliers in y hardly change the
         model, and their losses can be measured from a constant model's.
+    bounded_slopes : bool
+        True if no slope is larger than a constant: then the objective of a run grows at
+        most in proportion to its steps, and being large is no sign of divergence.
     """
 
     name = None
@@ -214,6 +217,7 @@ cdef class Loss:
     unit_slopes = False
     degenerate = False
     linear_tails = False
+    bounded_slopes = False
 
     def measured_from(self, constant, reach):
         """The loss itself, unless its tails are linear (see `LinearTails`)."""
@@ -484,6 +488,7 @@ cdef class LinearTails(Loss):
         e of `PiecewiseLinear.smoothed`; 0 for the loss itself.
     """
 
+    bounded_slopes = True
     linear_tails = True
     cdef readonly double softness
     # Where ``distant`` is True: the constant model, and how far from it targets are
@@ -1546,6 +1551,7 @@ cdef class ModifiedHuber(Loss):
 
     name = "modified_huber"
     steady = False
+    bounded_slopes = True
     task = "classification"
     classifies = True
     has_proba = True
@@ -1628,6 +1634,7 @@ cdef class LogLoss(Loss):
     """
 
     name = "log_loss"
+    bounded_slopes = True
     task = "classification"
     classifies = True
     has_proba = True
