@@ -278,11 +278,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         start = check_start(coef_init, intercept_init, n_features, n_outputs)
         if start is not None and not self.fit_intercept:
             if intercept_init is not None and given and start[-1].any():
-                warnings.warn(
-                    "intercept_init has no effect with fit_intercept=False.",
-                    UserWarning,
-                    stacklevel=4,
-                )
+                warn("intercept_init has no effect with fit_intercept=False.")
             start[-1] = 0.0
         return start
 
