@@ -20,12 +20,16 @@ from ._curvature import (
 from ._minimum_norm import FULL
 from ._proximal_gradient import ProximalGradient
 from ._row_space import RowSpace
-from .kernels._coordinate import l1_step
+from .kernels._coordinate import l1_refine, l1_step
 from .kernels._vector import add_scaled, curvatures_along
 
 # Coordinate descent on the model: until no coordinate gains more than this share of the
-# best gain, at most so many sweeps.
+# best gain, at most so many sweeps. The minimiser of a model that may end the run: until
+# a round gains no more than this share of what all have gained, at most so many rounds.
 MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
+REFINED_TOL, REFINED_ROUNDS = 0.05, 50
+# A promise of so many targets is not going to end the run.
+ENOUGH = 2.0
 # Conjugate gradients end when the later half of them has added less than this share to
 # the promised decrease, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
@@ -220,24 +224,30 @@ class QuasiNewton(Batch):
         """The minimiser of the model with the l1 penalty, and its decrease."""
         p, promised = self.minimise_model(self.metric)
         if promised <= self.target():
-            # A bound mixed in promises too little, and would end the run too early.
+            # A bound mixed in promises too little, and would end the run too early; so
+            # does coordinate descent among almost collinear columns.
             sharp = self.ladder.undamped()
-            if sharp is not None:
-                p, promised = self.minimise_model(sharp)
+            p, promised = self.minimise_model(sharp or self.metric, refine=True)
         return p, promised
 
-    def minimise_model(self, metric):
+    def minimise_model(self, metric, refine=False):
         """Step and decrease of the model with this metric."""
         p, promised = np.empty_like(self.u), 0.0
         for matrix, part in metric.parts(self.u.shape):
             g, u = self.gradient[part].ravel(), self.u[part].ravel()
             l1 = self.l1_u[part].ravel()
             step, product = np.zeros_like(g), np.zeros_like(g)
-            l1_step(matrix, g, u, l1, step, product, MODEL_TOL, MODEL_SWEEPS)
+            model = matrix, g, u, l1, step, product
+            l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
+            if refine:
+                enough = ENOUGH * self.target() - promised
+                if self.data.loss.name == "squared_error":
+                    enough = np.inf  # the model is F itself
+                l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
             p[part] = step.reshape(p[part].shape)
             promised -= g @ step + 0.5 * step @ product
             promised -= l1 @ (np.abs(u + step) - np.abs(u))
-        return p, float(promised)
+        return p, max(float(promised), 0.0)
 
     def has_full_rank(self):
         """True if the factor of the second moments shows it."""
