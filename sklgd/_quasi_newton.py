@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._batch import Batch, BatchOptimizer, has_l1, stochastic_passes
+from ._batch import ROUNDING, Batch, BatchOptimizer, has_l1, stochastic_passes
 from ._curvature import (
     Coordinates,
     Diagonal,
@@ -29,7 +29,9 @@ from .kernels._vector import add_scaled, curvatures_along
 MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
 REFINED_TOL, REFINED_ROUNDS = 0.05, 50
 # A promise of so many targets is not going to end the run.
-ENOUGH = 2.0
+ENOUGH, UNSURE = 2.0, 2.0
+# What the step gains if a promise holds, relative to that.
+LEAST_GAIN, MOST_GAIN = 0.5, 1.5
 # Conjugate gradients end when the later half of them has added less than this share to
 # the promised decrease, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
@@ -66,6 +68,7 @@ class QuasiNewton(Batch):
         if l1:
             self.ladder.stuck()
         self.step, self.trusted, self.round = None, False, None
+        self.tries, self.ahead = data.loss.smooth, None
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
@@ -256,11 +259,12 @@ class QuasiNewton(Batch):
     def epoch(self):
         """One step; returns its length (twice, as the last and the largest)."""
         p, promised = self.direction()
-        self.step = None
+        raw = self.ahead
+        if raw is None:
+            raw = self.look_along(p)
+        self.step = self.ahead = None
         self.state.rows += self.problem.n_samples
         self.state.steps += 1
-        raw = self.coordinates.to_raw(p)
-        self.lines.point(raw)
         t, value = self.search(p, raw)
         self.ladder.use()
         longest = max(t.tolist())
@@ -303,16 +307,53 @@ class QuasiNewton(Batch):
         """Forget what belongs to the stronger barrier."""
         self.pairs.clear()
         self.gains.clear()
-        self.step = self.round = None
+        self.step = self.ahead = self.round = None
         self.ladder.stuck()
 
     def excess(self):
-        """Estimate of the smoothed F - F*: what the model promises."""
-        promised = self.direction()[1]
+        """Estimate of the smoothed F - F*: what the model promises.
+
+        A promise that would end the run is compared with F at the end of the step.
+        """
+        p, promised = self.direction()
+        if self.tries and self.ahead is None and promised <= self.target():
+            promised = self.tried(p, promised)
+            self.step = p, promised
         if self.l1 and self.coupled:
             # A bound's promise is too small, and there is no Hessian to ask.
             return max(promised, self.extrapolated())
         return promised
+
+    def look_along(self, p):
+        """Let the lines run along p; returns its raw coefficients."""
+        raw = self.coordinates.to_raw(p)
+        self.lines.point(raw)
+        return raw
+
+    def tried(self, p, promised):
+        """What a promise is worth after a look at F where its step leads.
+
+        Let the curvature of F along the step be k times that of the model. Then the
+        step gains 2 - k times the promise, and a step of the right length 1/k times: a
+        Hessian of another point, or one that a bound is mixed into, promises too little.
+        Where F and a quadratic model have little in common, the promise means nothing,
+        and the run goes on.
+        """
+        own = promised if self.l1 else -0.5 * float(np.vdot(p, self.gradient))
+        if not own > ROUNDING * abs(self.value):
+            return promised
+        self.ahead = self.look_along(p)
+        value, _ = self.line(self.loss, 1.0)
+        self.ladder.use()
+        self.state.rows += self.problem.n_samples
+        moved = self.penalty(self.state.coef + self.ahead)
+        share = (self.value - value + self.penalised - moved) / own
+        sure = promised
+        if share > 1.0:
+            sure /= max(2.0 - share, 2.0 - MOST_GAIN)
+        if LEAST_GAIN <= share <= MOST_GAIN:
+            return sure
+        return max(sure, UNSURE * self.target())
 
 
 def prepare(data, state, l1, l2):
@@ -352,6 +393,7 @@ def rehearse(data, state, l1, l2):
     part.coef = state.coef.copy()
     run = QuasiNewton(few, part, l1, l2)
     run.aim(run.constant_objective(few.null_model()), REHEARSAL_TOL)
+    run.tries = False
     for _ in range(REHEARSAL_STEPS):
         if run.epoch()[0] == 0.0 or run.gap() <= REHEARSAL_TOL:
             break
