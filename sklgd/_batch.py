@@ -28,6 +28,9 @@ from .schedules import Constant
 SHRINK, SETTLED = 0.2, 0.1
 # Its first weight: this share of F of the constant model may be hidden by it.
 SOFTNESS = 0.1
+# By how much the objective may fall from one weight to the next, relative to the fall
+# before, and what the barrier hides at least, relative to what it may hide.
+LEAST_RATIO, MOST_RATIO, LEAST_HIDDEN = 0.1, 0.6, 0.02
 # A step is taken if the slope along it has fallen to this share.
 SLOPE_SHARE = 0.5
 MAX_TRIALS = 40
@@ -76,6 +79,7 @@ class Batch(Epochs):
         if not data.loss.smooth:
             null = self.constant_objective(data.null_model())
             self.soften(SOFTNESS * null / (data.loss.n_kinks * data.n_outputs))
+        self.level, self.ends = self.softness, []
         self.begin()
         self.started = True
 
@@ -221,7 +225,7 @@ class Batch(Epochs):
         self.state.position = self.state.coef
 
     def gap(self):
-        """Estimate of (F - F*) / (F_null - F*)."""
+        """Estimate of (F - F*) / (F_null - F*); for a non-smooth loss a bound of it."""
         objective = self.objective()
         excess = self.excess() + self.hidden()
         if self.data.loss.nonnegative and not self.data.base:
@@ -230,6 +234,31 @@ class Batch(Epochs):
         if not math.isfinite(excess):
             return 1.0
         return excess / gained if gained > 0.0 else 0.0
+
+    def remaining(self):
+        """Estimate of F - F*; for a non-smooth loss a bound of it."""
+        return self.capped(self.excess() + self.hidden())
+
+    def likely(self):
+        """Estimate of F - F* for a non-smooth loss.
+
+        The objective of the smoothed minimisers falls about as a power of the weight
+        of the barrier; its last falls make a geometric series.
+        """
+        bound, ends = self.hidden(), [*self.ends, self.objective()]
+        if len(ends) < 3:
+            return self.remaining()
+        before, last = ends[-3] - ends[-2], ends[-2] - ends[-1]
+        ratio = last / before if before > 0.0 and last > 0.0 else SHRINK
+        ratio = min(max(ratio, LEAST_RATIO), MOST_RATIO)
+        left = max(last, 0.0) * ratio / (1.0 - ratio)
+        return self.capped(self.excess() + min(max(left, LEAST_HIDDEN * bound), bound))
+
+    def capped(self, excess):
+        """An estimate of F - F* that is not above F where no loss is negative."""
+        if self.data.loss.nonnegative and not self.data.base:
+            return min(excess, self.objective())
+        return excess
 
     def smoothed_objective(self):
         """The objective that the run minimises at present."""

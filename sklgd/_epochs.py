@@ -79,6 +79,10 @@ class Epochs:
         """
         return math.inf
 
+    def likely_gap(self, gap):
+        """Estimate of the optimality gap at the end, where ``gap`` is a bound of it."""
+        return gap
+
     def add_zeros(self, objective):
         """F at the coefficients to report: those of most methods have their zeros."""
         return objective

@@ -24,8 +24,8 @@ from .kernels._coordinate import l1_refine, l1_step
 from .kernels._vector import add_scaled, curvatures_along
 
 # Coordinate descent on the model: until no coordinate gains more than this share of the
-# best gain, at most so many sweeps. The minimiser of a model that may end the run: until
-# a round gains no more than this share of what all have gained, at most so many rounds.
+# best gain, at most so many sweeps. The minimiser of a model that may end the run:
+# until a round gains no more than this share of all gains, at most so many rounds.
 MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
 REFINED_TOL, REFINED_ROUNDS = 0.05, 50
 # A promise of so many targets is not going to end the run.
@@ -335,7 +335,7 @@ class QuasiNewton(Batch):
 
         Let the curvature of F along the step be k times that of the model. Then the
         step gains 2 - k times the promise, and a step of the right length 1/k times: a
-        Hessian of another point, or one that a bound is mixed into, promises too little.
+        Hessian of another point, or one with a bound mixed in, promises too little.
         Where F and a quadratic model have little in common, the promise means nothing,
         and the run goes on.
         """
@@ -426,6 +426,7 @@ class OneByOne(Batch):
         self.data, self.state, self.problem = data, state, data.problem()
         self.l1, self.l2, self.share = l1, l2, data.share
         self.runs, self.target, self.current = [], np.empty(data.X.shape[0]), None
+        self.level, self.ends = None, []
         for k in range(data.n_outputs):
             self.current = k
             one = data.output(k, self.target)
@@ -490,18 +491,18 @@ class OneByOne(Batch):
         """The objective that the runs minimise at present."""
         return sum(run.smoothed_objective() for run in self.runs)
 
-    def excess(self):
-        """Estimate of the smoothed F - F*."""
-        return sum(run.excess() for run in self.each())
+    def remaining(self):
+        """As in `Batch`."""
+        return sum(run.remaining() for run in self.each())
+
+    def likely(self):
+        """As in `Batch`."""
+        return sum(run.likely() for run in self.each())
 
     @property
     def softness(self):
         """Weight of the barriers, None without."""
         return self.runs[0].softness
-
-    def hidden(self):
-        """As in `Batch`."""
-        return sum(run.hidden() for run in self.runs)
 
 
 class Newton(BatchOptimizer):

@@ -118,7 +118,15 @@ class RowSpace(Batch):
         return self.run.constant_objective(raw_predictions)
 
     def gap(self):
+        return self.run.gap() + self.lost()
+
+    def likely_gap(self, gap):
+        lost = self.lost()
+        return self.run.likely_gap(gap - lost) + lost
+
+    def lost(self):
+        """Gap that belongs to the rounding of the coefficients turned back."""
         lost = max(self.judged - self.run.objective(), 0.0)
         if lost == 0.0:
-            return self.run.gap()
-        return self.run.gap() + lost / (max(self.null - self.judged, 0.0) + lost)
+            return 0.0
+        return lost / (max(self.null - self.judged, 0.0) + lost)

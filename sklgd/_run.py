@@ -186,6 +186,7 @@ class Run:
     def settle(self):
         """Decide which coefficients are reported; `Monitor` has their figures then."""
         training, monitor = self.training, self.monitor
+        monitor.gap = training.likely_gap(monitor.gap)
         if self.est.early_stopping:
             before, _ = self.score()
             training.add_zeros(training.objective())
