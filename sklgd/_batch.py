@@ -64,6 +64,9 @@ class Batch(Epochs):
 
     plain = may_cut = False
 
+    follows_barrier = False
+    """True if a run comes close to the minimiser of each smoothed loss."""
+
     def __init__(self, data, state, l1, l2, n_runs=1):
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2, self.share = l1, l2, data.share
@@ -227,9 +230,19 @@ class Batch(Epochs):
     def gap(self):
         """Estimate of (F - F*) / (F_null - F*); for a non-smooth loss a bound of it."""
         objective = self.objective()
-        excess = self.excess() + self.hidden()
-        if self.data.loss.nonnegative and not self.data.base:
-            excess = min(excess, objective)
+        if self.softness != self.level:
+            self.level = self.softness
+            self.ends.append(objective)
+        return self.relative(self.remaining(), objective)
+
+    def likely_gap(self, gap):
+        """The same as an estimate for any loss; ``gap`` is what `gap` gave last."""
+        if not (math.isfinite(gap) and self.follows_barrier):
+            return gap
+        return min(gap, self.relative(self.likely(), self.objective()))
+
+    def relative(self, excess, objective):
+        """The gap that belongs to an estimate of F - F*."""
         gained = max(self.null - objective, 0.0) + excess
         if not math.isfinite(excess):
             return 1.0

@@ -67,8 +67,9 @@ class QuasiNewton(Batch):
         )
         if l1:
             self.ladder.stuck()
+        self.follows_barrier = bool(self.ladder.rungs) and not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
-        self.tries, self.ahead = data.loss.smooth, None
+        self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
@@ -287,7 +288,8 @@ class QuasiNewton(Batch):
         self.value = value
         # A Hessian of another point may promise far too little, and look like the end.
         self.gains.append(start - self.smoothed_objective())
-        self.trusted = self.gains[-1] <= TRUST * promised
+        self.trusted = not self.refuted and self.gains[-1] <= TRUST * promised
+        self.refuted = False
         self.refresh()
         p *= t
         np.subtract(self.gradient, before, out=before)
@@ -353,6 +355,9 @@ class QuasiNewton(Batch):
             sure /= max(2.0 - share, 2.0 - MOST_GAIN)
         if LEAST_GAIN <= share <= MOST_GAIN:
             return sure
+        # Nor is the Hessian that made it one to go on with.
+        self.ladder.stuck()
+        self.refuted = True
         return max(sure, UNSURE * self.target())
 
 
@@ -438,6 +443,7 @@ class OneByOne(Batch):
             run = QuasiNewton(one, part, l1, l2, data.n_outputs)
             self.runs.append(run)
         self.ended = [False] * len(self.runs)
+        self.follows_barrier = all(run.follows_barrier for run in self.runs)
         self.collect()
 
     def aim(self, null, tol):

@@ -232,7 +232,7 @@ def l1_refine(B, g, u, l1, p, Bp, double tol, int max_rounds, double enough):
     a copy of B.
     """
     cdef Py_ssize_t n = len(g), j
-    cdef int rounds = 0, k
+    cdef int rounds = 0, _
     cdef bint changed, whole = False
     cdef double gain, total = 0.0
     moved, numbers = np.ones(n), np.empty((2, n), dtype=np.intc)
@@ -253,9 +253,9 @@ def l1_refine(B, g, u, l1, p, Bp, double tol, int max_rounds, double enough):
             if whole and not changed and gain <= tol * total:
                 break
             if rounds > 1:
-                for k in range(MOVED_SWEEPS):
+                for _ in range(MOVED_SWEEPS):
                     sweep(&model, False, &gain, &changed)
-            for k in range(FACES):
+            for _ in range(FACES):
                 gain += face_step(
                     &model, L, step, product, &face[0, 0], &face[1, 0], &whole)
                 if whole or total + gain > enough:

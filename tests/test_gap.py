@@ -1,0 +1,176 @@
+"""What `optimality_gap_` says of runs that have converged, against tight optima."""
+
+import functools
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from reference import l1_model
+from sklearn import datasets
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from sklgd import GDClassifier, GDRegressor
+from sklgd._objective import Objective
+from sklgd.kernels._coordinate import l1_refine, l1_step
+
+SMOOTH = "log_loss", "squared_hinge", "modified_huber"
+REGRESSION = "squared_error", "huber", "squared_epsilon_insensitive"
+
+
+def collinear(seed, n, rank, noise, classify):
+    """Eight columns that are, up to the noise, combinations of a few."""
+    rng = np.random.RandomState(seed)
+    X = rng.randn(n, rank) @ rng.randn(rank, 8) + noise * rng.randn(n, 8)
+    X += rng.randn(8)
+    z = X @ rng.randn(8)
+    z = (z - z.mean()) / z.std() + 0.5 * rng.randn(n)
+    if not classify:
+        return X, 10.0 * z
+    X[rng.rand(n, 8) < 0.5] = 0.0
+    return sp.csr_matrix(X), (z > 0.0).astype(int)
+
+
+def near_separable():
+    """Two classes of which a plane leaves few rows on the wrong side."""
+    rng = np.random.RandomState(1)
+    X = rng.randn(200, 6) * 10.0 ** rng.uniform(-2, 2, 6)
+    z = X @ (rng.randn(6) / X.std(axis=0)) + 0.02 * rng.randn(200)
+    return X, (z > 0.0).astype(int)
+
+
+SETS = {
+    "cancer": functools.partial(datasets.load_breast_cancer, return_X_y=True),
+    "wine": functools.partial(datasets.load_wine, return_X_y=True),
+    "iris": functools.partial(datasets.load_iris, return_X_y=True),
+    "diabetes": functools.partial(
+        datasets.load_diabetes, return_X_y=True, scaled=False
+    ),
+    "collinear": functools.partial(collinear, 6, 100, 3, 1e-3, False),
+    "collinear classes": functools.partial(collinear, 5, 40, 3, 1e-6, True),
+    "near separable": near_separable,
+}
+
+
+def bounds(model, X, y):
+    """F of the optimum and of the best constant model."""
+    tight = clone(model).set_params(tol=1e-9, max_iter=3000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        F = Objective(tight.fit(X, y), X, y)
+    constant = np.zeros_like(F.coef)
+    constant[-1] = F.data.null_model()
+    return F(F.coef), F(constant)
+
+
+def gaps(model, X, y, best, null):
+    """Estimate and truth of a new fit, which has converged."""
+    model.fit(X, y)
+    assert model.stop_reason_ == "converged"
+    return model.optimality_gap_, (model.loss_curve_[-1] - best) / (null - best)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("name", SETS)
+def test_the_gap_is_not_far_below_the_truth(name, penalty):
+    """Nor is the truth above tol; the gap of non-smooth losses is less certain."""
+    X, y = SETS[name]()
+    classify = y.dtype.kind != "f"
+    cls = GDClassifier if classify else GDRegressor
+    losses = (*SMOOTH, "hinge") if classify else (*REGRESSION, "absolute_error")
+    for loss in losses:
+        model = cls(loss, penalty=penalty, alpha=1e-3, optimizer="newton")
+        ends = bounds(model, X, y)
+        estimate, truth = gaps(model, X, y, *ends)
+        smooth = loss in SMOOTH + REGRESSION
+        assert truth <= (3.0 if smooth else 5.0) * max(estimate, 1e-8), loss
+        assert truth <= 1.5e-4, loss
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("loss", ["hinge", "absolute_error"])
+def test_gap_of_a_non_smooth_loss_is_no_mere_bound(loss, penalty):
+    """The bound is 4 times the truth in the median, and up to 100 times."""
+    name = "collinear" if loss == "absolute_error" else "wine"
+    X, y = SETS[name]()
+    cls = GDRegressor if loss == "absolute_error" else GDClassifier
+    model = cls(loss, penalty=penalty, alpha=1e-3, optimizer="newton")
+    ends, ratios = bounds(model, X, y), []
+    for tol in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4):
+        estimate, truth = gaps(model.set_params(tol=tol), X, y, *ends)
+        ratios.append(truth / estimate)
+    assert 0.2 < np.median(ratios) < 3.0
+    assert max(ratios) < 5.0
+
+
+@pytest.mark.parametrize(
+    "model, X, y",
+    [
+        (GDClassifier("hinge", penalty="l1"), [[0], [0.3], [0], [0]], [-1, 0, -1, 0]),
+        (
+            GDRegressor(penalty="elasticnet"),
+            [[5.0, 1e4], [0.0, 0.0]],
+            [999999.634, 999999.915],
+        ),
+        (GDRegressor(penalty="elasticnet"), [[0.0, 0.0], [1.0, 1.0]], [0.0, 2.0]),
+        (GDRegressor(penalty="l1"), [[-330.0, 0.0], [-190, -520]], [-0.001, -0.007]),
+        (
+            GDRegressor("squared_epsilon_insensitive"),
+            [[-190.0, 2.2], [-230.0, 0.32], [-6.8, 0.53]],
+            [0.3, -0.7, 0.01],
+        ),
+    ],
+)
+def test_gap_of_a_few_rows(model, X, y):
+    X, y = np.array(X, dtype=float), np.array(y)
+    estimate, truth = gaps(model, X, y, *bounds(model, X, y))
+    assert truth <= 3.0 * max(estimate, 1e-8)
+
+
+def test_separable_classes_without_a_penalty_end_when_the_objective_is_small():
+    """The optimum is at infinity: the objective itself bounds the gap."""
+    X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    for loss in SMOOTH:
+        model = GDClassifier(loss, penalty=None, optimizer="newton")
+        model.fit(X, [0, 0, 1, 1])
+        assert model.stop_reason_ == "converged"
+        null = 1.0 if loss != "log_loss" else np.log(2.0)
+        objective = model.loss_curve_[-1]
+        assert model.optimality_gap_ <= objective / null + 1e-12
+        assert model.n_iter_ < 60
+
+
+@pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-5])
+def test_the_model_is_minimised_for_collinear_columns(noise, rng):
+    """Sweeps of coordinate descent alone end far above the minimum."""
+    d = 30
+    A = rng.normal(size=(40, 3)) @ rng.normal(size=(3, d))
+    A += noise * rng.normal(size=A.shape)
+    B, g = A.T @ A + 1e-10 * np.eye(d), A.T @ rng.normal(size=40)
+    u, l1 = rng.normal(size=d) * (rng.random(d) < 0.5), np.full(d, 1e-3)
+    l1[0] = 0.0
+
+    def model(p):
+        return g @ p + 0.5 * p @ B @ p + l1 @ (np.abs(u + p) - np.abs(u))
+
+    p, Bp = np.zeros(d), np.zeros(d)
+    l1_step(B, g, u, l1, p, Bp, 1e-4, 200)
+    swept = p.copy()
+    assert l1_refine(B, g, u, l1, p, Bp, 1e-12, 1000, np.inf) < 1000
+    np.testing.assert_allclose(Bp, B @ p, atol=1e-8 * np.abs(Bp).max())
+    slope, v = g + B @ p, u + p
+    on, size = v != 0.0, np.abs(g).max()
+    assert (np.abs(slope + l1 * np.sign(v))[on] <= 1e-7 * size).all()
+    assert (np.abs(slope) <= l1 + 1e-7 * size).all()
+    assert model(p) <= model(swept)
+    assert model(p) <= model(l1_model(B, g, u, l1)) + 1e-9 * abs(model(p))
+
+
+def test_refining_ends_where_it_is_enough(rng):
+    """A promise above what ends the run need not be exact."""
+    A = rng.normal(size=(50, 20))
+    B, g = A.T @ A, A.T @ rng.normal(size=50)
+    arrays = np.zeros(20), np.full(20, 0.1), np.zeros(20), np.zeros(20)
+    assert l1_refine(B, g, *arrays, 1e-9, 100, -1.0) == 0
+    assert not arrays[2].any()
