@@ -180,11 +180,16 @@ class Monitor:
 
     def improved(self, objective, score, eta):
         """True if the epoch now being recorded gained what ``tol`` asks for."""
+        known = not math.isnan(self.gap)
+        if known:
+            last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
+            if eta == 0.0 or abs(objective - last) <= ROUNDING * abs(last):
+                # The optimum to rounding: further epochs would all be the same.
+                return False
         if self.early_stopping:
             return score >= self.best_score + self.tol * self.score_unit
-        if not math.isnan(self.gap):
-            last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
-            return eta > 0.0 and abs(objective - last) > ROUNDING * abs(last)
+        if known:
+            return True
         least = self.tol * self.gained()
         return objective < self.best and not objective > self.best - least
 

@@ -700,3 +700,15 @@ def test_bounded_slopes_far_above_the_constant_model_are_learnt_from(
     assert model.diagnosis_ is not None
     # (The constant model has .40.)
     assert model.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+def test_early_stopping_without_tolerance_ends_at_the_optimum(optimizer, rng):
+    """The score stays the same, which is no less than asked for, for ever."""
+    X = rng.normal(size=(80, 4))
+    y = (X[:, 0] + rng.normal(size=80) > 0.0).astype(int)
+    model = GDClassifier(
+        optimizer=optimizer, alpha=0.1, tol=0.0, early_stopping=True, max_iter=1000,
+        n_iter_no_change=2, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert model.stop_reason_ == "early_stopping" and model.n_iter_ < 300
