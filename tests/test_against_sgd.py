@@ -170,7 +170,7 @@ def test_optimal_and_passive_aggressive_steps_are_those_of_sgd(
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("learning_rate", ["optimal", "pa1", "pa2"])
+@pytest.mark.parametrize("learning_rate", STEPS_OF_SGD)
 def test_an_l1_penalty_leaves_the_zeros_of_sgd(form, learning_rate):
     """Weights, rows of zeros, int64 indices and float32 included."""
     X, y = make_problem("hinge", n=120, d=12, n_outputs=3, density=0.15)
@@ -227,7 +227,7 @@ def test_the_cumulative_penalty_outlives_calls_of_partial_fit(loss, penalty, for
         (2, {"learning_rate": "optimal", "alpha": 0.05}),
         (3, {"learning_rate": "optimal", "alpha": 0.05}),
         # The decay empties the scale of the coefficients several times.
-        (3, {"learning_rate": "pa2", "alpha": 0.5, "eta0": 3.0}),
+        (3, {"learning_rate": STEPS_OF_SGD[-1], "alpha": 0.5, "eta0": 3.0}),
     ],
 )
 def test_averages_with_an_l1_penalty_are_means_of_the_iterates_of_sgd(
