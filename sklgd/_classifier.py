@@ -184,15 +184,15 @@ class GDClassifier(ClassifierMixin, BaseGD):
         The greatest of them.
     stop_reason_ : str
         "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
-        yet worse than a constant model), "plateau" (an explicit step size: little
-        progress, yet at least 10 % of what can be gained over a constant model was
-        within reach of a single step), "callback" (one asked for it), "interrupted" (by
-        Ctrl-C) or "partial_fit". A ConvergenceWarning says why a run did not get far,
-        and what helps.
+        yet worse than a constant model), "plateau" (little progress, yet a single
+        step would gain much: with an explicit learning rate at least 10 % of what can
+        be gained over a constant model, else ten times what ``tol`` asks for),
+        "callback" (one asked for it), "interrupted" (by Ctrl-C) or "partial_fit". A
+        ConvergenceWarning says why a run did not get far, and what helps.
     diagnosis_ : dict or None
         Why a run did not get far; None if there is nothing to say. ``"problem"`` is
-        "max_iter", "diverged", "worse_than_constant", "plateau", "stalled" or
-        "data_changed", ``"text"`` the whole explanation, ``"causes"`` and
+        "max_iter", "diverged", "worse_than_constant", "plateau", "accuracy", "stalled"
+        or "data_changed", ``"text"`` the whole explanation, ``"causes"`` and
         ``"remedies"`` are lists of sentences, and ``"figures"`` a dict of numbers by
         name, None where one is not known. It can be stored as JSON. The
         ConvergenceWarning itself has one text for every fit with the same problem.

@@ -41,6 +41,8 @@ WARNINGS = {
     "optimizer='auto', or scale the features.",
     "data_changed": "The training data hold NaN or infinity, which they did not when "
     "fit began. Give fit arrays that nothing writes to.",
+    "accuracy": "The fit stopped before it reached the accuracy that tol asks for. Use "
+    "optimizer='auto' or larger batches, or a larger tol.",
     "plateau": "The fit stopped far from the optimum. Use learning_rate='auto', or "
     "scale the features.",
 }
@@ -127,15 +129,26 @@ def explain(est, training, monitor):
             "constant model has been gained."
         )
         remedies = []
+    elif reason == "plateau":
+        trouble = (
+            f"Stopped after {n_epochs} epochs, the last of which gained nothing "
+            "although a single step along the gradient could gain more than "
+            f"{TIMES_TOL:g} times what tol={monitor.tol:g} asks for."
+        )
+        remedies = ["use a larger tol if this accuracy is enough"]
+        if training.state.plan.batch_size != "full":
+            remedies.insert(0, "take larger batches (batch_size='full')")
     else:
         return None
     sizes = Sizes(est, training) if explicit else None
     causes = find_causes(sizes, training, monitor) if explicit else []
-    if not causes and monitor.stop_reason == "plateau":
+    if explicit and not causes and monitor.stop_reason == "plateau":
         causes = [RAVINE]
     if not (causes or remedies):
         remedies = ["scale the features and tune the step size"]
     problem = "worse_than_constant" if worse else monitor.stop_reason
+    if reason == "plateau" and not worse:
+        problem = "accuracy"
     return _advise(est, problem, trouble, causes, remedies, figures(monitor, sizes))
 
 

@@ -19,7 +19,7 @@ ENDINGS = {
     "max_iter": "max_iter reached",
     "early_stopping": "the validation score did not improve any more",
     "diverged": "diverged, the best coefficients are kept",
-    "plateau": "little progress, yet far from the optimum",
+    "plateau": "little progress, although more is within reach",
     "stalled": "no progress, the step size is too small",
     "callback": "a callback asked for it",
     "interrupted": "interrupted, the best coefficients are kept",

@@ -2,13 +2,20 @@
 
 import math
 
-from ._diagnosis import explain_divergence
+import numpy as np
+
+from ._diagnosis import TIMES_TOL, explain_divergence
 from ._monitor import NEGLIGIBLE
+from ._trial import possible_gain
 from .kernels._vector import all_finite
 
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.
 MAX_HALVINGS = 60
+# A run whose step size was found from the data goes on where a single step gains more
+# than `tol` times what was gained; but not after so many stalls in a row between which
+# it did not even gain this share of that.
+STALLS, SHARE = 10, 0.1
 
 
 class Run:
@@ -27,6 +34,7 @@ class Run:
     def __init__(self, est, training, monitor, validation, tasks, log):
         self.est, self.training, self.monitor = est, training, monitor
         self.validation, self.tasks, self.log = validation, tasks, log
+        self.stalls, self.at_stall = 0, math.inf
 
     def go(self):
         """Run epochs until `Monitor`, a callback or max_iter ends them.
@@ -226,8 +234,38 @@ class Run:
             monitor.stop_reason = monitor.why_stalled(
                 state.plan.guarded, self.training.plain, reported
             )
+            if state.plan.adaptive and monitor.stop_reason == "converged":
+                return self.has_more_to_gain()
             return False
         state.factor *= plateau[0]
+        monitor.no_change = 0
+        return True
+
+    def has_more_to_gain(self):
+        """True if the run is to go on, as a single step shows that it can gain more.
+
+        Its steps were too large, or had not grown again yet. Where it does not get any
+        further in spite of smaller ones, it ends on a plateau.
+        """
+        training, monitor = self.training, self.monitor
+        if monitor.degenerate or not math.isnan(monitor.gap):
+            return False
+        worth = self.est.tol * monitor.gained()
+        coef = np.ascontiguousarray(training.coef)
+        gain = possible_gain(
+            training.data, training.problem, coef, training.l1, training.l2, worth
+        )
+        if gain == 0.0:
+            return False
+        objective = monitor.loss_curve[-1]
+        moved = self.at_stall - objective > SHARE * worth
+        self.stalls = 0 if moved else self.stalls + 1
+        self.at_stall = objective
+        if self.stalls >= STALLS:
+            if gain > TIMES_TOL * worth:
+                monitor.stop_reason = "plateau"
+            return False
+        monitor.stop_reason = "max_iter"
         monitor.no_change = 0
         return True
 

@@ -98,7 +98,7 @@ def assert_no_divergence(caught, model):
     """Stopping early may be said; harm may not have been done."""
     for text in (str(w.message) for w in caught):
         assert "diverged" not in text and "worse than" not in text
-    assert model.stop_reason_ in ("converged", "max_iter")
+    assert model.stop_reason_ in ("converged", "max_iter", "plateau")
     assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
     assert np.isfinite(model.loss_curve_).all()
 

@@ -712,3 +712,50 @@ def test_early_stopping_without_tolerance_ends_at_the_optimum(optimizer, rng):
         n_iter_no_change=2, random_state=0,
     ).fit(X, y)  # fmt: skip
     assert model.stop_reason_ == "early_stopping" and model.n_iter_ < 300
+
+
+# ------------------------------------------------------ learning rates that were found
+
+FULL_BATCH = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamax"]
+SMOOTH = {"squared_error": "diabetes", "poisson": "diabetes", "log_loss": "cancer"}
+
+
+@quiet
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("loss", SMOOTH)
+@pytest.mark.parametrize("optimizer", FULL_BATCH)
+def test_a_run_that_found_its_learning_rate_converges_at_the_optimum(
+    optimizer, loss, raw
+):
+    """Five epochs that gain nothing may only say that the steps are too large."""
+    if SMOOTH[loss] == "diabetes":
+        X, y = load_diabetes(return_X_y=True, scaled=False)
+        X = X[:, [2, 3, 8, 0]]
+    else:
+        X, y = load_breast_cancer(return_X_y=True)
+        X = X[:, [1, 4, 9, 20]]
+    if not raw:
+        X = (X - X.mean(axis=0)) / X.std(axis=0)
+    best = estimator(loss, alpha=1e-2, tol=1e-12).fit(X, y).loss_curve_[-1]
+    null = estimator(loss, alpha=1e9, tol=1e-12).fit(X, y).loss_curve_[-1]
+    for tol, limit in ((1e-4, 1e-3), (1e-8, 1e-6)):
+        model = estimator(
+            loss, alpha=1e-2, optimizer=optimizer, batch_size="full", tol=tol
+        ).fit(X, y)
+        assert model.stop_reason_ in ("converged", "max_iter")
+        if model.stop_reason_ == "converged":
+            assert model.loss_curve_[-1] - best < limit * (null - best)
+
+
+def test_a_tol_that_mini_batches_cannot_reach_is_a_plateau():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    model = GDRegressor(optimizer="adam", batch_size=64, tol=1e-7, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="accuracy that tol asks for"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "plateau"
+    assert model.diagnosis_["problem"] == "accuracy"
+    assert "take larger batches (batch_size='full')" in model.diagnosis_["remedies"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(tol=1e-4).fit(X, y)
+    assert model.stop_reason_ == "converged"
