@@ -294,7 +294,8 @@ def test_tweedie_of_any_power_reaches_the_optimum(optimizer, power):
     if optimizer == "point_saga" and power == 0.0:
         assert any("worse than a constant" in str(w.message) for w in caught)
         return
-    assert not caught
+    # (Batches may be too noisy for tol, and the fit says so.)
+    assert all("accuracy that tol asks for" in str(w.message) for w in caught)
     null = GDRegressor("tweedie", alpha=1e9, power=power).fit(X, y).loss_curve_[-1]
     least = best.loss_curve_[-1]
     assert model.loss_curve_[-1] - least < 0.02 * (null - least)
