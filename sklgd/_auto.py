@@ -135,6 +135,20 @@ class Data:
             return self
         return replace(self, X=only_columns(self.X, columns), columns=columns)
 
+    def of_rows(self, rows):
+        """The data of the rows with these numbers alone, as a copy.
+
+        Of sparse X without the columns that are empty there.
+        """
+        X = self.X[rows]
+        if sp.issparse(X):
+            X = only_columns(X, np.flatnonzero(used_columns(X, None)))
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(
+            self, X=X, target=self.target[rows], weights=weights, rows=None,
+            columns=None, n_columns=None,
+        )  # fmt: skip
+
     def number_of(self, column):
         """The number that the user knows a column of X by."""
         return column if self.columns is None else int(self.columns[column])
@@ -723,7 +737,7 @@ def add_metric(plan, est, data, statistics, l2):
     )
     if by_features and not normalised:
         plan.metric = None
-        curvature = raw_curvature(data, statistics, plan.batch_size)
+        (curvature,) = raw_curvatures(data, statistics, [plan.batch_size])
     else:
         rotated = not by_features and _worth_rotating(est, data, plan)
         plan.metric, curvature = make_metric(
@@ -931,12 +945,31 @@ def interpolate(n, batch_size, largest, row):
     return share * largest + (1.0 - share) * max(row, largest)
 
 
-def raw_curvature(data, statistics, batch_size):
-    """Curvature of F that a batch sees in raw coordinates."""
+def raw_curvatures(data, statistics, batch_sizes, sample=None):
+    """Curvatures of F that batches of these sizes see in raw coordinates.
+
+    Parameters
+    ----------
+    data : Data
+    statistics : Statistics
+        Of all rows.
+    batch_sizes : list
+    sample : Data, default=None
+        Some of the rows, on which the largest eigenvalue is estimated.
+    """
     mean, square = statistics.mean, statistics.var + statistics.mean**2
-    zero, one = np.zeros_like(mean), np.ones_like(mean)
-    per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
-    return per_row * batch_curvature(data, zero, square, one, batch_size)
+    rows = data if sample is None else sample
+    n_features = rows.X.shape[1]
+    largest = largest_eigenvalue(rows, np.zeros(n_features), np.ones(n_features))
+    if sample is not None:
+        # Bounds that the columns of all rows give: of a column alone, and of the mean.
+        largest = max(largest, float(square.max()), float(mean @ mean))
+    row = float(square @ np.ones_like(square)) + 1.0
+    unit = float((statistics.loss_unit / statistics.z_unit**2).max())
+    return [
+        unit * interpolate(data.n_rows, size, 1.1 * largest, row)
+        for size in batch_sizes
+    ]
 
 
 def stable_step(data, batch_size):
@@ -951,5 +984,5 @@ def stable_step(data, batch_size):
     statistics = Statistics.of(data, data.null_model())
     square = statistics.var + statistics.mean**2
     sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
-    limit = 2.0 / raw_curvature(data, statistics, batch_size)
-    return limit, (float(sizes.min()), float(sizes.max()))
+    (curvature,) = raw_curvatures(data, statistics, [batch_size])
+    return 2.0 / curvature, (float(sizes.min()), float(sizes.max()))

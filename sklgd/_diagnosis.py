@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from ._auto import Statistics, batches, raw_curvature
+from ._auto import Statistics, batches, raw_curvatures
 from ._trial import possible_gain
 from ._validation import optimizer_name
 
@@ -26,6 +26,10 @@ SPREAD = 10.0
 SMALL, FALLEN = 0.1, 0.01
 # The last epochs, and the share of them that rises where descent does not settle.
 RECENT, RISES = 10, 0.25
+
+# Rows and entries of X on which the largest eigenvalue is estimated: the fit may have
+# been one epoch, which this should not double.
+ROWS, FEWEST_ROWS, ENTRIES = 1024, 256, 2**15
 
 # Problem -> the constant text of its warning, up to `WHERE`.
 WARNINGS = {
@@ -433,10 +437,12 @@ class Sizes:
         self.full, self.sparse = rows == data.n_rows, sp.issparse(data.X)
         batch = "a batch" if rows > 1 else "a single row"
         self.noise = f"the noise in the gradient of {batch}"
-        curvature = raw_curvature(data, statistics, plan.batch_size) + training.l2
-        largest = curvature
-        if not self.full:
-            largest = raw_curvature(data, statistics, "full") + training.l2
+        some = min(ROWS, max(FEWEST_ROWS, ENTRIES // max(1, int(data.entries_per_row))))
+        sample = data.of_rows(data.spaced(-(-data.n_rows // some)))
+        curvature, largest = raw_curvatures(
+            data, statistics, [plan.batch_size, "full"], sample
+        )
+        curvature, largest = curvature + training.l2, largest + training.l2
         self.plain_limit = _possible(2.0 / curvature)
         self.limit = _possible(plan.optimizer.stable_step(largest, curvature - largest))
         self.normalised = (

@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from sklgd import GDClassifier, GDRegressor, _diagnosis
+from sklgd import GDClassifier, GDRegressor, _auto, _diagnosis
+from sklgd._auto import largest_eigenvalue
 from sklgd._diagnosis import WARNINGS, WHERE, warning
 from sklgd._monitor import Monitor
 from sklgd._objective import Objective
@@ -504,6 +505,39 @@ def test_stable_step_with_noise(batch_size, momentum):
     assert model.stop_reason_ != "diverged"
     fit(model.set_params(learning_rate=limit / 40.0), *SCALED)
     assert model.score(*SCALED) > 0.35
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_stable_step_of_many_rows_is_that_of_all_of_them(sparse, weighted, rng):
+    """It is estimated on some rows, which may miss what is large in others."""
+    X = rng.normal(size=(10_000, 30))
+    X[:, 0] *= np.where(np.arange(10_000) % 7 == 3, 40.0, 0.0)
+    X *= rng.random(X.shape) < 0.5
+    y = X @ rng.normal(size=30) + rng.normal(size=10_000)
+    weights = rng.random(10_000) if weighted else np.ones(10_000)
+    model = GDRegressor(learning_rate=1e-6, max_iter=1, penalty=None, **batch())
+    fit(model, sp.csr_matrix(X) if sparse else X, y, sample_weight=weights)
+    share = weights / weights.sum()
+    full = np.column_stack([X, np.ones(10_000)])
+    largest = np.linalg.eigvalsh((full * share[:, None]).T @ full).max()
+    found = model.diagnosis_["figures"]["stable_learning_rate"]
+    assert 0.7 * 2.0 / largest < found < 1.2 * 2.0 / largest
+
+
+def test_a_diagnosis_reads_some_rows_of_many(monkeypatch, rng):
+    """The eigenvalue takes a dozen products with X: a fit may have made one epoch."""
+    seen = []
+
+    def counted(data, *args):
+        seen.append(data.n_entries)
+        return largest_eigenvalue(data, *args)
+
+    monkeypatch.setattr(_auto, "largest_eigenvalue", counted)
+    X = sp.random_array((9000, 400), density=0.1, format="csr", rng=rng)
+    params = rows(learning_rate=1e-6, max_iter=1)
+    assert fit(GDRegressor(**params), X, rng.normal(size=9000))
+    assert 0 < sum(seen) < 0.2 * X.nnz
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adam", "saga"])
