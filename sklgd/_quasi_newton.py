@@ -32,6 +32,8 @@ REFINED_TOL, REFINED_ROUNDS = 0.05, 50
 ENOUGH, UNSURE = 2.0, 2.0
 # What the step gains if a promise holds, relative to that.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
+# A promise that has fallen to this share in one step shows a Hessian that is right.
+FALLEN = 0.003
 # Conjugate gradients end when the later half of them has added less than this share to
 # the promised decrease, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
@@ -70,6 +72,7 @@ class QuasiNewton(Batch):
         self.follows_barrier = bool(self.ladder.rungs) and not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
+        self.proven = 0.0
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
@@ -269,6 +272,7 @@ class QuasiNewton(Batch):
         t, value = self.search(p, raw)
         self.ladder.use()
         longest = max(t.tolist())
+        exact = self.metric.exact
         metric = self.ladder.judge(longest)
         if metric is not None:
             self.metric = metric
@@ -287,8 +291,11 @@ class QuasiNewton(Batch):
             return longest, longest
         self.value = value
         # A Hessian of another point may promise far too little, and look like the end.
-        self.gains.append(start - self.smoothed_objective())
-        self.trusted = not self.refuted and self.gains[-1] <= TRUST * promised
+        gain = start - self.smoothed_objective()
+        self.gains.append(gain)
+        self.trusted = not self.refuted and gain <= TRUST * promised
+        right = exact and self.trusted and gain >= promised / TRUST
+        self.proven = FALLEN * promised if right else 0.0
         self.refuted = False
         self.refresh()
         p *= t
@@ -315,10 +322,14 @@ class QuasiNewton(Batch):
     def excess(self):
         """Estimate of the smoothed F - F*: what the model promises.
 
-        A promise that would end the run is compared with F at the end of the step.
+        A promise that would end the run is compared with F at the end of the step,
+        unless it has fallen so far that the Hessian of the last step was right: what
+        that got wrong is all that is left.
         """
         p, promised = self.direction()
-        if self.tries and self.ahead is None and promised <= self.target():
+        target = self.target()
+        proven = promised <= min(self.proven, CLEARLY * target)
+        if self.tries and self.ahead is None and promised <= target and not proven:
             promised = self.tried(p, promised)
             self.step = p, promised
         if self.l1 and self.coupled:

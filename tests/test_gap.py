@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._objective import Objective
+from sklgd._quasi_newton import QuasiNewton
 from sklgd.kernels._coordinate import l1_refine, l1_step
 
 SMOOTH = "log_loss", "squared_hinge", "modified_huber"
@@ -174,3 +175,15 @@ def test_refining_ends_where_it_is_enough(rng):
     arrays = np.zeros(20), np.full(20, 0.1), np.zeros(20), np.zeros(20)
     assert l1_refine(B, g, *arrays, 1e-9, 100, -1.0) == 0
     assert not arrays[2].any()
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
+def test_no_look_at_the_objective_where_the_promises_fall_fast(loss, monkeypatch, rng):
+    """Newton's method at its end: what the Hessian got wrong is all that is left."""
+    X = rng.normal(size=(2000, 5))
+    y = (X @ rng.normal(size=5) + rng.logistic(size=2000) > 0.0).astype(int)
+    model = GDClassifier(loss, optimizer="newton")
+    ends = bounds(model, X, y)
+    monkeypatch.delattr(QuasiNewton, "tried")
+    estimate, truth = gaps(model, X, y, *ends)
+    assert truth / 1.1 < estimate < 1.1 * truth
