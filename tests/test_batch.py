@@ -902,3 +902,25 @@ def test_a_class_with_few_rows(monkeypatch):
     assert objective(model, X, y) - objective(exact, X, y) < 1e-4
     monkeypatch.setattr(_quasi_newton, "rehearse", lambda *args: False)
     assert_allclose(model.loss_curve_, GDClassifier().fit(X, y).loss_curve_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize(
+    "loss", ["log_loss", "squared_hinge", "squared_error", "poisson", "gamma"]
+)
+def test_newton_steps_of_a_warm_start_are_those_of_one_fit(loss, form):
+    """Their Hessians are exact, so nothing is lost that earlier steps had taught."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6))
+    z = X @ rng.normal(size=6)
+    y = {
+        "squared_error": z,
+        "poisson": rng.poisson(np.exp(0.3 * z)).astype(float),
+        "gamma": np.exp(0.3 * z) * rng.gamma(4.0, 0.25, size=200),
+    }.get(loss, z + rng.logistic(size=200) > 0.0)
+    cls = GDClassifier if y.dtype == bool else GDRegressor
+    model = cls(loss, optimizer="newton", max_iter=2, tol=None).fit(form(X), y)
+    twice = cls(loss, optimizer="newton", max_iter=1, tol=None, warm_start=True)
+    twice.fit(form(X), y).fit(form(X), y)
+    np.testing.assert_allclose(twice.coef_, model.coef_, rtol=1e-9)
+    assert twice.loss_curve_[-1] == pytest.approx(model.loss_curve_[-1], rel=1e-12)
