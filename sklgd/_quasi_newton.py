@@ -358,7 +358,6 @@ class QuasiNewton(Batch):
         self.ahead = self.look_along(p)
         value, _ = self.line(self.loss, 1.0)
         self.ladder.use()
-        self.state.rows += self.problem.n_samples
         moved = self.penalty(self.state.coef + self.ahead)
         share = (self.value - value + self.penalised - moved) / own
         sure = promised
