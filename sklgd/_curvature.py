@@ -48,6 +48,8 @@ QR, CUBE, SQUARE, ROWS_OVERHEAD, ROWS_COPY = 0.08, 0.03, 0.034, 5e5, 2**28
 HESSIANS, HESSIANS_NON_SMOOTH, SWEEPS = 6.0, 30.0, 40.0
 # Sweeps of a run of FISTA for a non-smooth loss.
 SWEEPS_FISTA = 1500.0
+# A Hessian that only confirms the end of a run costs at most so many sweeps.
+HESSIAN_SWEEPS = 8.0
 # Share of the curvature that rows may make together to be left out of that Hessian.
 FLAT_SHARE = 1e-3
 
@@ -250,6 +252,26 @@ class Ladder:
         if len(self.rungs) > 1 or loss.name == "squared_error":
             del self.rungs[0]
         return make(self, loss, margins)
+
+    def at_the_end(self, loss, margins):
+        """The Hessian where a run without such metrics seems to end, or None.
+
+        None if that costs more than the conjugate gradients that would otherwise
+        estimate what is left to gain. Parameters are those of `climb`.
+        """
+        order, K = self.problem.n_features + 1, self.problem.n_outputs
+        if self.coupled and order * K > MAX_COUPLED:
+            return None
+        rungs = self.plan()
+        if not rungs:
+            return None
+        price, make = rungs[-1]
+        price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
+        if price > HESSIAN_SWEEPS * self.sweep:
+            return None
+        metric = make(self, loss, margins)
+        self.blocks_at = None
+        return metric
 
     def judge(self, t):
         """Learn from the length of a step: a metric for it to change to, or None.

@@ -32,6 +32,9 @@ REFINED_TOL, REFINED_ROUNDS = 0.05, 50
 ENOUGH, UNSURE = 2.0, 2.0
 # What the step gains if a promise holds, relative to that.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
+# A Hessian misleads if no more than this share of its step is taken; L-BFGS asks for no
+# further one after so many of these.
+SHORT, MISLED = 0.1, 4
 # A promise that has fallen to this share in one step shows a Hessian that is right.
 FALLEN = 0.003
 # Conjugate gradients end when the later half of them has added less than this share to
@@ -72,7 +75,9 @@ class QuasiNewton(Batch):
         self.follows_barrier = bool(self.ladder.rungs) and not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
-        self.proven = 0.0
+        self.proven = self.goal = 0.0
+        # A run that has Hessians on its ladder asks for none outside that.
+        self.asked, self.misled = False, MISLED if self.ladder.rungs else 0
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
@@ -117,16 +122,25 @@ class QuasiNewton(Batch):
         return None if promised > self.target() else (np.negative(q, out=q), promised)
 
     def newton_step(self):
-        """The quasi-Newton step; a truncated Newton step once that promises too little.
+        """The quasi-Newton step; Newton's once that promises too little.
 
         A metric that is no Hessian promises too little, by factors of 2 to 60 on real
-        data, and would end the run too early.
+        data, and would end the run too early. Newton's step is exact where a Hessian of
+        few columns costs little, else truncated.
         """
         q = self.apply(self.gradient)
         promised = 0.5 * float(np.vdot(q, self.gradient))
         if promised > self.target():
             return np.negative(q, out=q), promised
-        return self.truncated_step(q)
+        hessian = None
+        if self.misled < MISLED:
+            hessian = self.ladder.at_the_end(self.loss, self.lines.block)
+        if hessian is None:
+            self.misled = MISLED
+            return self.truncated_step(q)
+        self.asked = True
+        q = self.centred(hessian.solve(self.gradient.copy()))
+        return -q, 0.5 * float(np.vdot(q, self.gradient))
 
     def truncated_step(self, q):
         """Conjugate gradients on Newton's equation, preconditioned by the metric.
@@ -207,10 +221,11 @@ class QuasiNewton(Batch):
         return self.coordinates.gradient(raw, self.share, self.l2_u, d)
 
     def target(self):
-        """F - F* at which the run ends."""
+        """F - F* at which the run ends: that of `gap`, or ``goal`` if it is larger."""
         if self.tol is None:
             return 0.0
-        return self.tol * max(self.null - self.smoothed_objective(), 0.0)
+        gained = max(self.null - self.smoothed_objective(), 0.0)
+        return max(self.tol / max(1.0 - self.tol, self.tol) * gained, self.goal)
 
     def apply(self, g):
         """H g by the two-loop recursion (Nocedal 1980)."""
@@ -222,8 +237,14 @@ class QuasiNewton(Batch):
         q = self.metric.solve(q)
         for s, y, rho in self.pairs:
             add_scaled(q, weights.pop() - rho * self.dot(y, q), s)
+        return self.centred(q)
+
+    def centred(self, q):
+        """q, of which softmax does not need the mean over the classes.
+
+        Adding one number to all classes' scores changes nothing but the penalty.
+        """
         if self.ladder.coupled:
-            # Adding one number to all classes' scores changes nothing but the penalty.
             q -= q.mean(axis=1, keepdims=True)
         return q
 
@@ -272,6 +293,9 @@ class QuasiNewton(Batch):
         t, value = self.search(p, raw)
         self.ladder.use()
         longest = max(t.tolist())
+        if self.asked:
+            self.misled += longest < SHORT
+            self.asked = False
         exact = self.metric.exact
         metric = self.ladder.judge(longest)
         if metric is not None:
@@ -336,6 +360,17 @@ class QuasiNewton(Batch):
             # A bound's promise is too small, and there is no Hessian to ask.
             return max(promised, self.extrapolated())
         return promised
+
+    def confirmed(self, goal):
+        """The same where a promise of up to ``goal`` may end the run.
+
+        Of a promise above its own target only a step was going to be made.
+        """
+        if self.ahead is None and self.excess() > self.target():
+            self.step, self.goal = None, goal
+            self.excess()
+            self.goal = 0.0
+        return self.remaining()
 
     def look_along(self, p):
         """Let the lines run along p; returns its raw coefficients."""
@@ -508,8 +543,14 @@ class OneByOne(Batch):
         return sum(run.smoothed_objective() for run in self.runs)
 
     def remaining(self):
-        """As in `Batch`."""
-        return sum(run.remaining() for run in self.each())
+        """As in `Batch`; the promises that end the run together are sure ones."""
+        left = sum(run.remaining() for run in self.each())
+        if self.tol is None or self.softness is not None or all(self.ended):
+            return left
+        objective = self.objective()
+        if self.relative(left, objective) > self.tol:
+            return left
+        return sum(run.confirmed(left) for run in self.each())
 
     def likely(self):
         """As in `Batch`."""

@@ -89,6 +89,36 @@ def test_the_gap_is_not_far_below_the_truth(name, penalty):
         assert truth <= 1.5e-4, loss
 
 
+@pytest.mark.parametrize("tol", [1e-2, 1e-4])
+@pytest.mark.parametrize("name", SETS)
+def test_the_gap_of_lbfgs_is_not_far_below_the_truth(name, tol):
+    """Conjugate gradients alone stop too early where columns are almost collinear."""
+    X, y = SETS[name]()
+    classify = y.dtype.kind != "f"
+    cls = GDClassifier if classify else GDRegressor
+    for loss in SMOOTH if classify else REGRESSION:
+        for alpha in (1e-4, 1e-2):
+            model = cls(loss, alpha=alpha, optimizer="lbfgs", tol=tol)
+            ends = bounds(model, X, y)
+            estimate, truth = gaps(model, X, y, *ends)
+            assert truth <= 3.0 * max(estimate, 1e-8), (loss, alpha)
+            assert truth <= 2.0 * tol, (loss, alpha)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
+@pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
+def test_outputs_of_their_own_end_a_run_with_sure_promises_only(loss, optimizer):
+    """The sum of the gaps was small enough before those of all outputs were sure."""
+    rng = np.random.RandomState(4)
+    X = rng.randn(300, 4) @ rng.randn(4, 8) + 0.03 * rng.randn(300, 8)
+    y = (X @ rng.randn(8, 6) + 0.3 * rng.randn(300, 6)).argmax(axis=1)
+    for tol in (1e-2, 1e-3):
+        model = GDClassifier(loss, alpha=1e-3, optimizer=optimizer, tol=tol)
+        estimate, truth = gaps(model, X, y, *bounds(model, X, y))
+        assert truth <= 3.0 * estimate
+        assert truth <= 1.5 * tol
+
+
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("loss", ["hinge", "absolute_error"])
 def test_gap_of_a_non_smooth_loss_is_no_mere_bound(loss, penalty):
