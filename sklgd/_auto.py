@@ -166,6 +166,8 @@ class Data:
     @cached_property
     def n_entries(self):
         """Number of entries, of CSR of the stored ones, of the rows to learn from."""
+        if not sp.issparse(self.X):
+            return self.n_rows * self.X.shape[1]
         return Rows(self.X).total_entries(None if self.everything else self.rows)
 
     @property
@@ -266,9 +268,8 @@ class Data:
         ValueError
             If the targets are so large or so small that a loss leaves float64.
         """
-        with np.errstate(over="ignore", under="ignore"):
-            target, weights = self.targets()
-            z_unit, loss_unit = self.loss.units(target, weights, constant)
+        target, weights = self.targets()
+        z_unit, loss_unit = self.loss.units(target, weights, constant)
         predictions, losses = z_unit.tolist(), loss_unit.tolist()
         held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
         log_link = self.loss.link == "log"
@@ -475,11 +476,13 @@ def column_statistics(data):
         data.check_finite()
         raise
     size = np.maximum(np.abs(mean), np.sqrt(var))
-    if not size.max(initial=0.0) <= LARGE_COLUMN:
+    # (`argmax` takes a third of the time of `max`.)
+    largest = size.argmax()
+    if not size[largest] <= LARGE_COLUMN:
         data.check_finite()
-        raise _size_error(data.number_of(size.argmax()), "large")
-    small = (size < 1.0 / LARGE_COLUMN) & (size > 0.0)
-    if small.any():
+        raise _size_error(data.number_of(largest), "large")
+    small = size < 1.0 / LARGE_COLUMN
+    if np.count_nonzero(small) and (small := small & (size > 0.0)).any():
         if not data.penalised:
             raise _size_error(data.number_of(small.argmax()), "small")
         mean[small] = var[small] = 0.0
@@ -981,7 +984,8 @@ def stable_step(data, batch_size):
     spread : (float, float)
         Smallest and largest root mean square of a column that is not zero.
     """
-    statistics = Statistics.of(data, data.null_model())
+    with np.errstate(all="ignore"):
+        statistics = Statistics.of(data, data.null_model())
     square = statistics.var + statistics.mean**2
     sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
     (curvature,) = raw_curvatures(data, statistics, [batch_size])

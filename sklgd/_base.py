@@ -83,8 +83,7 @@ def all_or_nothing(method):
         before = vars(self).copy()
         try:
             try:
-                quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-                with quiet, blas_threads(1):
+                with np.errstate(all="ignore"), blas_threads(1):
                     return method(self, *args, **kwargs)
             finally:
                 tear_down(self)
@@ -122,8 +121,7 @@ def without_dead_weight(results):
     """Fitted attributes; the state without what no `partial_fit` would go on from."""
     state = results["_state"]
     if not state.plan.streams:
-        coef, intercept = results["coef_"], results["intercept_"]
-        results["_state"] = state.forgetful(coef, intercept)
+        state.forget(results["coef_"], results["intercept_"])
     return results
 
 
@@ -396,7 +394,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
             z_unit, loss_unit = data.units(null)
-        unit, data = float(loss_unit.sum()), data.measured_from(null, z_unit)
+        unit, data = float(np.add.reduce(loss_unit)), data.measured_from(null, z_unit)
         training = driver.start(data, state, l1, l2, self.shuffle, self.average)
         at_start = training.objective()
         if not math.isfinite(at_start) and data.is_finite():
@@ -650,10 +648,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     def _coefficients(self, coef, dtype, columns):
         """``coef_`` and ``intercept_``, by name; ``columns`` are those of the fit."""
-        with np.errstate(over="ignore", under="ignore"):
-            rounded = coef.astype(dtype)
-        if dtype != np.float64 and not np.isfinite(rounded).all():
-            rounded = coef
+        rounded = coef
+        if dtype != np.float64:
+            with np.errstate(over="ignore", under="ignore"):
+                rounded = coef.astype(dtype)
+            if not np.isfinite(rounded).all():
+                rounded = coef
         if columns is None:
             w = np.array(rounded[:-1].T, order="C")
         else:

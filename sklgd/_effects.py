@@ -34,6 +34,10 @@ DEFAULTS = {
 FIT_ONLY = "validation_fraction", "n_iter_no_change", "scoring"
 
 
+# Types of values that are compared with these as they are.
+PLAIN = {str, int, float, bool, type(None)}
+
+
 @dataclass
 class Combination:
     """What a run is made of, as far as it decides which parameters matter.
@@ -148,28 +152,33 @@ TABLE = (
 )
 
 
-def is_set(est, name):
-    """True if an estimator has a parameter and its value is no default."""
-    value = getattr(est, name, DEFAULTS[name][0])
-    if isinstance(value, (Number, str, type(None))):
-        return value not in DEFAULTS[name]
-    return True
+LINES = {name: [line for line in TABLE if name in line.parameters] for name in DEFAULTS}
+
+
+def parameters_set(est, stream):
+    """Names of an estimator's parameters whose values are no defaults."""
+    for name, defaults in DEFAULTS.items():
+        value = getattr(est, name, defaults[0])
+        # (The abstract class of numbers takes longer to ask.)
+        if type(value) in PLAIN or isinstance(value, Number):
+            if value in defaults:
+                continue
+        if not (stream and name in FIT_ONLY):
+            yield name
 
 
 def without_effect(combination):
     """Sentences about parameters that were set and change nothing, one for each."""
-    est, sentences = combination.est, {}
-    for name in DEFAULTS:
-        if not is_set(est, name) or (combination.stream and name in FIT_ONLY):
-            continue
-        for line in TABLE:
-            if name in line.parameters and line.when(combination, name):
+    est, sentences = combination.est, []
+    for name in parameters_set(est, combination.stream):
+        for line in LINES[name]:
+            if line.when(combination, name):
                 because = line.because
                 if hasattr(est, because):
                     because = combination.shown(because)
-                sentences[name] = f"{name} has no effect with {because}."
+                sentences.append(f"{name} has no effect with {because}.")
                 break
-    return list(sentences.values())
+    return sentences
 
 
 def warn_without_effect(est, plan, *, stream=False, own_validation=False):

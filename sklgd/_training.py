@@ -1,6 +1,6 @@
 """One run: its state, its epochs, and the guard over a step size found from data."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -76,7 +76,8 @@ def together(coef, intercept, columns):
 
     Those of the columns with these numbers; None means all.
     """
-    coef = np.atleast_2d(coef.toarray() if sp.issparse(coef) else coef)
+    coef = coef.toarray() if sp.issparse(coef) else coef
+    coef = coef.reshape(-1, coef.shape[-1])
     if columns is not None:
         coef = coef[:, columns]
     both = np.empty((coef.shape[1] + 1, coef.shape[0]))
@@ -205,22 +206,18 @@ class State:
 
         It holds nothing that only going on from where this one is would need.
         """
-        plan = replace(self.plan, metric=None)
-        coef = together(coef, intercept, self.columns)
-        state = State(coef, plan, None, self.seed)
-        for name in (
-            "columns",
-            "rows",
-            "weight_sum",
-            "weight_rows",
-            "unit",
-            "stream",
-            "curve",
-            "mark",
-            "reported",
-        ):
-            setattr(state, name, getattr(self, name))
+        state = _twin(self)
+        state.plan = _twin(self.plan)
+        state.forget(coef, intercept)
         return state
+
+    def forget(self, coef, intercept):
+        """Become such a state."""
+        values = vars(self)
+        values.update(AFRESH)
+        values.pop("rng", None)
+        self.plan.metric = None
+        self.coef = self.position = together(coef, intercept, self.columns)
 
     def of_all_features(self, n_features):
         """The state as it were if no columns had been left out of a fit.
@@ -340,6 +337,25 @@ class State:
             self.basis = self.statistics
             add_metric(self.plan, est, data, self.basis, l2)
             self.place()
+
+
+# What a state keeps that goes on from reported coefficients alone; and what the rest is
+# then, as in a new state.
+KEPT = {
+    "columns",
+    "rows",
+    "weight_sum",
+    "weight_rows",
+    "unit",
+    "stream",
+    "mark",
+    "reported",
+}
+AFRESH = {"key": None} | {
+    item.name: item.default
+    for item in fields(State)
+    if item.name not in KEPT and item.default is not MISSING
+}
 
 
 class Training(Epochs):

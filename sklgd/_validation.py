@@ -29,6 +29,7 @@ LOSS_NAMES = {
     "regression": [n for n, cls in LOSSES.items() if cls.task == "regression"],
     "classification": [n for n, cls in LOSSES.items() if cls.classifies],
 }
+LEARNING_RATES = ("auto", *SCHEDULES)
 ORDERS = ("full", "blocks", "window")
 PENALTIES = ("l2", "l1", "elasticnet", None)
 
@@ -120,17 +121,16 @@ def check_parameters(est, task):
         check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
         if est.n_jobs == 0:
             raise ValueError("n_jobs=0 has no meaning; use None, 1, ... or -1.")
-    if isinstance(est.random_state, numbers.Integral):
-        check_number(
-            "random_state", est.random_state, low=0, high=2**32 - 1, integer=True
-        )
-    elif est.random_state is not None:
+    seed = est.random_state
+    if type(seed) is int or isinstance(seed, numbers.Integral):
+        check_number("random_state", seed, low=0, high=2**32 - 1, integer=True)
+    elif seed is not None:
         try:
-            check_random_state(est.random_state)
+            check_random_state(seed)
         except ValueError:
             raise ValueError(
                 "random_state must be an integer, a numpy.random.RandomState or None, "
-                f"got {est.random_state!r}."
+                f"got {seed!r}."
             ) from None
     check_batch_size(est.batch_size)
     check_optimizer(est.optimizer)
@@ -176,7 +176,9 @@ def check_batch_size(batch_size):
     if isinstance(batch_size, str):
         if batch_size in ("auto", "full"):
             return
-    elif isinstance(batch_size, numbers.Real) and not isinstance(batch_size, bool):
+    elif type(batch_size) is int or (
+        isinstance(batch_size, numbers.Real) and not isinstance(batch_size, bool)
+    ):
         if 1 <= batch_size < math.inf and batch_size == int(batch_size):
             return
     raise ValueError(
@@ -196,8 +198,9 @@ def check_optimizer(optimizer):
     if isinstance(optimizer, Optimizer):
         optimizer.check()
         return
-    names = ("auto", *OPTIMIZERS)
-    if optimizer_name(optimizer) not in names:
+    name = optimizer_name(optimizer)
+    if name != "auto" and name not in OPTIMIZERS:
+        names = ("auto", *OPTIMIZERS)
         if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
             hint = f" It is a class; use {optimizer.__name__}()."
         else:
@@ -220,7 +223,7 @@ def check_learning_rate(est):
         closed = "neither" if used else "left"
         check_number("eta0", est.eta0, low=0.0, closed=closed)
     if isinstance(est.learning_rate, str):
-        check_choice("learning_rate", est.learning_rate, ("auto", *SCHEDULES))
+        check_choice("learning_rate", est.learning_rate, LEARNING_RATES)
     if step_is_explicit(est):
         schedule_of(est)
 
@@ -448,6 +451,10 @@ def check_labels(y, n_classes=np.inf):
 
 def in_c_order(array, dtype=None):
     """The array as kernels read it: in C order and aligned; a copy only if needed."""
+    if type(array) is np.ndarray and is_in_c_order(array):
+        # (`np.require` takes microseconds to say the same.)
+        if dtype is None or array.dtype == dtype:
+            return array
     return np.require(array, dtype, ("C", "A"))
 
 
@@ -516,7 +523,7 @@ def random_stream(seed):
     ``RandomState(seed)`` first mixes 624 words of entropy, which the seed then
     replaces; with small data that takes half of the time of a fit.
     """
-    if not isinstance(seed, numbers.Integral):
+    if type(seed) is not int and not isinstance(seed, numbers.Integral):
         return check_random_state(seed)
     stream = np.random.RandomState(np.random.MT19937(_Zeros()))
     stream.seed(seed)
