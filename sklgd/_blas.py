@@ -13,6 +13,17 @@ def _libraries():
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
+def free(library):
+    """Let any Python thread set the number of threads.
+
+    Since threadpoolctl 3.8 only the first one that does so may: where fits ran in
+    several threads, the others would not be limited, nor lift the last limit.
+    """
+    clear = getattr(library, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
 class _Limits:
     """The limits that are in force, and the numbers of threads without them.
 
@@ -43,7 +54,9 @@ class _Limits:
 
     def _apply(self):
         for library, number in self.before:
+            free(library)
             library.set_num_threads(min([number, *self.active]))
+            free(library)
 
 
 _limits = _Limits()

@@ -468,6 +468,28 @@ def test_limits_of_blas_overlap(blas):
     assert blas() == {2}
 
 
+def test_the_limit_of_blas_holds_in_every_python_thread(blas):
+    """Whichever thread was the first to set a limit, and whichever lifts it."""
+    seen = []
+
+    def work():
+        with blas_threads(1):
+            seen.append(blas())
+
+    with blas_threads(1):
+        seen.append(blas())
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert seen == [{1}, {1}]
+    limit = blas_threads(1)
+    limit.__enter__()
+    worker = threading.Thread(target=limit.__exit__)
+    worker.start()
+    worker.join()
+    assert blas() == {2}
+
+
 def test_threads_that_fit_together_restore_blas(blas):
     X, z = large_problem("dense", 1)
 
