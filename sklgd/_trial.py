@@ -66,13 +66,38 @@ def some_rows(data):
     return data.spaced(-(-data.n_rows // limit))
 
 
-def proximal_step(data, problem, coef, rows, l1, l2):
+def sizes_of(data, rows):
+    """What `proximal_step` needs to know beside the gradient.
+
+    Parameters
+    ----------
+    data : Data
+    rows : intp array
+        Rows from which the sizes of the features are estimated.
+
+    Returns
+    -------
+    mean, size : ndarrays of shape (n_features,)
+        Of the features; the latter about the mean if there is an intercept.
+    curvature : ndarray of shape (n_outputs,)
+    """
+    n_threads = effective_threads(data.n_jobs)
+    mean, size = column_statistics(
+        Rows(data.X), data.weights, rows, n_threads, data.columns
+    )[1:]
+    if not data.fit_intercept:
+        size = size + mean**2
+    z_unit, loss_unit = data.units(data.null_model())
+    return mean, size, loss_unit / z_unit**2
+
+
+def proximal_step(data, problem, coef, sizes, l1, l2):
     """A proximal step of the features in standardised coordinates.
 
     Parameters
     ----------
-    rows : intp array
-        Rows from which the sizes of the features are estimated.
+    sizes : tuple
+        As `sizes_of` gives them.
 
     Returns
     -------
@@ -89,12 +114,7 @@ def proximal_step(data, problem, coef, rows, l1, l2):
         Gradient of the intercept, and its curvature.
     curvature : ndarray of shape (n_outputs,)
     """
-    n_threads = effective_threads(data.n_jobs)
-    mean, size = column_statistics(
-        Rows(data.X), data.weights, rows, n_threads, data.columns
-    )[1:]
-    z_unit, loss_unit = data.units(data.null_model())
-    curvature = loss_unit / z_unit**2
+    mean, size, curvature = sizes
     full = np.empty_like(coef)
     problem.value_and_gradient(coef, full)
     full /= data.share
@@ -103,8 +123,6 @@ def proximal_step(data, problem, coef, rows, l1, l2):
     if data.fit_intercept:
         # Centred: an intercept that makes up for the columns' means comes along.
         gradient -= mean[:, None] * intercept
-    else:
-        size = size + mean**2
     hessian = size[:, None] * curvature + l2
     hessian[size == 0.0] = np.inf
     aim = w - gradient / hessian
@@ -119,7 +137,7 @@ def _direction(data, problem, coef, rows, l1, l2):
     if weights is not None and not weights[rows].any():
         return step, 0.0
     gradient, change, _, mean, intercept, curvature = proximal_step(
-        data, problem, coef, rows, l1, l2
+        data, problem, coef, sizes_of(data, rows), l1, l2
     )
     w, step[:-1] = coef[:-1], change
     slope = np.vdot(gradient, change)

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 import scipy.sparse as sp
 
-from ._trial import proximal_step, some_rows
+from ._trial import proximal_step, sizes_of, some_rows
 from .kernels._vector import penalty
 
 # Rounds of looking at the gradient, and how often the set of coefficients is halved
@@ -50,10 +50,10 @@ def with_zeros(data, problem, coef, l1, l2, objective):
     objective : float
         F there, not above the one given (but for rounding).
     """
-    rows = some_rows(data)
     with np.errstate(over="ignore", invalid="ignore"):
+        sizes = sizes_of(data, some_rows(data))
         for _ in range(ROUNDS):
-            step = proximal_step(data, problem, coef, rows, l1, l2)
+            step = proximal_step(data, problem, coef, sizes, l1, l2)
             found = _round(data, problem, coef, step, l1, l2, objective)
             if found is None:
                 break
@@ -70,15 +70,19 @@ def _round(data, problem, coef, step, l1, l2, objective):
     gradient, change, hessian, mean, *_ = step
     w = coef[:-1]
     going = np.flatnonzero((w != 0.0) & (change == -w))
-    # What each does to F alone, by a bound of its curvature: the best ones come first.
-    move = change.flat[going]
-    harm = gradient.flat[going] * move + 0.5 * hessian.flat[going] * move**2
-    going = going[np.argsort(harm - l1 * np.abs(move), kind="stable")]
-    for _ in range(HALVINGS):
+    for attempt in range(HALVINGS):
+        if attempt == 1:
+            # What each does to F alone, by a bound of its curvature: the best ones come
+            # first.
+            move, slope = change.take(going), gradient.take(going)
+            harm = slope * move + 0.5 * hessian.take(going) * move**2
+            going = going[np.argsort(harm - l1 * np.abs(move), kind="stable")]
+        if attempt:
+            going = going[: len(going) // 2]
         if not len(going):
             break
         gone = np.zeros_like(w)
-        gone.flat[going] = w.flat[going]
+        gone.put(going, w.take(going))
         trial = coef.copy()
         trial[:-1] -= gone
         if data.fit_intercept:
@@ -86,7 +90,6 @@ def _round(data, problem, coef, step, l1, l2, objective):
         value = problem.value(trial) / data.share + penalty(trial, l1, l2)
         if value <= objective + ROUNDING * abs(objective):
             return trial, value
-        going = going[: len(going) // 2]
     return None
 
 
