@@ -424,10 +424,11 @@ def check_one_label_per_row(y):
     if isinstance(y, (list, tuple)):
         # (NumPy refuses an array of these without a word about labels.)
         lengths = {len(v) for v in y if isinstance(v, (list, tuple, set, frozenset))}
-        several, found = bool(lengths - {1}), "lists of labels"
+        several = bool(lengths - {1})
     else:
-        several, found = len(shape) == 2 and shape[1] > 1, f"shape {shape}"
+        several = len(shape) == 2 and shape[1] > 1
     if several:
+        found = f"shape {shape}" if shape else "lists of labels"
         raise ValueError(
             f"y should be a 1d array with one label per row, got {found}. For several "
             "labels per row (multilabel) use OneVsRestClassifier(GDClassifier()) with "
