@@ -18,6 +18,7 @@ from ._epochs import Epochs
 from ._groups import descend
 from ._hints import grid_of_dicts
 from ._lines import make_lines
+from .kernels._coordinate import l1_refine, l1_step
 from .kernels._optimizers import SGD, Optimizer
 from .kernels._order import shuffled
 from .kernels._vector import add_scaled, all_finite, dots, penalty, slopes_along
@@ -40,6 +41,13 @@ MAX_TRIALS = 40
 COUPLED_PASSES, PASSES, PASS_ROWS = (3, 2.0), (2, 1.0), 1000
 # Rows per call of the kernel.
 CHUNK_ROWS = 16384
+# Coordinate descent on the model: until no coordinate gains more than this share of the
+# best gain, at most so many sweeps. The minimiser of a model that may end the run:
+# until a round gains no more than this share of all gains, at most so many rounds.
+MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
+REFINED_TOL, REFINED_ROUNDS = 0.05, 50
+# A promise of so many targets is not going to end the run.
+ENOUGH = 2.0
 # Relative rounding error of an objective.
 ROUNDING = 1e-13
 
@@ -290,6 +298,32 @@ class Batch(Epochs):
             self.soften(self.softness * SHRINK)
             self.evaluate()
             self.settled()
+
+    def target(self):
+        """F - F* at which the run ends: that of `gap`."""
+        if self.tol is None:
+            return 0.0
+        gained = max(self.null - self.smoothed_objective(), 0.0)
+        return self.tol / max(1.0 - self.tol, self.tol) * gained
+
+    def minimise_model(self, metric, refine=False):
+        """Step and decrease of the model with this metric."""
+        p, promised = np.empty_like(self.u), 0.0
+        for matrix, part in metric.parts(self.u.shape):
+            g, u = self.gradient[part].ravel(), self.u[part].ravel()
+            l1 = self.l1_u[part].ravel()
+            step, product = np.zeros_like(g), np.zeros_like(g)
+            model = matrix, g, u, l1, step, product
+            l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
+            if refine:
+                enough = ENOUGH * self.target() - promised
+                if self.data.loss.name == "squared_error":
+                    enough = np.inf  # the model is F itself
+                l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
+            p[part] = step.reshape(p[part].shape)
+            promised -= g @ step + 0.5 * step @ product
+            promised -= l1 @ (np.abs(u + step) - np.abs(u))
+        return p, max(float(promised), 0.0)
 
     def extrapolated(self):
         """F - F* from the gains of the last third of the steps and of the third before.

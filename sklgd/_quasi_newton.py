@@ -20,18 +20,12 @@ from ._curvature import (
 from ._minimum_norm import FULL
 from ._proximal_gradient import ProximalGradient
 from ._row_space import RowSpace
-from .kernels._coordinate import l1_refine, l1_step
 from .kernels._vector import add_scaled, curvatures_along
 
-# Coordinate descent on the model: until no coordinate gains more than this share of the
-# best gain, at most so many sweeps. The minimiser of a model that may end the run:
-# until a round gains no more than this share of all gains, at most so many rounds.
-MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
-REFINED_TOL, REFINED_ROUNDS = 0.05, 50
-# A promise of so many targets is not going to end the run.
-ENOUGH, UNSURE = 2.0, 2.0
 # What the step gains if a promise holds, relative to that.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
+# A promise that F refutes is so many targets at least.
+UNSURE = 2.0
 # A Hessian misleads if no more than this share of its step is taken; L-BFGS asks for no
 # further one after so many of these.
 SHORT, MISLED = 0.1, 4
@@ -221,11 +215,8 @@ class QuasiNewton(Batch):
         return self.coordinates.gradient(raw, self.share, self.l2_u, d)
 
     def target(self):
-        """F - F* at which the run ends: that of `gap`, or ``goal`` if it is larger."""
-        if self.tol is None:
-            return 0.0
-        gained = max(self.null - self.smoothed_objective(), 0.0)
-        return max(self.tol / max(1.0 - self.tol, self.tol) * gained, self.goal)
+        """As in `Batch`, or ``goal`` if that is larger."""
+        return max(super().target(), self.goal)
 
     def apply(self, g):
         """H g by the two-loop recursion (Nocedal 1980)."""
@@ -257,25 +248,6 @@ class QuasiNewton(Batch):
             sharp = self.ladder.undamped()
             p, promised = self.minimise_model(sharp or self.metric, refine=True)
         return p, promised
-
-    def minimise_model(self, metric, refine=False):
-        """Step and decrease of the model with this metric."""
-        p, promised = np.empty_like(self.u), 0.0
-        for matrix, part in metric.parts(self.u.shape):
-            g, u = self.gradient[part].ravel(), self.u[part].ravel()
-            l1 = self.l1_u[part].ravel()
-            step, product = np.zeros_like(g), np.zeros_like(g)
-            model = matrix, g, u, l1, step, product
-            l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
-            if refine:
-                enough = ENOUGH * self.target() - promised
-                if self.data.loss.name == "squared_error":
-                    enough = np.inf  # the model is F itself
-                l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
-            p[part] = step.reshape(p[part].shape)
-            promised -= g @ step + 0.5 * step @ product
-            promised -= l1 @ (np.abs(u + step) - np.abs(u))
-        return p, max(float(promised), 0.0)
 
     def has_full_rank(self):
         """True if the factor of the second moments shows it."""
@@ -475,11 +447,11 @@ class OneByOne(Batch):
     def __init__(self, data, state, l1, l2):
         self.data, self.state, self.problem = data, state, data.problem()
         self.l1, self.l2, self.share = l1, l2, data.share
-        self.runs, self.target, self.current = [], np.empty(data.X.shape[0]), None
+        self.runs, self.targets, self.current = [], np.empty(data.X.shape[0]), None
         self.level, self.ends = None, []
         for k in range(data.n_outputs):
             self.current = k
-            one = data.output(k, self.target)
+            one = data.output(k, self.targets)
             metric = state.plan.metric
             column = Coordinates(metric.centre, metric.scale[:, [k]])
             part = copy(state)
@@ -506,7 +478,7 @@ class OneByOne(Batch):
     def turn_to(self, k):
         """The run of output k, with its targets in place."""
         if self.current != k:
-            self.data.output(k, self.target)
+            self.data.output(k, self.targets)
             self.current = k
         return self.runs[k]
 

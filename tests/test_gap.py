@@ -105,6 +105,22 @@ def test_the_gap_of_lbfgs_is_not_far_below_the_truth(name, tol):
             assert truth <= 2.0 * tol, (loss, alpha)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("name", SETS)
+def test_the_gap_of_fista_is_no_extrapolation(name, penalty):
+    """Short steps look like the end where columns are almost collinear."""
+    X, y = SETS[name]()
+    classify = y.dtype.kind != "f"
+    cls = GDClassifier if classify else GDRegressor
+    for loss in ("log_loss", "squared_hinge") if classify else REGRESSION[::2]:
+        model = cls(loss, penalty=penalty, alpha=1e-3, optimizer="fista", tol=1e-2)
+        model.set_params(max_iter=3000)
+        ends = bounds(model.set_params(optimizer="newton"), X, y)
+        estimate, truth = gaps(model.set_params(optimizer="fista"), X, y, *ends)
+        assert truth <= 3.0 * estimate + 1e-8, loss
+        assert estimate <= 3.0 * truth + 1e-4, loss
+
+
 @pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
 def test_outputs_of_their_own_end_a_run_with_sure_promises_only(loss, optimizer):
