@@ -20,7 +20,6 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from ._batch import has_l1
 from ._columns import only_columns, used_columns, widened
 from ._curvature import MAX_FACTOR, coupled, has_costly_hessians, has_few_rows
 from ._threads import effective_threads
@@ -603,7 +602,7 @@ def choose_optimizer(est, data, explicit, stream, full):
     if batch_size not in ("auto", "full"):
         return "svrg" if loss.smooth else "adam"
     wide = data.width >= MAX_FACTOR
-    if has_l1(est):
+    if est._penalty()[0] > 0.0:
         # Softmax has no curvature that coordinate descent could use cheaply.
         by_gradients = wide or coupled(loss, data.n_outputs)
         by_gradients = by_gradients or has_costly_hessians(data)

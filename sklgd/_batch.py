@@ -16,12 +16,11 @@ import scipy.sparse as sp
 from ._curvature import Coordinates, coupled
 from ._epochs import Epochs
 from ._groups import descend
-from ._hints import grid_of_dicts
 from ._lines import make_lines
 from .kernels._coordinate import l1_refine, l1_step
-from .kernels._optimizers import SGD, Optimizer
 from .kernels._order import shuffled
 from .kernels._vector import add_scaled, all_finite, dots, penalty, slopes_along
+from .optimizers import SGD
 from .schedules import Constant
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
@@ -534,41 +533,3 @@ def stochastic_passes(data, state, l1, l2):
         return True
     state.coef[...] = cold
     return False
-
-
-class BatchOptimizer(Optimizer):
-    """Parameters of a batch method."""
-
-    why_no_stream = "needs all rows at once"
-    takes_learning_rate = False
-    estimates_gap = True
-
-    def check_run(self, est, loss):
-        """Raise ValueError for a run that no batch method can make."""
-        if loss.degenerate:
-            raise ValueError(
-                f"loss={loss.name!r} is not possible with optimizer={self.name!r}: its "
-                "minimum is at zero coefficients, whatever the data are. Use "
-                "optimizer='sgd', optimizer='auto' or another loss."
-            )
-        self.refuse_average(est)
-
-    def resolve_batch_size(self, batch_size, n_features, per_row):
-        """All rows, always."""
-        if batch_size not in ("auto", "full"):
-            raise ValueError(
-                f"batch_size={batch_size!r} is not possible with optimizer="
-                f"{self.name!r}, which uses all rows in every step. Use "
-                "batch_size='full', or optimizer='svrg' for mini-batches. "
-                f"{grid_of_dicts(self.name, ['full'], [1, 32, 'full'])}"
-            )
-        return "full"
-
-
-def has_l1(est):
-    """True if an estimator's penalty has an l1 part."""
-    return (
-        est.alpha > 0.0
-        and est.penalty in ("l1", "elasticnet")
-        and (est.penalty == "l1" or est.l1_ratio > 0.0)
-    )

@@ -1,8 +1,8 @@
-"""Proximal gradients: the run of "fista", and its parameters."""
+"""Proximal gradients: the run of "fista"."""
 
 import numpy as np
 
-from ._batch import MAX_TRIALS, ROUNDING, Batch, BatchOptimizer
+from ._batch import MAX_TRIALS, ROUNDING, Batch
 from ._curvature import Ladder
 from .kernels._vector import all_finite
 
@@ -140,37 +140,3 @@ class ProximalGradient(Batch):
 def soft(x, threshold):
     """The soft threshold: x moved towards zero by ``threshold``."""
     return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)
-
-
-class FISTA(BatchOptimizer):
-    """Accelerated proximal gradient descent: w = prox(y - theta grad F(y)).
-
-    y = w + beta (w - w_last) with Nesterov's momentum beta, started afresh when a step
-    turns against it; theta by backtracking, in the implicit metric. For an l1 penalty
-    on many features, whose zeros are exact. A loss with kinks is smoothed by a
-    logarithmic barrier that fades.
-
-    References
-    ----------
-    Beck and Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear
-    inverse problems", 2009, eqs. (4.1)-(4.3). O'Donoghue and Candes, "Adaptive restart
-    for accelerated gradient schemes", 2015.
-
-    Examples
-    --------
-    >>> from sklgd.optimizers import FISTA
-    >>> FISTA()
-    FISTA()
-    """
-
-    name = "fista"
-    training = "proximal_gradient"
-
-    def __init__(self):
-        pass
-
-
-OPTIMIZERS = {FISTA.name: FISTA}
-"""Name -> parameter class."""
-
-__all__ = ["FISTA"]

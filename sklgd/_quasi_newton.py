@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._batch import ROUNDING, Batch, BatchOptimizer, has_l1, stochastic_passes
+from ._batch import ROUNDING, Batch, stochastic_passes
 from ._curvature import (
     Coordinates,
     Diagonal,
@@ -532,92 +532,3 @@ class OneByOne(Batch):
     def softness(self):
         """Weight of the barriers, None without."""
         return self.runs[0].softness
-
-
-class Newton(BatchOptimizer):
-    """Newton-type steps w -= t B^-1 g in a metric B that is bought when it pays.
-
-    B is the implicit diagonal metric at first, then a bound of the Hessian (for several
-    outputs), then the Hessian at points along the way: whichever the time spent in
-    sweeps has earned. The last ``memory`` steps correct it (L-BFGS), a search along the
-    step sets its length t. The squared loss is solved in one step, by a Cholesky
-    factor of the centred Gram matrix. An l1 penalty makes it a proximal Newton method
-    with coordinate descent, a loss with kinks is smoothed by a logarithmic barrier that
-    fades (an interior-point path). Memory is O(n_features^2); beyond 3000 features B
-    stays diagonal, and an l1 penalty makes the steps those of FISTA. Without an l1
-    penalty, few rows of many columns are replaced by their coordinates in the space
-    that they span, which takes O(n_samples * n_features) memory for a factor of them.
-
-    Parameters
-    ----------
-    memory : int, default=8
-        Steps that correct the metric; 0 for none.
-
-    References
-    ----------
-    Liu and Nocedal, "On the limited memory BFGS method for large scale optimization",
-    1989. Boehning, "Multinomial logistic regression algorithm", 1992. Lee, Sun and
-    Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014.
-
-    Examples
-    --------
-    >>> from sklgd.optimizers import Newton
-    >>> Newton()
-    Newton()
-    """
-
-    name = "newton"
-    training = "quasi_newton"
-    curvature = True
-    ranges = {"memory": (0, True, float("inf"))}
-
-    def __init__(self, memory=8):
-        self.memory = memory
-
-
-class LBFGS(Newton):
-    """L-BFGS in the implicit metric: w -= t H g with H from the last steps.
-
-    The two-loop recursion over the last ``memory`` steps, started on the diagonal
-    metric, with a search of t in the space of the raw predictions that costs no product
-    with X. O(n_features) memory: for wide and sparse data. A loss with kinks is
-    smoothed by a logarithmic barrier that fades. No l1 penalty.
-
-    Parameters
-    ----------
-    memory : int, default=5
-        Steps that correct the metric.
-
-    References
-    ----------
-    Nocedal, "Updating quasi-Newton matrices with limited storage", 1980. Liu and
-    Nocedal, "On the limited memory BFGS method for large scale optimization", 1989.
-
-    Examples
-    --------
-    >>> from sklgd.optimizers import LBFGS
-    >>> LBFGS(memory=10)
-    LBFGS(memory=10)
-    """
-
-    name = "lbfgs"
-    curvature = False
-
-    def __init__(self, memory=5):
-        super().__init__(memory)
-
-    def check_run(self, est, loss):
-        """Raise ValueError for a run that L-BFGS cannot make."""
-        super().check_run(est, loss)
-        if has_l1(est):
-            raise ValueError(
-                f"penalty={est.penalty!r} is not possible with optimizer='lbfgs', "
-                "which needs a smooth penalty. Use optimizer='fista' or 'newton', or "
-                "penalty='l2'."
-            )
-
-
-OPTIMIZERS = {cls.name: cls for cls in (Newton, LBFGS)}
-"""Name -> parameter class of the quasi-Newton methods."""
-
-__all__ = ["LBFGS", "Newton"]

@@ -29,7 +29,7 @@ from ._threads import effective_threads
 from ._training import CHUNK_ENTRIES, Training
 from .kernels._gram import weighted_gram
 from .kernels._rows import Rows
-from .kernels._variance_reduced import FEW
+from .optimizers import FEW
 from .schedules import Constant, as_schedule
 
 # Up to so many columns the metric is a matrix, and CSR rows are made dense.

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import threading
 from functools import cache
+from typing import Any
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -11,12 +12,12 @@ from threadpoolctl import ThreadpoolController
 
 
 @cache
-def _openmp():
+def _openmp() -> list[Any]:
     # The one that scikit-learn has loaded. Looking for it takes milliseconds.
     return ThreadpoolController().select(user_api="openmp").lib_controllers
 
 
-def _limit():
+def _limit() -> int:
     """Threads that the process may use, as far as OpenMP's users have limited them.
 
     The kernels do not use OpenMP, but its limit is the one that OMP_NUM_THREADS,
@@ -26,7 +27,7 @@ def _limit():
     return min(limits, default=os.cpu_count() or 1)
 
 
-def _shares_processors():
+def _shares_processors() -> bool:
     """True in a thread or a daemonic process that is one worker of several.
 
     Processes of joblib's default backend are not daemonic; joblib limits the threads
@@ -40,7 +41,7 @@ def _shares_processors():
     )
 
 
-def effective_threads(n_jobs):
+def effective_threads(n_jobs: int | None) -> int:
     """Number of threads for an estimator's ``n_jobs``.
 
     Parameters

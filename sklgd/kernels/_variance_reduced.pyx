@@ -14,19 +14,15 @@ be large beside X, is kept in float32: c_i is what the table holds, s_i l'(m_i) 
 rounded, and the fixed point is the same.
 On sparse rows a coordinate that they do not touch makes its steps w = T(w - eta D G)
 later, all at once and in closed form: the iterates are those of the dense steps.
-Optimizers are registered in `OPTIMIZERS` here; sklgd/_stochastic.py drives them.
+Their parameters are classes of sklgd.optimizers; sklgd/_stochastic.py drives them.
 """
 cimport cython
 from libc.math cimport expm1, fabs, floor, log1p
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
 
-import numbers
-
 import numpy as np
 
-from sklgd._hints import grid_of_dicts
-from sklgd.kernels._optimizers import Optimizer
 from sklgd.kernels._penalty cimport soft
 from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 from sklgd.kernels._problem cimport Chunks, Problem, Scratch
@@ -37,9 +33,6 @@ cdef Py_ssize_t BLOCK = 256
 # Entries of sparse rows that are copied together, more only if a row has more: they
 # stay in the L1 cache.
 cdef Py_ssize_t ENTRIES = 2048
-# Columns of X for each entry of a batch from which on sparse steps cost less than dense
-# ones; a batch of SHORT_BATCH rows of at most SHORT entries is worth such steps.
-FEW, SHORT, SHORT_BATCH = 4, 32, 64
 # The records of a sparse row's features are asked for so many rows early.
 cdef Py_ssize_t AHEAD = 4
 
@@ -1105,180 +1098,3 @@ cdef class PointSteps(RowSteps):
             old = self.slope(row * K + k)
             self.delta[k] = s * self.c[k] - old
             self.change[k] = self.keep(row * K + k, s * self.c[k]) - old
-
-
-class VarianceReducedOptimizer(Optimizer):
-    """What the parameter classes share."""
-
-    training = "variance_reduced"
-    why_no_stream = "visits a fixed set of rows again and again"
-    steps = None                        # the compiled steps
-    by_rows = True                      # a step takes one row
-    takes_kinks = False                 # losses need not be smooth
-    needs_largest_row = False           # for its step size
-    steady = False                      # no single row can do harm
-
-    def __init__(self):
-        pass
-
-    def check_run(self, est, loss):
-        """Raise ValueError for a run that this method cannot make."""
-        self.refuse_average(est)
-        if not loss.smooth and not self.takes_kinks:
-            raise ValueError(
-                f"loss={loss.name!r} has kinks and optimizer={self.name!r} needs a "
-                "smooth loss. Use optimizer='point_saga'."
-            )
-
-    def resolve_batch_size(self, batch_size, n_features, per_row):
-        """Rows per step: one; a step of these methods has no mini-batch."""
-        if batch_size not in ("auto", 1):
-            raise ValueError(
-                f"batch_size={batch_size!r} is not possible with "
-                f"optimizer={self.name!r}, which takes one row at a time. Use "
-                "batch_size=1, or optimizer='svrg' for mini-batches. "
-                f"{grid_of_dicts(self.name, [1], [1, 32, 'full'])}"
-            )
-        return 1
-
-
-class SAGA(VarianceReducedOptimizer):
-    """SAGA: w = T(w - eta ((s_i l'(m_i) - c_i) x_i + G)); then c_i = s_i l'(m_i).
-
-    m_i is the row's raw prediction, c_i its slope when it was last used, G the mean
-    of c_i x_i over all rows and T(v) = ST(v, eta l1)/(1 + eta l2) the prox of the
-    penalty. The table starts with the slopes at the starting point. Every epoch takes
-    each row once (the paper draws with replacement), and takes a schedule's step size
-    at its first step.
-
-    A row's step is O(n_outputs) per entry on CSR data of more than 300 features.
-    Memory: the table, of n_samples * n_outputs, and a few numbers per coefficient. For
-    smooth losses; no mini-batches, no averaging and no ``partial_fit``.
-
-    References
-    ----------
-    Defazio, Bach and Lacoste-Julien, "SAGA: a fast incremental gradient method with
-    support for non-strongly convex composite objectives", 1407.0202, eqs. (1), (2).
-
-    Examples
-    --------
-    >>> from sklgd import GDRegressor
-    >>> model = GDRegressor(optimizer="saga", alpha=0.0, tol=None, random_state=0)
-    >>> model = model.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
-    >>> round(float(model.coef_[0]), 4)
-    2.0
-    """
-
-    name = "saga"
-    steps = RowSteps
-    needs_largest_row = True
-
-    def row_step(self, mean, largest, loss, dense):
-        """1/(3 L) of the paper, L being the largest row's curvature or 10 means."""
-        return 1.0 / (3.0 * min(largest, 10.0 * mean))
-
-
-class PointSAGA(VarianceReducedOptimizer):
-    """Point-SAGA: v = T(w - eta G) + eta c_i x_i; w = v - eta c x_i, where
-    c = s_i l'(x_i.w) is the slope after the step (a prox); then c_i = c.
-
-    G is the mean of c_i x_i over all rows and T(v) = ST(v, eta l1)/(1 + eta l2) the
-    prox of the penalty, taken first, as in a Douglas-Rachford step; without penalty
-    this is the paper's method. No row can throw it off, however large, and losses with
-    kinks are no different. With l1, ``coef_`` is T(w - eta G), which has exact zeros.
-    Every epoch takes each row once (the paper draws with replacement), and takes a
-    schedule's step size at its first step.
-
-    A row's step is O(n_outputs) per entry on CSR data of more than 300 features.
-    Memory: the table, of n_samples * n_outputs, and a few numbers per coefficient. No
-    mini-batches, no averaging and no ``partial_fit``.
-
-    References
-    ----------
-    Defazio, "A simple practical accelerated method for finite sums", 1602.02442,
-    algorithm 1. Traore, Apidopoulos, Salzo and Villa, "Variance reduction techniques
-    for stochastic proximal point algorithms", 2308.09310.
-
-    Examples
-    --------
-    >>> from sklgd import GDRegressor
-    >>> model = GDRegressor(loss="absolute_error", optimizer="point_saga", alpha=0.0)
-    >>> model = model.set_params(tol=None, random_state=0)
-    >>> model = model.fit([[0.0], [1.0], [2.0], [3.0], [4.0]], [1, 3, 5, 7, 99])
-    >>> round(float(model.coef_[0]), 3)
-    2.0
-    """
-
-    name = "point_saga"
-    steps = PointSteps
-    takes_kinks = True
-    steady = True
-
-    def row_step(self, mean, largest, loss, dense):
-        """A share of 1/mean curvature of a row; measured, not derived."""
-        if not loss.smooth:
-            return 0.3 / mean
-        return (0.5 if dense else 1.0) / mean
-
-
-class SVRG(VarianceReducedOptimizer):
-    """SVRG: w = T(w - eta (1/b sum_i (s_i l'(m_i) - c_i) x_i + G)) over batches.
-
-    c_i is the slope at the last snapshot, G the full gradient there, T the prox of
-    the penalty (Xiao and Zhang). The snapshot is taken at the end of every epoch; its
-    sweep also gives the objective. A schedule's step size is taken at the first step
-    of an epoch.
-
-    Where a batch of CSR rows has few entries (less than a quarter of the columns) a
-    step costs O(n_outputs) per entry, else O(n_features n_outputs) in all. Memory: the
-    slopes, n_samples * n_outputs. For smooth losses and any batch size
-    but "full", which leaves no variance to reduce; no averaging, no ``partial_fit``.
-
-    References
-    ----------
-    Johnson and Zhang, "Accelerating stochastic gradient descent using predictive
-    variance reduction", NIPS 2013, procedure SVRG, option I. Xiao and Zhang, "A
-    proximal stochastic gradient method with progressive variance reduction",
-    1403.4699, figure 1.
-
-    Examples
-    --------
-    >>> from sklgd import GDRegressor
-    >>> model = GDRegressor(optimizer="svrg", batch_size=1, alpha=0.0, tol=None)
-    >>> model = model.set_params(random_state=0).fit([[0.0], [1.0], [2.0]], [1, 3, 5])
-    >>> round(float(model.coef_[0]), 4)
-    2.0
-    """
-
-    name = "svrg"
-    steps = SnapshotSteps
-    by_rows = False
-
-    def unit_step(self, curvature, full):
-        return 0.5 / curvature
-
-    def resolve_batch_size(self, batch_size, n_features, per_row):
-        """"auto": as many rows as make up for a step of O(n_features).
-
-        Short sparse rows need not: their steps cost O(n_outputs) per entry. (Of long
-        ones larger batches are faster all the same, as they can be centred: without,
-        the largest curvature is about the number of entries of a row.)
-        """
-        if batch_size == "auto":
-            few = FEW * SHORT_BATCH * per_row < n_features
-            if per_row <= SHORT and few:
-                return SHORT_BATCH
-            return int(np.clip(n_features / max(1.0, per_row), 64, 1024))
-        if not isinstance(batch_size, numbers.Integral):
-            raise ValueError(
-                "batch_size='full' leaves optimizer='svrg' no variance to reduce. Use "
-                "a number of rows, or optimizer='sgd' for plain batch descent. "
-                f"{grid_of_dicts(self.name, [1, 32], [1, 32, 'full'])}"
-            )
-        return batch_size
-
-
-OPTIMIZERS = {cls.name: cls for cls in (SAGA, PointSAGA, SVRG)}
-"""Optimizer name -> parameter class."""
-
-__all__ = ["PointSAGA", "SAGA", "SVRG"]
