@@ -454,7 +454,9 @@ def has_few_rows(data):
     """True if a run without an l1 penalty is cheaper in the space of the rows.
 
     The costs are predicted from the numbers of rows, columns and outputs. The squared
-    error needs only a few sweeps over X, which cost less than the factorisation.
+    error needs only a few sweeps over X, which cost less than the factorisation. So do
+    losses whose second derivative is continuous; for the others Hessians are factored,
+    as for non-smooth ones.
     """
     n, d, K, loss = data.n_rows, data.width, data.n_outputs, data.loss
     if not n < d or n >= MAX_FACTOR or 8 * n * d > ROWS_COPY:
@@ -463,7 +465,7 @@ def has_few_rows(data):
         return False
     n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
     reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
-    if loss.smooth:
+    if loss.smooth and loss.steady:
         subset = None if data.everything else data.rows
         return reduced < SWEEPS * sweep_cost(data.problem().rows, K, subset)
     return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)

@@ -142,6 +142,11 @@ def explain(est, training, monitor):
         remedies = ["use a larger tol if this accuracy is enough"]
         if training.state.plan.batch_size != "full":
             remedies.insert(0, "take larger batches (batch_size='full')")
+    elif reason == "stalled":
+        trouble = (
+            f"Stopped after {n_epochs} epochs, the last of which made no progress."
+        )
+        remedies = ["take larger batches (batch_size='auto')"]
     else:
         return None
     sizes = Sizes(est, training) if explicit else None

@@ -222,7 +222,7 @@ class Monitor:
         if self.degenerate:
             return "converged"
         if guarded:
-            return "stalled" if self.worse_than_null() else "converged"
+            return "stalled" if self.worse_than_null(reported) else "converged"
         above_start = reported > self.start and not self.patient
         if above_start or (plain and self.rising()):
             return "diverged"

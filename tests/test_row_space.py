@@ -95,8 +95,11 @@ def test_a_warm_start_begins_at_the_given_coefficients(table, runs, rng, monkeyp
     assert again.loss_curve_[-1] <= model.loss_curve_[-1] * (1.0 + 1e-6)
 
 
-@pytest.mark.parametrize("loss", ["hinge", "absolute_error", "epsilon_insensitive"])
-def test_auto_chooses_it_for_a_non_smooth_loss(loss, table, runs, rng):
+@pytest.mark.parametrize(
+    "loss", ["hinge", "absolute_error", "epsilon_insensitive", "huber"]
+)
+def test_auto_chooses_it_where_hessians_are_factored(loss, table, runs, rng):
+    """For non-smooth losses, and where the second derivative is not continuous."""
     model = LOSSES[loss](loss).fit(table, targets(loss, table, rng))
     assert runs
     assert repr(model.optimizer_) == "Newton()"

@@ -716,3 +716,19 @@ def test_what_counts_as_worse_is_relative_to_the_constant_models_objective():
     for objective_reached, worse in ((0.0100001, False), (0.0101, True)):
         monitor.loss_curve.append(objective_reached)
         assert monitor.worse_than_null() == worse
+
+
+@pytest.mark.parametrize("seed", [6, 16, 23])
+def test_a_run_without_progress_says_so(seed):
+    """Single rows with far outliers: an epoch that did harm may come after the best."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(500, 3))
+    y = 5.0 + X @ [2.0, -1.0, 0.5] + 0.2 * rng.normal(size=500)
+    X[rng.random(X.shape) < 0.001] *= 1e4
+    for loss in ("squared_error", "huber"):
+        model = GDRegressor(loss, alpha=0.0, batch_size=1, random_state=0)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X, y)
+        assert (model.stop_reason_ == "converged") == (not caught)
+        assert (model.diagnosis_ is None) == (not caught)
