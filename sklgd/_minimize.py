@@ -141,7 +141,8 @@ def minimize(
     **options : dict
         Names that `scipy.optimize.minimize` uses: ``maxiter``, ``gtol``, ``disp``,
         ``return_all``, ``xatol`` and ``fatol`` are ``max_iter``, ``tol``, ``verbose``,
-        ``store_path``, ``xtol`` and ``ftol``. It also passes ``hess``, ``hessp`` and
+        ``store_path``, ``xtol`` and ``ftol``. They may also come in a dict, as
+        ``options={"maxiter": 5}``. scipy also passes ``hess``, ``hessp`` and
         ``constraints``, which must be empty.
 
     Returns
@@ -770,9 +771,10 @@ def _check(**parameters):
 def _translate(options):
     """Parameters given under scipy's names; an error for what would be ignored."""
     given = {}
-    for name, value in options.items():
-        if name in NAMES:
-            given[NAMES[name]] = value
+    nested = options.pop("options", None) or {}
+    for name, value in (options | nested).items():
+        if name in NAMES or (name in nested and name in NAMES.values()):
+            given[NAMES.get(name, name)] = value
         elif name in ("hess", "hessp", "constraints"):
             if value is not None and not np.array_equal(value, ()):
                 raise ValueError(
@@ -781,5 +783,7 @@ def _translate(options):
                 )
         else:
             hint = f" {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            if name in nested and not hint:
+                hint = " Options are scipy's names; give others as arguments."
             raise TypeError(f"minimize() has no parameter {name!r}.{hint}")
     return given

@@ -873,3 +873,13 @@ def test_adaptive_cuts_after_n_iter_no_change_steps():
         eta0=1.0, n_iter_no_change=5, max_iter=12,
     )  # fmt: skip
     assert_allclose(result.eta_path[:6], [1.0] * 5 + [0.2])
+
+
+def test_options_may_come_in_a_dict_as_in_scipy():
+    options = {"maxiter": 5, "disp": False}
+    result = minimize(bowl, [2.0, -1.0], jac=bowl_slope, options=options)
+    expected = minimize(bowl, [2.0, -1.0], jac=bowl_slope, max_iter=5)
+    assert np.array_equal(result.x, expected.x)
+    assert options == {"maxiter": 5, "disp": False}
+    with pytest.raises(TypeError, match=r"'momentum'\. Options are scipy's names"):
+        minimize(bowl, [2.0, -1.0], jac=bowl_slope, options={"momentum": 0.9})
