@@ -465,11 +465,11 @@ class Run:
         if jac in (None, False, "2-point"):
             return (
                 f"{said}One-sided differences are no more accurate than this, or fun "
-                "has a kink here. Use jac='3-point', or give the gradient."
+                "is not smooth here. Use jac='3-point', or give the gradient."
             )
         return (
-            f"{said}That is as far as rounding lets it, or fun has a kink here, or jac "
-            "is not its gradient (scipy.optimize.check_grad tells)."
+            f"{said}That is as far as rounding lets it, or fun is not smooth here, or "
+            "jac is not its gradient (scipy.optimize.check_grad tells)."
         )
 
     def note(self, patience):

@@ -831,7 +831,7 @@ class VarianceReducedOptimizer(Optimizer):
         The compiled updates.
     by_rows : bool
         True if an update takes one row.
-    takes_kinks : bool
+    takes_non_smooth : bool
         True if the loss need not be smooth.
     needs_largest_row : bool
         True if the learning rate depends on the largest row.
@@ -843,7 +843,7 @@ class VarianceReducedOptimizer(Optimizer):
     why_no_stream = "visits a fixed set of rows again and again"
     steps: ClassVar[Any] = None
     by_rows = True
-    takes_kinks = False
+    takes_non_smooth = False
     needs_largest_row = False
     steady = False
 
@@ -853,9 +853,9 @@ class VarianceReducedOptimizer(Optimizer):
     def check_run(self, est: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make."""
         self.refuse_average(est)
-        if not loss.smooth and not self.takes_kinks:
+        if not loss.smooth and not self.takes_non_smooth:
             raise ValueError(
-                f"loss={loss.name!r} has kinks and optimizer={self.name!r} needs a "
+                f"loss={loss.name!r} is not smooth and optimizer={self.name!r} needs a "
                 "smooth loss. Use optimizer='point_saga'."
             )
 
@@ -949,7 +949,7 @@ class PointSAGA(VarianceReducedOptimizer):
 
     name = "point_saga"
     steps = PointSteps
-    takes_kinks = True
+    takes_non_smooth = True
     steady = True
 
     def row_step(self, mean: float, largest: float, loss: Any, dense: bool) -> float:

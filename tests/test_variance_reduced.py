@@ -27,7 +27,7 @@ JOBS = [
     for method in METHODS
     for loss, cls in LOSSES.items()
     for n_outputs in (1, 3)
-    if cls.smooth or OPTIMIZERS[method].takes_kinks
+    if cls.smooth or OPTIMIZERS[method].takes_non_smooth
 ]
 
 
@@ -430,8 +430,8 @@ def test_what_is_not_possible(method):
     full = GDRegressor(optimizer=method, batch_size="full")
     with pytest.raises(ValueError, match=f"batch_size='full'.*{method}"):
         full.fit(X, y)
-    if not OPTIMIZERS[method].takes_kinks:
-        with pytest.raises(ValueError, match=r"kinks.*point_saga"):
+    if not OPTIMIZERS[method].takes_non_smooth:
+        with pytest.raises(ValueError, match=r"not smooth.*point_saga"):
             GDRegressor(loss="absolute_error", optimizer=method).fit(X, y)
     if OPTIMIZERS[method].by_rows:
         with pytest.raises(ValueError, match=r"batch_size=32.*svrg"):
