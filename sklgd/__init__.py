@@ -7,9 +7,9 @@ runs the same optimizers on any differentiable function.
 
 from ._classifier import GDClassifier
 from ._export import to_sklearn
+from ._fit.stored_state import TRUSTED_TYPES as _PARAMETER_TYPES
 from ._minimize import minimize
 from ._regressor import GDRegressor
-from ._saving import TRUSTED_TYPES as _PARAMETER_TYPES
 
 __version__ = "0.1.0"
 TRUSTED_TYPES = [

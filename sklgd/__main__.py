@@ -24,8 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklgd
-from sklgd import GDClassifier, GDRegressor
-from sklgd.optimizers import Adam, Momentum
+
+from . import GDClassifier, GDRegressor
+from .optimizers import Adam, Momentum
 
 WIDTH = 88
 

@@ -13,27 +13,29 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._auto import Data, make_plan
 from ._blas import blas_threads
 from ._callbacks import FitTasks
-from ._columns import columns_to_fit
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down, warn
-from ._diagnosis import explain, explain_divergence, warning
 from ._effects import warn_without_effect
 from ._export import CONVERT
+from ._fit.data import Data
+from ._fit.diagnosis import explain, explain_divergence, warning
+from ._fit.empty_columns import columns_to_fit
+from ._fit.loop import Run
+from ._fit.minimum_norm import minimise_norm
+from ._fit.monitor import Monitor
+from ._fit.plan import make_plan
+from ._fit.result_dtype import dtype_of_result
+from ._fit.state import State
+from ._fit.stored_state import pack, unpack
 from ._hints import ExplainsKeywords
 from ._log import Log
-from ._minimum_norm import minimise_norm
-from ._monitor import Monitor
-from ._proximal_gradient import ProximalGradient
-from ._quasi_newton import QuasiNewton
-from ._rounding import dtype_of_result
-from ._run import Run
-from ._saving import pack, unpack
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
-from ._stochastic import VarianceReduced
+from ._solvers.fista import ProximalGradient
+from ._solvers.newton import QuasiNewton
+from ._solvers.rules import Training
+from ._solvers.variance_reduced import VarianceReduced
 from ._threads import effective_threads
-from ._training import State, Training
 from ._validation import (
     canonical,
     check_indices,

@@ -10,12 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import plain_model
 from ._scoring import D2, R2
-from ._validation import (
-    check_parameters,
-    check_weights,
-    in_c_order,
-    rows_with_weight,
-)
+from ._validation import check_parameters, check_weights, in_c_order, rows_with_weight
 from .losses import LOSSES
 
 

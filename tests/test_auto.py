@@ -12,15 +12,11 @@ from scipy.optimize import minimize
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 
-from sklgd import GDClassifier, GDRegressor, _auto
-from sklgd._auto import (
-    Data,
-    Statistics,
-    make_metric,
-    make_plan,
-    renew_rotation,
-    rotate,
-)
+from sklgd import GDClassifier, GDRegressor
+from sklgd._fit.data import Data
+from sklgd._fit.metric import make_metric, rotate
+from sklgd._fit.plan import make_plan, renew_rotation
+from sklgd._fit.statistics import Statistics
 from sklgd._validation import canonical
 from sklgd.losses import LOSSES, LogLoss
 from sklgd.optimizers import OPTIMIZERS, SGD
@@ -502,7 +498,7 @@ def test_full_metric_whitens_the_curvature(form, damping):
 def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
     """No curvature of F exceeds 1/eta, although the metric leaves the classes apart."""
     if shared:
-        monkeypatch.setattr(_auto, "EACH", 0.0)
+        monkeypatch.setattr("sklgd._fit.metric.EACH", 0.0)
     rng = np.random.default_rng(0)
     n, d, K, l2 = 400, 3, 3, 1e-4
     X = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) * [1e-2, 1.0, 1e2]

@@ -17,10 +17,13 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from test_optimum import SOLVERS, N, assert_optimal, fit_ours
 
-from sklgd import GDClassifier, GDRegressor, _batch, _quasi_newton
-from sklgd._auto import Data, Plan, Statistics
-from sklgd._curvature import Coordinates
-from sklgd._training import State
+from sklgd import GDClassifier, GDRegressor
+from sklgd._fit.data import Data
+from sklgd._fit.plan import Plan
+from sklgd._fit.state import State
+from sklgd._fit.statistics import Statistics
+from sklgd._solvers import head_start, newton
+from sklgd._solvers.hessian import Coordinates
 from sklgd.kernels._coordinate import l1_step
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -751,13 +754,13 @@ def test_a_few_rows_first(n_classes):
 def test_rows_that_lead_astray(storage, monkeypatch):
     # The rows of the rehearsal, and they alone, say the opposite of the others.
     X, y = many_rows()
-    m = _quasi_newton.LEAST_ROWS
+    m = head_start.LEAST_ROWS
     y[:: len(y) // m] = 1 - y[:: len(y) // m]
     model = GDClassifier().fit(storage(X), y)
     exact = GDClassifier(tol=1e-12).fit(X, y)
     assert objective(model, X, y) - objective(exact, X, y) < 1e-4
     # They are forgotten: the run is the one without them.
-    monkeypatch.setattr(_quasi_newton, "prepare", lambda *args: False)
+    monkeypatch.setattr(newton, "prepare", lambda *args: False)
     cold = GDClassifier().fit(storage(X), y)
     assert_allclose(model.loss_curve_, cold.loss_curve_, rtol=1e-12)
 
@@ -805,7 +808,7 @@ def test_the_stochastic_passes_are_plain_sgd(penalty, n_classes, weighted):
     data, state = run_data(X, y, weight, n_classes)
     start = state.coef[-1].copy()
     l1, l2 = reference.penalty_strengths(penalty, 1e-2, 0.3)
-    assert _batch.stochastic_passes(data, state, l1, l2)
+    assert head_start.stochastic_passes(data, state, l1, l2)
     passes, pace = (2, 1.0) if n_classes == 2 else (3, 2.0)
     # From pace / L on, L = h (1 + mean of |x|^2), h the null model's curvature.
     dense, rng = X.toarray(), np.random.RandomState(0)
@@ -847,7 +850,7 @@ def test_stochastic_passes_that_lead_astray(monkeypatch):
     X = sp.csr_array(sp.diags_array(np.where(np.arange(1200) == 5, 1e3, 1.0)) @ X)
     model = GDClassifier(optimizer="lbfgs").fit(X, y)
     assert model.stop_reason_ == "converged"
-    monkeypatch.setattr(_quasi_newton, "prepare", lambda *args: False)
+    monkeypatch.setattr(newton, "prepare", lambda *args: False)
     cold = GDClassifier(optimizer="lbfgs").fit(X, y)
     assert objective(model, X, y) <= objective(cold, X, y) + 1e-4
 
@@ -888,7 +891,7 @@ def test_the_end_is_certified_with_few_products(monkeypatch):
     best = exact.loss_curve_[-1]
     gap = (model.loss_curve_[-1] - best) / (null - best)
     assert 0.3 * gap < model.optimality_gap_ < 3.0 * gap
-    monkeypatch.setattr(_quasi_newton, "CLEARLY", 0.0)
+    monkeypatch.setattr(newton, "CLEARLY", 0.0)
     surer = GDClassifier(optimizer="lbfgs").fit(X, y)
     assert model.t_ < 0.9 * surer.t_
 
@@ -900,7 +903,7 @@ def test_a_class_with_few_rows(monkeypatch):
     model = GDClassifier().fit(X, y)
     exact = GDClassifier(tol=1e-10).fit(X, y)
     assert objective(model, X, y) - objective(exact, X, y) < 1e-4
-    monkeypatch.setattr(_quasi_newton, "rehearse", lambda *args: False)
+    monkeypatch.setattr(head_start, "rehearse", lambda *args: False)
     assert_allclose(model.loss_curve_, GDClassifier().fit(X, y).loss_curve_, rtol=1e-12)
 
 

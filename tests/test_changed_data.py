@@ -6,9 +6,9 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._auto import Statistics
-from sklgd._run import Run
-from sklgd._training import Training
+from sklgd._fit.loop import Run
+from sklgd._fit.statistics import Statistics
+from sklgd._solvers.rules import Training
 from sklgd.kernels._metric import cholesky
 from sklgd.optimizers import OPTIMIZERS
 

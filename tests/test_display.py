@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor, display, minimize
-from sklgd._objective import Objective
+from sklgd._fit.objective import Objective
 from sklgd.display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
 from sklgd.optimizers import Adam
 from sklgd.schedules import Cosine, Optimal, WarmUp

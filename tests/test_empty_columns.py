@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._columns import used_columns
+from sklgd._fit.empty_columns import used_columns
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import Constant
 
@@ -249,7 +249,7 @@ def test_no_entry_at_all():
 
 def test_dense_and_sparse_rows_come_in_one_order(monkeypatch):
     """Whether an order needs a copy of X depends on the columns that have entries."""
-    monkeypatch.setattr("sklgd._order.COPY_ENTRIES", 8192 * 100)
+    monkeypatch.setattr("sklgd._solvers.row_order.COPY_ENTRIES", 8192 * 100)
     n, d, used = 8192, 150, 60
     rng = np.random.default_rng(0)
     X = np.zeros((n, d))

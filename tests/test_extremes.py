@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._batch import Batch
-from sklgd._objective import Objective
+from sklgd._fit.objective import Objective
+from sklgd._solvers.batch import Batch
 from sklgd.losses import (
     LOSSES,
     AbsoluteError,

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._objective import Objective
-from sklgd._quasi_newton import QuasiNewton
+from sklgd._fit.objective import Objective
+from sklgd._solvers.newton import QuasiNewton
 from sklgd.kernels._coordinate import l1_refine, l1_step
 
 SMOOTH = "log_loss", "squared_hinge", "modified_huber"

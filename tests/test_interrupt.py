@@ -18,7 +18,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from threadpoolctl import threadpool_info, threadpool_limits
 
-import sklgd
 from sklgd import GDClassifier, GDRegressor
 from sklgd.kernels._gram import weighted_gram
 from sklgd.kernels._rows import Rows
@@ -137,7 +136,7 @@ def test_early_stopping_keeps_the_best_score(interrupted):
 @pytest.mark.parametrize("optimizer", RULES)
 def test_in_the_middle_of_an_epoch(optimizer, sparse, monkeypatch):
     """The steps of the unfinished epoch are taken back."""
-    monkeypatch.setattr(sklgd._training, "CHUNK_ROWS", 20)
+    monkeypatch.setattr("sklgd._solvers.rules.CHUNK_ROWS", 20)
     X, y = problem(GDRegressor)
     X = sp.csr_matrix(X) if sparse else X
     settings = {"optimizer": optimizer, "batch_size": 1, "shuffle": False}
@@ -212,7 +211,7 @@ def test_partial_fit_is_as_before_the_call(optimizer, step, average, interrupted
 
 @pytest.mark.parametrize("optimizer", RULES)
 def test_partial_fit_in_the_middle_of_an_epoch(optimizer, monkeypatch):
-    monkeypatch.setattr(sklgd._training, "CHUNK_ROWS", 20)
+    monkeypatch.setattr("sklgd._solvers.rules.CHUNK_ROWS", 20)
     X, y = problem(GDRegressor)
     schedule = Counting(np.inf)
     model = short(

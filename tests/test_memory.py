@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklgd import GDClassifier, GDRegressor, _lines
+from sklgd import GDClassifier, GDRegressor
+from sklgd._solvers import raw_predictions
 
 N = 120_000
 STORAGES = ["float64", "float32", "csr", "csr float32"]
@@ -183,8 +184,8 @@ def test_lines_by_sweeps(optimizer, penalty, loss, n_outputs, part, monkeypatch)
     weights = rng.uniform(0.5, 2.0, 300)
     with np.errstate(all="ignore"):
         kept = model.fit(X, y, weights).loss_curve_
-    monkeypatch.setattr(_lines, "SHARE", 0.0)
-    monkeypatch.setattr(_lines, "LITTLE", 0)
+    monkeypatch.setattr(raw_predictions, "SHARE", 0.0)
+    monkeypatch.setattr(raw_predictions, "LITTLE", 0)
     swept = model.fit(X, y, weights).loss_curve_
     # Searches end at their first points, which are the same to rounding.
     np.testing.assert_allclose(kept[:3], swept[:3], rtol=1e-9)

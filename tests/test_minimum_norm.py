@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
 
-from sklgd import GDClassifier, GDRegressor, _minimum_norm
+from sklgd import GDClassifier, GDRegressor
+from sklgd._fit import minimum_norm
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 
@@ -154,14 +155,14 @@ def test_other_fits_are_left_alone(settings, rng, monkeypatch):
     def by_columns(data, coef):
         raise AssertionError("called")
 
-    monkeypatch.setattr(_minimum_norm, "by_columns", by_columns)
+    monkeypatch.setattr(minimum_norm, "by_columns", by_columns)
     X, y = collinear(rng)
     fit(X / 100.0, y, max_iter=5, **settings)
 
 
 def test_a_fit_of_full_rank_does_nothing_more(rng, monkeypatch):
     """The factor that Newton's method has shows that the columns are independent."""
-    monkeypatch.setattr(_minimum_norm, "by_columns", None)
+    monkeypatch.setattr(minimum_norm, "by_columns", None)
     X = rng.normal(size=(60, 5))
     fit(X, X[:, 0] + rng.normal(size=60))
 
@@ -180,7 +181,7 @@ def test_columns_that_are_nearly_collinear_are_independent(rng):
 
 def test_rows_too_many_for_memory_leave_the_solution_as_it_was(rng, monkeypatch):
     X, y = wide(rng)
-    monkeypatch.setattr(_minimum_norm, "LARGEST_COPY", 100)
+    monkeypatch.setattr(minimum_norm, "LARGEST_COPY", 100)
     model = fit(X, y)
     assert_allclose(model.predict(X), y, atol=1e-5)
 

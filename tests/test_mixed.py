@@ -5,8 +5,14 @@ import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_digits
 
-from sklgd._auto import Data
-from sklgd._mixed import BLOCKS, LARGEST_MEAN, LENGTH, in_no_order, rows_are_mixed
+from sklgd._fit.data import Data
+from sklgd._solvers.mixed_rows import (
+    BLOCKS,
+    LARGEST_MEAN,
+    LENGTH,
+    in_no_order,
+    rows_are_mixed,
+)
 from sklgd.kernels._losses import LogLoss, SquaredError
 
 N, D = 12_000, 20

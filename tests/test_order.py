@@ -10,8 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd import _order as order_module
-from sklgd._order import (
+from sklgd._solvers import row_order as order_module
+from sklgd._solvers.row_order import (
     BLOCK,
     FEW_ROWS,
     PARTS,
@@ -146,7 +146,7 @@ def test_copy_changes_nothing(monkeypatch, storage, penalty, case):
     coef = model.fit(X, y, **fit_params).coef_.copy()
     curve = model.loss_curve_
     assert len(copies) == 1
-    monkeypatch.setattr("sklgd._training.COPY_BYTES", 0)
+    monkeypatch.setattr("sklgd._solvers.rules.COPY_BYTES", 0)
     model.fit(X, y, **fit_params)
     assert len(copies) == 1
     assert np.array_equal(model.coef_, coef)

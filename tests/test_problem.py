@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklgd._auto import largest_eigenvalue
+from sklgd._fit.statistics import largest_eigenvalue
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
 from sklgd.losses import LOSSES, SquaredError

@@ -21,7 +21,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._objective import Objective
+from sklgd._fit.objective import Objective
 from sklgd._scoring import D2, R2, Accuracy
 from sklgd.losses import Gamma, Poisson, Tweedie
 

@@ -20,7 +20,7 @@ from sklearn.base import clone
 from test_dense_vs_csr import duplicated, unsorted, widened, with_stored_zeros
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._auto import moves_by_features
+from sklgd._fit.plan import moves_by_features
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import (
     Adaptive,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def touched_features_wherever_possible():
     """Small problems do not keep the compiled loop from its cheap steps."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sklgd._auto.MARGIN", 0)
+        patch.setattr("sklgd._fit.plan.MARGIN", 0)
         yield
 
 
@@ -378,8 +378,8 @@ def test_any_fit(optimizer, case):
     # Coefficients of float32 data are rounded when they are handed out.
     rtol = RTOL if case.dtype == "float64" else 3e-7
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sklgd._training.CHUNK_ROWS", case.call)
-        patch.setattr("sklgd._auto.MARGIN", case.margin)
+        patch.setattr("sklgd._solvers.rules.CHUNK_ROWS", case.call)
+        patch.setattr("sklgd._fit.plan.MARGIN", case.margin)
         csr, dense = course(STORAGES[case.storage](X)), course(X)
     assert distance(csr, dense) < rtol
     assert curves_agree(csr, dense)
@@ -406,7 +406,7 @@ def test_any_variance_reduced_fit(optimizer, case, columns):
     course = by_fit if case.course != "warm start" else warm_started
     model = case.model(optimizer, len(y))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sklgd._stochastic.MATRIX_COLUMNS", columns)
+        patch.setattr("sklgd._solvers.variance_reduced.MATRIX_COLUMNS", columns)
         csr = course(clone(model), STORAGES[case.storage](X), y, weight, case.epochs)
     dense = course(clone(model), X, y, weight, case.epochs)
     assert distance(csr, dense) < (RTOL if case.dtype == "float64" else 3e-7)
@@ -466,14 +466,14 @@ WORTHWHILE = [
 @pytest.mark.parametrize(("optimizer", "penalty", "average"), WORTHWHILE)
 def test_touched_features_only(optimizer, penalty, average, batch_size, monkeypatch):
     """No step of the size of the model where there is an exact form without."""
-    monkeypatch.setattr("sklgd._auto.MARGIN", 1.0)
+    monkeypatch.setattr("sklgd._fit.plan.MARGIN", 1.0)
     answers = []
 
     def asked(*args, **kwargs):
         answers.append(moves_by_features(*args, **kwargs))
         return answers[-1]
 
-    monkeypatch.setattr("sklgd._training.moves_by_features", asked)
+    monkeypatch.setattr("sklgd._solvers.rules.moves_by_features", asked)
     rng = np.random.default_rng(0)
     # Three entries in a row, one in a column.
     X = sparse.csr_array(
@@ -678,7 +678,7 @@ class Interruptible(Schedule):
 @pytest.mark.parametrize("average", [False, True])
 def test_interrupted_call(optimizer, penalty, average, monkeypatch):
     """Ctrl-C between two calls of the compiled loop, in the middle of an epoch."""
-    monkeypatch.setattr("sklgd._training.CHUNK_ROWS", 8)
+    monkeypatch.setattr("sklgd._solvers.rules.CHUNK_ROWS", 8)
     X, y = sparse_problem("gaps")
     models = []
     for storage in (np.asarray, sparse.csr_array):

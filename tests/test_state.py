@@ -481,7 +481,7 @@ class Interruptible:
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 def test_interrupted_call(cls, penalty, monkeypatch):
     """Ctrl-C in the middle of a call leaves the coefficients of the call before."""
-    monkeypatch.setattr("sklgd._training.CHUNK_ROWS", 8)
+    monkeypatch.setattr("sklgd._solvers.rules.CHUNK_ROWS", 8)
     X, y = problem(cls)
     step = Interruptible()
     model = cls(

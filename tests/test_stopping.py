@@ -21,7 +21,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._objective import Objective
+from sklgd._fit.objective import Objective
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import Adaptive

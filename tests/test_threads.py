@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._blas import blas_threads
-from sklgd._groups import OutputGroups, bounds
+from sklgd._solvers.output_threads import OutputGroups, bounds
 from sklgd._threads import effective_threads
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -27,7 +27,10 @@ from sklgd.optimizers import OPTIMIZERS
 @pytest.fixture
 def threads(monkeypatch):
     """As many threads as n_jobs says: OMP_NUM_THREADS may be 1 where the tests run."""
-    monkeypatch.setattr("sklgd._auto.effective_threads", lambda n_jobs: n_jobs or 1)
+    for name in ("data", "statistics", "metric"):
+        monkeypatch.setattr(
+            f"sklgd._fit.{name}.effective_threads", lambda n_jobs: n_jobs or 1
+        )
 
 
 def large_problem(storage, n_outputs):

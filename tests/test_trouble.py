@@ -13,12 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from sklgd import GDClassifier, GDRegressor, _auto, _diagnosis
-from sklgd._auto import largest_eigenvalue
-from sklgd._diagnosis import WARNINGS, WHERE, warning
-from sklgd._monitor import Monitor
-from sklgd._objective import Objective
-from sklgd._trial import possible_gain
+from sklgd import GDClassifier, GDRegressor
+from sklgd._fit import diagnosis, statistics
+from sklgd._fit.diagnosis import WARNINGS, WHERE, warning
+from sklgd._fit.monitor import Monitor
+from sklgd._fit.objective import Objective
+from sklgd._fit.statistics import largest_eigenvalue
+from sklgd._fit.trial_step import possible_gain
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS, Momentum, Nesterov
 
@@ -233,7 +234,7 @@ def test_other_runs_do_not_pay_for_it(params, monkeypatch):
     def forbidden(*_):
         raise AssertionError("a step was tried")
 
-    monkeypatch.setattr(_diagnosis, "possible_gain", forbidden)
+    monkeypatch.setattr(diagnosis, "possible_gain", forbidden)
     fit(GDRegressor("huber", epsilon=50.0, **params), *SCALED)
     # It is what a run with a step size of the user's does pay.
     with pytest.raises(AssertionError, match="tried"):
@@ -533,7 +534,7 @@ def test_a_diagnosis_reads_some_rows_of_many(monkeypatch, rng):
         seen.append(data.n_entries)
         return largest_eigenvalue(data, *args)
 
-    monkeypatch.setattr(_auto, "largest_eigenvalue", counted)
+    monkeypatch.setattr(statistics, "largest_eigenvalue", counted)
     X = sp.random_array((9000, 400), density=0.1, format="csr", rng=rng)
     params = rows(learning_rate=1e-6, max_iter=1)
     assert fit(GDRegressor(**params), X, rng.normal(size=9000))

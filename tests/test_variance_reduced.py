@@ -15,7 +15,8 @@ from sklearn import linear_model
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
-from sklgd import GDClassifier, GDRegressor, _stochastic
+from sklgd import GDClassifier, GDRegressor
+from sklgd._solvers import variance_reduced
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import InvScaling
@@ -35,7 +36,7 @@ JOBS = [
 def storage(request, monkeypatch):
     """Storage of X, with each of the ways a kernel may take it."""
     if request.param == "wide csr":
-        monkeypatch.setattr(_stochastic, "MATRIX_COLUMNS", 0)
+        monkeypatch.setattr(variance_reduced, "MATRIX_COLUMNS", 0)
     return np.asarray if request.param == "dense" else sparse.csr_matrix
 
 
@@ -214,7 +215,7 @@ def test_sparse_rows_give_the_dense_iterates(
     job |= {"fit_intercept": fit_intercept, "learning_rate": eta, "max_iter": 4}
     job["batch_size"] = batch_size if method == "svrg" else 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stochastic, "MATRIX_COLUMNS", columns)
+        patch.setattr(variance_reduced, "MATRIX_COLUMNS", columns)
         assert_sparse_is_dense(X, y, "log_loss" if classes else "squared_error", **job)
 
 
@@ -454,7 +455,7 @@ def test_sparse_outputs_of_different_units_are_scaled_each(method, monkeypatch):
     y = rng.poisson([1.0, 50.0], size=(120, 2)).astype(float)
     fits = []
     for storage, columns in ((np.asarray, 300), (sparse.csr_matrix, 0)):
-        monkeypatch.setattr(_stochastic, "MATRIX_COLUMNS", columns)
+        monkeypatch.setattr(variance_reduced, "MATRIX_COLUMNS", columns)
         model = GDRegressor(
             "poisson", optimizer=method, max_iter=40, tol=None, random_state=0,
             shuffle=False, alpha=1e-3,
@@ -468,8 +469,8 @@ def test_sparse_outputs_of_different_units_are_scaled_each(method, monkeypatch):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_table_in_float32_has_the_same_fixed_point(method, monkeypatch):
     """Its mean gradient is that of the rounded table, so rounding does not add up."""
-    monkeypatch.setattr(_stochastic, "SHARE", 0.0)
-    monkeypatch.setattr(_stochastic, "LITTLE", 0)
+    monkeypatch.setattr(variance_reduced, "SHARE", 0.0)
+    monkeypatch.setattr(variance_reduced, "LITTLE", 0)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 4))
     y = 5.0 + X @ [1.0, -2.0, 0.5, 0.0] + rng.normal(size=60)

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor
-from sklgd._objective import Objective
+from sklgd._fit.objective import Objective
 from sklgd.optimizers import OPTIMIZERS
 
 RULES = sorted(name for name, cls in OPTIMIZERS.items() if cls.training == "descent")

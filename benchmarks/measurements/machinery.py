@@ -21,7 +21,9 @@ import warnings
 
 from measurements import say
 from problems import Problem
-from sklgd import GDRegressor, _monitor, _run
+from sklgd import GDRegressor
+from sklgd._fit.loop import Run
+from sklgd._fit.monitor import Monitor
 from timing import seconds
 
 # What is done on condition of these is there for callbacks and log lines alone.
@@ -79,9 +81,9 @@ def epochs_alone(self):
 
 def variants():
     """(go, points, record) of the fit as it is, and without each part."""
-    loop, record = _run.Run, _monitor.Monitor.record
-    go = without(loop.go, is_for_watchers, 2)
-    points = without(loop.points, is_for_watchers, 1)
+    record = Monitor.record
+    go = without(Run.go, is_for_watchers, 2)
+    points = without(Run.points, is_for_watchers, 1)
     kept = without(record, appends_objective, 1)
 
     def forgetful(self, objective, *figures):
@@ -90,7 +92,7 @@ def variants():
         return kept(self, objective, *figures)
 
     return {
-        "all": (loop.go, loop.points, record),
+        "all": (Run.go, Run.points, record),
         "hooks": (go, points, record),
         "history": (go, points, forgetful),
         "rest": (epochs_alone, points, record),
@@ -99,7 +101,7 @@ def variants():
 
 def fit(model, X, y, functions):
     """A fit with these functions in place."""
-    _run.Run.go, _run.Run.points, _monitor.Monitor.record = functions
+    Run.go, Run.points, Monitor.record = functions
     model.fit(X, y)
 
 
@@ -126,7 +128,7 @@ def run(options):
                     times[name].append(seconds(fit, model, X, y, found[name]))
     finally:
         fit_as_it_is = found["all"]
-        _run.Run.go, _run.Run.points, _monitor.Monitor.record = fit_as_it_is
+        Run.go, Run.points, Monitor.record = fit_as_it_is
     whole = statistics.median(times["all"])
     say(f"  an epoch takes {1e6 * whole / n_epochs:.2f} us")
     for before, name in zip(found, TAKEN_OUT, strict=False):

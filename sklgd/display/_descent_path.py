@@ -5,8 +5,8 @@ from numbers import Integral
 
 import numpy as np
 
+from .._fit.objective import Objective
 from .._minimize import minimize
-from .._objective import Objective
 from .._validation import check_number
 from ._matplotlib import (
     MARKERS,

@@ -14,7 +14,7 @@ be large beside X, is kept in float32: c_i is what the table holds, s_i l'(m_i) 
 rounded, and the fixed point is the same.
 On sparse rows a coordinate that they do not touch makes its steps w = T(w - eta D G)
 later, all at once and in closed form: the iterates are those of the dense steps.
-Their parameters are classes of sklgd.optimizers; sklgd/_stochastic.py drives them.
+Their parameters are classes of sklgd.optimizers; sklgd/_solvers/variance_reduced.py drives them.
 """
 cimport cython
 from libc.math cimport expm1, fabs, floor, log1p

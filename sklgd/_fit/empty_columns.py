@@ -13,8 +13,8 @@ of dense X as well.
 import numpy as np
 import scipy.sparse as sp
 
-from ._order import COPY_BYTES
-from .kernels._columns import mark_columns, renumber
+from .._solvers.row_order import COPY_BYTES
+from ..kernels._columns import mark_columns, renumber
 
 # Rows of dense X that are looked at together.
 BLOCK_ROWS = 64

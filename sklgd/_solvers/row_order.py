@@ -25,8 +25,8 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from .kernels._order import Blocks, shuffled
-from .kernels._rows import Rows
+from ..kernels._order import Blocks, shuffled
+from ..kernels._rows import Rows
 
 # Up to so many rows, a random order is cheap and the rows are close.
 FEW_ROWS = 8192

@@ -5,7 +5,7 @@ A metric B approximates the Hessian of F in the coordinates u, with
     w_jk = S_jk u_jk,   b_k = S_bk u_bk - sum_j mu_j w_jk,
 
 in which every centred feature has a curvature of about one: the implicit metric of
-`_auto` in units of the loss. The rungs, each dearer and better than the one before:
+`metric` in units of the loss. The rungs, each dearer and better than the one before:
 
 1. the diagonal: B = I / theta;
 2. a bound of the Hessian that holds everywhere, sup l'' X~'X~ + penalty: one Gram
@@ -17,10 +17,10 @@ in which every centred feature has a curvature of about one: the implicit metric
 import numpy as np
 from scipy.special import softmax
 
-from ._cost import gram_cost, softmax_cost, sweep_cost
-from .kernels._gram import softmax_hessian, weighted_gram
-from .kernels._metric import cholesky, hessian_block, natural_scale, solve
-from .kernels._vector import gradient_to_metric, to_position, to_raw
+from ..kernels._gram import softmax_hessian, weighted_gram
+from ..kernels._metric import cholesky, hessian_block, natural_scale, solve
+from ..kernels._vector import gradient_to_metric, to_position, to_raw
+from .cost import gram_cost, softmax_cost, sweep_cost
 
 # A metric that costs no more than so many sweeps is bought before the first step; that
 # of the squared error, whose first step is then the last, at a higher price.

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._auto import Data
-from .kernels._vector import penalty
+from ..kernels._vector import penalty
+from .data import Data
 
 # Models whose objectives are found in one read of the data.
 MODELS = 512
@@ -31,7 +31,7 @@ class Objective:
     Examples
     --------
     >>> from sklgd import GDRegressor
-    >>> from sklgd._objective import Objective
+    >>> from sklgd._fit.objective import Objective
     >>> X, y = [[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0]
     >>> F = Objective(GDRegressor(penalty=None).fit(X, y), X, y)
     >>> round(F([[1.0], [1.0]]), 6)

@@ -21,16 +21,18 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dgejsv
 
-from ._auto import batch_curvature, batches, bind, column_counts, row_blocks
-from ._epochs import Epochs
-from ._lines import LITTLE
-from ._order import new_order
-from ._threads import effective_threads
-from ._training import CHUNK_ENTRIES, Training
-from .kernels._gram import weighted_gram
-from .kernels._rows import Rows
-from .optimizers import FEW
-from .schedules import Constant, as_schedule
+from .._fit.data import batches, row_blocks
+from .._fit.plan import bind
+from .._fit.statistics import batch_curvature, column_counts
+from .._threads import effective_threads
+from ..kernels._gram import weighted_gram
+from ..kernels._rows import Rows
+from ..optimizers import FEW
+from ..schedules import Constant, as_schedule
+from .base import Epochs
+from .raw_predictions import LITTLE
+from .row_order import new_order
+from .rules import CHUNK_ENTRIES, Training
 
 # Up to so many columns the metric is a matrix, and CSR rows are made dense.
 MATRIX_COLUMNS = 300

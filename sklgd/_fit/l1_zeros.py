@@ -12,8 +12,8 @@ from zlib import crc32
 import numpy as np
 import scipy.sparse as sp
 
-from ._trial import proximal_step, sizes_of, some_rows
-from .kernels._vector import penalty
+from ..kernels._vector import penalty
+from .trial_step import proximal_step, sizes_of, some_rows
 
 # Rounds of looking at the gradient, and how often the set of coefficients is halved
 # in a round where all of them together would do harm.

@@ -8,7 +8,7 @@ where coefficients are beyond 3e38.
 import numpy as np
 import scipy.sparse as sp
 
-from .kernels._vector import all_finite
+from ..kernels._vector import all_finite
 
 # Rows, and entries of X, on which the effect of rounding is estimated.
 ROWS, ENTRIES = 64, 2**16

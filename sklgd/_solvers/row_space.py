@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from scipy.linalg import qr
 from scipy.linalg.lapack import dormqr
 
-from ._batch import Batch
-from ._curvature import Coordinates
-from ._threads import effective_threads
-from .kernels._gram import column_statistics
-from .kernels._rows import Rows
+from .._threads import effective_threads
+from ..kernels._gram import column_statistics
+from ..kernels._rows import Rows
+from .batch import Batch
+from .hessian import Coordinates
 
 # What R has beside the norm of a row below so many units of rounding, times the number
 # of rows, is rounding: as a column of its own it would be a feature that fits anything.

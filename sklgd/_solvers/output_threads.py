@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._curvature import coupled
-from .kernels._engine import Descent, run_together
+from ..kernels._engine import Descent, run_together
+from .hessian import coupled
 
 # Outputs that a group has at least, and all but the last a multiple of: a vector.
 LANES = 4

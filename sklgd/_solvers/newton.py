@@ -1,14 +1,19 @@
-"""Quasi-Newton methods: the runs of "newton" and "lbfgs", and their parameters."""
+"""Newton's method and L-BFGS."""
 
 import math
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from ._batch import ROUNDING, Batch, stochastic_passes
-from ._curvature import (
+from .._fit.minimum_norm import FULL
+from ..kernels._vector import add_scaled, curvatures_along
+from .batch import ROUNDING, Batch
+from .fista import ProximalGradient
+from .head_start import prepare, stochastic_passes
+from .hessian import (
     Coordinates,
     Diagonal,
     Ladder,
@@ -17,10 +22,7 @@ from ._curvature import (
     has_few_rows,
     ratio,
 )
-from ._minimum_norm import FULL
-from ._proximal_gradient import ProximalGradient
-from ._row_space import RowSpace
-from .kernels._vector import add_scaled, curvatures_along
+from .row_space import RowSpace
 
 # What the step gains if a promise holds, relative to that.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
@@ -40,11 +42,6 @@ CLEARLY = 0.5
 SLOW, SLOWEST = 0.3, 0.9
 # A curvature below this share of the natural one is none.
 FLAT = 1e-12
-# A rehearsal has at least so many rows, so many for each coefficient and so many of
-# each class; it takes place if there are so many times more rows, and ends at this gap
-# or after so many steps.
-LEAST_ROWS, ROWS_PER_COEFFICIENT, LEAST_OF_CLASS, WORTH = 600, 20, 20, 15
-REHEARSAL_TOL, REHEARSAL_STEPS = 1e-3, 15
 # Gains beyond this multiple of the promise show that the metric is out of date.
 TRUST = 1.25
 
@@ -88,7 +85,7 @@ class QuasiNewton(Batch):
         apart = data.n_outputs > 1 and not coupled(data.loss, data.n_outputs)
         if apart and data.loss.name != "squared_error":
             return OneByOne.after(stochastic_passes, data, state, l1, l2)
-        return cls.after(prepare, data, state, l1, l2)
+        return cls.after(partial(prepare, cls), data, state, l1, l2)
 
     def direction(self):
         """The step that the model proposes and the decrease that it promises."""
@@ -376,64 +373,6 @@ class QuasiNewton(Batch):
         self.ladder.stuck()
         self.refuted = True
         return max(sure, UNSURE * self.target())
-
-
-def prepare(data, state, l1, l2):
-    """A rehearsal, or stochastic passes where that does not take place."""
-    if data.loss.name == "squared_error" and state.plan.optimizer.curvature:
-        return False  # one step leads to the minimum
-    return rehearse(data, state, l1, l2) or stochastic_passes(data, state, l1, l2)
-
-
-def rehearse(data, state, l1, l2):
-    """Put the optimum of a few rows into ``state.coef``, if that is worth it.
-
-    The optimum of m rows is about n_features / m from that of all (in units of the
-    loss's own noise), and costs m / n of the time: a warm start that leaves one or two
-    steps to do (Eisen, Mokhtari and Ribeiro 2018). The rows are evenly spaced, so that
-    a sorted file is well represented.
-
-    Returns
-    -------
-    warm : bool
-        True if the coefficients have changed.
-    """
-    K, order = data.n_outputs, data.X.shape[1] + 1
-    m = max(LEAST_ROWS, ROWS_PER_COEFFICIENT * order * K)
-    n = data.n_rows
-    if (
-        n < WORTH * m
-        or data.loss.name == "squared_error"
-        or not state.plan.optimizer.curvature
-        or state.coef[:-1].any()
-    ):
-        return False
-    few = replace(data, rows=data.spaced(n // m))
-    if not few.share > 0.0 or rare_classes(few):
-        return False
-    part = copy(state)
-    part.coef = state.coef.copy()
-    run = QuasiNewton(few, part, l1, l2)
-    run.aim(run.constant_objective(few.null_model()), REHEARSAL_TOL)
-    run.tries = False
-    for _ in range(REHEARSAL_STEPS):
-        if run.epoch()[0] == 0.0 or run.gap() <= REHEARSAL_TOL:
-            break
-    state.coef[...] = part.coef
-    return True
-
-
-def rare_classes(data):
-    """True if a class has too few of the rows to learn from."""
-    if data.loss.task == "regression":
-        return False
-    target = data.target if data.everything else data.target[data.rows]
-    if data.n_outputs == 1:
-        positive = np.count_nonzero(target > 0.0)
-        counts = np.array([positive, len(target) - positive])
-    else:
-        counts = np.bincount(target.astype(np.intp), minlength=data.n_outputs)
-    return bool(counts.min() < LEAST_OF_CLASS)
 
 
 class OneByOne(Batch):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ._batch import MAX_TRIALS, ROUNDING, Batch
-from ._curvature import Ladder
-from .kernels._vector import all_finite
+from ..kernels._vector import all_finite
+from .batch import MAX_TRIALS, ROUNDING, Batch
+from .hessian import Ladder
 
 # Growth of a step from one to the next.
 GROWTH = 1.1

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .kernels._vector import add_scaled, dots
+from ..kernels._vector import add_scaled, dots
 
 # Share of the memory of X that raw predictions may take.
 SHARE = 0.05

@@ -1,7 +1,7 @@
 """What the batch methods have in common: a point, a search along a line, an end.
 
 An iteration, which counts as an epoch, is one product with X and one with its
-transpose; `_lines` tells how the length of a step is searched.
+transpose; `raw_predictions` tells how the length of a step is searched.
 
 A loss with kinks is smoothed by a logarithmic barrier of weight e on its dual variables
 (`PiecewiseLinear.smoothed`), and e shrinks as the run converges: the path of an
@@ -11,17 +11,15 @@ interior-point method, as Portnoy and Koenker (1997) follow it for quantile regr
 import math
 
 import numpy as np
-import scipy.sparse as sp
 
-from ._curvature import Coordinates, coupled
-from ._epochs import Epochs
-from ._groups import descend
-from ._lines import make_lines
-from .kernels._coordinate import l1_refine, l1_step
-from .kernels._order import shuffled
-from .kernels._vector import add_scaled, all_finite, dots, penalty, slopes_along
-from .optimizers import SGD
-from .schedules import Constant
+from ..kernels._coordinate import l1_refine, l1_step
+from ..kernels._vector import add_scaled, all_finite, dots, penalty, slopes_along
+from ..schedules import Constant
+from .base import Epochs
+from .head_start import stochastic_passes
+from .hessian import Coordinates, coupled
+from .line_search import Root
+from .raw_predictions import make_lines
 
 # The barrier of a loss with kinks shrinks by this factor as soon as the promised
 # decrease is this share of what the barrier may still hide.
@@ -31,15 +29,7 @@ SOFTNESS = 0.1
 # By how much the objective may fall from one weight to the next, relative to the fall
 # before, and what the barrier hides at least, relative to what it may hide.
 LEAST_RATIO, MOST_RATIO, LEAST_HIDDEN = 0.1, 0.6, 0.02
-# A step is taken if the slope along it has fallen to this share.
-SLOPE_SHARE = 0.5
 MAX_TRIALS = 40
-# Stochastic passes before the run, and their first step in units of 1/L: of softmax,
-# whose bound is met between two classes at even odds only, and of other losses. They
-# take place from so many sparse rows on: fewer settle nothing, and cost little.
-COUPLED_PASSES, PASSES, PASS_ROWS = (3, 2.0), (2, 1.0), 1000
-# Rows per call of the kernel.
-CHUNK_ROWS = 16384
 # Coordinate descent on the model: until no coordinate gains more than this share of the
 # best gain, at most so many sweeps. The minimiser of a model that may end the run:
 # until a round gains no more than this share of all gains, at most so many rounds.
@@ -52,7 +42,7 @@ ROUNDING = 1e-13
 
 
 class Batch(Epochs):
-    """One run; the counterpart of `_training.Training`, driven by the same methods.
+    """One run; the counterpart of `rules.Training`, driven by the same methods.
 
     A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``settled`` (what
     it forgets when the barrier shrinks).
@@ -404,132 +394,3 @@ class Batch(Epochs):
         value = float((self.l1_u * np.abs(at)).sum())
         kink = self.dot(self.l1_u * (at == 0.0), np.abs(p))
         return value, self.dot(self.l1_u * np.sign(at), p), kink
-
-
-class Root:
-    """The search for t along the step of one output, or of all if they share a loss.
-
-    F is convex on each line, so its slope rises with t: a root between two points of
-    different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
-    that stays twice in a row counts half, or the other would creep along a slope that
-    jumps (Dowell and Jarratt 1971).
-
-    Parameters
-    ----------
-    slope : float
-        Slope of F at the start, t = 0.
-    linear, square : float
-        The l2 penalty adds linear t + square t^2 / 2 to F.
-    """
-
-    __slots__ = (
-        "derivative", "high", "high_slope", "linear", "low", "low_slope", "settled",
-        "side", "slope", "square", "t",
-    )  # fmt: skip
-
-    def __init__(self, slope, linear, square):
-        self.slope, self.linear, self.square = slope, linear, square
-        self.t = 1.0 if slope < 0.0 else 0.0
-        self.low, self.low_slope = 0.0, slope
-        self.high = self.high_slope = math.inf
-        self.side = 0
-
-    def arrive(self, derivative, kink):
-        """Take note of the slope at t, without l2 penalty; returns what that adds to F.
-
-        ``kink`` is half the jump that the slope of an l1 penalty has at t: where
-        coefficients just become zero, the slope nearest to zero counts, or the search
-        would stop short of the kink and leave them at 1e-17.
-        """
-        slope = derivative + self.linear + self.t * self.square
-        self.derivative = math.copysign(max(abs(slope) - kink, 0.0), slope)
-        self.settled = (
-            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope) or self.t == 0.0
-        )
-        return self.t * (self.linear + 0.5 * self.t * self.square)
-
-    def move(self, finite, settled):
-        """Choose the next t; True if there is no more to be found.
-
-        Parameters
-        ----------
-        finite : bool
-            False if F is not a number at t.
-        settled : bool
-            True if the lengths of all outputs look right.
-        """
-        at, t = self.derivative if finite else math.inf, self.t
-        last, self.side = self.side, 0
-        if not (at > 0.0 and t > 0.0) if settled else self.settled:
-            return True
-        if at < 0.0:
-            self.low, self.low_slope, self.side = t, at, -1
-            if last == self.side:
-                self.high_slope *= 0.5
-            if self.high == math.inf:
-                change = self.slope - at
-                factor = self.slope / change if change != 0.0 else math.inf
-                self.t *= min(max(factor, 1.5), 10.0)
-                return False
-        else:
-            self.high, self.high_slope, self.side = t, at, 1
-            if last == self.side:
-                self.low_slope *= 0.5
-        width = self.high - self.low
-        # The share is zero where the slope at the long end is infinite.
-        share = self.low_slope / (self.low_slope - self.high_slope)
-        self.t = self.low + min(max(share, 0.1), 0.9) * width
-        return width <= 1e-12 * self.high
-
-
-def stochastic_passes(data, state, l1, l2):
-    """A few stochastic passes over sparse rows, into ``state.coef``.
-
-    A row of text is nearly orthogonal to most others, so steps on single rows get
-    within a few per cent of the optimum in passes each of which costs, on CSR, less
-    than an iteration of a batch method. Plain SGD in raw coordinates: the step size
-    falls linearly from about 1/L, L being a bound of a row's mean curvature, to zero,
-    which takes the noise out of the last iterate. The orders are the same in every fit.
-
-    Returns
-    -------
-    changed : bool
-        True if the coefficients have changed and are finite.
-    """
-    n, statistics = data.n_rows, state.basis
-    if (
-        not sp.issparse(data.X)
-        or n < PASS_ROWS
-        or not data.loss.smooth
-        or statistics is None
-        or state.coef[:-1].any()
-    ):
-        return False
-    cold = state.coef.copy()
-    per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
-    size = 1.0 + float((statistics.var + statistics.mean**2).sum())
-    passes, pace = COUPLED_PASSES if coupled(data.loss, data.n_outputs) else PASSES
-    eta0, n_steps = pace / (per_row * size), passes * n
-    penalties = np.full_like(cold, l1), np.full_like(cold, l2)
-    make_rule = SGD().make_rule
-    rule = make_rule(state.coef, *penalties)
-    work = min(n, CHUNK_ROWS) * int(data.entries_per_row) * data.n_outputs
-    descent = descend(
-        data.problem(), rule, make_rule, penalties, 1, work, coef=state.coef,
-        position=state.coef, row_penalty=(l1, l2),
-    )  # fmt: skip
-    rng = np.random.RandomState(0)
-    with np.errstate(all="ignore"):
-        for done in range(0, n_steps, n):
-            # A permutation of the rows, in place: theirs is a copy.
-            order = shuffled(rng, n if data.rows is None else data.rows)
-            # In parts: Ctrl-C is answered between calls.
-            for first in range(0, n, CHUNK_ROWS):
-                t = np.arange(done + first, done + min(first + CHUNK_ROWS, n))
-                descent.run(order, eta0 * (1.0 - t / n_steps), 1, first, n)
-        descent.flush()
-    state.rows += passes * n
-    if np.isfinite(state.coef).all():
-        return True
-    state.coef[...] = cold
-    return False

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ._diagnosis import TIMES_TOL, explain_divergence
-from ._monitor import NEGLIGIBLE
-from ._trial import possible_gain
-from .kernels._vector import all_finite
+from ..kernels._vector import all_finite
+from .diagnosis import TIMES_TOL, explain_divergence
+from .monitor import NEGLIGIBLE
+from .trial_step import possible_gain
 
 # A step size found from the data is halved at most so often before the first epoch
 # that improves the objective.

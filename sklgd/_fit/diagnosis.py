@@ -11,9 +11,10 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from ._auto import Statistics, batches, raw_curvatures
-from ._trial import possible_gain
-from ._validation import optimizer_name
+from .._validation import optimizer_name
+from .data import batches
+from .statistics import Statistics, raw_curvatures
+from .trial_step import possible_gain
 
 # A run has stopped far from the optimum if a single step adds this share to all that
 # was gained: ten per cent, or ten times `tol` if that is more; and a thousandth of the

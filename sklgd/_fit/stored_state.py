@@ -10,11 +10,13 @@ from dataclasses import fields
 
 import numpy as np
 
-from ._auto import Metric, Plan, Statistics
-from ._training import State, together
-from ._validation import stream_at
-from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES
+from .._validation import stream_at
+from ..optimizers import OPTIMIZERS
+from ..schedules import SCHEDULES
+from .metric import Metric
+from .plan import Plan
+from .state import State, together
+from .statistics import Statistics
 
 TRUSTED_TYPES = sorted(
     f"{cls.__module__}.{cls.__qualname__}"

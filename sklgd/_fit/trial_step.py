@@ -11,11 +11,11 @@ import math
 
 import numpy as np
 
-from ._auto import row_blocks
-from ._threads import effective_threads
-from .kernels._gram import column_statistics
-from .kernels._rows import Rows
-from .kernels._vector import penalty
+from .._threads import effective_threads
+from ..kernels._gram import column_statistics
+from ..kernels._rows import Rows
+from ..kernels._vector import penalty
+from .data import row_blocks
 
 # Rows and entries of X on which the length is searched for.
 ROWS, ENTRIES = 4096, 2**22

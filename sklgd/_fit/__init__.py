@@ -1,0 +1,1 @@
+"""One fit, from the data to the result."""

@@ -1,0 +1,314 @@
+"""The data of one fit, as the kernels read them."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from .._threads import effective_threads
+from ..kernels._problem import Problem
+from ..kernels._rows import Rows
+from ..kernels._vector import all_finite
+from .empty_columns import only_columns, used_columns
+
+# Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
+# (and down to whose inverses) squares and their products with each other are floats.
+LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 350.0, 1e140
+# Targets further from the constant model than so many sizes of a prediction have their
+# losses measured from that model's: squared and times 1e-16 these are still little.
+DISTANT = 1e6
+# Entries of X that are looked at together: temporary arrays stay in the cache.
+BLOCK_ENTRIES = 65536
+
+
+@dataclass
+class Data:
+    """One fit's data, as the kernels read it.
+
+    Attributes
+    ----------
+    X : ndarray or canonical CSR of shape (n_samples, n_features)
+    target : float64 array
+        As `Loss.evaluate` wants it.
+    weights : float64 array of shape (n_samples,) or None
+        In units of their mean; None means ones.
+    rows : intp array or None
+        The rows to learn from, ascending; None means all. Rows of weight zero are
+        never among them.
+    loss : Loss
+    n_outputs : int
+    fit_intercept : bool
+    n_jobs : int or None
+    penalised : bool
+        True if the objective has a penalty.
+    slope_limit : float
+        Slopes of the loss beyond it are clipped to it (`Schedule.slope_limit`).
+    base : float
+        What the loss leaves out of the objective (`measured_from`).
+    columns : intp array or None
+        The numbers that the columns of X have in the user's matrix; None means the
+        same.
+    n_columns : int or None
+        Number of columns with a non-zero entry in the rows to learn from, where it was
+        counted.
+    """
+
+    X: object
+    target: np.ndarray
+    weights: np.ndarray | None
+    rows: np.ndarray | None
+    loss: object
+    n_outputs: int
+    fit_intercept: bool
+    n_jobs: int | None
+    penalised: bool = True
+    slope_limit: float = math.inf
+    base: float = 0.0
+    columns: np.ndarray | None = None
+    n_columns: int | None = None
+
+    @property
+    def width(self):
+        """Number of columns that choices between methods count.
+
+        All of a dense array, where each costs the same, and of a stream, which may
+        bring entries later; else those that have an entry.
+        """
+        return self.X.shape[1] if self.n_columns is None else self.n_columns
+
+    @cached_property
+    def n_used(self):
+        """Number of columns with a non-zero entry, of any X."""
+        if self.n_columns is not None:
+            return self.n_columns
+        return int(np.count_nonzero(used_columns(self.X, self.rows)))
+
+    def of_columns(self, columns):
+        """The data of these columns alone, or of all for None."""
+        if columns is None:
+            return self
+        return replace(self, X=only_columns(self.X, columns), columns=columns)
+
+    def of_rows(self, rows):
+        """The data of the rows with these numbers alone, as a copy.
+
+        Of sparse X without the columns that are empty there.
+        """
+        X = self.X[rows]
+        if sp.issparse(X):
+            X = only_columns(X, np.flatnonzero(used_columns(X, None)))
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(
+            self, X=X, target=self.target[rows], weights=weights, rows=None,
+            columns=None, n_columns=None,
+        )  # fmt: skip
+
+    def number_of(self, column):
+        """The number that the user knows a column of X by."""
+        return column if self.columns is None else int(self.columns[column])
+
+    @property
+    def everything(self):
+        """True if all rows are learnt from."""
+        return self.rows is None or len(self.rows) == self.X.shape[0]
+
+    @property
+    def n_rows(self):
+        """Number of rows to learn from."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    @cached_property
+    def n_entries(self):
+        """Number of entries, of CSR of the stored ones, of the rows to learn from."""
+        if not sp.issparse(self.X):
+            return self.n_rows * self.X.shape[1]
+        return Rows(self.X).total_entries(None if self.everything else self.rows)
+
+    @property
+    def entries_per_row(self):
+        """Their mean number in a row."""
+        return self.n_entries / self.n_rows
+
+    @property
+    def n_bytes(self):
+        """Memory of the rows to learn from."""
+        X = self.X
+        if not sp.issparse(X):
+            return self.n_entries * X.itemsize
+        entry = X.data.itemsize + X.indices.itemsize
+        return self.n_entries * entry + (self.n_rows + 1) * X.indptr.itemsize
+
+    def spaced(self, step):
+        """Numbers of every ``step``-th row."""
+        if self.rows is None:
+            return np.arange(0, self.X.shape[0], step, dtype=np.intp)
+        return np.ascontiguousarray(self.rows[::step])
+
+    @property
+    def share(self):
+        """Mean weight of the rows."""
+        if self.weights is None:
+            return 1.0
+        weights = self.weights if self.everything else self.weights[self.rows]
+        return float(weights.mean())
+
+    def targets(self):
+        """Targets and weights of the rows to learn from."""
+        if self.everything:
+            return self.target, self.weights
+        weights = None if self.weights is None else self.weights[self.rows]
+        n_targets = self.target.size // self.X.shape[0]
+        return self.target.reshape(-1, n_targets)[self.rows], weights
+
+    def output(self, k, target):
+        """The data of one output; of several classes, one against the rest.
+
+        Its targets are stored in ``target``, an array of shape (n_samples,).
+        """
+        if self.loss.task == "regression":
+            target[...] = self.target.reshape(-1, self.n_outputs)[:, k]
+        else:
+            np.multiply(self.target == k, 2.0, out=target)
+            target -= 1.0
+        loss = self.loss.of_outputs(k, k + 1)
+        return replace(self, target=target, loss=loss, n_outputs=1)
+
+    def numbers(self, start, stop):
+        """Numbers of the rows at these positions; None if these are all rows."""
+        if self.rows is not None:
+            return self.rows[start:stop]
+        if stop - start == self.X.shape[0]:
+            return None
+        return np.arange(start, stop, dtype=np.intp)
+
+    def part(self, start, stop):
+        """Numbers, targets and weights of the rows at these positions."""
+        if self.rows is None:
+            rows = np.arange(start, stop, dtype=np.intp)
+            part = slice(start, stop)
+        else:
+            rows = part = self.rows[start:stop]
+        return (
+            rows,
+            self.target[part],
+            None if self.weights is None else self.weights[part],
+        )
+
+    def is_finite(self):
+        """True if the data hold neither NaN nor infinity, as they did at first."""
+        values = self.X.data if sp.issparse(self.X) else self.X
+        arrays = values, self.target, self.weights
+        return all(array is None or all_finite(array) for array in arrays)
+
+    def check_finite(self):
+        """Raise ValueError if somebody else has made the data NaN or infinite."""
+        if not self.is_finite():
+            raise ValueError(
+                "X, y, sample_weight: the training data hold NaN or infinity, which "
+                "they did not when fit began. Give fit arrays that nothing writes to."
+            )
+
+    def null_model(self):
+        """Raw predictions of the best constant model."""
+        if not self.fit_intercept:
+            return np.zeros(self.n_outputs)
+        return self.loss.null_model(*self.targets(), self.n_outputs)
+
+    def units(self, constant):
+        """Natural sizes of prediction and loss about a constant model (`Loss.units`).
+
+        Raises
+        ------
+        ValueError
+            If the targets are so large or so small that a loss leaves float64.
+        """
+        target, weights = self.targets()
+        z_unit, loss_unit = self.loss.units(target, weights, constant)
+        predictions, losses = z_unit.tolist(), loss_unit.tolist()
+        held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
+        log_link = self.loss.link == "log"
+        limit = LARGE_TARGET if log_link else LARGE_LOSS
+        held = held and all([1.0 / limit < f < limit for f in losses])
+        if log_link:
+            # Without an intercept the constant model says nothing about y.
+            held = held and float(target.max()) < LARGE_TARGET
+            held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
+        if held and self.loss.linear_tails:
+            # Outliers do not count in the sizes.
+            held = np.abs(target).max() < LARGE_TARGET
+        if not held:
+            raise self.size_error()
+        return z_unit, loss_unit
+
+    def size_error(self):
+        """What to raise if a loss of the targets leaves float64."""
+        self.check_finite()
+        size = np.abs(self.targets()[0]).max()
+        large, makes = ("large", "overflow") if size > 1.0 else ("small", "underflow")
+        return ValueError(
+            f"y: values as {large} as {size:.3g} make the loss {makes} float64. "
+            "Scale y (TransformedTargetRegressor)."
+        )
+
+    def measured_from(self, constant, z_unit):
+        """These data with the losses of far outliers as differences, if there are any.
+
+        Without their size, which no model changes, the objective shows what the other
+        rows gain. ``base`` is what the objective leaves out.
+
+        Parameters
+        ----------
+        constant : ndarray of shape (n_outputs,)
+            Raw predictions of a constant model.
+        z_unit : ndarray of shape (n_outputs,)
+            Natural size of a prediction.
+        """
+        if not self.loss.linear_tails or self.loss.task != "regression":
+            return self
+        target, weights = self.targets()
+        target, reach = target.reshape(-1, self.n_outputs), DISTANT * z_unit
+        distant = np.abs(target - constant) > reach
+        rows = distant.any(axis=1)
+        if not rows.any():
+            return self
+        # (A target that is the constant itself has a loss of zero.)
+        target = np.where(distant, target, constant)[rows]
+        weights = None if weights is None else weights[rows]
+        z = np.broadcast_to(constant, target.shape)
+        total = self.loss.evaluate(target, z, weights)[0]
+        base = total / (self.n_rows * self.share)
+        return replace(self, loss=self.loss.measured_from(constant, reach), base=base)
+
+    def problem(self):
+        """The compiled data term."""
+        return Problem(
+            Rows(self.X), self.target, self.weights, self.loss, self.n_outputs,
+            self.fit_intercept, None if self.everything else self.rows,
+            effective_threads(self.n_jobs), slope_limit=self.slope_limit,
+        )  # fmt: skip
+
+
+def batches(n_samples, batch_size):
+    """Rows per batch and number of batches of an epoch."""
+    rows = n_samples if batch_size == "full" else min(batch_size, n_samples)
+    return rows, -(-n_samples // rows)
+
+
+def row_blocks(X, rows):
+    """Pairs (rows of a block, block of X in float64), without a copy of X.
+
+    ``rows`` are the numbers of the rows, ascending; None means all.
+    """
+    n = X.shape[0] if rows is None else len(rows)
+    per_row = Rows(X).total_entries(rows) // n
+    size = min(max(64, BLOCK_ENTRIES // max(1, per_row)), 2048)
+    for start in range(0, n, size):
+        if rows is None:
+            part = np.arange(start, min(start + size, n))
+        else:
+            part = rows[start : start + size]
+        contiguous = part[-1] - part[0] + 1 == len(part)
+        block = X[part[0] : part[-1] + 1] if contiguous else X[part]
+        yield part, block.astype(np.float64, copy=False)

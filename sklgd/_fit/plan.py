@@ -1,0 +1,262 @@
+"""How a fit proceeds: the method, batch size and step size that "auto" means."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from .._solvers.hessian import MAX_FACTOR, coupled, has_costly_hessians, has_few_rows
+from .._validation import optimizer_name, schedule_of, step_is_explicit
+from ..optimizers import OPTIMIZERS
+from ..schedules import as_schedule
+from .data import batches
+from .metric import Metric, make_metric, rotate
+from .statistics import interpolate, raw_curvatures
+
+# Features up to which the metric may be a full one.
+ROTATED = 1000
+# Batch descent is chosen up to so many entries of X times outputs: there an epoch takes
+# milliseconds. Sparse mini-batches pay for a dense step each, so batches win longer.
+SMALL = 2_000_000
+SMALL_SPARSE = 500_000_000
+# Mini-batches of an epoch: in a full metric; where X is too wide for one and a step
+# costs O(n_features); and of a loss with kinks, whose gradient does not fade.
+STEPS, STEPS_WIDE, STEPS_KINKED = 64, 16, 200
+# A step of the features that a sparse batch touches must be so many times cheaper than
+# one of all features (`Optimizer.price`) to be taken instead.
+MARGIN = 1.0
+# Rows above which softmax is learnt in mini-batches by the rules that need not.
+MANY = 20_000
+
+
+@dataclass
+class Plan:
+    """How a fit proceeds, with every "auto" resolved.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    batch_size : int or "full"
+    schedule : Schedule
+        Step sizes; in the metric's coordinates where there is one.
+    guarded : bool
+        True if the step size was found from the data: then an epoch that makes
+        the objective worse is undone and the step size halved (not with a
+        degenerate loss, whose objective says nothing).
+    adaptive : bool
+        True if the step size also follows what an epoch gained (`Training.accept`).
+    metric : Metric or None
+    """
+
+    optimizer: object
+    batch_size: object
+    schedule: object
+    guarded: bool
+    adaptive: bool = False
+    metric: Metric | None = None
+
+    @property
+    def streams(self):
+        """True if `partial_fit` can go on with it."""
+        return self.optimizer.why_no_stream is None
+
+    @property
+    def rotated(self):
+        """True if the metric mixes the features."""
+        return isinstance(self.metric, Metric) and self.metric.rotation is not None
+
+
+def choose(est, data, explicit, stream):
+    """Optimizer object and batch size of an estimator, "auto" resolved."""
+    n_samples, n_features = data.n_rows, data.width
+    sparse, per_row = sp.issparse(data.X), data.entries_per_row
+    limit = SMALL_SPARSE if sparse else SMALL
+    small = n_samples * per_row * data.n_outputs <= limit
+    optimizer, batch_size = est.optimizer, est.batch_size
+    if not isinstance(batch_size, str):
+        batch_size = int(batch_size)
+    # (The optimum of a degenerate loss is of no use: no batch size reaches it sooner.)
+    full = (data.loss.smooth or data.loss.degenerate) and small and not stream
+    name = optimizer_name(optimizer)
+    automatic = name == "auto"
+    if automatic:
+        name = choose_optimizer(est, data, explicit, stream, full)
+    if name is not None:
+        optimizer = OPTIMIZERS[name]()
+    optimizer.check_run(est, data.loss)
+    if optimizer.training != "descent":
+        rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
+        return optimizer, rows
+    if batch_size == "auto":
+        many = coupled(data.loss, data.n_outputs) and n_samples > MANY
+        if explicit:
+            batch_size = 1 if optimizer.name == "sgd" else 32
+        elif full and automatic:
+            batch_size = "full"
+        elif (
+            data.loss.smooth
+            and not stream
+            and not optimizer.normalised
+            and (full and sparse if n_features > ROTATED else not many)
+        ):
+            # A full metric makes each step worth an epoch of small ones, unless these
+            # are many and the metric has no more than the blocks of softmax. For wide
+            # sparse X an epoch of small steps would cost much more.
+            batch_size = "full"
+        else:
+            # Rules that normalise the gradient are off by its noise, however small
+            # their steps: batches as large as leaves an epoch some steps.
+            if n_features > ROTATED:
+                rows = n_samples / STEPS_WIDE
+            else:
+                rows = n_samples / (STEPS if data.loss.smooth else STEPS_KINKED)
+            batch_size = int(np.clip(rows, 32 if n_samples > 2000 else 8, 1024))
+    return optimizer, batch_size
+
+
+def choose_optimizer(est, data, explicit, stream, full):
+    """Name of the optimizer that "auto" stands for.
+
+    With an explicit step size it is SGD*'s own; where only a rule of descent does
+    (streams, averages, schedules, a loss whose objective says nothing) momentum over
+    all rows or Adam over some of them. Otherwise the batch size decides: Point-SAGA for
+    single rows, SVRG for mini-batches, and over all rows the second-order method as
+    long as n_features^2 numbers fit, or the rows are few beside the columns; beyond
+    that L-BFGS, or FISTA with an l1 penalty.
+    """
+    if explicit:
+        return "sgd"
+    batch_size, loss = est.batch_size, data.loss
+    if stream or est.average or loss.degenerate or est.learning_rate != "auto":
+        all_rows = batch_size == "full" or (batch_size == "auto" and full)
+        return "nesterov" if all_rows else "adam"
+    if batch_size == 1:
+        return "point_saga"
+    if batch_size not in ("auto", "full"):
+        return "svrg" if loss.smooth else "adam"
+    wide = data.width >= MAX_FACTOR
+    if est._penalty()[0] > 0.0:
+        # Softmax has no curvature that coordinate descent could use cheaply.
+        by_gradients = wide or coupled(loss, data.n_outputs)
+        by_gradients = by_gradients or has_costly_hessians(data)
+        return "fista" if by_gradients else "newton"
+    return "lbfgs" if wide and not has_few_rows(data) else "newton"
+
+
+def make_plan(est, data, stream=False):
+    """Resolve "auto" in an estimator's optimizer and batch size.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    data : Data
+    stream : bool, default=False
+        True if the data are a chunk of a stream.
+
+    Returns
+    -------
+    plan : Plan
+        Complete where the step size is explicit; otherwise `add_metric` gives it the
+        metric and the step sizes.
+    """
+    explicit = step_is_explicit(est)
+    optimizer, batch_size = choose(est, data, explicit, stream)
+    automatic = est.learning_rate == "auto"
+    if not optimizer.takes_learning_rate:
+        explicit, automatic = False, True
+    guarded = not explicit and not data.loss.degenerate
+    plan = Plan(
+        optimizer, batch_size, None, guarded, guarded and automatic and not stream
+    )
+    if explicit:
+        schedule = schedule_of(est)
+        schedule.check_run(est, data.loss, optimizer, batch_size)
+        plan.schedule = bind(schedule, est, data, batch_size)
+    return plan
+
+
+def add_metric(plan, est, data, statistics, l2):
+    """Give a plan its metric and the step size that suits it.
+
+    Where steps shall move the features that they touch only, the metric is not centred.
+    Rules along the gradient then stay in raw coordinates altogether: one penalty for
+    all features lets these catch up in closed form.
+    """
+    normalised = plan.optimizer.normalised
+    summed = bool(est.average) or (plan.adaptive and normalised)
+    constant = est.learning_rate == "auto"
+    by_features = moves_by_features(
+        data,
+        plan.optimizer,
+        plan.batch_size,
+        *est._penalty(),
+        not normalised,
+        summed,
+        constant,
+    )
+    if by_features and not normalised:
+        plan.metric = None
+        (curvature,) = raw_curvatures(data, statistics, [plan.batch_size])
+    else:
+        rotated = not by_features and _worth_rotating(est, data, plan)
+        plan.metric, curvature = make_metric(
+            data, statistics, l2, plan.batch_size, rotated, not by_features
+        )
+    set_pace(plan, est, data, curvature)
+
+
+def renew_rotation(plan, est, data, statistics, l2, coef, damping):
+    """Suit a rotated metric to the curvature at ``coef``."""
+    share = rotate(plan.metric, data, statistics, l2, coef, damping)
+    if share is None:
+        return
+    largest = 1.1
+    if coupled(data.loss, data.n_outputs):
+        # diag(p) - pp' <= 2 diag(p (1 - p)): softmax without its off-diagonal blocks.
+        largest *= 2.0 - damping
+    curvature = interpolate(data.n_rows, plan.batch_size, largest, 1.0 + share)
+    set_pace(plan, est, data, curvature)
+
+
+def set_pace(plan, est, data, curvature):
+    """Step sizes for the largest curvature that a batch sees."""
+    eta0 = plan.optimizer.unit_step(curvature, plan.batch_size == "full")
+    name = "constant" if est.learning_rate == "auto" else est.learning_rate
+    schedule = as_schedule(name, eta0, est.power_t)
+    plan.schedule = bind(schedule, est, data, plan.batch_size)
+
+
+def _worth_rotating(est, data, plan):
+    """True if a full metric suits the penalty and costs little beside the rows."""
+    if not plan.adaptive or est.penalty not in ("l2", None) or not data.loss.smooth:
+        return False
+    n_features = data.X.shape[1]
+    rows = batches(data.n_rows, plan.batch_size)[0]
+    return n_features <= min(ROTATED, max(100, 8 * rows))
+
+
+def moves_by_features(data, optimizer, batch_size, *case):
+    """True if steps shall move the touched features only: the cheapest exact form.
+
+    ``case`` are the arguments of `Optimizer.price`. A lazy rule does so by its name,
+    unless a batch holds all rows.
+    """
+    if not sp.issparse(data.X):
+        return False
+    rows = batches(data.n_rows, batch_size)[0]
+    if rows == data.n_rows or optimizer.lazy:
+        return rows < data.n_rows
+    touched = rows * data.entries_per_row
+    return MARGIN * optimizer.price(*case) * touched < data.width
+
+
+def bind(schedule, est, data, batch_size):
+    """Tell a schedule what it cannot know: the penalty, the length, the loss."""
+
+    def slope(y, z):
+        return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[
+            1
+        ].item()
+
+    total_steps = est.max_iter * batches(data.n_rows, batch_size)[1]
+    return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)

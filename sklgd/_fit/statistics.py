@@ -1,0 +1,240 @@
+"""Statistics of the columns and of the targets, and the curvature of the loss."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._threads import effective_threads
+from ..kernels._gram import column_statistics as kernel_statistics
+from ..kernels._gram import count_entries
+from ..kernels._rows import Rows
+from .data import LARGE_COLUMN, batches, row_blocks
+
+# The largest eigenvalue is estimated on at most this many rows (evenly spaced).
+EIGEN_ROWS = 8192
+
+
+def column_statistics(data):
+    """Weighted mean and variance of the columns.
+
+    Returns
+    -------
+    mean, var : ndarrays of shape (n_features,)
+        Dense columns are shifted by their first value before squaring, so a mean
+        far from zero costs no accuracy; the rounding error that is left counts as
+        no variance. Nor does a column have one that is so small that its coefficient
+        is zero with any penalty.
+
+    Raises
+    ------
+    ValueError
+        If values of X are so large or so small that their squares leave float64.
+    """
+    subset = None if data.everything else data.rows
+    n_threads = effective_threads(data.n_jobs)
+    try:
+        mean, var = kernel_statistics(
+            Rows(data.X), data.weights, subset, n_threads, data.columns
+        )[1:]
+    except ValueError:
+        data.check_finite()
+        raise
+    size = np.maximum(np.abs(mean), np.sqrt(var))
+    # (`argmax` takes a third of the time of `max`.)
+    largest = size.argmax()
+    if not size[largest] <= LARGE_COLUMN:
+        data.check_finite()
+        raise _size_error(data.number_of(largest), "large")
+    small = size < 1.0 / LARGE_COLUMN
+    if np.count_nonzero(small) and (small := small & (size > 0.0)).any():
+        if not data.penalised:
+            raise _size_error(data.number_of(small.argmax()), "small")
+        mean[small] = var[small] = 0.0
+    return mean, var
+
+
+def _size_error(column, what):
+    return ValueError(
+        f"X: the values of column {column} are so {what} that their squares leave "
+        "float64. Scale this column (MaxAbsScaler or StandardScaler), or leave it out."
+    )
+
+
+def column_counts(data):
+    """Stored entries of each column of sparse X, over the rows to learn from."""
+    return count_entries(Rows(data.X), None if data.everything else data.rows)
+
+
+def largest_eigenvalue(data, centre, scale):
+    """Largest eigenvalue of the weighted second moments of (X - centre) scale.
+
+    Power iteration from a fixed start, on all rows or on EIGEN_ROWS of them; never
+    below 1, the eigenvalue of the intercept.
+    """
+    rows = data.spaced(-(-data.n_rows // EIGEN_ROWS))
+    total = len(rows) if data.weights is None else data.weights[rows].sum()
+    v, seen = np.zeros(data.X.shape[1]), scale > 0.0
+    # As many numbers as there are columns that count, so that others change nothing.
+    v[seen] = np.random.RandomState(0).standard_normal(np.count_nonzero(seen))
+    largest = 1.0
+    for iteration in range(12):
+        # (In a unit of its own: squares of large columns overflow.)
+        unit = 2.0 ** math.frexp(np.abs(v).max(initial=0.0))[1]
+        norm = float(np.linalg.norm(v / unit)) * unit
+        if iteration:
+            largest = max(largest, norm)
+        if not 0.0 < norm < np.inf or not total > 0.0:
+            break
+        u = scale * (v / norm)
+        shift = centre @ u
+        product, residual = np.zeros_like(v), 0.0
+        for part, block in row_blocks(data.X, rows):
+            r = block @ u - shift
+            if data.weights is not None:
+                r *= data.weights[part]
+            product += block.T @ r
+            residual += r.sum()
+        v = scale * (product - centre * residual) / total
+    return largest
+
+
+@dataclass
+class Statistics:
+    """Sizes of the columns and of the targets seen so far.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights of the rows.
+    mean, var : ndarray of shape (n_features,)
+        Weighted mean and variance of the columns.
+    z_unit, loss_unit : ndarray of shape (n_outputs,)
+        `Loss.units`, averaged over the chunks of a stream.
+    """
+
+    weight: float
+    mean: np.ndarray
+    var: np.ndarray
+    z_unit: np.ndarray
+    loss_unit: np.ndarray
+
+    @property
+    def vectors(self):
+        """All but the weight."""
+        return self.mean, self.var, self.z_unit, self.loss_unit
+
+    @classmethod
+    def of(cls, data, null):
+        """Statistics of the rows of ``data``; ``null`` is its constant model."""
+        weight = data.n_rows * data.share
+        units = data.units(null)
+        return cls(weight, *column_statistics(data), *units)
+
+    def merge(self, other):
+        """Statistics of both sets of rows (Chan, Golub and LeVeque 1983)."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        step = other.mean - self.mean
+        return Statistics(
+            weight,
+            self.mean + share * step,
+            self.var + share * (other.var - self.var) + share * (1 - share) * step**2,
+            self.z_unit + share * (other.z_unit - self.z_unit),
+            self.loss_unit + share * (other.loss_unit - self.loss_unit),
+        )
+
+    def equals(self, other):
+        """True if both are of the same rows, up to the rounding of their weights."""
+        if abs(self.weight - other.weight) > 1e-9 * self.weight:
+            return False
+        for a, b in zip(self.vectors, other.vectors, strict=True):
+            # (Most often they are the same to the last bit, and soon compared.)
+            if a.tobytes() != b.tobytes():
+                size = np.abs(a) + (np.sqrt(self.var) if a is self.mean else 0.0)
+                if (np.abs(a - b) > 1e-9 * size).any():
+                    return False
+        return True
+
+    def differs(self, other):
+        """True if a metric made from ``other`` does not suit these statistics.
+
+        Sizes off by a factor of two or a mean off by a standard deviation do; the
+        same data seen again never does.
+        """
+        moved = (self.mean - other.mean) ** 2 > 1.01 * self.var + 1e-20 * self.mean**2
+        return bool(
+            moved.any()
+            or _off_by_two(self.var, other.var, square=True)
+            or _off_by_two(self.z_unit, other.z_unit)
+        )
+
+
+def _off_by_two(a, b, square=False):
+    limit = 4.0 if square else 2.0
+    return bool(((a > limit * b) | (b > limit * a)).any())
+
+
+def batch_curvature(data, centre, var, scale, batch_size):
+    """Curvature that a batch sees in the coordinates (x - centre) scale.
+
+    Between the largest eigenvalue L (batch descent) and the mean row norm (one row):
+    the interpolation of Gower et al. 2019 with the mean in place of the largest row,
+    since a few huge rows should not set the pace.
+    """
+    largest = 1.1 * largest_eigenvalue(data, centre, scale)
+    row = float(var @ scale**2) + 1.0
+    return interpolate(data.n_rows, batch_size, largest, row)
+
+
+def interpolate(n, batch_size, largest, row):
+    """Curvature of a batch, between the largest eigenvalue and a row's norm."""
+    b = batches(n, batch_size)[0]
+    if b == n:
+        return largest
+    share = n * (b - 1) / (b * (n - 1))
+    return share * largest + (1.0 - share) * max(row, largest)
+
+
+def raw_curvatures(data, statistics, batch_sizes, sample=None):
+    """Curvatures of F that batches of these sizes see in raw coordinates.
+
+    Parameters
+    ----------
+    data : Data
+    statistics : Statistics
+        Of all rows.
+    batch_sizes : list
+    sample : Data, default=None
+        Some of the rows, on which the largest eigenvalue is estimated.
+    """
+    mean, square = statistics.mean, statistics.var + statistics.mean**2
+    rows = data if sample is None else sample
+    n_features = rows.X.shape[1]
+    largest = largest_eigenvalue(rows, np.zeros(n_features), np.ones(n_features))
+    if sample is not None:
+        # Bounds that the columns of all rows give: of a column alone, and of the mean.
+        largest = max(largest, float(square.max()), float(mean @ mean))
+    row = float(square @ np.ones_like(square)) + 1.0
+    unit = float((statistics.loss_unit / statistics.z_unit**2).max())
+    return [
+        unit * interpolate(data.n_rows, size, 1.1 * largest, row)
+        for size in batch_sizes
+    ]
+
+
+def stable_step(data, batch_size):
+    """About the largest stable step of plain descent in raw coordinates.
+
+    Returns
+    -------
+    limit : float
+    spread : (float, float)
+        Smallest and largest root mean square of a column that is not zero.
+    """
+    with np.errstate(all="ignore"):
+        statistics = Statistics.of(data, data.null_model())
+    square = statistics.var + statistics.mean**2
+    sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
+    (curvature,) = raw_curvatures(data, statistics, [batch_size])
+    return 2.0 / curvature, (float(sizes.min()), float(sizes.max()))

@@ -1,0 +1,1 @@
+"""The methods that minimise the objective, epoch by epoch."""

@@ -1,0 +1,82 @@
+"""The length of a step: the root of the slope along a line."""
+
+import math
+
+# A step is taken if the slope along it has fallen to this share.
+SLOPE_SHARE = 0.5
+
+
+class Root:
+    """The search for t along the step of one output, or of all if they share a loss.
+
+    F is convex on each line, so its slope rises with t: a root between two points of
+    different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
+    that stays twice in a row counts half, or the other would creep along a slope that
+    jumps (Dowell and Jarratt 1971).
+
+    Parameters
+    ----------
+    slope : float
+        Slope of F at the start, t = 0.
+    linear, square : float
+        The l2 penalty adds linear t + square t^2 / 2 to F.
+    """
+
+    __slots__ = (
+        "derivative", "high", "high_slope", "linear", "low", "low_slope", "settled",
+        "side", "slope", "square", "t",
+    )  # fmt: skip
+
+    def __init__(self, slope, linear, square):
+        self.slope, self.linear, self.square = slope, linear, square
+        self.t = 1.0 if slope < 0.0 else 0.0
+        self.low, self.low_slope = 0.0, slope
+        self.high = self.high_slope = math.inf
+        self.side = 0
+
+    def arrive(self, derivative, kink):
+        """Take note of the slope at t, without l2 penalty; returns what that adds to F.
+
+        ``kink`` is half the jump that the slope of an l1 penalty has at t: where
+        coefficients just become zero, the slope nearest to zero counts, or the search
+        would stop short of the kink and leave them at 1e-17.
+        """
+        slope = derivative + self.linear + self.t * self.square
+        self.derivative = math.copysign(max(abs(slope) - kink, 0.0), slope)
+        self.settled = (
+            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope) or self.t == 0.0
+        )
+        return self.t * (self.linear + 0.5 * self.t * self.square)
+
+    def move(self, finite, settled):
+        """Choose the next t; True if there is no more to be found.
+
+        Parameters
+        ----------
+        finite : bool
+            False if F is not a number at t.
+        settled : bool
+            True if the lengths of all outputs look right.
+        """
+        at, t = self.derivative if finite else math.inf, self.t
+        last, self.side = self.side, 0
+        if not (at > 0.0 and t > 0.0) if settled else self.settled:
+            return True
+        if at < 0.0:
+            self.low, self.low_slope, self.side = t, at, -1
+            if last == self.side:
+                self.high_slope *= 0.5
+            if self.high == math.inf:
+                change = self.slope - at
+                factor = self.slope / change if change != 0.0 else math.inf
+                self.t *= min(max(factor, 1.5), 10.0)
+                return False
+        else:
+            self.high, self.high_slope, self.side = t, at, 1
+            if last == self.side:
+                self.low_slope *= 0.5
+        width = self.high - self.low
+        # The share is zero where the slope at the long end is infinite.
+        share = self.low_slope / (self.low_slope - self.high_slope)
+        self.t = self.low + min(max(share, 0.1), 0.9) * width
+        return width <= 1e-12 * self.high
