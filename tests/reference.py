@@ -1131,3 +1131,293 @@ def l1_model(B, g, u, l1, n_sweeps=2000):
             z = u[j] + p[j] - slope / B[j, j]
             p[j] = soft_threshold(z, l1[j] / B[j, j]) - u[j]
     return p
+
+
+# --------------------------------------------------------------------------------------
+# Online learning
+# --------------------------------------------------------------------------------------
+
+
+def curvature_unit(loss, mean, deviation, epsilon=0.1, power=1.5):
+    """Size of a second derivative for targets with this mean and deviation."""
+    power = {"poisson": 1.0, "gamma": 2.0}.get(loss, power)
+    if loss in ("poisson", "gamma", "tweedie"):
+        dispersion = max(deviation**2, 0.01 * mean**2) / mean**power if mean else 1.0
+        return max(1.0, dispersion) if loss == "poisson" else dispersion
+    if loss == "huber":
+        return 1.0 if deviation <= epsilon else epsilon / deviation
+    if loss in ("absolute_error", "quantile", "epsilon_insensitive"):
+        return 1.0 / deviation if deviation else np.inf
+    return 2.0 if loss == "squared_epsilon_insensitive" else 1.0
+
+
+class Online:
+    """The online learner, row by row, for one output or for softmax.
+
+    x is a dense row. With ``centred=False`` a zero counts as an absent entry. The steps
+    are proximal: Kulis and Bartlett (2010); sizes that grow with the columns: Ross,
+    Mineiro and Langford (2013).
+    """
+
+    far, known, loose = 10.0, 20.0, 1e-3
+
+    def __init__(self, loss, n_features, n_outputs=1, *, params=None, centred=True,
+                 fit_intercept=True, reach=None, power=2 / 3, average=2.0, l1=0.0,
+                 l2=0.0):  # fmt: skip
+        self.name, self.loss, self.params = loss, LOSSES[loss], params or {}
+        self.log_link = loss in ("poisson", "gamma", "tweedie")
+        self.centred, self.fit_intercept = centred, fit_intercept
+        self.reach = reach or (2.0 if self.log_link else 8.0)
+        self.power, self.average, self.l1, self.l2 = power, average, l1, l2
+        self.regression = self.loss.task == "regression"
+        self.steady = loss in (
+            "squared_error", "log_loss", "poisson", "gamma", "tweedie"
+        )  # fmt: skip
+        K, zeros = n_outputs, np.zeros
+        self.squares, self.absolutes, self.size, self.mean = zeros((4, n_features))
+        self.W, self.G, self.V = zeros((3, n_features, K))
+        self.last = zeros(n_features)
+        self.b, self.Gb, self.Vb, self.constant, self.Gc = zeros((5, K))
+        self.y_mean = self.y_squares = 0.0
+        self.share, self.share_curvature, self.hedge, self.least = 1.0, 0.0, 0.0, 0.0
+        self.t = self.active = self.C = self.weights = 0.0
+        self.steps = self.rows = 0
+        self.total = self.constant_total = self.judged = 0.0
+
+    def learn(self, x, y, w=1.0):
+        if w == 0.0:
+            return
+        self.rows += 1
+        self.weights += w
+        mean = self.weights / self.rows
+        w = w if 1 / 8 <= mean <= 8 else w / mean
+        copies = int(np.clip(np.ceil(w), 1, 8))
+        for copy in range(copies):
+            self.step(np.asarray(x, dtype=float), y, w / copies, w * (copy == 0))
+
+    def step(self, x, y, w, judged):
+        first, self.steps, self.t = self.steps == 0, self.steps + 1, self.t + w
+        x = self.measure_columns(x, w)
+        self.measure_target(y, w, first)
+        if self.l2 and not self.l1:
+            self.apply_penalty(x != 0.0, w)
+        W = self.weight()
+        z, lag = self.b + x @ W, np.zeros_like(self.b)
+        if self.C and not self.l1:
+            lag = (self.Vb + x @ self.V) / self.C
+        if not (first and self.regression):
+            self.judge(z, lag, y, w, judged, first)
+        self.learn_constant(y, w, judged, first)
+        h = self.curvature(y, z)
+        if self.log_link:
+            h = self.curvature(y, np.full_like(z, np.log(y))) if y > 0 else 0.0 * z
+            rate, b_rate, q = self.rates(x, w, h)
+            h = self.curvature(y, self.prox(y, z, q, w)[0])
+        rate, b_rate, q = self.rates(x, w, h)
+        a = self.prox(y, z, q, w)[1]
+        h = self.learnt_curvature(y, z, h, a / w)
+        seen = x != 0.0
+        self.G += w * h * x[:, None] ** 2
+        if self.l1:
+            A = np.divide(1.0, rate, out=np.zeros_like(rate), where=rate > 0.0)
+            learnt = seen[:, None] & (rate > 0.0)
+            # W is the precision, V the sum of the gradients.
+            self.V += np.where(learnt, a * x[:, None] - (A - self.W) * W, 0.0)
+            self.W = np.where(learnt, A, self.W)
+        else:
+            move = -rate * a * x[:, None]
+            self.W += move
+            self.V += move * self.C
+            self.Vb -= b_rate * a * self.C
+        self.Gb += w * h * self.fit_intercept
+        self.b -= b_rate * a
+        if not self.l1:
+            self.C += w * self.t**self.average
+
+    def weight(self):
+        if not self.l1:
+            return self.W
+        precision = self.W + self.l2 * self.t
+        w = -soft_threshold(self.V, self.l1 * self.t)
+        return np.divide(w, precision, out=np.zeros_like(w), where=precision > 0.0)
+
+    def measure_columns(self, x, w):
+        out = np.zeros_like(x)
+        for j in np.arange(len(x)) if self.centred else np.flatnonzero(x):
+            size, d = self.size[j], x[j] - self.mean[j]
+            far = (
+                abs(d) > self.far * size and self.absolutes[j] >= self.known * size > 0
+            )
+            d = np.sign(d) * self.far * size if far else d
+            moved = w * d / self.t if self.centred else 0.0
+            self.mean[j] += moved
+            self.squares[j] += w * d * (d - moved)
+            d -= moved
+            self.absolutes[j] += w * abs(d)
+            if self.squares[j] > size * self.absolutes[j]:
+                self.size[j] = self.squares[j] / self.absolutes[j]
+                if size:
+                    self.shrink(j, size / self.size[j])
+            self.b += self.weight()[j] * moved
+            self.Vb += 0.0 if self.l1 else self.V[j] * moved
+            if not far and self.size[j] > 0.0:
+                out[j] = d
+                self.active += w * min(1.0, (d / self.size[j]) ** 2)
+        return out
+
+    def shrink(self, j, share):
+        if not self.l1:
+            self.W[j] *= share
+            self.V[j] *= share
+            return
+        w = self.weight()[j]
+        precision = self.W[j] + self.l2 * self.t
+        inside = -share * w * precision - np.sign(w) * self.l1 * self.t
+        self.V[j] = np.where(w == 0.0, share * self.V[j], inside)
+
+    def measure_target(self, y, w, first):
+        self.unit = self.curvature_size = 1.0
+        if not self.regression:
+            return
+        deviation, d = np.sqrt(self.y_squares / self.t), y - self.y_mean
+        if self.steps > self.known and abs(d) > self.far * deviation > 0.0:
+            d = np.sign(d) * self.far * deviation
+        self.y_mean += w * d / self.t
+        self.y_squares += w * d * d * (1.0 - w / self.t)
+        deviation = np.sqrt(self.y_squares / self.t)
+        size = curvature_unit(self.name, self.y_mean, deviation, **self.params)
+        self.curvature_size = size
+        self.unit = size if self.log_link else size * deviation**2 if deviation else 0.0
+        if first and self.fit_intercept:
+            start = np.log(max(y, 0.1)) if self.log_link else y
+            self.b[:], self.constant[:] = start, start
+
+    def apply_penalty(self, seen, w):
+        """The integral of the learning rate over the time since the last visit."""
+        n, p = max(1.0, self.active / self.t), self.power
+        for j in np.arange(len(seen)) if self.centred else np.flatnonzero(seen):
+            since = self.t - w if self.centred else self.last[j]
+            self.last[j] = self.t
+            precision = self.size[j] ** 2 * self.curvature_size * n / self.reach**2
+            if not 0.0 < precision < np.inf or np.isnan(precision):
+                continue
+            before, after = self.G[j], self.G[j] + self.l2 * (self.t - since)
+            integral = (1 + after / precision) ** (1 - p)
+            integral = (integral - (1 + before / precision) ** (1 - p)) / (1 - p)
+            change = self.W[j] * (np.exp(-integral) - 1.0)
+            mean = since ** (self.average + 1) / (self.average + 1)
+            self.G[j], self.W[j] = after, self.W[j] + change
+            self.V[j] += change * 0.5 * (self.C + mean)
+
+    def targets(self, y):
+        return np.array([[y]] if self.regression else [y])
+
+    def evaluate(self, y, z):
+        value, g = self.loss.evaluate(self.targets(y), z[None], **self.params)
+        return float(value[0]), g[0]
+
+    def curvature(self, y, z):
+        if self.steady:
+            return self.loss.curvature(self.targets(y), z[None], **self.params)[0]
+        g = self.evaluate(y, z)[1]
+        return g * g / self.unit if self.unit > 0.0 else 0.0 * g
+
+    def learnt_curvature(self, y, z, h, c):
+        if self.loss.kinks(**self.params):
+            g = self.evaluate(y, z)[1]
+            return h * c / np.where(g == 0.0, 1.0, g)
+        return h
+
+    def judge(self, z, lag, y, w, judged, first):
+        c = self.constant
+        f = z - self.averaged() * lag - c
+        value, g = self.evaluate(y, c + self.share * f)
+        self.total, self.judged = self.total + judged * value, self.judged + judged
+        if first or not self.unit > 0.0:
+            return
+        h = self.curvature(y, c + self.share * f)
+        slope, curvature = g @ f / self.unit, h @ f**2 / self.unit
+        if self.name != "squared_error":
+            curvature = max(curvature, slope**2)
+        self.share_curvature *= 1.0 - 1.0 / (self.steps + 1.0)
+        self.share_curvature += w * curvature
+        self.share -= w * slope / (1.0 + self.share_curvature)
+        self.share = min(max(self.share, 0.0), 1.0)
+        if self.l1:
+            return
+        last = self.evaluate(y, c + self.share * (z - c))[0]
+        mean = self.evaluate(y, c + self.share * (z - lag - c))[0]
+        unit = self.unit
+        if self.regression and not self.log_link:
+            self.least += (min(last, mean) - self.least) * 2.0 / (self.steps + 2.0)
+            unit = 2.0 * self.least + 1e-300
+        self.hedge *= 1.0 - 2.0 / (self.steps + 2.0)
+        self.hedge += w * (mean - last) / unit
+
+    def averaged(self):
+        return expit(-np.clip(self.hedge, -50.0, 50.0))
+
+    def intercept_precision(self, n):
+        if self.name == "squared_error":
+            return self.loose
+        return self.curvature_size * n / self.reach**2
+
+    def learn_constant(self, y, w, judged, first):
+        value = self.evaluate(y, self.constant)[0]
+        if not (first and self.regression):
+            self.constant_total += judged * value
+        h = self.curvature(y, self.constant)
+        q = 1.0 / (self.intercept_precision(1.0) + self.Gc + w * h)
+        if self.fit_intercept:
+            a = self.prox(y, self.constant, q, w)[1]
+            self.Gc += w * self.learnt_curvature(y, self.constant, h, a / w)
+            self.constant = self.constant - q * a
+
+    def rates(self, x, w, h):
+        n = max(1.0, self.active / self.t)
+        unit = self.curvature_size if np.isfinite(self.curvature_size) else 0.0
+        precision = self.size[:, None] ** 2 * n * unit / self.reach**2
+        G = self.G + w * h * x[:, None] ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = precision ** (self.power - 1) * (precision + G) ** -self.power
+        rate[~((precision > 0.0) & np.isfinite(precision)).repeat(rate.shape[1], 1)] = 0
+        b = self.intercept_precision(n)
+        b_rate = b ** (self.power - 1) * (b + self.Gb + w * h) ** -self.power
+        b_rate = b_rate * self.fit_intercept if np.isfinite(b) else 0.0 * self.b
+        q = rate
+        if self.l1:
+            q = np.divide(1.0, rate, out=np.full_like(rate, np.inf), where=rate > 0.0)
+            q = 1.0 / (q + self.l2 * self.t)
+        return rate, b_rate, b_rate + x**2 @ q
+
+    def prox(self, y, z, q, w):
+        """z - q a and a = w l'(z - q a), for softmax along the scaled gradient."""
+        g = self.evaluate(y, z)[1]
+        if len(z) == 1:
+            if not w * q[0] > 0.0 or not g[0]:
+                return z, w * g
+
+            def excess(share):
+                return share * g - self.evaluate(y, z - share * w * q * g)[1]
+
+            share = bisect(lambda s: excess(s) * np.sign(g), np.zeros(1), np.ones(1))
+            return z - share * w * q * g, share * w * g
+        d = w * q * g
+        s = bisect(
+            lambda s: s * (d @ g) - self.evaluate(y, z - s * d)[1] @ d,
+            np.array(0.0),
+            np.array(1.0),
+        )
+        return z - s * d, s * w * g
+
+    def coefficients(self):
+        """The reported model, (n_features + 1, n_outputs)."""
+        if self.l2 and not self.l1:
+            self.apply_penalty(np.ones(len(self.W), dtype=bool), 0.0)
+        W, b = self.weight(), self.b
+        if self.C:
+            W = W - self.averaged() * self.V / self.C
+            b = b - self.averaged() * self.Vb / self.C
+        W = self.share * W
+        b = self.constant + self.share * (b - self.constant) - self.mean @ W
+        return np.vstack([W, b])

@@ -10,3 +10,7 @@ cdef class Loss:
     cdef void prox_row(
         self, const double* y, const double* z0, double q, double* z,
         double* c, Py_ssize_t K) noexcept nogil
+    cdef void prox_scaled(
+        self, const double* y, const double* z0, const double* q, double* z,
+        double* c, Py_ssize_t K) noexcept nogil
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil

@@ -159,6 +159,14 @@ cdef inline double log_prox_start(double a, double q) noexcept nogil:
     return log1p(q / (m - a))
 
 
+cdef inline double dispersion(
+        double mean, double deviation, double power) noexcept nogil:
+    """Variance of y in units of mean^power, taken as at least that of 10 % of the mean."""
+    if not mean > 0.0:
+        return 1.0
+    return fmax(deviation * deviation, 0.01 * mean * mean) * exp(-power * log(mean))
+
+
 cdef inline double subgradient(
         double slope, double size, double z0, double z, double q) noexcept nogil:
     """(z0 - z) / q or the slope at z, whichever loses fewer digits.
@@ -369,6 +377,26 @@ cdef class Loss:
         buffers; z may be z0, c neither of them. Nothing is checked.
         """
         pass
+
+    cdef void prox_scaled(
+            self, const double* y, const double* z0, const double* q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        """Proximal step of a loss that couples its outputs, with a factor for each.
+
+        z (K,) and c (K,) with z_k + q_k c_k = z0_k, where c = s g. Here g is the gradient
+        at z0 and s in (0, 1] is such that z minimises the sum of the loss and of
+        sum_k (z_k - z0_k)^2 / (2 q_k) along the line through z0 in the direction q g.
+        Losses whose outputs are separate have `prox_row` for each of them instead.
+        """
+        pass
+
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        """Size of the second derivative for targets of this mean and deviation.
+
+        With y in another unit the learning rates of `OnlineLearner` follow it. One for
+        losses of a label, whose raw predictions have no unit.
+        """
+        return 1.0
 
     def prox(self, y, z0, q):
         """Proximal operator of q l: z minimising q l(y, z) + (z - z0)^2 / 2.
@@ -725,6 +753,9 @@ cdef class Huber(LinearTails):
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
 
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return 1.0 if deviation <= self.epsilon else self.epsilon / deviation
+
     def bound(self, n_outputs=1):
         """One."""
         return 1.0
@@ -819,6 +850,9 @@ cdef class EpsilonInsensitive(PiecewiseLinear):
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
 
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return 1.0 / deviation
+
     def units(self, y, sample_weight, null):
         """Mean absolute deviation without outliers, twice."""
         z = _robust_deviation(y, sample_weight, null)
@@ -893,6 +927,9 @@ cdef class SquaredEpsilonInsensitive(Loss):
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
 
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return 2.0
+
     def bound(self, n_outputs=1):
         """Two."""
         return 2.0
@@ -953,6 +990,9 @@ cdef class AbsoluteError(PiecewiseLinear):
             self, const double* y, const double* z0, double q, double* z,
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
+
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return 1.0 / deviation
 
     def units(self, y, sample_weight, null):
         """Mean absolute deviation without outliers, twice."""
@@ -1034,6 +1074,9 @@ cdef class Quantile(PiecewiseLinear):
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
 
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return 1.0 / deviation
+
     def units(self, y, sample_weight, null):
         """Mean absolute deviation without outliers, twice."""
         z = _robust_deviation(y, sample_weight, null)
@@ -1100,6 +1143,11 @@ cdef class Poisson(Loss):
             self, const double* y, const double* z0, double q, double* z,
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
+
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        # Counts that spread less than those of a Poisson distribution do not teach
+        # faster.
+        return fmax(1.0, dispersion(mean, deviation, 1.0))
 
     def units(self, y, sample_weight, null):
         """One, and the mean of y: the second derivative at the constant model."""
@@ -1171,6 +1219,9 @@ cdef class Gamma(Loss):
             self, const double* y, const double* z0, double q, double* z,
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
+
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return dispersion(mean, deviation, 2.0)
 
     def domain(self):
         """Positive targets."""
@@ -1322,6 +1373,9 @@ cdef class Tweedie(Loss):
             self, const double* y, const double* z0, double q, double* z,
             double* c, Py_ssize_t K) noexcept nogil:
         prox_pointwise(self, y, z0, q, z, c, K)
+
+    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
+        return dispersion(mean, deviation, self.power)
 
     def units(self, y, sample_weight, null):
         """One, and the second derivative at the constant model."""
@@ -1717,6 +1771,11 @@ cdef class LogLoss(Loss):
         else:
             prox_softmax(y, z0, q, z, c, K)
 
+    cdef void prox_scaled(
+            self, const double* y, const double* z0, const double* q, double* z,
+            double* c, Py_ssize_t K) noexcept nogil:
+        scaled_prox_softmax(y, z0, q, z, c, K)
+
     def bound(self, n_outputs=1):
         """A quarter; one half for the softmax (Boehning 1992)."""
         return 0.25 if n_outputs == 1 else 0.5
@@ -2054,6 +2113,64 @@ cdef void prox_softmax(
     c[code] = -total / (total + left)
     for k in range(K):
         z[k] = z0[k] - q * c[k]
+
+
+cdef void scaled_prox_softmax(
+        const double* y, const double* z0, const double* q, double* z, double* c,
+        Py_ssize_t K) noexcept nogil:
+    """`Loss.prox_scaled` of the softmax, by Newton's method for one number.
+
+    With d = q g and A = d'g the number s is the root of s A - d'g(z0 - s d), which rises
+    with a slope of A or more. The last step starts from an error of a thousandth.
+    """
+    cdef Py_ssize_t k
+    cdef double A = 0.0, largest = 0.0, low = 0.0, high = 1.0, s, f, slope, step
+    cdef int _
+    softmax(y, z0, NULL, c, 1, K, False)
+    for k in range(K):
+        A += q[k] * c[k] * c[k]
+        largest = fmax(largest, q[k])
+    if not A > 0.0:
+        memcpy(z, z0, K * sizeof(double))
+        return
+    # No eigenvalue of the Hessian is above 1/2 (Boehning 1992).
+    s = 1.0 / (1.0 + 0.5 * largest)
+    for _ in range(PROX_STEPS):
+        for k in range(K):
+            z[k] = z0[k] - s * q[k] * c[k]
+        softmax_line(y, z, q, c, K, &f, &slope)
+        f = s * A - f
+        if f > 0.0:
+            high = s
+        else:
+            low = s
+        step = s - f / (A + slope)
+        s = step if low <= step <= high else 0.5 * (low + high)
+        if not fabs(f) > 1e-3 * A:
+            break
+    for k in range(K):
+        c[k] *= s
+        z[k] = z0[k] - q[k] * c[k]
+
+
+cdef inline void softmax_line(
+        const double* y, const double* z, const double* q, const double* c,
+        Py_ssize_t K, double* along, double* curvature) noexcept nogil:
+    """Slope of the softmax loss at z in the direction d = q c, and its change."""
+    cdef double top = -INFINITY, norm = 0.0, first = 0.0, second = 0.0, p, d
+    cdef Py_ssize_t k, code = <Py_ssize_t> y[0]
+    for k in range(K):
+        if not z[k] <= top:
+            top = z[k]
+    for k in range(K):
+        p = exp(z[k] - top)
+        d = q[k] * c[k]
+        norm += p
+        first += p * d
+        second += p * d * d
+    first /= norm
+    along[0] = first - q[code] * c[code]
+    curvature[0] = second / norm - first * first
 
 
 # ----------------------------------------------------------------------------

@@ -1,0 +1,980 @@
+"""Online learning of single rows: the loop over rows of `sklgd.optimizers.Online`.
+
+A row is looked at once. First the sizes of its columns are brought up to date, then the
+row is predicted and the prediction judged, then it is learnt by a proximal step. All
+that belongs to a feature lies in one record, a cache line with one output, and a row
+reads and writes the records of its own entries alone. So a call costs O(entries *
+n_outputs), however many features there are.
+
+Every row is a step of its own, its statistics included: how a stream is cut into chunks
+changes nothing. What a call has changed can be taken back (`undo`).
+"""
+cimport cython
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport ceil, copysign, exp, expm1, fabs, fmax, fmin, isfinite, log, pow, sqrt
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from sklgd.kernels._losses cimport Loss
+from sklgd.kernels._rows cimport Rows
+from sklgd.kernels._vector_math cimport VectorMath, sklgd_choose_vector_math
+
+cdef VectorMath vector_math = sklgd_choose_vector_math()
+
+# What a record holds of a feature, and then of each output. The place is the mean of the
+# column where columns are centred, else the time up to which its penalty was applied. The
+# mark is the number of the last call that met the feature.
+cdef enum:
+    SQUARES, ABSOLUTES, SIZE, PLACE, MARK, N_COLUMN
+    # With an l1 penalty: the precision, and the sum of the gradients.
+    WEIGHT = 0
+    CURVATURE = 1
+    LAG = 2
+    N_WEIGHT = 3
+
+# What is kept of each output.
+cdef enum:
+    INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
+    MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
+    ERROR, SATURATED, N_OUTPUT
+
+# What is kept of the stream.
+cdef enum:
+    TIME, STEPS, ACTIVE, AVERAGE_WEIGHT, WEIGHTS, ROWS, JUDGED, HITS, CALL, HISTORY
+    N_STREAM
+
+# Steps of a row of large weight: one of weight 3 is learnt as three rows.
+cdef double MOST_COPIES = 8.0
+# Mean weights that are taken as they are; beyond them weights are relative.
+cdef double LARGE_WEIGHT = 8.0
+# An entry so many sizes from the mean is an outlier, once a column has so many entries of
+# its size.
+cdef double FAR = 10.0, KNOWN = 20.0
+# Squares of larger numbers, times their weights, leave float64.
+cdef double LARGE = 1e140
+# Precision of the intercept of a squared error before the first row.
+cdef double LOOSE = 1e-3
+# Entries after which signals are looked for.
+cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
+
+
+cdef inline double soft(double x, double threshold) noexcept nogil:
+    return copysign(fmax(fabs(x) - threshold, 0.0), x)
+
+
+@cython.final
+cdef class OnlineLearner:
+    """A linear model that learns single rows, and what it knows of the columns.
+
+    Parameters
+    ----------
+    loss : Loss
+    n_features, n_outputs : int
+    fit_intercept : bool
+    centred : bool
+        True if columns are centred: then a row costs O(n_features), zeros included.
+    coupled : bool
+        True if the loss is one of all outputs together (softmax).
+    quadratic : bool
+        True for half the squared error.
+    classifies : bool
+        True if the prediction is a class: that of the largest output, or the sign.
+    reach : float
+        Standard deviation of raw predictions, in their natural unit, before the first
+        row.
+    power : float
+        Learning rates fall like t^-power, 1/2 < power < 1.
+    average : float
+        Iterates are averaged with weights t^average.
+    l1, l2 : float
+        Penalty for each unit of weight.
+
+    Attributes
+    ----------
+    bad_column : int
+        Column of an entry that is too large, after `learn` has returned False; -1 if it
+        was the model that left float64.
+    """
+
+    cdef Loss loss
+    cdef readonly Py_ssize_t n_features, n_outputs
+    cdef readonly bint fit_intercept, centred, coupled, quadratic, classifies
+    cdef readonly double reach, power, average, l1, l2
+    cdef readonly Py_ssize_t bad_column
+    cdef bint labels, steady, smooth, log_link, regression
+    cdef Py_ssize_t stride, offset, n_groups, group
+    cdef double typical
+    cdef object record_array, stream_array, output_array, owners
+    cdef double* records
+    cdef double* stream
+    cdef double* outputs
+    # Of the row at hand: raw values, values less means, precisions and learning rates.
+    cdef double* values
+    cdef double* x
+    cdef double* precision
+    cdef double* rate
+    cdef double* work
+    cdef Py_ssize_t* columns
+    cdef Py_ssize_t capacity, n_entries
+    # Of the outputs.
+    cdef double* target
+    cdef double* z
+    cdef double* lag
+    cdef double* g
+    cdef double* h
+    cdef double* q
+    cdef double* c
+    cdef double* old
+    cdef double* new
+    cdef double* unit
+    cdef double* curvature
+    cdef double* scaled_q
+    cdef double* intercept_rate
+    # Records as they were before this call.
+    cdef object saved_array, saved_columns_array, saved_scalars
+    cdef double* saved
+    cdef Py_ssize_t* saved_columns
+    cdef Py_ssize_t n_saved
+
+    def __init__(self, Loss loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
+                 bint fit_intercept, bint centred, bint coupled, bint quadratic,
+                 bint classifies, double reach, double power, double average,
+                 double l1, double l2):
+        cdef double[::1] per_output, records, stream
+        cdef double[:, ::1] outputs
+        self.loss, self.n_features, self.n_outputs = loss, n_features, n_outputs
+        self.fit_intercept, self.centred = fit_intercept, centred
+        self.coupled, self.quadratic, self.classifies = coupled, quadratic, classifies
+        self.reach, self.power, self.average = reach, power, average
+        self.l1, self.l2 = l1, l2
+        self.bad_column = -1
+        self.regression = loss.task == "regression"
+        self.labels = not self.regression
+        self.steady, self.smooth = loss.steady, loss.smooth
+        self.log_link = loss.link == "log"
+        self.n_groups = 1 if coupled else n_outputs
+        self.group = n_outputs // self.n_groups
+        self.stride = 8 * ((N_COLUMN + N_WEIGHT * n_outputs + 7) // 8)
+        # (Memory that no row has met is not touched, and costs nothing.)
+        self.record_array = np.zeros(n_features * self.stride + 8)
+        records = self.record_array
+        self.offset = (-<Py_ssize_t> (<size_t> &records[0] // sizeof(double))) & 7
+        self.records = &records[self.offset]
+        self.stream_array = np.zeros(N_STREAM)
+        stream = self.stream_array
+        self.stream = &stream[0]
+        self.output_array = np.zeros((N_OUTPUT, n_outputs))
+        outputs = self.output_array
+        self.outputs = &outputs[0, 0]
+        self.output_array[SHARE] = 1.0
+        per_output = np.zeros(13 * n_outputs)
+        self.target = &per_output[0]
+        self.z, self.lag = self.target + n_outputs, self.target + 2 * n_outputs
+        self.g, self.h = self.target + 3 * n_outputs, self.target + 4 * n_outputs
+        self.q, self.c = self.target + 5 * n_outputs, self.target + 6 * n_outputs
+        self.old, self.new = self.target + 7 * n_outputs, self.target + 8 * n_outputs
+        self.unit = self.target + 9 * n_outputs
+        self.curvature = self.target + 10 * n_outputs
+        self.scaled_q = self.target + 11 * n_outputs
+        self.intercept_rate = self.target + 12 * n_outputs
+        self.owners = [per_output]
+        self.capacity = 0
+
+    # ------------------------------------------------------------------ the loop
+
+    def learn(self, Rows rows, const double[::1] y, const double[::1] weights,
+              const Py_ssize_t[::1] order, bint undoable=True):
+        """Learn rows one after the other.
+
+        Parameters
+        ----------
+        rows : Rows
+        y : float64 array
+            Targets of all rows, as in `Loss.evaluate`, flat.
+        weights : float64 array of shape (n_samples,) or None
+        order : intp array
+            Numbers of the rows, in the order in which they are learnt.
+        undoable : bool, default=True
+            Whether `undo` shall be possible.
+
+        Returns
+        -------
+        done : bool
+            False if a number left float64; `bad_column` is then the column of X. What was
+            learnt until then must be undone.
+        """
+        cdef Py_ssize_t i = 0, n = order.shape[0], entries
+        cdef const double* s = NULL
+        cdef bint good = True
+        if weights is not None:
+            s = &weights[0]
+        if n == 0:
+            return True
+        self.reserve(rows, &order[0], n)
+        self.begin(rows, &order[0], n, undoable)
+        while i < n and good:
+            with nogil:
+                entries = 0
+                while i < n and good and entries < ENTRIES_PER_CHUNK:
+                    good = self.learn_one(rows, &y[0], s, &order[0], i, n, undoable)
+                    entries += self.n_entries * self.n_outputs + 16
+                    i += 1
+            PyErr_CheckSignals()
+        return good
+
+    cdef reserve(self, Rows rows, const Py_ssize_t* order, Py_ssize_t n):
+        """Make room for the longest of these rows."""
+        cdef Py_ssize_t i, most = 1
+        cdef Py_ssize_t[::1] columns
+        cdef double[::1] values
+        if self.centred or not rows.is_sparse:
+            most = self.n_features
+        else:
+            for i in range(n):
+                most = max(most, rows.n_entries(order, i, 1))
+        if most <= self.capacity:
+            return
+        columns = np.arange(most, dtype=np.intp)
+        values = np.empty(most * (3 + 2 * self.n_outputs))
+        self.columns = &columns[0]
+        self.values = &values[0]
+        self.x = self.values + most
+        self.precision = self.x + most
+        self.rate = self.precision + most
+        self.work = self.rate + most * self.n_outputs
+        self.owners = [self.owners[0], columns, values]
+        self.capacity = most
+
+    cdef begin(self, Rows rows, const Py_ssize_t* order, Py_ssize_t n, bint undoable):
+        """Begin a call, in which the records that rows meet first are saved."""
+        cdef double[::1] saved
+        cdef Py_ssize_t[::1] columns
+        cdef Py_ssize_t i, most = self.n_features
+        self.saved_array, self.n_saved = None, 0
+        self.saved_scalars = self.stream_array.copy(), self.output_array.copy()
+        self.stream[CALL] += 1.0
+        if undoable:
+            if not self.centred and rows.is_sparse:
+                most = min(most, rows.n_entries(order, 0, n))
+            self.saved_array = np.empty(max(1, most) * self.stride)
+            self.saved_columns_array = np.empty(max(1, most), dtype=np.intp)
+            saved, columns = self.saved_array, self.saved_columns_array
+            self.saved, self.saved_columns = &saved[0], &columns[0]
+
+    def undo(self):
+        """Take back the last call of `learn`."""
+        cdef Py_ssize_t i
+        if self.saved_array is None:
+            return
+        for i in range(self.n_saved):
+            memcpy(self.records + self.saved_columns[i] * self.stride,
+                   self.saved + i * self.stride, self.stride * sizeof(double))
+        self.stream_array[:], self.output_array[:] = self.saved_scalars
+        self.release()
+
+    def release(self):
+        """Forget what the last call has changed: it cannot be undone any more."""
+        self.saved_array = self.saved_columns_array = self.saved_scalars = None
+        self.n_saved = 0
+
+    cdef void load(self, Rows rows, const Py_ssize_t* order, Py_ssize_t i,
+                   Py_ssize_t n) noexcept nogil:
+        """Read a row: its columns and values, without zeros where none are needed."""
+        cdef Py_ssize_t p, count = 0
+        cdef Py_ssize_t[2] first
+        if self.centred or not rows.is_sparse:
+            rows.densify(order, i, 1, n, self.values)
+            self.n_entries = self.n_features
+            if self.centred:
+                return
+            for p in range(self.n_features):
+                self.columns[p] = p
+        else:
+            rows.ask(order, i, n)
+            if i + 1 < n:
+                rows.ask_features(order, i + 1, self.records, self.stride)
+            rows.entries(order, i, 1, first, self.columns, self.values)
+            self.n_entries = first[1]
+        for p in range(self.n_entries):
+            if self.values[p] != 0.0:
+                self.values[count] = self.values[p]
+                self.columns[count] = self.columns[p]
+                count += 1
+        self.n_entries = count
+
+    cdef void load_target(self, const double* y, Py_ssize_t row) noexcept nogil:
+        """The targets of a row: a code for a coupled loss, else a number per output."""
+        cdef Py_ssize_t k, K = self.n_outputs
+        if self.regression:
+            memcpy(self.target, y + row * K, K * sizeof(double))
+        elif self.coupled or K == 1:
+            self.target[0] = y[row]
+        else:
+            for k in range(K):
+                self.target[k] = 1.0 if y[row] == k else -1.0
+
+    cdef bint learn_one(
+            self, Rows rows, const double* y, const double* s, const Py_ssize_t* order,
+            Py_ssize_t i, Py_ssize_t n, bint undoable) noexcept nogil:
+        """Learn the row at a position of ``order``; False if a number left float64."""
+        cdef double w = 1.0 if s == NULL else s[order[i]], mean, copies
+        cdef Py_ssize_t p
+        cdef double* stream = self.stream
+        self.n_entries = 0
+        if w == 0.0:
+            return True
+        self.load(rows, order, i, n)
+        self.load_target(y, order[i])
+        for p in range(self.n_entries):
+            if not fabs(self.values[p]) <= LARGE:
+                self.bad_column = self.columns[p]
+                return False
+        if undoable:
+            self.save()
+        stream[ROWS] += 1.0
+        stream[WEIGHTS] += w
+        mean = stream[WEIGHTS] / stream[ROWS]
+        if not 1.0 / LARGE_WEIGHT <= mean <= LARGE_WEIGHT:
+            w /= mean
+        copies = fmin(fmax(ceil(w), 1.0), MOST_COPIES)
+        for p in range(<Py_ssize_t> copies):
+            if not self.learn_copy(w / copies, w if p == 0 else 0.0):
+                self.bad_column = -1
+                return False
+        return True
+
+    cdef void save(self) noexcept nogil:
+        """Save the records of this row that this call has not met yet."""
+        cdef Py_ssize_t p
+        cdef double* record
+        for p in range(self.n_entries):
+            record = self.records + self.columns[p] * self.stride
+            if record[MARK] != self.stream[CALL]:
+                self.saved_columns[self.n_saved] = self.columns[p]
+                memcpy(self.saved + self.n_saved * self.stride, record,
+                       self.stride * sizeof(double))
+                self.n_saved += 1
+                record[MARK] = self.stream[CALL]
+
+    cdef bint learn_copy(self, double w, double judged) noexcept nogil:
+        """One step with a row, of weight w; ``judged`` is its weight as a prediction."""
+        cdef double* stream = self.stream
+        cdef Py_ssize_t k, K = self.n_outputs
+        cdef bint first = stream[STEPS] == 0.0 and stream[HISTORY] == 0.0
+        stream[STEPS] += 1.0
+        stream[TIME] += w
+        self.measure_columns(w)
+        self.measure_targets(w, first)
+        if self.l2 > 0.0 and self.l1 == 0.0:
+            self.apply_penalty(w)
+        self.predict()
+        for k in range(K):
+            if not isfinite(self.z[k]) or not isfinite(self.lag[k]):
+                return False
+        if not (first and self.regression):
+            self.judge(w, judged, first)
+        self.learn_constant(w, judged, first)
+        self.step(w)
+        if self.l1 == 0.0:
+            stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
+        return True
+
+    # ------------------------------------------------- sizes of columns and targets
+
+    cdef void measure_columns(self, double w) noexcept nogil:
+        """Bring sizes and means of the row's columns up to date.
+
+        The size of a column is sum x^2 / sum |x| over its entries (less their mean),
+        and never falls. When it rises, coefficients fall, so that predictions keep
+        their size; then the mean moves, and with it the intercept. Entries that are far
+        from the mean count as if they were at the limit, and are not learnt from.
+        """
+        cdef double* stream = self.stream
+        cdef double* out = self.outputs
+        cdef double* record
+        cdef double* weight
+        cdef double moved, x, size, ratio, share, active = 0.0
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef bint far
+        for p in range(self.n_entries):
+            record = self.records + self.columns[p] * self.stride
+            weight = record + N_COLUMN
+            size = record[SIZE]
+            x, moved = self.values[p], 0.0
+            if self.centred:
+                x -= record[PLACE]
+            far = fabs(x) > FAR * size and record[ABSOLUTES] >= KNOWN * size > 0.0
+            if far:
+                x = copysign(FAR * size, x)
+            if self.centred:
+                # (Nothing is known of the means before the first row.)
+                moved = x if stream[STEPS] == 1.0 else w * x / stream[TIME]
+                record[PLACE] += moved
+            record[SQUARES] += w * x * (x - moved)
+            x -= moved
+            record[ABSOLUTES] += w * fabs(x)
+            if record[SQUARES] > size * record[ABSOLUTES]:
+                ratio = record[SQUARES] / record[ABSOLUTES]
+                if size > 0.0:
+                    self.shrink(weight, size / ratio)
+                size = record[SIZE] = ratio
+            if moved != 0.0:
+                for k in range(K):
+                    if self.l1 > 0.0:
+                        out[INTERCEPT * K + k] += moved * self.dual_weight(
+                            weight + N_WEIGHT * k)
+                        continue
+                    out[INTERCEPT * K + k] += weight[N_WEIGHT * k + WEIGHT] * moved
+                    out[INTERCEPT_LAG * K + k] += weight[N_WEIGHT * k + LAG] * moved
+            if far or size == 0.0:
+                x = 0.0
+            else:
+                share = x / size
+                active += fmin(1.0, share * share)
+            self.x[p] = x
+        stream[ACTIVE] += w * active
+
+    cdef void shrink(self, double* weight, double share) noexcept nogil:
+        """Multiply the coefficients of a feature with a share."""
+        cdef Py_ssize_t k
+        cdef double w
+        for k in range(self.n_outputs):
+            if self.l1 > 0.0:
+                w = self.dual_weight(weight)
+                if w == 0.0:
+                    weight[LAG] *= share
+                else:
+                    weight[LAG] = -share * w * (
+                        weight[WEIGHT] + self.l2 * self.stream[TIME]) - copysign(
+                            self.l1 * self.stream[TIME], w)
+            else:
+                weight[WEIGHT] *= share
+                weight[LAG] *= share
+            weight += N_WEIGHT
+
+    cdef void measure_targets(self, double w, bint first) noexcept nogil:
+        """Bring the sizes of targets and losses up to date."""
+        cdef double* out = self.outputs
+        cdef double t = self.stream[TIME], y, step, deviation
+        cdef Py_ssize_t k, K = self.n_outputs
+        for k in range(K):
+            self.curvature[k] = self.unit[k] = 1.0
+            if not self.regression:
+                continue
+            y = self.target[k]
+            deviation = sqrt(out[DEVIATIONS * K + k] / t)
+            step = y - out[MEAN * K + k]
+            if self.stream[STEPS] > KNOWN and fabs(step) > FAR * deviation > 0.0:
+                step = copysign(FAR * deviation, step)
+            out[MEAN * K + k] += w * step / t
+            out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
+            deviation = sqrt(out[DEVIATIONS * K + k] / t)
+            self.curvature[k] = self.loss.curvature_unit(out[MEAN * K + k], deviation)
+            self.unit[k] = self.curvature[k]
+            if not self.log_link:
+                self.unit[k] = (
+                    self.curvature[k] * deviation * deviation if deviation > 0.0 else 0.0)
+            if first and self.fit_intercept:
+                out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
+                    log(fmax(y, 0.1)) if self.log_link else y)
+
+    cdef void apply_penalty(self, double w) noexcept nogil:
+        """Apply the l2 penalty of all steps since the features were met last."""
+        cdef double* record
+        cdef double* weight
+        cdef double since
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef double[3] after
+        for p in range(self.n_entries):
+            record = self.records + self.columns[p] * self.stride
+            since = self.stream[TIME] - w
+            if not self.centred:
+                since = record[PLACE]
+                record[PLACE] = self.stream[TIME]
+            for k in range(K):
+                weight = record + N_COLUMN + N_WEIGHT * k
+                self.decay(record[SIZE], weight, k, since, after)
+                memcpy(weight, after, sizeof(after))
+
+    cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
+                    double* after) noexcept nogil:
+        """What the l2 penalty has made of a coefficient since a time.
+
+        Its curvature has grown by l2 in every unit of time, and the coefficient has
+        fallen with the learning rate of that time: an integral in closed form. The
+        change takes part in the average with the mean of the weights of that span.
+        """
+        cdef double now = self.stream[TIME], precision, ratio, exponent, change
+        memcpy(after, weight, N_WEIGHT * sizeof(double))
+        precision = (
+            size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
+            / (self.reach * self.reach))
+        if not (0.0 < precision < 1e300) or since >= now:
+            return
+        after[CURVATURE] += self.l2 * (now - since)
+        ratio = (precision + after[CURVATURE]) / (precision + weight[CURVATURE])
+        # (Without a difference of nearly equal numbers where little has happened.)
+        exponent = pow(1.0 + weight[CURVATURE] / precision, 1.0 - self.power) * expm1(
+            (1.0 - self.power) * log(ratio)) / (1.0 - self.power)
+        change = weight[WEIGHT] * expm1(-exponent)
+        after[WEIGHT] += change
+        after[LAG] += change * 0.5 * (
+            self.stream[AVERAGE_WEIGHT]
+            + pow(since, self.average + 1.0) / (self.average + 1.0))
+
+    # ---------------------------------------------------------------- predictions
+
+    cdef inline double dual_weight(self, const double* weight) noexcept nogil:
+        """A coefficient with an l1 penalty."""
+        cdef double t = self.stream[TIME], precision = weight[WEIGHT] + self.l2 * t
+        return -soft(weight[LAG], self.l1 * t) / precision if precision > 0.0 else 0.0
+
+    cdef void predict(self) noexcept nogil:
+        """Raw predictions z of the last iterate, and ``lag``, z less the average's."""
+        cdef double* out = self.outputs
+        cdef const double* weight
+        cdef double x, total = self.stream[AVERAGE_WEIGHT]
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        for k in range(K):
+            self.z[k] = out[INTERCEPT * K + k]
+            self.lag[k] = out[INTERCEPT_LAG * K + k]
+        for p in range(self.n_entries):
+            x = self.x[p]
+            if x == 0.0:
+                continue
+            weight = self.records + self.columns[p] * self.stride + N_COLUMN
+            if self.l1 > 0.0:
+                for k in range(K):
+                    self.z[k] += x * self.dual_weight(weight + N_WEIGHT * k)
+            else:
+                for k in range(K):
+                    self.z[k] += x * weight[N_WEIGHT * k + WEIGHT]
+                    self.lag[k] += x * weight[N_WEIGHT * k + LAG]
+        for k in range(K):
+            self.lag[k] = self.lag[k] / total if total > 0.0 and self.l1 == 0.0 else 0.0
+
+    cdef inline double averaged(self, Py_ssize_t i) noexcept nogil:
+        """Share of the average in the model reported, for the outputs of group i."""
+        cdef double hedge = self.outputs[HEDGE * self.n_outputs + i]
+        return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, hedge))))
+
+    cdef void judge(self, double w, double judged, bint first) noexcept nogil:
+        """Judge the prediction of the row, and adapt how models are mixed.
+
+        The model reported is c + a (z - mu lag - c), c being the constant model. An
+        online Newton step moves the share a in [0, 1], along the progressive loss; mu
+        follows the exponentially weighted losses of the last iterate and the average.
+        """
+        cdef double* out = self.outputs
+        cdef double a, mu, f, value, slope, curvature, unit, steps, last, mean, lowest
+        cdef Py_ssize_t i, k, start, K = self.n_outputs
+        steps = self.stream[STEPS]
+        for i in range(self.n_groups):
+            start = i * self.group
+            a, mu = out[SHARE * K + i], self.averaged(i)
+            for k in range(start, start + self.group):
+                f = self.z[k] - mu * self.lag[k]
+                self.new[k] = out[CONSTANT * K + k] + a * (f - out[CONSTANT * K + k])
+            value = self.evaluate(start, self.new)
+            out[LOSS * K + i] += judged * value
+            if first:
+                continue
+            self.curve(start, self.new)
+            slope = curvature = 0.0
+            for k in range(start, start + self.group):
+                f = self.z[k] - mu * self.lag[k] - out[CONSTANT * K + k]
+                slope += self.g[k] * f
+                curvature += self.h[k] * f * f
+            unit = self.unit[start]
+            if not unit > 0.0:
+                continue
+            slope /= unit
+            curvature /= unit
+            if not self.quadratic:
+                curvature = fmax(curvature, slope * slope)
+            out[SHARE_CURVATURE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
+            out[SHARE_CURVATURE * K + i] += w * curvature
+            a -= w * slope / (1.0 + out[SHARE_CURVATURE * K + i])
+            out[SHARE * K + i] = fmin(fmax(a, 0.0), 1.0)
+            if self.l1 > 0.0:
+                continue
+            a = out[SHARE * K + i]
+            for k in range(start, start + self.group):
+                f = out[CONSTANT * K + k]
+                self.old[k] = f + a * (self.z[k] - f)
+                self.c[k] = f + a * (self.z[k] - self.lag[k] - f)
+            last, mean = self.evaluate(start, self.old), self.evaluate(start, self.c)
+            if self.regression and not self.log_link:
+                lowest = out[LEAST * K + i]
+                lowest += (fmin(last, mean) - lowest) * 2.0 / (steps + 2.0)
+                out[LEAST * K + i] = lowest
+                unit = 2.0 * lowest + 1e-300
+            out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
+            out[HEDGE * K + i] += w * (mean - last) / unit
+        if judged > 0.0:
+            self.stream[JUDGED] += judged
+            if self.classifies:
+                self.stream[HITS] += judged * self.is_hit()
+            else:
+                for k in range(K):
+                    self.count_error(k, judged)
+
+    cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
+        """Add the squared error of an output, or of a log link its least possible loss."""
+        cdef double* out = self.outputs
+        cdef double error, z
+        if not self.log_link:
+            error = self.new[k] - self.target[k]
+            out[ERROR * self.n_outputs + k] += judged * error * error
+        elif self.target[k] > 0.0:
+            z = log(self.target[k])
+            out[SATURATED * self.n_outputs + k] += judged * self.loss.value_at(
+                self.target[k], z)
+
+    cdef bint is_hit(self) noexcept nogil:
+        """True if the prediction ``new`` is the class of the row."""
+        cdef Py_ssize_t k, best = 0, true = 0, K = self.n_outputs
+        if K == 1:
+            return (self.new[0] > 0.0) == (self.target[0] > 0.0)
+        for k in range(1, K):
+            if self.new[k] > self.new[best]:
+                best = k
+            if not self.coupled and self.target[k] > self.target[true]:
+                true = k
+        if self.coupled:
+            true = <Py_ssize_t> self.target[0]
+        return best == true
+
+    cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil:
+        """Loss of the outputs from ``start`` on at z; g is its gradient."""
+        return self.loss.evaluate_batch(
+            self.target + (0 if self.coupled else start), z + start, NULL,
+            self.g + start, 1, self.group, True)
+
+    cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil:
+        """Second derivatives h at z, where g is the gradient there.
+
+        A loss whose second derivative is zero somewhere has the squared gradient in
+        place of it, and one with kinks learns the product with that of its step.
+        """
+        cdef Py_ssize_t k
+        if self.steady:
+            self.loss.curvature_batch(
+                self.target + (0 if self.coupled else start), z + start, NULL,
+                self.h + start, 1, self.group)
+            return
+        for k in range(start, start + self.group):
+            self.h[k] = self.unit_curvature(k, self.g[k], self.g[k])
+
+    cdef inline double unit_curvature(
+            self, Py_ssize_t k, double g, double c) noexcept nogil:
+        return g * c / self.unit[k] if self.unit[k] > 0.0 else 0.0
+
+    # --------------------------------------------------------------------- steps
+
+    cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil:
+        """Precision of an intercept before the first row."""
+        if self.quadratic:
+            return LOOSE
+        return self.curvature[k] * active / (self.reach * self.reach)
+
+    cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil:
+        """c = w l'(z - q c) for the outputs from ``start`` on; ``new`` is z - q c."""
+        cdef Py_ssize_t k
+        for k in range(start, start + self.group):
+            self.scaled_q[k] = w * self.q[k]
+        if self.coupled:
+            self.loss.prox_scaled(
+                self.target, z, self.scaled_q, self.new, self.c, self.group)
+        else:
+            self.loss.prox_row(
+                self.target + start, z + start, self.scaled_q[start], self.new + start,
+                self.c + start, 1)
+        for k in range(start, start + self.group):
+            if not self.smooth:
+                # It depends on z continuously, as the gradient at z does not.
+                self.h[k] = self.unit_curvature(k, self.g[k], self.c[k])
+            self.c[k] *= w
+
+    cdef void learn_constant(self, double w, double judged, bint first) noexcept nogil:
+        """One step of the constant model: the same rule with the intercept alone."""
+        cdef double* out = self.outputs
+        cdef double* constant = out + CONSTANT * self.n_outputs
+        cdef double* total = out + CONSTANT_CURVATURE * self.n_outputs
+        cdef double value
+        cdef Py_ssize_t i, k, start
+        for i in range(self.n_groups):
+            start = i * self.group
+            value = self.evaluate(start, constant)
+            if not (first and self.regression):
+                out[CONSTANT_LOSS * self.n_outputs + i] += judged * value
+            self.curve(start, constant)
+            if not self.fit_intercept:
+                continue
+            for k in range(start, start + self.group):
+                self.q[k] = self.intercept_precision(k, 1.0) + total[k] + w * self.h[k]
+                self.q[k] = 1.0 / self.q[k] if 0.0 < self.q[k] < 1e300 else 0.0
+            self.proximal(start, constant, w)
+            for k in range(start, start + self.group):
+                constant[k] -= self.q[k] * self.c[k]
+                total[k] += w * self.h[k]
+
+    cdef inline double growth(
+            self, const double* record, Py_ssize_t k, double w) noexcept nogil:
+        """By how much, times x^2, a row makes the curvature of a feature larger.
+
+        Of a feature that is met first after a fit, by all rows of that fit.
+        """
+        cdef double out = w * self.h[k]
+        if self.stream[HISTORY] > 0.0 and (
+                record[N_COLUMN + N_WEIGHT * k + CURVATURE] == 0.0):
+            out += self.stream[HISTORY] * self.typical * self.curvature[k]
+        return out
+
+    cdef void find_rates(self, double w) noexcept nogil:
+        """Learning rates and precisions of the row's features, and q of each output.
+
+        The rate is precision^(power - 1) (precision + G)^-power, where G is the sum of
+        w h x^2 over the rows, this one included.
+        """
+        cdef double* out = self.outputs
+        cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
+        cdef double share = active / (self.reach * self.reach), size, x2, total
+        cdef const double* record
+        cdef Py_ssize_t p, k, j, K = self.n_outputs, n = self.n_entries
+        for p in range(n):
+            record = self.records + self.columns[p] * self.stride
+            size = record[SIZE]
+            self.precision[p] = size * size * share
+            x2 = self.x[p] * self.x[p]
+            for k in range(K):
+                j = p * K + k
+                total = self.precision[p] * self.curvature[k]
+                self.rate[j] = total
+                if 0.0 < total < 1e300:
+                    self.work[j] = (
+                        record[N_COLUMN + N_WEIGHT * k + CURVATURE]
+                        + self.growth(record, k, w) * x2) / total
+                else:
+                    self.work[j] = 0.0
+        vector_math.log1p(self.work, n * K)
+        for j in range(n * K):
+            self.work[j] *= -self.power
+        vector_math.exp(self.work, n * K)
+        for k in range(K):
+            self.q[k] = self.intercept_rate[k] = 0.0
+            if self.fit_intercept:
+                total = self.intercept_precision(k, active)
+                if total < 1e300:
+                    self.q[k] = self.intercept_rate[k] = pow(
+                        total, self.power - 1.0) * pow(
+                            total + out[INTERCEPT_CURVATURE * K + k] + w * self.h[k],
+                            -self.power)
+        for p in range(n):
+            x2 = self.x[p] * self.x[p]
+            for k in range(K):
+                j = p * K + k
+                total = self.rate[j]
+                self.rate[j] = self.work[j] / total if 0.0 < total < 1e300 else 0.0
+                if self.l1 > 0.0 and self.rate[j] > 0.0:
+                    self.q[k] += x2 / (1.0 / self.rate[j] + self.l2 * self.stream[TIME])
+                else:
+                    self.q[k] += x2 * self.rate[j]
+
+    cdef void step(self, double w) noexcept nogil:
+        """Learn the row: a proximal step with the learning rates of its features.
+
+        The derivative of the loss is that after the step, so that no step passes the
+        minimum of the row's own loss.
+        """
+        cdef double* out = self.outputs
+        cdef double* record
+        cdef double* weight
+        cdef double x, move, precision, total = self.stream[AVERAGE_WEIGHT], y
+        cdef Py_ssize_t i, p, k, K = self.n_outputs
+        for i in range(self.n_groups):
+            self.evaluate(i * self.group, self.z)
+            self.curve(i * self.group, self.z)
+        if self.log_link:
+            # The curvature may be tiny here and large where the step ends: a first step,
+            # with the curvature at the row's own minimum, finds that place.
+            for k in range(K):
+                y = self.target[k]
+                self.h[k] = 0.0
+                if y > 0.0:
+                    self.old[k] = log(y)
+                    self.loss.curvature_batch(
+                        &self.target[k], self.old + k, NULL, self.h + k, 1, 1)
+            self.find_rates(w)
+            for k in range(K):
+                self.proximal(k, self.z, w)
+                self.loss.curvature_batch(
+                    &self.target[k], self.new + k, NULL, self.h + k, 1, 1)
+        self.find_rates(w)
+        for i in range(self.n_groups):
+            self.proximal(i * self.group, self.z, w)
+        for p in range(self.n_entries):
+            x = self.x[p]
+            if x == 0.0:
+                continue
+            record = self.records + self.columns[p] * self.stride
+            weight = record + N_COLUMN
+            for k in range(K):
+                weight[CURVATURE] += self.growth(record, k, w) * x * x
+                if self.l1 > 0.0:
+                    if self.rate[p * K + k] > 0.0:
+                        precision = 1.0 / self.rate[p * K + k]
+                        weight[LAG] += self.c[k] * x - (
+                            precision - weight[WEIGHT]) * self.dual_weight(weight)
+                        weight[WEIGHT] = precision
+                else:
+                    move = -self.rate[p * K + k] * self.c[k] * x
+                    weight[WEIGHT] += move
+                    weight[LAG] += move * total
+                weight += N_WEIGHT
+        if self.fit_intercept:
+            for k in range(K):
+                move = -self.intercept_rate[k] * self.c[k]
+                out[INTERCEPT_CURVATURE * K + k] += w * self.h[k]
+                out[INTERCEPT * K + k] += move
+                if self.l1 == 0.0:
+                    out[INTERCEPT_LAG * K + k] += move * total
+
+    # -------------------------------------------------------------------- results
+
+    cdef void find_units(self) noexcept nogil:
+        """Sizes of targets and losses, of what was learnt so far."""
+        cdef double* out = self.outputs
+        cdef double t = self.stream[TIME], deviation
+        cdef Py_ssize_t k, K = self.n_outputs
+        for k in range(K):
+            self.curvature[k] = self.unit[k] = 1.0
+            if self.regression and t > 0.0:
+                deviation = sqrt(out[DEVIATIONS * K + k] / t)
+                self.curvature[k] = self.loss.curvature_unit(
+                    out[MEAN * K + k], deviation)
+                self.unit[k] = self.curvature[k]
+                if not self.log_link:
+                    self.unit[k] = (
+                        self.curvature[k] * deviation * deviation
+                        if deviation > 0.0 else 0.0)
+
+    cdef double coefficient(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
+        """The coefficient of a feature as it is reported."""
+        cdef const double* record = self.records + j * self.stride
+        cdef const double* weight = record + N_COLUMN + N_WEIGHT * k
+        cdef double[3] now
+        cdef Py_ssize_t i = 0 if self.coupled else k
+        cdef double share = self.outputs[SHARE * self.n_outputs + i]
+        if self.l1 > 0.0:
+            return share * self.dual_weight(weight)
+        if weight[WEIGHT] == 0.0 and weight[LAG] == 0.0:
+            return 0.0
+        memcpy(now, weight, sizeof(now))
+        if self.l2 > 0.0 and not self.centred:
+            self.decay(record[SIZE], weight, k, record[PLACE], now)
+        if self.stream[AVERAGE_WEIGHT] > 0.0:
+            now[WEIGHT] -= self.averaged(i) * now[LAG] / self.stream[AVERAGE_WEIGHT]
+        return share * now[WEIGHT]
+
+    cdef double intercept(self, Py_ssize_t k) noexcept nogil:
+        """The intercept as it is reported, of centred columns."""
+        cdef double* out = self.outputs
+        cdef Py_ssize_t K = self.n_outputs, i = 0 if self.coupled else k
+        cdef double b = out[INTERCEPT * K + k], c = out[CONSTANT * K + k]
+        if self.stream[AVERAGE_WEIGHT] > 0.0:
+            b -= self.averaged(i) * out[INTERCEPT_LAG * K + k] / (
+                self.stream[AVERAGE_WEIGHT])
+        return c + out[SHARE * K + i] * (b - c)
+
+    def coefficients(self):
+        """The model that is reported.
+
+        Returns
+        -------
+        coef : float64 array of shape (n_features + 1, n_outputs)
+            Of raw columns; the last row is the intercept.
+        """
+        cdef double[:, ::1] coef = np.zeros((self.n_features + 1, self.n_outputs))
+        cdef Py_ssize_t j, k, d = self.n_features
+        with nogil:
+            self.find_units()
+            for k in range(self.n_outputs):
+                coef[d, k] = self.intercept(k)
+            for j in range(d):
+                for k in range(self.n_outputs):
+                    coef[j, k] = self.coefficient(j, k)
+                    if self.centred:
+                        coef[d, k] -= self.records[j * self.stride + PLACE] * coef[j, k]
+        return np.asarray(coef)
+
+    def predictions(self, Rows rows):
+        """Raw predictions of rows, in O(entries * n_outputs) unless columns are centred.
+
+        Returns
+        -------
+        z : float64 array of shape (n_samples, n_outputs)
+        """
+        cdef Py_ssize_t i, p, k, n = rows.n_samples, K = self.n_outputs
+        cdef double[:, ::1] z = np.empty((n, K))
+        self.reserve(rows, NULL, n)
+        with nogil:
+            self.find_units()
+            for i in range(n):
+                self.load(rows, NULL, i, n)
+                for k in range(K):
+                    z[i, k] = self.intercept(k)
+                for p in range(self.n_entries):
+                    for k in range(K):
+                        z[i, k] += self.coefficient(self.columns[p], k) * (
+                            self.values[p] - (
+                                self.records[self.columns[p] * self.stride + PLACE]
+                                if self.centred else 0.0))
+        return np.asarray(z)
+
+    def start(self, const double[:, ::1] coef, double history, double typical):
+        """Start from the model of a fit.
+
+        Parameters
+        ----------
+        coef : float64 array of shape (n_features + 1, n_outputs)
+        history : float
+            Number of rows of the fit.
+        typical : float
+            Second derivative of the loss at its rows.
+        """
+        cdef Py_ssize_t j, k
+        self.stream[HISTORY] = self.stream[TIME] = history
+        self.typical = typical
+        for k in range(self.n_outputs):
+            for j in range(self.n_features):
+                self.records[j * self.stride + N_COLUMN + N_WEIGHT * k] = coef[j, k]
+            self.outputs[INTERCEPT * self.n_outputs + k] = coef[self.n_features, k]
+            self.outputs[CONSTANT * self.n_outputs + k] = coef[self.n_features, k]
+
+    @property
+    def table(self):
+        """The records, (n_features, size of a record); a view."""
+        end = self.offset + self.n_features * self.stride
+        return self.record_array[self.offset:end].reshape(self.n_features, self.stride)
+
+    @property
+    def output_table(self):
+        """What is kept of each output; a view."""
+        return self.output_array
+
+    @property
+    def stream_table(self):
+        """What is kept of the stream; a view."""
+        return self.stream_array
+
+    @property
+    def n_rows(self):
+        """Number of rows learnt, without those of weight zero."""
+        return int(self.stream[ROWS])
+
+    @property
+    def weight_sum(self):
+        """Sum of their weights."""
+        return self.stream[WEIGHTS]
