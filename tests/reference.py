@@ -117,8 +117,9 @@ def modified_huber(y, z):
 def softmax_cross_entropy(codes, z):
     """Multinomial logistic regression: logsumexp(z) - z of the row's class."""
     onehot = np.arange(z.shape[1]) == np.asarray(codes)[:, None]
-    value = logsumexp(z, axis=1) - z[onehot]
-    return value, softmax(z, axis=1) - onehot
+    value = logsumexp(z - z[onehot][:, None], axis=1)
+    others = np.where(onehot, 0.0, softmax(z, axis=1))
+    return value, others - onehot * others.sum(axis=1, keepdims=True)
 
 
 def tweedie_curvature(y, z, power=1.5):

@@ -262,6 +262,20 @@ def test_softmax_is_scipys():
     assert_allclose(LOSSES["log_loss"]().evaluate(y, z + 7.0)[1], dz, atol=1e-14)
 
 
+@pytest.mark.parametrize("gap", [1.0, 20.0, 40.0, 300.0])
+@pytest.mark.parametrize("K", [3, 5, 9])
+def test_softmax_of_rows_that_are_clearly_right_keeps_its_digits(gap, K):
+    codes = np.arange(K)
+    z = np.linspace(-0.4, 0.3, K * K).reshape(K, K) + gap * np.eye(K)
+    value, dz = LOSSES["log_loss"]().evaluate(codes, z)
+    rest = np.array([np.delete(np.exp(row - row[k]), k) for k, row in enumerate(z)])
+    assert_allclose(value, np.log1p(rest.sum(axis=1)).sum(), rtol=1e-13)
+    p = rest.sum(axis=1) / (1.0 + rest.sum(axis=1))
+    assert_allclose(dz[codes, codes], -p, rtol=1e-13)
+    tied = np.zeros((K, K))
+    assert_allclose(LOSSES["log_loss"]().evaluate(codes, tied)[0], K * np.log(K))
+
+
 def test_binomial_is_softmax_of_two_classes():
     # A third class at -1e4 has no probability left.
     y, z = draw("log_loss", 1)

@@ -1927,15 +1927,15 @@ cdef inline double exponential(
 cdef inline double softmax(
         const double* y, const double* z, const double* s, double* g,
         Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-    cdef double[CHUNK] top, norm
+    cdef double[CHUNK] top, rest
     cdef Py_ssize_t i, k, code, start = 0, part
     # Whole groups of the kernel's four rows.
     cdef Py_ssize_t rows = 4 * max(1, min(CHUNK // 4, 2 * CHUNK // K))
-    cdef double c, total = 0.0
+    cdef double c, others, total = 0.0
     cdef double* gi
     while start < m:
         part = min(rows, m - start)
-        vector_math.softmax_rows(z + start * K, part, K, g + start * K, top, norm)
+        vector_math.softmax_rows(z + start * K, part, K, g + start * K, top, rest)
         for i in range(part):
             gi = g + (start + i) * K
             c = 1.0 if s == NULL else s[start + i]
@@ -1944,20 +1944,19 @@ cdef inline double softmax(
                 for k in range(K):
                     gi[k] = 0.0
                 continue
-            c /= norm[i]
+            c /= 1.0 + rest[i]
+            # c (p_y - sum_k p_k): p_y - 1 would lose the digits of a p_y near 1.
+            others = rest[i] + (1.0 - gi[code])
             for k in range(K):
                 gi[k] *= c
-            gi[code] -= 1.0 if s == NULL else s[start + i]
+            gi[code] = -c * others
         if want_value:
-            for i in range(part):
-                # The largest term is 1.
-                norm[i] -= 1.0
-            vector_math.log1p(norm, part)
+            vector_math.log1p(rest, part)
             for i in range(part):
                 c = 1.0 if s == NULL else s[start + i]
                 if c != 0.0:
                     code = <Py_ssize_t> y[start + i]
-                    total += c * (norm[i] + (top[i] - z[(start + i) * K + code]))
+                    total += c * (rest[i] + (top[i] - z[(start + i) * K + code]))
         start += part
     return total
 

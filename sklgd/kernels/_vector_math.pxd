@@ -5,8 +5,9 @@ cdef extern from "vector_math.h":
         # n elements, overwritten
         void (*exp)(double* x, Py_ssize_t n) noexcept nogil
         void (*log1p)(double* x, Py_ssize_t n) noexcept nogil
-        # of m rows: p = exp(z - top) (m, K), its sums, and the maxima of z (m)
+        # of m rows: p = exp(z - top) (m, K), the maxima of z, and the sums
+        # without the largest term, which is 1 (m)
         void (*softmax_rows)(
             const double* z, Py_ssize_t m, Py_ssize_t K, double* p, double* top,
-            double* norm) noexcept nogil
+            double* rest) noexcept nogil
     VectorMath sklgd_choose_vector_math() noexcept nogil

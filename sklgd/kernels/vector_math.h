@@ -111,7 +111,7 @@ typedef struct {
     void (*exp)(double *x, ptrdiff_t n);
     void (*log1p)(double *x, ptrdiff_t n);
     void (*softmax_rows)(const double *z, ptrdiff_t m, ptrdiff_t K, double *p,
-                         double *top, double *norm);
+                         double *top, double *rest);
 } sklgd_vector_math;
 
 /* The functions for this machine, to be asked for once, at import. */

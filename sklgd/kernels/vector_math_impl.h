@@ -18,11 +18,21 @@ static SKLGD_TARGET void SKLGD_NAME(sklgd_log1p_all)(double *x, ptrdiff_t n) {
     for (i = 0; i < n; i++) x[i] = sklgd_log1p(x[i]);
 }
 
-/* p = exp(z - top), top = max_k z_k and norm = sum_k p_k of m rows of K numbers. A NaN wins
-   the maximum and stays visible. Each sum runs over its row in order: a row's bits do not
-   depend on the others. Four rows at a time, as one sum waits for itself. */
+/* Adds x <= 1 to a sum, 1 to a count instead. NaN goes to the sum. */
+#define SKLGD_ADD_TERM(x, sum, ones)         \
+    do {                                     \
+        double one = (x) >= 1.0 ? 1.0 : 0.0; \
+        ones += one;                         \
+        sum += (x) - one;                    \
+    } while (0)
+
+/* p = exp(z - top), top = max_k z_k and rest = sum_k p_k - 1 of m rows of K numbers. The
+   largest term is 1 and is left out of the sum, which would lose the digits of terms far
+   below it otherwise. A NaN wins the maximum and stays visible. Each sum runs over its row
+   in order: a row's bits do not depend on the others. Four rows at a time, as one sum
+   waits for itself. */
 static SKLGD_TARGET void SKLGD_NAME(sklgd_softmax_rows)(
-        const double *z, ptrdiff_t m, ptrdiff_t K, double *p, double *top, double *norm) {
+        const double *z, ptrdiff_t m, ptrdiff_t K, double *p, double *top, double *rest) {
     ptrdiff_t i, k, r;
     for (i = 0; i < m; i += r) {
         const double *row = z + i * K;
@@ -51,18 +61,22 @@ static SKLGD_TARGET void SKLGD_NAME(sklgd_softmax_rows)(
         r = 1;
         if (i + 4 <= m) {
             double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+            double n0 = -1.0, n1 = -1.0, n2 = -1.0, n3 = -1.0;
             for (k = 0; k < K; k++) {
-                s0 += row[k];
-                s1 += row[K + k];
-                s2 += row[2 * K + k];
-                s3 += row[3 * K + k];
+                SKLGD_ADD_TERM(row[k], s0, n0);
+                SKLGD_ADD_TERM(row[K + k], s1, n1);
+                SKLGD_ADD_TERM(row[2 * K + k], s2, n2);
+                SKLGD_ADD_TERM(row[3 * K + k], s3, n3);
             }
-            norm[i] = s0, norm[i + 1] = s1, norm[i + 2] = s2, norm[i + 3] = s3;
+            rest[i] = s0 + n0, rest[i + 1] = s1 + n1, rest[i + 2] = s2 + n2,
+            rest[i + 3] = s3 + n3;
             r = 4;
         } else {
-            double s = 0.0;
-            for (k = 0; k < K; k++) s += row[k];
-            norm[i] = s;
+            double s = 0.0, n = -1.0;
+            for (k = 0; k < K; k++) SKLGD_ADD_TERM(row[k], s, n);
+            rest[i] = s + n;
         }
     }
 }
+
+#undef SKLGD_ADD_TERM

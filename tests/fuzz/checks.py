@@ -22,7 +22,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from fuzz.cases import LAYOUTS, Array, Case, Rng, draw, spoil, task_of
-from fuzz.objective import Objective
+from fuzz.objective import Objective, class_weights
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS, Optimizer
 
@@ -231,16 +231,8 @@ def same_to_rounding(case: Case, a: Fit, b: Fit, what: str) -> None:
         if found <= max(ROUNDING[fit.model.coef_.dtype] for fit in (a, b)):
             return
         usual, plain = 0.0, fit(replace(case, layout="C"))
-        weights = np.ones(len(case.y)) if case.weights is None else case.weights
-        for seed in range(4):
-            noise = np.random.default_rng(seed).uniform(
-                -1.0, 1.0, size=case.table.shape
-            )
-            table = case.table * (1.0 + 2e-15 * noise)
-            # (Weights of copies add up to other roundings of the same sums.)
-            noisy = replace(case, table=table, layout="C").with_args(
-                sample_weight=weights * (1.0 + 2e-15 * noise[:, 0])
-            )
+        for seed in range(8):
+            noisy = with_noise(case, np.random.default_rng(seed))
             usual = max(usual, difference(case, plain, fit(noisy)))
             if found <= TIMES_NOISE * usual:
                 break
@@ -251,6 +243,25 @@ def same_to_rounding(case: Case, a: Fit, b: Fit, what: str) -> None:
             )
     elif a.knows_gap and b.knows_gap:
         same_objective(case, a, b, what)
+
+
+def with_noise(case: Case, rng: Rng) -> Case:
+    """The same case with X and weights that differ by rounding."""
+    noise = 1.0 + 2e-15 * rng.uniform(-1.0, 1.0, size=case.table.shape)
+    noisy = replace(case, table=case.table * noise, layout="C")
+    # Weights of copies add up to other roundings of the same sums.
+    weights = np.ones(len(case.y)) if case.weights is None else case.weights
+    noisy = noisy.with_args(sample_weight=weights * noise[:, 0])
+    if case.params.get("class_weight") != "balanced":
+        return noisy
+    # Balanced class weights cancel noise in the weights of the rows. The gradients of
+    # the intercept at zero then add up to exactly 0, and only rounding decides on which
+    # side of 0, where the perceptron loss has its kink, the intercept is.
+    classes, codes = np.unique(case.y, return_inverse=True)
+    per_row = class_weights(case, classes, codes, weights / weights.max())
+    sizes = per_row[[np.flatnonzero(codes == k)[0] for k in range(len(classes))]]
+    sizes = sizes * (1.0 + 2e-15 * rng.uniform(-1.0, 1.0, size=len(classes)))
+    return noisy.with_params(class_weight=dict(zip(classes, sizes, strict=True)))
 
 
 def same_objective(case: Case, a: Fit, b: Fit, what: str) -> None:

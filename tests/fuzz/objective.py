@@ -100,10 +100,6 @@ class Objective:
             error = EPS * (
                 20.0 * (s @ moved) + 100.0 * abs(F) + s @ np.abs(value[counts])
             )
-            if self.softmax:
-                # The kernel's sum of exponentials has the largest of them, which is
-                # one: what is below its last digit is lost.
-                error += 2.0 * EPS
         return float(F), float(error)
 
     def constants(self) -> list[Array]:
