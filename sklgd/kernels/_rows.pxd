@@ -62,6 +62,82 @@ cdef extern from "rows.h":
     const double SMALLEST_SCALE
 
 
+# The loops over rows of one storage, as `Rows` calls them: ``data``, ``indices`` and
+# ``indptr`` (NULL for dense rows) come first.
+ctypedef void (*load_function)(
+    const void*, const void*, const void*, Py_ssize_t d, const Py_ssize_t* order,
+    Py_ssize_t start, Py_ssize_t m, Py_ssize_t end, double* buffer) noexcept nogil
+ctypedef void (*load_weighted_function)(
+    const void*, const void*, const void*, Py_ssize_t d, const Py_ssize_t* order,
+    Py_ssize_t start, Py_ssize_t m, const double* centre, const double* root,
+    double* buffer) noexcept nogil
+ctypedef void (*moments_function)(
+    const void*, const void*, const void*, Py_ssize_t d, const Py_ssize_t* order,
+    Py_ssize_t start, Py_ssize_t m, const double* shift, const double* s,
+    double* sums) noexcept nogil
+ctypedef double (*square_function)(
+    const void*, Py_ssize_t first, Py_ssize_t count) noexcept nogil
+ctypedef void (*penalised_function)(
+    const void*, const void*, Py_ssize_t first, Py_ssize_t count, const double* g,
+    Py_ssize_t K, double due, double scale, double* paid, double* coef,
+    double stored_share, double* average) noexcept nogil
+ctypedef void (*forward_function)(
+    const void*, const void*, const void*, Py_ssize_t d, const Py_ssize_t* order,
+    Py_ssize_t start, Py_ssize_t m, Py_ssize_t end, const double* coef, Py_ssize_t K,
+    double scale, const sklgd_sparse_kernels* outputs, double* z) noexcept nogil
+ctypedef void (*backward_function)(
+    const void*, const void*, const void*, const Py_ssize_t* order, Py_ssize_t start,
+    Py_ssize_t m, const double* g, Py_ssize_t K, Py_ssize_t stride,
+    const sklgd_sparse_kernels* outputs, bint far, double* out) noexcept nogil
+ctypedef void (*descend_function)(
+    const void*, const void*, const void*, Py_ssize_t d, const sklgd_walk* walk,
+    sklgd_sgd* sgd) noexcept nogil
+ctypedef void (*settle_function)(
+    const void*, const void*, const void*, const Py_ssize_t* order, Py_ssize_t start,
+    Py_ssize_t m, Py_ssize_t end, double* records, double debt, const double* intercept,
+    Py_ssize_t K, double scale, const sklgd_sparse_kernels* outputs,
+    double* z) noexcept nogil
+ctypedef void (*ask_function)(
+    const void*, const void*, const void*, const Py_ssize_t* order, Py_ssize_t position,
+    Py_ssize_t end) noexcept nogil
+ctypedef void (*ask_features_function)(
+    const void*, const void*, Py_ssize_t row, const double* array,
+    Py_ssize_t K) noexcept nogil
+ctypedef void (*add_pairs_function)(
+    const void*, const void*, const void*, Py_ssize_t d, const Py_ssize_t* order,
+    Py_ssize_t start, Py_ssize_t m, Py_ssize_t end_column, Py_ssize_t* cursor,
+    const double* shift, const double* h, double* values, double* gram) noexcept nogil
+ctypedef void (*count_function)(
+    const void*, const void*, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+    Py_ssize_t* counts) noexcept nogil
+ctypedef void (*entries_function)(
+    const void*, const void*, const void*, const Py_ssize_t* order, Py_ssize_t start,
+    Py_ssize_t m, Py_ssize_t* first, Py_ssize_t* columns,
+    double* values) noexcept nogil
+ctypedef void (*copy_function)(
+    const void*, const void*, const void*, const Py_ssize_t* rows, Py_ssize_t m,
+    void* new_data, void* new_indices, const void* new_indptr,
+    Py_ssize_t begin) noexcept nogil
+
+ctypedef struct RowFunctions:
+    load_function load
+    load_weighted_function load_weighted
+    moments_function moments
+    square_function square
+    penalised_function add_penalised
+    # Those that follow are of CSR rows only.
+    forward_function forward
+    backward_function backward
+    descend_function descend
+    settle_function settle_forward
+    ask_function ask
+    ask_features_function ask_features
+    add_pairs_function add_pairs
+    count_function count
+    entries_function entries
+    copy_function copy
+
+
 cdef class Rows:
     cdef readonly object X              # owns every buffer below
     cdef const void* data
@@ -77,6 +153,7 @@ cdef class Rows:
     cdef const sklgd_output_kernels* many_outputs
     cdef const sklgd_sparse_kernels* few_sparse
     cdef const sklgd_sparse_kernels* many_sparse
+    cdef RowFunctions storage
 
     cdef void densify(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -108,6 +185,7 @@ cdef class Rows:
         double due, double scale, double* paid, double* coef, double stored_share,
         double* average) noexcept nogil
     cdef double square(self, Py_ssize_t row) noexcept nogil
+    cdef Py_ssize_t first_entry(self, Py_ssize_t row) noexcept nogil
     cdef Py_ssize_t n_entries(
         self, const Py_ssize_t* order, Py_ssize_t start,
         Py_ssize_t m) noexcept nogil

@@ -70,9 +70,10 @@ cdef inline Py_ssize_t row_at(
     return i if order == NULL else order[i]
 
 
-cdef inline void dense_load(
-        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
-        Py_ssize_t m, Py_ssize_t end, double* buffer) noexcept nogil:
+cdef void dense_load(
+        const real* X, const void* _, const void* __, Py_ssize_t d,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
+        double* buffer) noexcept nogil:
     cdef Py_ssize_t i, j
     cdef const real* x
     for i in range(m):
@@ -83,7 +84,7 @@ cdef inline void dense_load(
             buffer[i * d + j] = x[j]
 
 
-cdef inline void sparse_ask(
+cdef void sparse_ask(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t position, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t row, count
@@ -96,7 +97,7 @@ cdef inline void sparse_ask(
         prefetch(indices + indptr[row], count * sizeof(index_t))
 
 
-cdef inline void sparse_ask_features(
+cdef void sparse_ask_features(
         const index_t* indices, const index_t* indptr, Py_ssize_t row,
         const double* array, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t p
@@ -119,7 +120,7 @@ cdef inline double sparse_sum(
     return total
 
 
-cdef inline void sparse_forward(
+cdef void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* coef, Py_ssize_t K, double scale,
@@ -142,7 +143,7 @@ cdef inline void sparse_forward(
             z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
 
 
-cdef inline void sparse_settle_forward(
+cdef void sparse_settle_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
         double* records, double debt, const double* intercept, Py_ssize_t K,
@@ -223,28 +224,28 @@ cdef inline double sparse_settled_dot(
     return s0 + s1
 
 
-cdef inline double square_of(const real* x, Py_ssize_t count) noexcept nogil:
+cdef double square_of(const real* data, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
     cdef double total = 0.0
     cdef Py_ssize_t p
-    for p in range(count):
-        total += <double> x[p] * x[p]
+    for p in range(first, first + count):
+        total += <double> data[p] * data[p]
     return total
 
 
-cdef inline void add_row_penalised(
-        const real* x, const index_t* column, Py_ssize_t count, const double* g,
-        Py_ssize_t K, double due, double scale, double* paid, double* w,
-        double stored_share, double* average) noexcept nogil:
+cdef void add_row_penalised(
+        const real* data, const index_t* indices, Py_ssize_t first, Py_ssize_t count,
+        const double* g, Py_ssize_t K, double due, double scale, double* paid,
+        double* w, double stored_share, double* average) noexcept nogil:
     """w += x g', then the cumulative l1 penalty of these features; see `Rows`.
 
-    ``column`` is NULL for a dense row.
+    ``indices`` is NULL for a dense row.
     """
     cdef Py_ssize_t p, k, i
     cdef double moved, left, unit = 1.0 / scale
-    for p in range(count):
-        i = (p if column == NULL else <Py_ssize_t> column[p]) * K
+    for p in range(first, first + count):
+        i = (p - first if indices == NULL else <Py_ssize_t> indices[p]) * K
         for k in range(K):
-            moved = w[i] + g[k] * x[p]
+            moved = w[i] + g[k] * data[p]
             left = sklgd_penalised(moved, due, paid[i], unit)
             paid[i] += scale * (left - moved)
             if average != NULL:
@@ -253,7 +254,7 @@ cdef inline void add_row_penalised(
             i += 1
 
 
-cdef inline void sparse_descend(
+cdef void sparse_descend(
         const real* data, const index_t* indices, const index_t* indptr, Py_ssize_t d,
         const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil:
     cdef double* w = sgd.coef
@@ -282,7 +283,7 @@ cdef inline void sparse_descend(
         if g > sgd.limit or g < -sgd.limit:
             g = sgd.limit if g > 0.0 else -sgd.limit
         if sgd.aggressive:
-            square = square_of(data + first, count)
+            square = square_of(data, first, count)
             g *= sklgd_aggression(
                 sgd.aggressive, eta, sgd.value(sgd.loss, walk.y[row], z), square)
             if sgd.aggressive == 1 and square == 0.0:
@@ -313,8 +314,8 @@ cdef inline void sparse_descend(
                 records[j], records[j + 1] = debt, sgd.settled[p] + c * data[first + p]
         elif sgd.paid != NULL:
             due += eta * sgd.l1
-            add_row_penalised(data + first, indices + first, count, &c, 1, due, scale,
-                              sgd.paid, w, 0.0, NULL)
+            add_row_penalised(data, indices, first, count, &c, 1, due, scale, sgd.paid,
+                              w, 0.0, NULL)
         elif c != 0.0:
             for p in range(first, first + count):
                 w[indices[p]] += c * data[p]
@@ -324,7 +325,7 @@ cdef inline void sparse_descend(
     w[d] = intercept
 
 
-cdef inline void sparse_backward(
+cdef void sparse_backward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* g, Py_ssize_t K, Py_ssize_t stride,
@@ -346,7 +347,7 @@ cdef inline void sparse_backward(
                          stride, K, out)
 
 
-cdef inline void sparse_entries(
+cdef void sparse_entries(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t* first, Py_ssize_t* columns, double* values) noexcept nogil:
@@ -363,22 +364,22 @@ cdef inline void sparse_entries(
     first[m] = count
 
 
-cdef inline void sparse_copy(
+cdef void sparse_copy(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* rows, Py_ssize_t m, real* new_data, index_t* new_indices,
-        const index_t* new_indptr) noexcept nogil:
-    cdef Py_ssize_t i, first, count
+        const index_t* new_indptr, Py_ssize_t begin) noexcept nogil:
+    cdef Py_ssize_t i, first, count, new
     for i in range(m):
-        first = indptr[rows[i]]
+        first, new = indptr[rows[i]], new_indptr[begin + i]
         count = indptr[rows[i] + 1] - first
-        memcpy(new_data + new_indptr[i], data + first, count * sizeof(real))
-        memcpy(new_indices + new_indptr[i], indices + first, count * sizeof(index_t))
+        memcpy(new_data + new, data + first, count * sizeof(real))
+        memcpy(new_indices + new, indices + first, count * sizeof(index_t))
 
 
-cdef inline void sparse_load(
+cdef void sparse_load(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        double* buffer) noexcept nogil:
+        Py_ssize_t end, double* buffer) noexcept nogil:
     cdef Py_ssize_t i, p, row
     memset(buffer, 0, m * d * sizeof(double))
     for i in range(m):
@@ -387,10 +388,10 @@ cdef inline void sparse_load(
             buffer[i * d + indices[p]] = data[p]
 
 
-cdef inline void dense_load_weighted(
-        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
-        Py_ssize_t m, const double* centre, const double* root,
-        double* buffer) noexcept nogil:
+cdef void dense_load_weighted(
+        const real* X, const void* _, const void* __, Py_ssize_t d,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, const double* centre,
+        const double* root, double* buffer) noexcept nogil:
     cdef Py_ssize_t i, j
     cdef double r
     cdef const real* x
@@ -406,7 +407,7 @@ cdef inline void dense_load_weighted(
         out[d] = r
 
 
-cdef inline void sparse_load_weighted(
+cdef void sparse_load_weighted(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* centre, const double* root, double* buffer) noexcept nogil:
@@ -424,7 +425,7 @@ cdef inline void sparse_load_weighted(
         out[d] = r
 
 
-cdef inline void sparse_add_pairs(
+cdef void sparse_add_pairs(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end_column, Py_ssize_t* cursor, const double* shift,
@@ -460,7 +461,7 @@ cdef inline void sparse_add_pairs(
         cursor[i] = p
 
 
-cdef inline void sparse_count(
+cdef void sparse_count(
         const index_t* indices, const index_t* indptr, const Py_ssize_t* order,
         Py_ssize_t start, Py_ssize_t m, Py_ssize_t* counts) noexcept nogil:
     cdef Py_ssize_t i, p, row
@@ -470,10 +471,10 @@ cdef inline void sparse_count(
             counts[indices[p]] += 1
 
 
-cdef inline void dense_moments(
-        const real* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
-        Py_ssize_t m, const double* shift, const double* s, double* first,
-        double* second) noexcept nogil:
+cdef void dense_moments(
+        const real* X, const void* _, const void* __, Py_ssize_t d,
+        const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, const double* shift,
+        const double* s, double* sums) noexcept nogil:
     # Four rows at a time, so that the sums are rarely loaded and stored, and a panel
     # of columns at a time, whose sums stay in the L1 cache (as local arrays, so that
     # the compiler knows that they are nobody else's).
@@ -520,13 +521,13 @@ cdef inline void dense_moments(
                 g[j] += a0 * t0
             i += 1
         for j in range(w):
-            first[j0 + j] += f[j]
-            second[j0 + j] += g[j]
+            sums[j0 + j] += f[j]
+            sums[d + j0 + j] += g[j]
         j0 += w
 
 
-cdef inline void sparse_moments(
-        const real* data, const index_t* indices, const index_t* indptr,
+cdef void sparse_moments(
+        const real* data, const index_t* indices, const index_t* indptr, Py_ssize_t d,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* shift, const double* s, double* sums) noexcept nogil:
     cdef Py_ssize_t i, p, row
@@ -541,6 +542,52 @@ cdef inline void sparse_moments(
             out[0] += s[i]
             out[1] += a
             out[2] += a * t
+
+
+# The loops above for one type of entries and of indices. In the table they take untyped
+# pointers; all pointers to data have one representation, so the call is the same.
+cdef RowFunctions dense_functions(const real* _) noexcept:
+    cdef RowFunctions out
+    memset(&out, 0, sizeof(out))
+    out.load = <load_function> dense_load[real]
+    out.load_weighted = <load_weighted_function> dense_load_weighted[real]
+    out.moments = <moments_function> dense_moments[real]
+    out.square = <square_function> square_of[real]
+    out.add_penalised = <penalised_function> add_row_penalised[real, int32_t]
+    return out
+
+
+cdef RowFunctions sparse_functions(const real* _, const index_t* __) noexcept:
+    cdef RowFunctions out
+    out.load = <load_function> sparse_load[real, index_t]
+    out.load_weighted = <load_weighted_function> sparse_load_weighted[real, index_t]
+    out.moments = <moments_function> sparse_moments[real, index_t]
+    out.square = <square_function> square_of[real]
+    out.add_penalised = <penalised_function> add_row_penalised[real, index_t]
+    out.forward = <forward_function> sparse_forward[real, index_t]
+    out.backward = <backward_function> sparse_backward[real, index_t]
+    out.descend = <descend_function> sparse_descend[real, index_t]
+    out.settle_forward = <settle_function> sparse_settle_forward[real, index_t]
+    out.ask = <ask_function> sparse_ask[real, index_t]
+    out.ask_features = <ask_features_function> sparse_ask_features[index_t]
+    out.add_pairs = <add_pairs_function> sparse_add_pairs[real, index_t]
+    out.count = <count_function> sparse_count[index_t]
+    out.entries = <entries_function> sparse_entries[real, index_t]
+    out.copy = <copy_function> sparse_copy[real, index_t]
+    return out
+
+
+cdef RowFunctions choose_functions(
+        bint is_sparse, bint is_float32, bint is_int64) noexcept:
+    cdef const float* f = NULL
+    cdef const double* d = NULL
+    cdef const int32_t* i = NULL
+    cdef const int64_t* q = NULL
+    if not is_sparse:
+        return dense_functions(f) if is_float32 else dense_functions(d)
+    if is_int64:
+        return sparse_functions(f, q) if is_float32 else sparse_functions(d, q)
+    return sparse_functions(f, i) if is_float32 else sparse_functions(d, i)
 
 
 cdef class Rows:
@@ -586,35 +633,15 @@ cdef class Rows:
             self.many_sparse = sklgd_sparse(self.is_float32, self.is_int64, FEW + 1)
             self.indices = cnp.PyArray_DATA(<cnp.ndarray> X.indices)
             self.indptr = cnp.PyArray_DATA(<cnp.ndarray> X.indptr)
+        self.storage = choose_functions(self.is_sparse, self.is_float32, self.is_int64)
 
     cdef void densify(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             Py_ssize_t end, double* buffer) noexcept nogil:
         """The m rows as a dense float64 block in ``buffer`` (m * d), caller's."""
-        cdef Py_ssize_t d = self.n_features
-        if self.is_sparse:
-            if self.is_float32:
-                if self.is_int64:
-                    sparse_load(
-                        <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, d, order, start, m, buffer)
-                else:
-                    sparse_load(
-                        <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, d, order, start, m, buffer)
-            else:
-                if self.is_int64:
-                    sparse_load(
-                        <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, d, order, start, m, buffer)
-                else:
-                    sparse_load(
-                        <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, d, order, start, m, buffer)
-        elif self.is_float32:
-            dense_load(<const float*> self.data, d, order, start, m, end, buffer)
-        else:
-            dense_load(<const double*> self.data, d, order, start, m, end, buffer)
+        self.storage.load(
+            self.data, self.indices, self.indptr, self.n_features, order, start, m, end,
+            buffer)
 
     cdef const sklgd_output_kernels* kernels(self, Py_ssize_t K) noexcept nogil:
         return self.few_outputs if K <= FEW else self.many_outputs
@@ -632,28 +659,9 @@ cdef class Rows:
         """
         cdef Py_ssize_t d = self.n_features
         if self.is_sparse:
-            if self.is_float32:
-                if self.is_int64:
-                    sparse_forward(
-                        <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, self.sparse(K), z)
-                else:
-                    sparse_forward(
-                        <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, self.sparse(K), z)
-            else:
-                if self.is_int64:
-                    sparse_forward(
-                        <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, self.sparse(K), z)
-                else:
-                    sparse_forward(
-                        <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, d, order, start, m, end,
-                        coef, K, scale, self.sparse(K), z)
+            self.storage.forward(
+                self.data, self.indices, self.indptr, d, order, start, m, end, coef, K,
+                scale, self.sparse(K), z)
         elif K > 1:
             self.kernels(K).forward(
                 self.data, d, order, start, m, end, coef, K, scale, z)
@@ -715,28 +723,9 @@ cdef class Rows:
         # Of a single row they have just been read.
         cdef bint far = m > 1 and d * K > CACHED
         if self.is_sparse:
-            if self.is_float32:
-                if self.is_int64:
-                    sparse_backward(
-                        <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, K,
-                        self.sparse(K), far, out)
-                else:
-                    sparse_backward(
-                        <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, K,
-                        self.sparse(K), far, out)
-            else:
-                if self.is_int64:
-                    sparse_backward(
-                        <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, g, K, K,
-                        self.sparse(K), far, out)
-                else:
-                    sparse_backward(
-                        <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, g, K, K,
-                        self.sparse(K), far, out)
+            self.storage.backward(
+                self.data, self.indices, self.indptr, order, start, m, g, K, K,
+                self.sparse(K), far, out)
         elif K > 1:
             self.kernels(K).backward(
                 self.data, d, order, start, m, end, g, K, out)
@@ -748,27 +737,19 @@ cdef class Rows:
 
         ``walk`` and ``sgd`` and what they point to are the caller's.
         """
-        cdef Py_ssize_t d = self.n_features
-        if not self.is_sparse:
-            self.dense.descend(self.data, d, walk, sgd)
-        elif self.is_float32:
-            if self.is_int64:
-                sparse_descend(
-                    <const float*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, d, walk, sgd)
-            else:
-                sparse_descend(
-                    <const float*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, d, walk, sgd)
+        if self.is_sparse:
+            self.storage.descend(
+                self.data, self.indices, self.indptr, self.n_features, walk, sgd)
         else:
-            if self.is_int64:
-                sparse_descend(
-                    <const double*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, d, walk, sgd)
-            else:
-                sparse_descend(
-                    <const double*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, d, walk, sgd)
+            self.dense.descend(self.data, self.n_features, walk, sgd)
+
+    cdef Py_ssize_t first_entry(self, Py_ssize_t row) noexcept nogil:
+        """The place in ``data`` where a row begins; of row n_samples, where X ends."""
+        if not self.is_sparse:
+            return row * self.n_features
+        if self.is_int64:
+            return (<const int64_t*> self.indptr)[row]
+        return (<const int32_t*> self.indptr)[row]
 
     cdef void settle_forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -779,56 +760,18 @@ cdef class Rows:
         ``records`` (d, K + 1), the caller's, hold the debt that a feature has settled
         and its K coefficients, each of which is moved towards zero by what is owed.
         """
-        if self.is_float32:
-            if self.is_int64:
-                sparse_settle_forward(
-                    <const float*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, self.sparse(K), z)
-            else:
-                sparse_settle_forward(
-                    <const float*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, self.sparse(K), z)
-        else:
-            if self.is_int64:
-                sparse_settle_forward(
-                    <const double*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, self.sparse(K), z)
-            else:
-                sparse_settle_forward(
-                    <const double*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, order, start, m, end, records, debt,
-                    intercept, K, scale, self.sparse(K), z)
+        self.storage.settle_forward(
+            self.data, self.indices, self.indptr, order, start, m, end, records, debt,
+            intercept, K, scale, self.sparse(K), z)
 
     cdef void scatter_backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* g, Py_ssize_t K, double* records) noexcept nogil:
         """W += X_b' g for the coefficients in the records of `settle_forward`."""
         cdef bint far = m > 1 and self.n_features * K > CACHED
-        if self.is_float32:
-            if self.is_int64:
-                sparse_backward(
-                    <const float*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
-                    self.sparse(K), far, records + 1)
-            else:
-                sparse_backward(
-                    <const float*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
-                    self.sparse(K), far, records + 1)
-        else:
-            if self.is_int64:
-                sparse_backward(
-                    <const double*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, order, start, m, g, K, K + 1,
-                    self.sparse(K), far, records + 1)
-            else:
-                sparse_backward(
-                    <const double*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, order, start, m, g, K, K + 1,
-                    self.sparse(K), far, records + 1)
+        self.storage.backward(
+            self.data, self.indices, self.indptr, order, start, m, g, K, K + 1,
+            self.sparse(K), far, records + 1)
 
     cdef void add_penalised(
             self, const Py_ssize_t* order, Py_ssize_t position, const double* g,
@@ -840,37 +783,10 @@ cdef class Rows:
         `sklgd_penalised`. ``average``, unless NULL, loses ``stored_share`` times what
         changes a stored coefficient.
         """
-        cdef Py_ssize_t first = 0, count = self.n_features
-        cdef Py_ssize_t row = row_at(order, position)
-        cdef const void* column = NULL
-        if not self.is_sparse:
-            first = row * count
-        elif self.is_int64:
-            first = (<const int64_t*> self.indptr)[row]
-            count = (<const int64_t*> self.indptr)[row + 1] - first
-            column = <const int64_t*> self.indices + first
-        else:
-            first = (<const int32_t*> self.indptr)[row]
-            count = (<const int32_t*> self.indptr)[row + 1] - first
-            column = <const int32_t*> self.indices + first
-        if self.is_float32:
-            if self.is_int64:
-                add_row_penalised(
-                    <const float*> self.data + first, <const int64_t*> column, count, g,
-                    K, due, scale, paid, coef, stored_share, average)
-            else:
-                add_row_penalised(
-                    <const float*> self.data + first, <const int32_t*> column, count, g,
-                    K, due, scale, paid, coef, stored_share, average)
-        else:
-            if self.is_int64:
-                add_row_penalised(
-                    <const double*> self.data + first, <const int64_t*> column, count, g,
-                    K, due, scale, paid, coef, stored_share, average)
-            else:
-                add_row_penalised(
-                    <const double*> self.data + first, <const int32_t*> column, count, g,
-                    K, due, scale, paid, coef, stored_share, average)
+        cdef Py_ssize_t row = row_at(order, position), first = self.first_entry(row)
+        self.storage.add_penalised(
+            self.data, self.indices, first, self.first_entry(row + 1) - first, g, K, due,
+            scale, paid, coef, stored_share, average)
 
     cdef Py_ssize_t n_entries(
             self, const Py_ssize_t* order, Py_ssize_t start,
@@ -879,12 +795,7 @@ cdef class Rows:
         cdef Py_ssize_t i, row, total = 0
         for i in range(m):
             row = row_at(order, start + i)
-            if self.is_int64:
-                total += ((<const int64_t*> self.indptr)[row + 1]
-                          - (<const int64_t*> self.indptr)[row])
-            else:
-                total += ((<const int32_t*> self.indptr)[row + 1]
-                          - (<const int32_t*> self.indptr)[row])
+            total += self.first_entry(row + 1) - self.first_entry(row)
         return total
 
     def copy_to(self, Rows other, const Py_ssize_t[::1] rows, Py_ssize_t begin):
@@ -905,28 +816,10 @@ cdef class Rows:
                 for i in range(m):
                     memcpy(<char*> other.data + (begin + i) * size,
                            <const char*> self.data + row[i] * size, size)
-        elif self.is_float32:
-            if self.is_int64:
-                sparse_copy(
-                    <const float*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, row, m, <float*> other.data,
-                    <int64_t*> other.indices, <const int64_t*> other.indptr + begin)
-            else:
-                sparse_copy(
-                    <const float*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, row, m, <float*> other.data,
-                    <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
         else:
-            if self.is_int64:
-                sparse_copy(
-                    <const double*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, row, m, <double*> other.data,
-                    <int64_t*> other.indices, <const int64_t*> other.indptr + begin)
-            else:
-                sparse_copy(
-                    <const double*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, row, m, <double*> other.data,
-                    <int32_t*> other.indices, <const int32_t*> other.indptr + begin)
+            self.storage.copy(
+                self.data, self.indices, self.indptr, row, m, <void*> other.data,
+                <void*> other.indices, other.indptr, begin)
 
     def total_entries(self, subset=None):
         """Number of entries, of CSR of the stored ones, of all rows or of some.
@@ -949,17 +842,8 @@ cdef class Rows:
 
     cdef double square(self, Py_ssize_t row) noexcept nogil:
         """|x|^2 of a row."""
-        cdef Py_ssize_t first = row * self.n_features, count = self.n_features
-        if self.is_sparse:
-            if self.is_int64:
-                first = (<const int64_t*> self.indptr)[row]
-                count = (<const int64_t*> self.indptr)[row + 1] - first
-            else:
-                first = (<const int32_t*> self.indptr)[row]
-                count = (<const int32_t*> self.indptr)[row + 1] - first
-        if self.is_float32:
-            return square_of(<const float*> self.data + first, count)
-        return square_of(<const double*> self.data + first, count)
+        cdef Py_ssize_t first = self.first_entry(row)
+        return self.storage.square(self.data, first, self.first_entry(row + 1) - first)
 
     def longest_row(self):
         """Number of stored entries of the longest row (CSR only)."""
@@ -972,33 +856,15 @@ cdef class Rows:
             self, const Py_ssize_t* order, Py_ssize_t position,
             Py_ssize_t end) noexcept nogil:
         """Prefetch a row that comes some rows after ``position`` (CSR only)."""
-        if self.is_float32:
-            if self.is_int64:
-                sparse_ask(<const float*> self.data, <const int64_t*> self.indices,
-                           <const int64_t*> self.indptr, order, position, end)
-            else:
-                sparse_ask(<const float*> self.data, <const int32_t*> self.indices,
-                           <const int32_t*> self.indptr, order, position, end)
-        else:
-            if self.is_int64:
-                sparse_ask(<const double*> self.data, <const int64_t*> self.indices,
-                           <const int64_t*> self.indptr, order, position, end)
-            else:
-                sparse_ask(<const double*> self.data, <const int32_t*> self.indices,
-                           <const int32_t*> self.indptr, order, position, end)
+        self.storage.ask(
+            self.data, self.indices, self.indptr, order, position, end)
 
     cdef void ask_features(
             self, const Py_ssize_t* order, Py_ssize_t position, const double* array,
             Py_ssize_t K) noexcept nogil:
         """Prefetch what ``array`` (n_features, K) holds of a row's features (CSR only)."""
-        if self.is_int64:
-            sparse_ask_features(
-                <const int64_t*> self.indices, <const int64_t*> self.indptr,
-                row_at(order, position), array, K)
-        else:
-            sparse_ask_features(
-                <const int32_t*> self.indices, <const int32_t*> self.indptr,
-                row_at(order, position), array, K)
+        self.storage.ask_features(
+            self.indices, self.indptr, row_at(order, position), array, K)
 
     cdef void load_weighted(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -1009,36 +875,9 @@ cdef class Rows:
         ``centre`` has d entries, ``root`` has m, one for each position from
         ``start`` on.
         """
-        cdef Py_ssize_t d = self.n_features
-        if self.is_sparse:
-            if self.is_float32:
-                if self.is_int64:
-                    sparse_load_weighted(
-                        <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, d, order, start, m, centre,
-                        root, buffer)
-                else:
-                    sparse_load_weighted(
-                        <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, d, order, start, m, centre,
-                        root, buffer)
-            else:
-                if self.is_int64:
-                    sparse_load_weighted(
-                        <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, d, order, start, m, centre,
-                        root, buffer)
-                else:
-                    sparse_load_weighted(
-                        <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, d, order, start, m, centre,
-                        root, buffer)
-        elif self.is_float32:
-            dense_load_weighted(<const float*> self.data, d, order, start, m, centre,
-                                root, buffer)
-        else:
-            dense_load_weighted(<const double*> self.data, d, order, start, m, centre,
-                                root, buffer)
+        self.storage.load_weighted(
+            self.data, self.indices, self.indptr, self.n_features, order, start, m,
+            centre, root, buffer)
 
     cdef void add_pairs(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -1055,39 +894,15 @@ cdef class Rows:
         for the entries of the longest row, used with a shift.
         """
         cdef Py_ssize_t d = self.n_features
-        if self.is_float32:
-            if self.is_int64:
-                sparse_add_pairs(
-                    <const float*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, d, order, start, m,
-                    end_column, cursor, shift, h, values, gram)
-            else:
-                sparse_add_pairs(
-                    <const float*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, d, order, start, m,
-                    end_column, cursor, shift, h, values, gram)
-        else:
-            if self.is_int64:
-                sparse_add_pairs(
-                    <const double*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, d, order, start, m,
-                    end_column, cursor, shift, h, values, gram)
-            else:
-                sparse_add_pairs(
-                    <const double*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, d, order, start, m,
-                    end_column, cursor, shift, h, values, gram)
+        self.storage.add_pairs(
+            self.data, self.indices, self.indptr, d, order, start, m, end_column,
+            cursor, shift, h, values, gram)
 
     cdef void count_entries(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             Py_ssize_t* counts) noexcept nogil:
         """counts_j += number of stored entries of column j (CSR only)."""
-        if self.is_int64:
-            sparse_count(<const int64_t*> self.indices, <const int64_t*> self.indptr,
-                         order, start, m, counts)
-        else:
-            sparse_count(<const int32_t*> self.indices, <const int32_t*> self.indptr,
-                         order, start, m, counts)
+        self.storage.count(self.indices, self.indptr, order, start, m, counts)
 
     cdef void add_moments(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -1098,32 +913,9 @@ cdef class Rows:
         d sums of t, then d of its square; what remains is not touched, as every
         entry is stored. CSR: three sums for each column, side by side.
         """
-        cdef Py_ssize_t d = self.n_features
-        if self.is_sparse:
-            if self.is_float32:
-                if self.is_int64:
-                    sparse_moments(
-                        <const float*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, shift, s, sums)
-                else:
-                    sparse_moments(
-                        <const float*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, shift, s, sums)
-            else:
-                if self.is_int64:
-                    sparse_moments(
-                        <const double*> self.data, <const int64_t*> self.indices,
-                        <const int64_t*> self.indptr, order, start, m, shift, s, sums)
-                else:
-                    sparse_moments(
-                        <const double*> self.data, <const int32_t*> self.indices,
-                        <const int32_t*> self.indptr, order, start, m, shift, s, sums)
-        elif self.is_float32:
-            dense_moments(<const float*> self.data, d, order, start, m, shift, s,
-                          sums, sums + d)
-        else:
-            dense_moments(<const double*> self.data, d, order, start, m, shift, s,
-                          sums, sums + d)
+        self.storage.moments(
+            self.data, self.indices, self.indptr, self.n_features, order, start, m, shift,
+            s, sums)
 
     cdef void entries(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -1133,28 +925,9 @@ cdef class Rows:
         The caller's buffers: ``first`` of m + 1, ``columns`` and ``values`` with room
         for `n_entries` of the same rows.
         """
-        if self.is_float32:
-            if self.is_int64:
-                sparse_entries(
-                    <const float*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, order, start, m, first, columns,
-                    values)
-            else:
-                sparse_entries(
-                    <const float*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, order, start, m, first, columns,
-                    values)
-        else:
-            if self.is_int64:
-                sparse_entries(
-                    <const double*> self.data, <const int64_t*> self.indices,
-                    <const int64_t*> self.indptr, order, start, m, first, columns,
-                    values)
-            else:
-                sparse_entries(
-                    <const double*> self.data, <const int32_t*> self.indices,
-                    <const int32_t*> self.indptr, order, start, m, first, columns,
-                    values)
+        self.storage.entries(
+            self.data, self.indices, self.indptr, order, start, m, first, columns,
+            values)
 
 
 cdef bint rows_ascend(
