@@ -1,12 +1,1003 @@
-"""Loss functions: `LOSSES` maps the names of the ``loss`` parameter to classes.
+"""Loss functions of a raw prediction z = x.w + b, and their registry.
 
-The classes live beside their kernels in ``kernels/_losses.pyx``; whatever is
-registered there is available here.
+`LOSSES` maps the names of the ``loss`` parameter to classes. A class here says what a
+loss is called, which parameters it takes from the estimator, what it can do, and gives
+its best constant model; its formulas are compiled in ``kernels/_losses.pyx``, and
+``Loss.kernel`` holds the object that loops over rows.
 """
 
-from .kernels import _losses
-from .kernels._losses import *  # noqa: F403
-from .kernels._losses import __all__  # noqa: F401
+from __future__ import annotations
 
-LOSSES = _losses.LOSSES
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .kernels import _losses
+from .kernels._vector import column_means
+
+Array: TypeAlias = np.ndarray
+Weights: TypeAlias = np.ndarray | None
+
+# Targets that are looked at together.
+BLOCK = 16384
+
+# A deviation beyond so many upper quartiles is an outlier: twenty standard deviations.
+GROSS = 20.0
+
+
+class Loss:
+    """A loss l(y, z), convex in z (Tweedie: for 1 <= power <= 2 only).
+
+    Attributes
+    ----------
+    name : str
+        Name in the estimators' ``loss`` parameter.
+    task : {"regression", "classification"}
+    classifies : bool
+        True if `GDClassifier` takes the loss: a regression loss has targets -1 and 1
+        then, one against the rest from three classes on.
+    params : tuple of str
+        Constructor arguments, taken from the estimator's parameters.
+    smooth : bool
+        True if the gradient is Lipschitz continuous on bounded sets.
+    steady : bool
+        True if the second derivative is continuous, too.
+    quadratic : bool
+        True if the second derivative is the same everywhere.
+    couples_outputs : bool
+        True if with several outputs the loss is one function of all of them; otherwise
+        it is a sum over outputs.
+    link : {"identity", "log"}
+        The prediction is z or exp(z).
+    nonnegative : bool
+        True if no loss is below zero.
+    has_proba : bool
+        True if the loss gives class probabilities.
+    unit_slopes : bool
+        True if every slope is -1, 0 or 1, and the loss zero where it is 0: then there
+        is a passive-aggressive step.
+    degenerate : bool
+        True if w = 0 is a minimiser whatever the data: then descent is useful,
+        but its objective is not.
+    linear_tails : bool
+        True if the loss is linear in z far from y: then outliers in y hardly change the
+        model, and their losses can be measured from a constant model's.
+    bounded_slopes : bool
+        True if no slope is larger than a constant: then the objective of a run grows at
+        most in proportion to its steps, and being large is no sign of divergence.
+    kernel : LossFunction
+        The compiled loops, as the kernels take them.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str] = "regression"
+    classifies: ClassVar[bool] = False
+    params: ClassVar[tuple[str, ...]] = ()
+    smooth: ClassVar[bool] = True
+    steady: ClassVar[bool] = True
+    quadratic: ClassVar[bool] = False
+    couples_outputs: ClassVar[bool] = False
+    link: ClassVar[str] = "identity"
+    nonnegative: ClassVar[bool] = True
+    has_proba: ClassVar[bool] = False
+    unit_slopes: ClassVar[bool] = False
+    degenerate: ClassVar[bool] = False
+    linear_tails: ClassVar[bool] = False
+    bounded_slopes: ClassVar[bool] = False
+
+    kernel: _losses.LossFunction
+
+    def __init__(self) -> None:
+        self.kernel = getattr(_losses, type(self).__name__)(*self._arguments())
+
+    def _arguments(self) -> tuple[float, ...]:
+        return tuple(getattr(self, name) for name in self.params)
+
+    def coupled(self, n_outputs: int) -> bool:
+        """True if the loss of ``n_outputs`` outputs is not a sum over them."""
+        return self.couples_outputs and n_outputs > 1
+
+    def measured_from(self, constant: Array, reach: Array) -> Loss:
+        """The loss itself, unless its tails are linear (see `LinearTails`)."""
+        return self
+
+    def of_outputs(self, first: int, last: int) -> Loss:
+        """The loss for the outputs before ``last``, from ``first`` on."""
+        return self
+
+    def evaluate(
+        self, y: ArrayLike, z: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, Array]:
+        """Sum of weighted losses and the gradient with respect to z.
+
+        Parameters
+        ----------
+        y : array of shape (n_samples, n_outputs) or (n_samples,)
+            Regression targets; or, for classification, -1/+1 with one output
+            and class codes 0..n_outputs-1 with several.
+        z : array of shape (n_samples, n_outputs)
+            Raw predictions.
+        sample_weight : array of shape (n_samples,), default=None
+
+        Returns
+        -------
+        total : float
+        gradient : ndarray of shape (n_samples, n_outputs)
+        """
+        targets, predictions, weights = self._checked(y, z, sample_weight)
+        gradient = np.zeros(predictions.shape)
+        total = self.kernel.evaluate(targets, predictions, weights, gradient)
+        return total, gradient.reshape(np.shape(z))
+
+    def curvature(
+        self, y: ArrayLike, z: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Array:
+        """Weighted second derivatives with respect to z, output by output.
+
+        Parameters
+        ----------
+        y, z, sample_weight : arrays
+            As in `evaluate`.
+
+        Returns
+        -------
+        h : ndarray of shape (n_samples, n_outputs)
+            d2l/dz_k^2: one side's where the slope jumps, 0 for a piecewise
+            linear loss, p_k (1 - p_k) for the softmax.
+        """
+        targets, predictions, weights = self._checked(y, z, sample_weight)
+        h = np.zeros(predictions.shape)
+        self.kernel.curvature(targets, predictions, weights, h)
+        return h.reshape(np.shape(z))
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """Least upper bound of the second derivative: infinity unless overridden.
+
+        For the softmax: of the eigenvalues of the Hessian with respect to z.
+
+        Parameters
+        ----------
+        n_outputs : int, default=1
+            Columns of z.
+        """
+        return math.inf
+
+    def prox(self, y: ArrayLike, z0: ArrayLike, q: ArrayLike) -> tuple[Array, Array]:
+        """Proximal operator of q l: z minimising q l(y, z) + (z - z0)^2 / 2.
+
+        Parameters
+        ----------
+        y : array
+            As in `evaluate`.
+        z0 : array of shape (n_samples, n_outputs)
+        q : float or array of shape (n_samples,)
+            Zero or more.
+
+        Returns
+        -------
+        z, c : ndarrays of shape (n_samples, n_outputs)
+            The minimiser, and the (sub)gradient there: z + q c = z0.
+        """
+        if not np.all(np.asarray(q) >= 0.0):
+            raise ValueError("q must be zero or more")
+        strengths = np.broadcast_to(q, np.shape(z0)[:1])
+        targets, start, strengths = self._checked(y, z0, strengths)
+        z, c = np.empty(start.shape), np.empty(start.shape)
+        self.kernel.prox(targets.reshape(len(start), -1), start, strengths, z, c)
+        return z.reshape(np.shape(z0)), c.reshape(np.shape(z0))
+
+    def _checked(
+        self, y: ArrayLike, z: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[Array, Array, Array]:
+        """Contiguous copies of y (flat), z (2d) and weights that fit together."""
+        predictions = np.array(z, dtype=np.float64, order="C")
+        predictions = predictions.reshape(len(predictions), -1)
+        targets = np.array(y, dtype=np.float64).ravel()
+        m, K = predictions.shape
+        if len(targets) != (m * K if self.task == "regression" else m):
+            raise ValueError(
+                f"y has {len(targets)} values for {m} rows and {K} outputs"
+            )
+        if sample_weight is None:
+            return targets, predictions, np.ones(m)
+        weights = np.array(sample_weight, dtype=np.float64).ravel()
+        if len(weights) != m:
+            raise ValueError(f"sample_weight has {len(weights)} values, not {m}")
+        return targets, predictions, weights
+
+    def null_model(
+        self,
+        y: Array,
+        sample_weight: Weights = None,
+        n_outputs: int = 1,
+    ) -> Array:
+        """Raw predictions of the best constant model, shape (n_outputs,).
+
+        The general answer is bisection on the derivative, which is monotone
+        because the loss is convex; losses with a closed form override this. Halving
+        the number of floats between the ends makes the result exact whatever the
+        units of y are, and however far apart its values; Newton's steps save time.
+
+        Parameters
+        ----------
+        y, sample_weight : arrays
+            As in `evaluate`.
+        n_outputs : int, default=1
+            Columns of z.
+        """
+        y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        out = np.empty(n_outputs)
+        for k in range(n_outputs):
+            out[k] = self._best_constant(np.ascontiguousarray(y[:, k]), sample_weight)
+        return out
+
+    def _best_constant(self, column: Array, sample_weight: Weights) -> float:
+        low, high = _ordered(column.min()), _ordered(column.max())
+        newton = None
+        while high - low > 1:
+            middle = (low + high) // 2
+            if newton is not None and low < _ordered(newton) < high:
+                middle = _ordered(newton)
+            z = _from_ordered(middle)
+            slope = size = second = 0.0
+            for part, s in _blocks(column, sample_weight, 1):
+                constant = np.full(part.shape, z)
+                gradient = self.evaluate(part, constant, s)[1]
+                slope += gradient.sum()
+                size += np.abs(gradient).sum()
+                if self.smooth:
+                    second += self.curvature(part, constant, s).sum()
+            if second > 0.0 and abs(slope) <= 1e-15 * size:
+                # All that is left is rounding.
+                return z
+            if slope > 0.0:
+                high = middle
+            else:
+                low = middle
+            # Every other step halves what is left.
+            newton = z - slope / second if second > 0.0 and newton is None else None
+        return _from_ordered(low)
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Natural sizes of a prediction and of the loss, per output.
+
+        Parameters
+        ----------
+        y, sample_weight : arrays
+            As in `null_model`.
+        null : ndarray of shape (n_outputs,)
+            The best constant model.
+
+        Returns
+        -------
+        z_unit, loss_unit : ndarrays of shape (n_outputs,)
+            Multiplying y by c multiplies them so that the problem in these
+            units stays the same; near the optimum the second derivative is
+            about loss_unit / z_unit^2 at most.
+        """
+        return _alike(1.0, len(null)), _alike(1.0, len(null))
+
+    def domain(self) -> tuple[float, bool]:
+        """Lower end of the targets' range, and whether it belongs to the range."""
+        return -math.inf, True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments()
+
+
+class LinearTails(Loss):
+    """A loss that is linear in z far from y.
+
+    The loss of a target y that is far from all raw predictions is almost as large as
+    y, and hides what the other rows gain in the rounding of their sum. With
+    `measured_from` it is replaced by its difference from the loss of a constant model,
+    in which the size of y cancels before anything is rounded. Slopes stay as they are.
+
+    Attributes
+    ----------
+    softness : float
+        e of `PiecewiseLinear.smoothed`; 0 for the loss itself.
+    """
+
+    linear_tails = True
+    bounded_slopes = True
+    kernel: _losses.LinearTails
+    softness: float = 0.0
+    _constant: Weights = None
+    _reach: Weights = None
+
+    def _adapted(
+        self, softness: float, constant: Weights, reach: Weights
+    ) -> LinearTails:
+        loss = type(self)(*self._arguments())
+        loss.__setstate__((softness, constant, reach))
+        return loss
+
+    def measured_from(self, constant: Array, reach: Array) -> LinearTails:
+        """The loss whose values at distant targets are differences.
+
+        Of targets y with abs(y - c) > reach, l(y, z) becomes l(y, z) - l(y, c). A
+        smoothed loss takes the exact one's l(y, c), which does not depend on the
+        softness.
+
+        Parameters
+        ----------
+        constant, reach : arrays of shape (n_outputs,)
+            Predictions c of a constant model, and the largest usual distance from them.
+
+        Returns
+        -------
+        loss : Loss
+            A new object of the same class.
+        """
+        return self._adapted(
+            self.softness,
+            np.array(constant, dtype=np.float64),
+            np.array(reach, dtype=np.float64),
+        )
+
+    def of_outputs(self, first: int, last: int) -> Loss:
+        """The loss for the outputs before ``last``, from ``first`` on."""
+        if self._constant is None or self._reach is None:
+            return self
+        return self.measured_from(self._constant[first:last], self._reach[first:last])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), (self.softness, self._constant, self._reach))
+
+    def __setstate__(self, state: tuple[float, Weights, Weights]) -> None:
+        self.softness, self._constant, self._reach = state
+        self.kernel.adapt(*state)
+
+
+class PiecewiseLinear(LinearTails):
+    """A loss whose slope jumps, exact or smoothed.
+
+    Attributes
+    ----------
+    n_kinks : int
+        Number of jumps of the slope of l(y, .).
+    """
+
+    smooth = steady = False
+    n_kinks: ClassVar[int] = 1
+
+    def smoothed(self, softness: float) -> LinearTails:
+        """The loss with the barrier e log((c - a)(b - c)/w^2) on each jump's dual c.
+
+        A summand max(a x, b x), w = (b - a)/2, becomes max_c c x + e log(...): smooth
+        and convex, at most max(a x, b x). The minimiser of a penalised sum of such
+        losses with weights of sum one has an objective of the losses themselves that is
+        at most ``n_kinks * e`` above the optimum, because (b - c) x and (c - a) |x| are
+        at most e (Boyd and Vandenberghe, "Convex optimization", 2004, section 11.2).
+        `prox`, `null_model` and `units` stay those of the loss itself.
+
+        Parameters
+        ----------
+        softness : float
+            e in units of the loss, zero or more; 0 gives the loss itself.
+
+        Returns
+        -------
+        loss : Loss
+            A new object of the same class.
+        """
+        if not 0.0 <= softness < math.inf:
+            raise ValueError(f"softness must be finite and >= 0, got {softness}")
+        return self._adapted(softness, self._constant, self._reach)
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """1/(2 e), which no jump of slopes in [-1, 1] exceeds; infinity unsmoothed."""
+        return 0.5 / self.softness if self.softness > 0.0 else math.inf
+
+
+class SquaredError(Loss):
+    """Half the squared residual: l = (z - y)^2 / 2.
+
+    Examples
+    --------
+    >>> from sklgd.losses import SquaredError
+    >>> SquaredError().evaluate([[1.0]], [[3.0]])
+    (2.0, array([[2.]]))
+    """
+
+    name = "squared_error"
+    classifies = True
+    quadratic = True
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """One."""
+        return 1.0
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Mean absolute deviation from the constant model, and its square."""
+        z = _deviation(y, sample_weight, null)
+        return z, z * z
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Weighted mean of y."""
+        return column_means(y, sample_weight, n_outputs)
+
+
+class Huber(LinearTails):
+    """Huber loss: l = r^2/2 for |r| <= epsilon, else epsilon |r| - epsilon^2/2.
+
+    Huber, "Robust estimation of a location parameter", 1964, eq. (2.3).
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residual from which on the loss is linear, in units of y.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Huber
+    >>> Huber(epsilon=1.0).evaluate([[0.0]], [[3.0]])
+    (2.5, array([[1.]]))
+    """
+
+    name = "huber"
+    classifies = True
+    steady = False
+    params = ("epsilon",)
+
+    def __init__(self, epsilon: float = 0.1) -> None:
+        self.epsilon = epsilon
+        super().__init__()
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """One."""
+        return 1.0
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Deviation z without outliers, and min(z, epsilon) z, as the loss grows."""
+        z = _robust_deviation(y, sample_weight, null)
+        return z, z * np.minimum(z, self.epsilon or 1.0)
+
+
+class EpsilonInsensitive(PiecewiseLinear):
+    """l = max(0, |z - y| - epsilon), the loss of support vector regression.
+
+    Vapnik, "The Nature of Statistical Learning Theory", 1995, ch. 6.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residuals up to this size cost nothing, in units of y.
+
+    Examples
+    --------
+    >>> from sklgd.losses import EpsilonInsensitive
+    >>> EpsilonInsensitive(epsilon=1.0).evaluate([[0.0]], [[3.0]])
+    (2.0, array([[1.]]))
+    """
+
+    name = "epsilon_insensitive"
+    classifies = True
+    unit_slopes = True
+    params = ("epsilon",)
+    n_kinks = 2
+
+    def __init__(self, epsilon: float = 0.1) -> None:
+        self.epsilon = epsilon
+        super().__init__()
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Mean absolute deviation without outliers, twice."""
+        z = _robust_deviation(y, sample_weight, null)
+        return z, z.copy()
+
+
+class SquaredEpsilonInsensitive(Loss):
+    """l = max(0, |z - y| - epsilon)^2.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residuals up to this size cost nothing, in units of y.
+
+    Examples
+    --------
+    >>> from sklgd.losses import SquaredEpsilonInsensitive
+    >>> SquaredEpsilonInsensitive(epsilon=1.0).evaluate([[0.0]], [[3.0]])
+    (4.0, array([[4.]]))
+    """
+
+    name = "squared_epsilon_insensitive"
+    classifies = True
+    steady = False
+    params = ("epsilon",)
+
+    def __init__(self, epsilon: float = 0.1) -> None:
+        self.epsilon = epsilon
+        super().__init__()
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """Two."""
+        return 2.0
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Mean absolute deviation from the constant model, and twice its square."""
+        z = _deviation(y, sample_weight, null)
+        return z, 2.0 * z * z
+
+
+class AbsoluteError(PiecewiseLinear):
+    """l = |z - y|; its minimiser is the median. The gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> from sklgd.losses import AbsoluteError
+    >>> AbsoluteError().evaluate([[1.0]], [[3.0]])
+    (2.0, array([[1.]]))
+    """
+
+    name = "absolute_error"
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Mean absolute deviation without outliers, twice."""
+        z = _robust_deviation(y, sample_weight, null)
+        return z, z.copy()
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Weighted median of y."""
+        return _quantile(y, sample_weight, n_outputs, 0.5)
+
+
+class Quantile(PiecewiseLinear):
+    """Pinball loss: with r = y - z, l = q r for r >= 0, else (q - 1) r.
+
+    Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        q in [0, 1].
+
+    Examples
+    --------
+    >>> from sklgd.losses import Quantile
+    >>> Quantile(quantile=0.75).evaluate([[3.0]], [[1.0]])
+    (1.5, array([[-0.75]]))
+    """
+
+    name = "quantile"
+    params = ("quantile",)
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = quantile
+        super().__init__()
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """Mean absolute deviation without outliers, twice."""
+        z = _robust_deviation(y, sample_weight, null)
+        return z, z.copy()
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Weighted quantile of y."""
+        return _quantile(y, sample_weight, n_outputs, self.quantile)
+
+
+class Poisson(Loss):
+    """Poisson with log link: l = exp(z) - y z, y >= 0.
+
+    Half the deviance without the terms in y alone.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Poisson
+    >>> Poisson().evaluate([[2.0]], [[0.0]])
+    (1.0, array([[-1.]]))
+    """
+
+    name = "poisson"
+    link = "log"
+    nonnegative = False
+    power = 1.0
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """One, and the mean of y: the second derivative at the constant model."""
+        return _alike(1.0, len(null)), np.exp(null)
+
+    def domain(self) -> tuple[float, bool]:
+        """Counts: zero or more."""
+        return 0.0, True
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Logarithm of the weighted mean of y."""
+        return _log_mean(y, sample_weight, n_outputs)
+
+
+class Gamma(Loss):
+    """Gamma with log link: l = z + y exp(-z), y > 0.
+
+    Half the deviance without the terms in y alone.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Gamma
+    >>> Gamma().evaluate([[2.0]], [[0.0]])
+    (2.0, array([[-1.]]))
+    """
+
+    name = "gamma"
+    link = "log"
+    nonnegative = False
+    power = 2.0
+
+    def domain(self) -> tuple[float, bool]:
+        """Positive targets."""
+        return 0.0, False
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Logarithm of the weighted mean of y."""
+        return _log_mean(y, sample_weight, n_outputs)
+
+
+class Tweedie(Loss):
+    """Tweedie with log link and variance mu^power (power 0 or >= 1).
+
+    l = exp((2 - p) z)/(2 - p) - y exp((1 - p) z)/(1 - p), and the limits
+    p = 1 (Poisson), p = 2 (gamma), p = 0 (squared error of exp(z)): half the
+    deviance without the terms in y alone. Jorgensen, "Exponential dispersion
+    models", 1987.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        p, 0 or at least 1.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Tweedie
+    >>> Tweedie(power=1.5).evaluate([[2.0]], [[0.0]])
+    (6.0, array([[-1.]]))
+    """
+
+    name = "tweedie"
+    params = ("power",)
+    link = "log"
+    nonnegative = False
+
+    def __init__(self, power: float = 1.5) -> None:
+        self.power = power
+        super().__init__()
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """One, and the second derivative at the constant model."""
+        return _alike(1.0, len(null)), np.exp((2.0 - self.power) * null)
+
+    def domain(self) -> tuple[float, bool]:
+        """Any targets at power 0, zero or more below power 2, else positive."""
+        if self.power >= 1.0:
+            return 0.0, self.power < 2.0
+        return -math.inf, True
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Logarithm of the weighted mean of y."""
+        return _log_mean(y, sample_weight, n_outputs)
+
+
+class Hinge(PiecewiseLinear):
+    """l = max(0, 1 - y z), the loss of the linear support vector machine.
+
+    At the kink y z = 1 the gradient is -y, as in SGDClassifier.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Hinge
+    >>> Hinge().evaluate([1.0], [[0.25]])
+    (0.75, array([[-1.]]))
+    """
+
+    name = "hinge"
+    task = "classification"
+    classifies = True
+    unit_slopes = True
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """The sign of the heavier side, output by output."""
+        excess = _class_shares(y, sample_weight, n_outputs) - 0.5
+        # Balanced sides are balanced whatever the rounding of their weights.
+        return np.where(np.abs(excess) > 1e-12, np.sign(excess), 0.0)
+
+
+class Perceptron(PiecewiseLinear):
+    """l = max(0, -y z). Rosenblatt 1958; hinge with threshold 0.
+
+    Examples
+    --------
+    >>> from sklgd.losses import Perceptron
+    >>> Perceptron().evaluate([1.0], [[-2.0]])
+    (2.0, array([[-1.]]))
+    """
+
+    name = "perceptron"
+    task = "classification"
+    classifies = True
+    degenerate = True
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Zero: the loss vanishes there."""
+        return np.zeros(n_outputs)
+
+
+class SquaredHinge(Loss):
+    """l = max(0, 1 - y z)^2.
+
+    Examples
+    --------
+    >>> from sklgd.losses import SquaredHinge
+    >>> SquaredHinge().evaluate([1.0], [[0.5]])
+    (0.25, array([[-1.]]))
+    """
+
+    name = "squared_hinge"
+    steady = False
+    task = "classification"
+    classifies = True
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """Two."""
+        return 2.0
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """One, and the largest second derivative."""
+        return _alike(1.0, len(null)), _alike(2.0, len(null))
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Difference of the two sides' shares."""
+        return 2.0 * _class_shares(y, sample_weight, n_outputs) - 1.0
+
+
+class ModifiedHuber(Loss):
+    """l = max(0, 1 - y z)^2 for y z >= -1, else -4 y z.
+
+    Zhang, "Solving large scale linear prediction problems using stochastic
+    gradient descent algorithms", ICML 2004.
+
+    Examples
+    --------
+    >>> from sklgd.losses import ModifiedHuber
+    >>> ModifiedHuber().evaluate([1.0], [[-2.0]])
+    (8.0, array([[-4.]]))
+    """
+
+    name = "modified_huber"
+    steady = False
+    bounded_slopes = True
+    task = "classification"
+    classifies = True
+    has_proba = True
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """Two."""
+        return 2.0
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """One, and the largest second derivative."""
+        return _alike(1.0, len(null)), _alike(2.0, len(null))
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Difference of the two sides' shares."""
+        return 2.0 * _class_shares(y, sample_weight, n_outputs) - 1.0
+
+
+class LogLoss(Loss):
+    """Two classes: l = log(1 + exp(-y z)); more: l = log(sum_k exp z_k) - z_y.
+
+    The latter is the softmax, or multinomial, loss. Both are evaluated with
+    exponentials of numbers that are not positive only, so nothing overflows.
+
+    Examples
+    --------
+    >>> from sklgd.losses import LogLoss
+    >>> round(LogLoss().evaluate([1.0], [[0.0]])[0], 4)
+    0.6931
+    """
+
+    name = "log_loss"
+    bounded_slopes = True
+    task = "classification"
+    classifies = True
+    has_proba = True
+    couples_outputs = True
+
+    def bound(self, n_outputs: int = 1) -> float:
+        """A quarter; one half for the softmax (Boehning 1992)."""
+        return 0.25 if n_outputs == 1 else 0.5
+
+    def units(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """One, and the largest second derivative (softmax: Boehning 1992)."""
+        return _alike(1.0, len(null)), _alike(
+            0.25 if len(null) == 1 else 0.5, len(null)
+        )
+
+    def null_model(
+        self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
+    ) -> Array:
+        """Log odds, or centred log shares of the classes."""
+        # A class without weight would put the start at infinity.
+        p = _class_shares(y, sample_weight, n_outputs)
+        p = np.minimum(np.maximum(p, 1e-6), 1 - 1e-6)
+        if n_outputs == 1:
+            return np.log(p / (1.0 - p))
+        return np.log(p) - np.log(p).mean()
+
+
+# ----------------------------------------------------------------------------
+# Best constant models
+# ----------------------------------------------------------------------------
+
+
+def _blocks(
+    y: Array, sample_weight: Weights, n_outputs: int
+) -> Iterator[tuple[Array, Array]]:
+    """Pairs of rows of y (m, n_outputs) and their weights, of sum one over all rows."""
+    y = np.asarray(y, dtype=np.float64).reshape(-1, n_outputs)
+    if sample_weight is None:
+        s, total = np.ones(min(len(y), BLOCK)), float(len(y))
+    else:
+        s = np.asarray(sample_weight, dtype=np.float64)
+        total = s.sum()
+    for start in range(0, len(y), BLOCK):
+        part = y[start : start + BLOCK]
+        share = s[: len(part)] if sample_weight is None else s[start : start + BLOCK]
+        yield part, share / total
+
+
+def _log_mean(y: Array, sample_weight: Weights, n_outputs: int) -> Array:
+    mean = column_means(y, sample_weight, n_outputs)
+    # All-zero counts: the optimum is at minus infinity; start far below.
+    mean[mean <= 0.0] = 1e-12
+    return np.log(mean)
+
+
+def _ordered(x: float) -> int:
+    """The position of a float among all floats, as an integer."""
+    bits = int(np.float64(x).view(np.int64))
+    return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def _from_ordered(position: int) -> float:
+    """The float at a position."""
+    x = float(np.int64(abs(position)).view(np.float64))
+    return x if position >= 0 else -x
+
+
+def _quantile(y: Array, sample_weight: Weights, n_outputs: int, q: float) -> Array:
+    y = np.asarray(y, dtype=np.float64).reshape(-1, n_outputs)
+    out = np.empty(n_outputs)
+    if sample_weight is None:
+        position = min(max(int(np.ceil(len(y) * (q - 1e-12))) - 1, 0), len(y) - 1)
+        for k in range(n_outputs):
+            out[k] = np.partition(y[:, k], position)[position]
+        return out
+    s = np.asarray(sample_weight, dtype=np.float64)
+    s = s / s.sum()
+    for k in range(n_outputs):
+        order = np.argsort(y[:, k], kind="stable")
+        cumulative = np.cumsum(s[order])
+        # The tolerance keeps the choice the same for weights and repetitions.
+        position = int(np.searchsorted(cumulative, q - 1e-12))
+        out[k] = y[order[min(position, len(y) - 1)], k]
+    return out
+
+
+def _deviation(y: Array, sample_weight: Weights, null: Array) -> Array:
+    """Weighted mean of |y - null|; where y is constant its size, or 1."""
+    deviation = column_means(y, sample_weight, len(null), null)
+    for k in np.flatnonzero(~(deviation > 0.0)):
+        deviation[k] = abs(null[k]) or 1.0
+    return deviation
+
+
+def _robust_deviation(y: Array, sample_weight: Weights, null: Array) -> Array:
+    """The same, but no |y - null| counts more than GROSS times the upper quartile.
+
+    That is the quartile of those that are not zero. Residuals have a size, by which
+    the lengths of steps are chosen, that a few outliers must not set.
+    """
+    deviation = _deviation(y, sample_weight, null)
+    y = np.asarray(y, dtype=np.float64).reshape(-1, len(null))
+    for k in range(len(null)):
+        distance = np.abs(y[:, k] - null[k])
+        if sample_weight is not None:
+            distance[sample_weight == 0.0] = 0.0
+        if not distance.max() > GROSS * deviation[k]:
+            continue
+        seen = distance > 0.0
+        weights = None if sample_weight is None else sample_weight[seen]
+        most = GROSS * _quantile(distance[seen], weights, 1, 0.75)
+        clipped = np.minimum(distance, most)
+        deviation[k] = column_means(clipped, sample_weight, 1)[0]
+    return deviation
+
+
+def _alike(value: float, n: int) -> Array:
+    """n times the same number; `np.full` takes five times as long for a few."""
+    out = np.empty(n)
+    out.fill(value)
+    return out
+
+
+def _class_shares(y: Array, sample_weight: Weights, n_outputs: int) -> Array:
+    """Weighted share of +1 (one output) or of each class code."""
+    if n_outputs == 1:
+        # Of targets -1 and 1.
+        return 0.5 + 0.5 * column_means(y, sample_weight, 1)
+    shares = np.zeros(n_outputs)
+    for part, s in _blocks(y, sample_weight, 1):
+        shares += np.bincount(part[:, 0].astype(np.intp), s, n_outputs)
+    return shares
+
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.name: loss
+    for loss in (
+        SquaredError,
+        Huber,
+        EpsilonInsensitive,
+        SquaredEpsilonInsensitive,
+        AbsoluteError,
+        Quantile,
+        Poisson,
+        Gamma,
+        Tweedie,
+        LogLoss,
+        Hinge,
+        SquaredHinge,
+        ModifiedHuber,
+        Perceptron,
+    )
+}
 """Loss name -> class."""
+
+__all__ = ["LOSSES", "Loss", *sorted(cls.__name__ for cls in LOSSES.values())]

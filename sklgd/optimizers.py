@@ -58,6 +58,11 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         a rule.
     normalised : bool
         True if a step's length does not follow that of the gradient.
+    steps_plainly : bool
+        True if a step is the learning rate times the gradient: then single rows can be
+        added straight into the coefficients.
+    default_batch_size : int
+        Rows of a batch with an explicit learning rate and ``batch_size="auto"``.
     why_no_stream : str or None
         Why `partial_fit` is impossible: the predicate of a sentence whose subject is
         the optimizer. None if the optimizer learns from streams.
@@ -72,6 +77,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
 
     name: ClassVar[str]
     normalised: ClassVar[bool] = True
+    steps_plainly: ClassVar[bool] = False
+    default_batch_size: ClassVar[int] = 32
     ranges: ClassVar[dict[str, tuple[float, bool, float]]] = {}
     rule: ClassVar[Any] = None
     training: ClassVar[str] = "descent"
@@ -267,6 +274,8 @@ class SGD(Optimizer):
 
     name = "sgd"
     normalised = False
+    steps_plainly = True
+    default_batch_size = 1
     rule = SGDRule
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from sklgd._solvers.mixed_rows import (
     in_no_order,
     rows_are_mixed,
 )
-from sklgd.kernels._losses import LogLoss, SquaredError
+from sklgd.losses import LogLoss, SquaredError
 
 N, D = 12_000, 20
 

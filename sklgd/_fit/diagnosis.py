@@ -198,7 +198,7 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
     reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
     sizes, optimizer = Sizes(est, training), plan.optimizer
     if sizes.limit is not None:
-        whose = "plain descent" if optimizer.name == "sgd" else optimizer.name
+        whose = "plain descent" if optimizer.steps_plainly else optimizer.name
         why = f"{whose} is stable up to about {sizes.limit:.2g}"
     elif sizes.normalised:
         why = (

@@ -61,7 +61,7 @@ def minimise_norm(training, unit, l2=0.0):
     data, coef = training.data, training.coef
     if penalty(coef, 0.0, l2) > ROUNDING * unit:
         return None
-    largest = MAX_FACTOR if data.loss.name == "squared_error" else MAX_ORDER
+    largest = MAX_FACTOR if data.loss.quadratic else MAX_ORDER
     if min(data.n_rows, data.X.shape[1]) > largest or training.has_full_rank():
         return None
     few_rows = data.n_rows <= data.X.shape[1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from .._solvers.hessian import MAX_FACTOR, coupled, has_costly_hessians, has_few_rows
+from .._solvers.hessian import MAX_FACTOR, has_costly_hessians, has_few_rows
 from .._validation import optimizer_name, schedule_of, step_is_explicit
 from ..optimizers import OPTIMIZERS
 from ..schedules import as_schedule
@@ -88,9 +88,9 @@ def choose(est, data, explicit, stream):
         rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
         return optimizer, rows
     if batch_size == "auto":
-        many = coupled(data.loss, data.n_outputs) and n_samples > MANY
+        many = data.loss.coupled(data.n_outputs) and n_samples > MANY
         if explicit:
-            batch_size = 1 if optimizer.name == "sgd" else 32
+            batch_size = optimizer.default_batch_size
         elif full and automatic:
             batch_size = "full"
         elif (
@@ -137,7 +137,7 @@ def choose_optimizer(est, data, explicit, stream, full):
     wide = data.width >= MAX_FACTOR
     if est._penalty()[0] > 0.0:
         # Softmax has no curvature that coordinate descent could use cheaply.
-        by_gradients = wide or coupled(loss, data.n_outputs)
+        by_gradients = wide or loss.coupled(data.n_outputs)
         by_gradients = by_gradients or has_costly_hessians(data)
         return "fista" if by_gradients else "newton"
     return "lbfgs" if wide and not has_few_rows(data) else "newton"
@@ -211,7 +211,7 @@ def renew_rotation(plan, est, data, statistics, l2, coef, damping):
     if share is None:
         return
     largest = 1.1
-    if coupled(data.loss, data.n_outputs):
+    if data.loss.coupled(data.n_outputs):
         # diag(p) - pp' <= 2 diag(p (1 - p)): softmax without its off-diagonal blocks.
         largest *= 2.0 - damping
     curvature = interpolate(data.n_rows, plan.batch_size, largest, 1.0 + share)

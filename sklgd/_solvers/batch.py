@@ -17,7 +17,7 @@ from ..kernels._vector import add_scaled, all_finite, dots, penalty, slopes_alon
 from ..schedules import Constant
 from .base import Epochs
 from .head_start import stochastic_passes
-from .hessian import Coordinates, coupled
+from .hessian import Coordinates
 from .line_search import Root
 from .raw_predictions import make_lines
 
@@ -72,7 +72,7 @@ class Batch(Epochs):
         self.l1_u, self.l2_u = l1 * scale, l2 * scale * scale
         self.l1_u[-1] = self.l2_u[-1] = 0.0
         self.u = self.coordinates.to_position(state.coef)
-        self.coupled = coupled(data.loss, self.problem.n_outputs)
+        self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
         self.loss, self.softness, self.started = data.loss, None, False
@@ -306,7 +306,7 @@ class Batch(Epochs):
             l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
             if refine:
                 enough = ENOUGH * self.target() - promised
-                if self.data.loss.name == "squared_error":
+                if self.data.loss.quadratic:
                     enough = np.inf  # the model is F itself
                 l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
             p[part] = step.reshape(p[part].shape)

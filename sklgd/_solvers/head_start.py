@@ -8,7 +8,6 @@ import scipy.sparse as sp
 
 from ..kernels._order import shuffled
 from ..optimizers import SGD
-from .hessian import coupled
 from .output_threads import descend
 
 # Stochastic passes before the run, and their first step in units of 1/L: of softmax,
@@ -45,7 +44,7 @@ def stochastic_passes(data, state, l1, l2):
     cold = state.coef.copy()
     per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
     size = 1.0 + float((statistics.var + statistics.mean**2).sum())
-    passes, pace = COUPLED_PASSES if coupled(data.loss, data.n_outputs) else PASSES
+    passes, pace = COUPLED_PASSES if data.loss.coupled(data.n_outputs) else PASSES
     eta0, n_steps = pace / (per_row * size), passes * n
     penalties = np.full_like(cold, l1), np.full_like(cold, l2)
     make_rule = SGD().make_rule
@@ -81,7 +80,7 @@ REHEARSAL_TOL, REHEARSAL_STEPS = 1e-3, 15
 
 def prepare(method, data, state, l1, l2):
     """A rehearsal, or stochastic passes where that does not take place."""
-    if data.loss.name == "squared_error" and state.plan.optimizer.curvature:
+    if data.loss.quadratic and state.plan.optimizer.curvature:
         return False  # one step leads to the minimum
     return rehearse(method, data, state, l1, l2) or stochastic_passes(
         data, state, l1, l2
@@ -106,7 +105,7 @@ def rehearse(method, data, state, l1, l2):
     n = data.n_rows
     if (
         n < WORTH * m
-        or data.loss.name == "squared_error"
+        or data.loss.quadratic
         or not state.plan.optimizer.curvature
         or state.coef[:-1].any()
     ):

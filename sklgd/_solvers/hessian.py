@@ -201,10 +201,10 @@ class Ladder:
         self.subset = None if data.everything else data.rows
         self.total_weight = problem.n_samples * data.share
         self.sweep = OVERHEAD + sweep_cost(problem.rows, problem.n_outputs, self.subset)
-        free = FREE_SQUARED if data.loss.name == "squared_error" else FREE_SWEEPS
+        free = FREE_SQUARED if data.loss.quadratic else FREE_SWEEPS
         self.spent, self.waiting = 0.0, free * self.sweep
         self.rungs = self.plan() if curvature else []
-        self.coupled = coupled(data.loss, problem.n_outputs)
+        self.coupled = data.loss.coupled(problem.n_outputs)
         self.moments, self.blocks_at, self.heights = None, None, None
         self.damping = DAMPING if self.coupled else 0.0
         self.rejected, self.calm = 0, True
@@ -222,9 +222,9 @@ class Ladder:
         n = self.problem.n_samples
         gram = gram_cost(self.problem.rows, self.subset)
         cheapest = (gram, Ladder.bound)
-        if loss.name == "squared_error":
+        if loss.quadratic:
             return [cheapest]
-        if coupled(loss, K) and order * K <= MAX_COUPLED:
+        if loss.coupled(K) and order * K <= MAX_COUPLED:
             price = softmax_cost(n, self.problem.n_features, K)
             hessian = (price, Ladder.hessian)
         else:
@@ -249,7 +249,7 @@ class Ladder:
         if price > max(self.spent, self.waiting):
             return None
         self.spent = self.waiting = 0.0
-        if len(self.rungs) > 1 or loss.name == "squared_error":
+        if len(self.rungs) > 1 or loss.quadratic:
             del self.rungs[0]
         return make(self, loss, margins)
 
@@ -309,7 +309,7 @@ class Ladder:
         alike = scale.shape[1] == 1 or (scale == scale[:, :1]).all()
         outputs = [0] if alike else range(scale.shape[1])
         matrices = [self.scaled(self.moments, k, c) for k in outputs]
-        return Factored(matrices, loss.name == "squared_error")
+        return Factored(matrices, loss.quadratic)
 
     def blocks(self, loss, margins):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
@@ -427,7 +427,7 @@ def factored(data):
     order, K = data.X.shape[1] + 1, data.n_outputs
     if order > MAX_FACTOR:
         return False
-    if not coupled(data.loss, K) or order * K <= MAX_COUPLED:
+    if not data.loss.coupled(K) or order * K <= MAX_COUPLED:
         return True
     return data.n_rows >= SCARCE * order
 
@@ -461,7 +461,7 @@ def has_few_rows(data):
     n, d, K, loss = data.n_rows, data.width, data.n_outputs, data.loss
     if not n < d or n >= MAX_FACTOR or 8 * n * d > ROWS_COPY:
         return False
-    if loss.name == "squared_error":
+    if loss.quadratic:
         return False
     n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
     reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
@@ -469,8 +469,3 @@ def has_few_rows(data):
         subset = None if data.everything else data.rows
         return reduced < SWEEPS * sweep_cost(data.problem().rows, K, subset)
     return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)
-
-
-def coupled(loss, n_outputs):
-    """True if the outputs share one loss (softmax)."""
-    return loss.name == "log_loss" and n_outputs > 1

@@ -17,7 +17,6 @@ from .hessian import (
     Coordinates,
     Diagonal,
     Ladder,
-    coupled,
     factored,
     has_few_rows,
     ratio,
@@ -82,8 +81,8 @@ class QuasiNewton(Batch):
             return ProximalGradient.start(data, state, l1, l2, shuffle, average)
         if not l1 and state.plan.optimizer.curvature and has_few_rows(data):
             return RowSpace(cls.start, data, state, l2)
-        apart = data.n_outputs > 1 and not coupled(data.loss, data.n_outputs)
-        if apart and data.loss.name != "squared_error":
+        apart = data.n_outputs > 1 and not data.loss.coupled(data.n_outputs)
+        if apart and not data.loss.quadratic:
             return OneByOne.after(stochastic_passes, data, state, l1, l2)
         return cls.after(partial(prepare, cls), data, state, l1, l2)
 

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 
 from ..kernels._engine import Descent, run_together
-from .hessian import coupled
 
 # Outputs that a group has at least, and all but the last a multiple of: a vector.
 LANES = 4
@@ -37,7 +36,7 @@ def descend(
         len(groups) == 2
         or work < WORTH
         or rotation is not None
-        or coupled(problem.loss, problem.n_outputs)
+        or problem.loss.coupled(problem.n_outputs)
         or descent.shares_rows(batch_size)
     ):
         return descent

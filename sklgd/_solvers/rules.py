@@ -169,8 +169,8 @@ class Training(Epochs):
 
     @property
     def steps_plainly(self):
-        """True for SGD, whose steps are multiples of the gradient."""
-        return self.state.plan.optimizer.name == "sgd"
+        """True if steps are multiples of the gradient."""
+        return self.state.plan.optimizer.steps_plainly
 
     @property
     def steps_singly(self):
@@ -475,7 +475,7 @@ class Training(Epochs):
         state = self.state
         if not (state.plan.rotated and state.plan.adaptive):
             return False
-        if self.data.loss.name == "squared_error":
+        if self.data.loss.quadratic:
             return False
         self.refused = 0 if accepted else self.refused + 1
         if self.refused >= 2 and self.damping < 1.0:

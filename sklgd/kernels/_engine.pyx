@@ -528,12 +528,11 @@ cdef class Descent:
         sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
-        # The method of the loss's own class.
-        sgd.slope = <sklgd_slope> self.problem.loss.slope_at
-        sgd.value = <sklgd_slope> self.problem.loss.value_at
+        sgd.slope = <sklgd_slope> self.problem.function.slope_at
+        sgd.value = <sklgd_slope> self.problem.function.value_at
         sgd.limit, sgd.intercept_rate = self.problem.slope_limit, self.intercept_rate
         sgd.aggressive = self.aggressive
-        sgd.loss = <void*> self.problem.loss
+        sgd.loss = <void*> self.problem.function
         self.source.rows.descend(&walk, &sgd)
         self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
         self.row_rule.due = sgd.due
@@ -603,7 +602,8 @@ cdef class Descent:
                 target = y[i * n + k] if n == K else (1.0 if y[i] == k else -1.0)
                 scratch.g[i * K + k] *= sklgd_aggression(
                     self.aggressive, eta,
-                    source.loss.value_at(target, scratch.z[i * K + k]), square)
+                    source.function.value_at(
+                        source.function, target, scratch.z[i * K + k]), square)
 
     cdef void to_metric(self, double* grad) noexcept nogil:
         """Gradient in w, b becomes the gradient in the rule's coordinates."""

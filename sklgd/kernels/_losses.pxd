@@ -1,16 +1,27 @@
-cdef class Loss:
-    cdef double evaluate_batch(
-        self, const double* y, const double* z, const double* s, double* g,
-        Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil
-    cdef double slope_at(self, double y, double z) noexcept nogil
-    cdef double value_at(self, double y, double z) noexcept nogil
-    cdef void curvature_batch(
-        self, const double* y, const double* z, const double* s, double* h,
-        Py_ssize_t m, Py_ssize_t K) noexcept nogil
-    cdef void prox_row(
-        self, const double* y, const double* z0, double q, double* z,
-        double* c, Py_ssize_t K) noexcept nogil
+cdef class LossFunction
+
+
+ctypedef double (*scalar_function)(
+    LossFunction loss, double y, double z) noexcept nogil
+ctypedef double (*evaluate_function)(
+    LossFunction loss, const double* y, const double* z, const double* s, double* g,
+    Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil
+ctypedef void (*curvature_function)(
+    LossFunction loss, const double* y, const double* z, const double* s, double* h,
+    Py_ssize_t m, Py_ssize_t K) noexcept nogil
+ctypedef void (*prox_function)(
+    LossFunction loss, const double* y, const double* z0, double q, double* z, double* c,
+    Py_ssize_t K) noexcept nogil
+
+
+cdef class LossFunction:
+    cdef scalar_function slope_at
+    cdef scalar_function value_at
+    cdef evaluate_function evaluate_batch
+    cdef curvature_function curvature_batch
+    cdef prox_function prox_row
+
     cdef void prox_scaled(
-        self, const double* y, const double* z0, const double* q, double* z,
-        double* c, Py_ssize_t K) noexcept nogil
+        self, const double* y, const double* z0, const double* q, double* z, double* c,
+        Py_ssize_t K) noexcept nogil
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil

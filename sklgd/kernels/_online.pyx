@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from sklgd.kernels._losses cimport Loss
+from sklgd.kernels._losses cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._vector_math cimport VectorMath, sklgd_choose_vector_math
 
@@ -97,7 +97,7 @@ cdef class OnlineLearner:
         was the model that left float64.
     """
 
-    cdef Loss loss
+    cdef LossFunction loss
     cdef readonly Py_ssize_t n_features, n_outputs
     cdef readonly bint fit_intercept, centred, coupled, quadratic, classifies
     cdef readonly double reach, power, average, l1, l2
@@ -137,13 +137,14 @@ cdef class OnlineLearner:
     cdef Py_ssize_t* saved_columns
     cdef Py_ssize_t n_saved
 
-    def __init__(self, Loss loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
+    def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
                  bint fit_intercept, bint centred, bint coupled, bint quadratic,
                  bint classifies, double reach, double power, double average,
                  double l1, double l2):
         cdef double[::1] per_output, records, stream
         cdef double[:, ::1] outputs
-        self.loss, self.n_features, self.n_outputs = loss, n_features, n_outputs
+        self.loss = loss.kernel
+        self.n_features, self.n_outputs = n_features, n_outputs
         self.fit_intercept, self.centred = fit_intercept, centred
         self.coupled, self.quadratic, self.classifies = coupled, quadratic, classifies
         self.reach, self.power, self.average = reach, power, average
@@ -630,7 +631,7 @@ cdef class OnlineLearner:
         elif self.target[k] > 0.0:
             z = log(self.target[k])
             out[SATURATED * self.n_outputs + k] += judged * self.loss.value_at(
-                self.target[k], z)
+                self.loss, self.target[k], z)
 
     cdef bint is_hit(self) noexcept nogil:
         """True if the prediction ``new`` is the class of the row."""
@@ -649,7 +650,7 @@ cdef class OnlineLearner:
     cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil:
         """Loss of the outputs from ``start`` on at z; g is its gradient."""
         return self.loss.evaluate_batch(
-            self.target + (0 if self.coupled else start), z + start, NULL,
+            self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
             self.g + start, 1, self.group, True)
 
     cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil:
@@ -661,7 +662,7 @@ cdef class OnlineLearner:
         cdef Py_ssize_t k
         if self.steady:
             self.loss.curvature_batch(
-                self.target + (0 if self.coupled else start), z + start, NULL,
+                self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
                 self.h + start, 1, self.group)
             return
         for k in range(start, start + self.group):
@@ -689,8 +690,8 @@ cdef class OnlineLearner:
                 self.target, z, self.scaled_q, self.new, self.c, self.group)
         else:
             self.loss.prox_row(
-                self.target + start, z + start, self.scaled_q[start], self.new + start,
-                self.c + start, 1)
+                self.loss, self.target + start, z + start, self.scaled_q[start],
+                self.new + start, self.c + start, 1)
         for k in range(start, start + self.group):
             if not self.smooth:
                 # It depends on z continuously, as the gradient at z does not.
@@ -805,12 +806,12 @@ cdef class OnlineLearner:
                 if y > 0.0:
                     self.old[k] = log(y)
                     self.loss.curvature_batch(
-                        &self.target[k], self.old + k, NULL, self.h + k, 1, 1)
+                        self.loss, &self.target[k], self.old + k, NULL, self.h + k, 1, 1)
             self.find_rates(w)
             for k in range(K):
                 self.proximal(k, self.z, w)
                 self.loss.curvature_batch(
-                    &self.target[k], self.new + k, NULL, self.h + k, 1, 1)
+                    self.loss, &self.target[k], self.new + k, NULL, self.h + k, 1, 1)
         self.find_rates(w)
         for i in range(self.n_groups):
             self.proximal(i * self.group, self.z, w)

@@ -1,4 +1,4 @@
-from sklgd.kernels._losses cimport Loss
+from sklgd.kernels._losses cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._threads cimport Body
 
@@ -30,7 +30,8 @@ cdef struct Scratch:
 
 cdef class Problem:
     cdef readonly Rows rows
-    cdef readonly Loss loss
+    cdef readonly object loss           # a `sklgd.losses.Loss`
+    cdef LossFunction function          # its loops
     cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block
     cdef Py_ssize_t end                 # positions in the order that is swept
     cdef readonly bint fit_intercept
@@ -94,11 +95,11 @@ cdef class Problem:
         self, Py_ssize_t start, Py_ssize_t m, const double* coef,
         double* z) noexcept nogil
     cdef void product_chunk(
-        self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
+        self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
         const double* p, const double* margins, bint coupled, double* q, double* grad,
         bint fresh, int thread) noexcept nogil
     cdef void line_chunk(
-        self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
+        self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* z,
         const double* p, const double* t, double* g, double* sums,
         int thread) noexcept nogil
     cdef void gradient_chunk(

@@ -12,7 +12,7 @@ from libc.string cimport memset
 import numpy as np
 
 from sklgd.kernels._arrays cimport entries
-from sklgd.kernels._losses cimport Loss
+from sklgd.kernels._losses cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._threads cimport Body, parallel_for
 
@@ -108,7 +108,7 @@ cdef void product_part(void* arguments, Py_ssize_t chunk, int thread) noexcept n
     cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
     if m > 0:
         (<Problem> c.problem).product_chunk(
-            <Loss> c.loss, first, m, c.coef, c.direction, c.z, c.coupled,
+            <LossFunction> c.loss, first, m, c.coef, c.direction, c.z, c.coupled,
             c.scratch + thread * c.scratch_size,
             (<Problem> c.problem).partial(c.out, chunk), c.begin == 0, thread)
 
@@ -118,7 +118,7 @@ cdef void line_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogi
     cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
     if m > 0:
         (<Problem> c.problem).line_chunk(
-            <Loss> c.loss, first, m, c.z, c.direction, c.coef, c.out,
+            <LossFunction> c.loss, first, m, c.z, c.direction, c.coef, c.out,
             c.sums + chunk * ((<Problem> c.problem).n_outputs + 1), thread)
 
 
@@ -162,7 +162,7 @@ cdef class Problem:
     One object serves one caller at a time.
     """
 
-    def __init__(self, Rows rows, y, sample_weight, Loss loss, Py_ssize_t n_outputs,
+    def __init__(self, Rows rows, y, sample_weight, loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1, outputs=None,
                  double slope_limit=INFINITY):
         cdef Py_ssize_t K, per_row, stored, first, last, n_chunks
@@ -170,7 +170,8 @@ cdef class Problem:
         cdef bint regression = loss.task == "regression"
         first, last = (0, n_outputs) if outputs is None else outputs
         K = last - first
-        self.rows, self.loss, self.slope_limit = rows, loss, slope_limit
+        self.rows, self.loss, self.function = rows, loss, loss.kernel
+        self.slope_limit = slope_limit
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = K, fit_intercept
         self.y_view = y.reshape(-1)
@@ -261,8 +262,8 @@ cdef class Problem:
         """The same at the predictions scratch.z."""
         cdef const double* s
         cdef const double* y = self.targets(order, start, m, scratch, &s)
-        total[0] += self.loss.evaluate_batch(
-            y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
+        total[0] += self.function.evaluate_batch(
+            self.function, y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
         if self.slope_limit < INFINITY:
             self.clip(s, m, scratch.g)
 
@@ -550,7 +551,7 @@ cdef class Problem:
                 done += part
         return total / self.n_samples
 
-    def hessian_product(self, Loss loss, coef, direction, out, margins=None):
+    def hessian_product(self, loss, coef, direction, out, margins=None):
         """out = H p: the Hessian of a mean loss at ``coef`` times a direction p.
 
         With q_i = x_i.p + p_b, sum_i h_i q_i x_i / n_samples, h_i being the second
@@ -565,7 +566,7 @@ cdef class Problem:
         cdef double[::1] more
         cdef Chunks chunks
         cdef Py_ssize_t length = self.block * self.n_outputs
-        cdef bint coupled = loss.name == "log_loss" and self.n_outputs > 1
+        cdef bint coupled = loss.coupled(self.n_outputs)
         self._check(w)
         self._check(p)
         self._check(grad)
@@ -576,7 +577,7 @@ cdef class Problem:
         products = np.empty(length * self.n_threads)
         more = products
         self.cut(&chunks, self.n_samples)
-        chunks.loss, chunks.coupled = <void*> loss, coupled
+        chunks.loss, chunks.coupled = <void*> <LossFunction> loss.kernel, coupled
         chunks.coef, chunks.direction, chunks.z = &w[0, 0], &p[0, 0], z
         chunks.scratch, chunks.scratch_size = &more[0], length
         chunks.out = &grad[0, 0]
@@ -586,7 +587,7 @@ cdef class Problem:
         out /= self.n_samples
 
     cdef void product_chunk(
-            self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
+            self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
             const double* p, const double* margins, bint coupled, double* q, double* grad,
             bint fresh, int thread) noexcept nogil:
         """`hessian_product` of m rows, not divided; q has block * n_outputs entries.
@@ -615,7 +616,7 @@ cdef class Problem:
             y = self.targets(self.subset, start + done, part, &scratch, &s)
             if coupled:
                 # Slopes without weights are p - (0, ..., 1, ..., 0).
-                loss.evaluate_batch(y, z, NULL, g, part, K, False)
+                loss.evaluate_batch(loss, y, z, NULL, g, part, K, False)
                 for i in range(part):
                     g[i * K + <Py_ssize_t> y[i]] += 1.0
                     mean = 0.0
@@ -629,7 +630,7 @@ cdef class Problem:
                     for i in range(part):
                         scratch.s[i] = 1.0
                     s = scratch.s
-                loss.curvature_batch(y, z, s, g, part, K)
+                loss.curvature_batch(loss, y, z, s, g, part, K)
                 for j in range(part * K):
                     g[j] = max(g[j], 0.0) * q[j]
             self.rows.backward(
@@ -640,7 +641,7 @@ cdef class Problem:
                         intercept[k] += g[i * K + k]
             done += part
 
-    def line(self, Loss loss, z, direction, t, slopes, derivative):
+    def line(self, loss, z, direction, t, slopes, derivative):
         """A loss on the line z_k + t_k direction_k, a length for each output.
 
         Parameters
@@ -670,7 +671,8 @@ cdef class Problem:
         self.cut(&chunks, n)
         partial = np.zeros(chunks.number * (K + 1))
         sums = entries(partial, chunks.number * (K + 1), 0)
-        chunks.loss, chunks.z, chunks.direction, chunks.coef = <void*> loss, a, p, lengths
+        chunks.loss = <void*> <LossFunction> loss.kernel
+        chunks.z, chunks.direction, chunks.coef = a, p, lengths
         chunks.out, chunks.sums = g, sums
         self.run(line_part, &chunks)
         for chunk in range(1, chunks.number):
@@ -680,7 +682,7 @@ cdef class Problem:
             out[k] = sums[1 + k] / n
         return sums[0] / n
 
-    def curvatures(self, Loss loss, z, Py_ssize_t start=0):
+    def curvatures(self, loss, z, Py_ssize_t start=0):
         """Second derivatives s_i d2l/dz_k^2 of rows that count, or 0 where negative.
 
         Parameters
@@ -702,6 +704,7 @@ cdef class Problem:
         cdef const double* at = entries(z, m, K)
         cdef double* out
         cdef Scratch scratch = self.scratch(0)
+        cdef LossFunction function = loss.kernel
         h = np.empty((m, K))
         out = entries(h, m, K)
         if start < 0 or start + m > self.n_samples:
@@ -710,7 +713,7 @@ cdef class Problem:
             while done < m:
                 part = min(self.block, m - done)
                 y = self.targets(self.subset, start + done, part, &scratch, &s)
-                loss.curvature_batch(y, at, s, out, part, K)
+                function.curvature_batch(function, y, at, s, out, part, K)
                 for i in range(part * K):
                     # Tweedie's loss is not convex for every power.
                     out[i] = max(out[i], 0.0)
@@ -719,7 +722,7 @@ cdef class Problem:
         return h
 
     cdef void line_chunk(
-            self, Loss loss, Py_ssize_t start, Py_ssize_t m, const double* z,
+            self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* z,
             const double* p, const double* t, double* g, double* sums,
             int thread) noexcept nogil:
         """sums[0] += the loss of m rows, sums[1:] += its derivatives."""
@@ -736,7 +739,7 @@ cdef class Problem:
                     scratch.z[j] = z[first + j] + t[k] * p[first + j]
             y = self.targets(self.subset, start + done, part, &scratch, &s)
             sums[0] += loss.evaluate_batch(
-                y, scratch.z, s, g + first, part, K, True)
+                loss, y, scratch.z, s, g + first, part, K, True)
             for i in range(part):
                 for k in range(K):
                     j = first + i * K + k

@@ -595,7 +595,8 @@ cdef class SnapshotSteps(Reduced):
                 for k in range(K):
                     z[k] += x * out[k]
         y = self.problem.targets(order, start + first, part, &scratch, &s)
-        self.problem.loss.evaluate_batch(y, scratch.z, s, scratch.g, part, K, False)
+        self.problem.function.evaluate_batch(
+            self.problem.function, y, scratch.z, s, scratch.g, part, K, False)
         for i in range(part):
             g = scratch.g + i * K
             row = start + first + i
@@ -928,7 +929,8 @@ cdef class RowSteps(Reduced):
         cdef double old
         if s != NULL:
             s = s + row
-        self.problem.loss.evaluate_batch(y, self.z0, s, self.c, 1, K, False)
+        self.problem.function.evaluate_batch(
+            self.problem.function, y, self.z0, s, self.c, 1, K, False)
         for k in range(K):
             old = self.slope(row * K + k)
             self.delta[k] = self.c[k] - old
@@ -1089,11 +1091,12 @@ cdef class PointSteps(RowSteps):
         if s > 0.0:
             if self.pointwise:
                 for k in range(K):
-                    self.problem.loss.prox_row(
-                        y + k, self.z0 + k, s * self.q[k], self.z + k, self.c + k, 1)
+                    self.problem.function.prox_row(
+                        self.problem.function, y + k, self.z0 + k, s * self.q[k],
+                        self.z + k, self.c + k, 1)
             else:
-                self.problem.loss.prox_row(
-                    y, self.z0, s * self.q[0], self.z, self.c, K)
+                self.problem.function.prox_row(
+                    self.problem.function, y, self.z0, s * self.q[0], self.z, self.c, K)
         for k in range(K):
             old = self.slope(row * K + k)
             self.delta[k] = s * self.c[k] - old

@@ -247,3 +247,45 @@ def all_finite(cnp.ndarray values):
         else:
             out = finite(<const float*> x, n)
     return out
+
+
+cdef double mean_of_column(
+        const double* y, const double* s, Py_ssize_t n, Py_ssize_t K, double unit,
+        double centre, bint absolute) noexcept nogil:
+    """unit * sum_i s_i y_ik of every K-th value, or of |y_ik - centre|; s may be NULL.
+
+    Blocks of rows have sums of their own, for accuracy.
+    """
+    cdef Py_ssize_t i = 0, end
+    cdef double total = 0.0, part, x
+    while i < n:
+        end, part = min(i + 256, n), 0.0
+        while i < end:
+            x = y[i * K]
+            if absolute:
+                x = fabs(x - centre)
+            # (The mean does not overflow if the sum does.)
+            x *= unit
+            part += x if s == NULL else x * s[i]
+            i += 1
+        total += part
+    return total
+
+
+def column_means(y, sample_weight, Py_ssize_t n_outputs, centre=None):
+    """Weighted mean of y, or of |y - centre|, for each output."""
+    cdef const double[::1] s_view
+    cdef const double[:, ::1] y_view = np.ascontiguousarray(
+        y, dtype=np.float64).reshape(-1, n_outputs)
+    cdef const double* s = NULL
+    cdef double total = y_view.shape[0]
+    cdef Py_ssize_t k
+    if sample_weight is not None:
+        s_view = np.ascontiguousarray(sample_weight, dtype=np.float64)
+        s, total = &s_view[0], np.sum(sample_weight)
+    out = np.empty(n_outputs)
+    for k in range(n_outputs):
+        out[k] = mean_of_column(
+            &y_view[0, k], s, y_view.shape[0], n_outputs, 1.0 / total,
+            0.0 if centre is None else centre[k], centre is not None)
+    return out

@@ -1,0 +1,24 @@
+import numpy as np
+
+class LossFunction:
+    def evaluate(
+        self, y: np.ndarray, z: np.ndarray, s: np.ndarray, g: np.ndarray
+    ) -> float: ...
+    def curvature(
+        self, y: np.ndarray, z: np.ndarray, s: np.ndarray, h: np.ndarray
+    ) -> None: ...
+    def prox(
+        self,
+        y: np.ndarray,
+        z0: np.ndarray,
+        q: np.ndarray,
+        z: np.ndarray,
+        c: np.ndarray,
+    ) -> None: ...
+    def slopes(self, y: np.ndarray, z: np.ndarray) -> np.ndarray: ...
+
+class LinearTails(LossFunction):
+    softness: float
+    def adapt(
+        self, softness: float, constant: np.ndarray | None, reach: np.ndarray | None
+    ) -> None: ...
