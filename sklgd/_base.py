@@ -33,8 +33,8 @@ from ._log import Log
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._solvers.fista import ProximalGradient
 from ._solvers.newton import QuasiNewton
-from ._solvers.rules import Training
-from ._solvers.variance_reduced import VarianceReduced
+from ._solvers.rules import RuleSolver
+from ._solvers.variance_reduced import VarianceReducedSolver
 from ._threads import effective_threads
 from ._validation import (
     canonical,
@@ -54,9 +54,9 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
 
 # Optimizer.training -> the class that runs its epochs.
-DRIVERS = {
-    "descent": Training,
-    "variance_reduced": VarianceReduced,
+SOLVERS = {
+    "descent": RuleSolver,
+    "variance_reduced": VarianceReducedSolver,
     "quasi_newton": QuasiNewton,
     "proximal_gradient": ProximalGradient,
 }
@@ -376,7 +376,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         state.columns = columns
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
-        driver = DRIVERS[state.plan.optimizer.training]
+        solver = SOLVERS[state.plan.optimizer.training]
         state.normalise(data)
         null = data.null_model()
         if held_out is not None:
@@ -392,12 +392,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if state.plan.schedule is None:
             if start is None:
                 coef[-1] = self._first_intercept(null)
-            state.tune(self, data, null, l1, l2, driver.tune)
+            state.tune(self, data, null, l1, l2, solver.tune)
             z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
             z_unit, loss_unit = data.units(null)
         unit, data = float(np.add.reduce(loss_unit)), data.measured_from(null, z_unit)
-        training = driver.start(data, state, l1, l2, self.shuffle, self.average)
+        training = solver.start(data, state, l1, l2, self.shuffle, self.average)
         at_start = training.objective()
         if not math.isfinite(at_start) and data.is_finite():
             if start is None:
@@ -530,10 +530,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             null = data.null_model()
             if first:
                 state.coef[-1] = self._first_intercept(null)
-            state.tune(self, data, null, l1, l2, Training.tune)
+            state.tune(self, data, null, l1, l2, RuleSolver.tune)
         elif state.statistics is not None:
             state.retune(self, data, data.null_model(), l2)
-        training = Training(data, state, l1, l2, self.shuffle, self.average)
+        training = RuleSolver(data, state, l1, l2, self.shuffle, self.average)
         if first or not state.shares_coordinates(before_call):
             kept = training.snapshot()
         else:

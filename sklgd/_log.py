@@ -95,7 +95,7 @@ class Log:
         objective : float
         score, gap : float or None, nan
         eta : float
-        run : Epochs
+        run : Solver
         notes : iterable of str
             What was done about the epoch.
         """

@@ -54,7 +54,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     rule : type
         The compiled rule.
     training : str
-        What runs its epochs, a key of ``sklgd._base.DRIVERS``; "descent" steps with
+        What runs its epochs, a key of ``sklgd._base.SOLVERS``; "descent" steps with
         a rule.
     normalised : bool
         True if a step's length does not follow that of the gradient.

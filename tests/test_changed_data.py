@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.loop import Run
 from sklgd._fit.statistics import Statistics
-from sklgd._solvers.rules import Training
+from sklgd._solvers.rules import RuleSolver
 from sklgd.kernels._metric import cholesky
 from sklgd.optimizers import OPTIMIZERS
 
@@ -150,14 +150,14 @@ def test_nan_that_appears_before_the_metric_is_renewed_ends_the_fit(
 ):
     X, z = make_data("dense", rng)
     z += rng.normal(size=len(z))
-    renew, renewals = Training.renew, []
+    renew, renewals = RuleSolver.renew, []
 
     def poisoned(training, est):
         X[::7, 1] = np.nan
         renewals.append(training)
         renew(training, est)
 
-    monkeypatch.setattr(Training, "renew", poisoned)
+    monkeypatch.setattr(RuleSolver, "renew", poisoned)
     model = GDClassifier(optimizer=optimizer, batch_size="full", tol=1e-14)
     model.fit(X, z > 0.0)
     assert renewals

@@ -460,7 +460,7 @@ def test_one_target_beyond_floats_is_an_error_of_y(loss, rng):
 def test_who_did_not_set_a_learning_rate_is_not_told_to_change_it(rng, monkeypatch):
     """A run whose objective overflows although its learning rate was found."""
     X = rng.normal(size=(50, 2))
-    monkeypatch.setattr(Batch, "settle", lambda run: np.inf)
+    monkeypatch.setattr(Batch, "finish_epoch", lambda run: np.inf)
     model = GDRegressor(penalty=None)
     with pytest.warns(ConvergenceWarning) as seen:
         model.fit(X, X[:, 0])

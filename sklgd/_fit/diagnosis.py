@@ -79,7 +79,7 @@ def explain(est, training, monitor):
     Parameters
     ----------
     est : GDRegressor or GDClassifier
-    training : Training, or what stands in for it
+    training : Solver
         At the end of its run.
     monitor : Monitor
     """

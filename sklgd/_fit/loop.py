@@ -24,7 +24,7 @@ class Run:
     Parameters
     ----------
     est : GDRegressor or GDClassifier
-    training : Epochs
+    training : Solver
     monitor : Monitor
     validation : Validation or None
     tasks : FitTasks or None

@@ -45,7 +45,7 @@ def minimise_norm(training, unit, l2=0.0):
 
     Parameters
     ----------
-    training : Epochs
+    training : Solver
         A run without l1 penalty that is over.
     unit : float
         Natural size of the loss.

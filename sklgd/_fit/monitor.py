@@ -40,7 +40,7 @@ class Monitor:
         The loss vanishes at w = 0; being above that is no failure.
     growth : float, default=inf
         By how much an epoch can raise the objective of a degenerate loss if its
-        learning rate is one (`Training.growth`).
+        learning rate is one (`Solver.growth`).
     patient : bool
         The schedule starts with steps that are far too large on purpose
         (`Schedule.starts_wild`).

@@ -44,7 +44,7 @@ class Plan:
         the objective worse is undone and the step size halved (not with a
         degenerate loss, whose objective says nothing).
     adaptive : bool
-        True if the step size also follows what an epoch gained (`Training.accept`).
+        True if the step size also follows what an epoch gained (`RuleSolver.accept`).
     metric : Metric or None
     """
 

@@ -24,7 +24,7 @@ def dtype_of_result(training, dtype, objective, unit, null):
 
     Parameters
     ----------
-    training : Epochs
+    training : Solver
         At the end of its run.
     dtype : dtype
         That of X.

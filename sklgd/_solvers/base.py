@@ -1,7 +1,44 @@
-"""Epochs of a run, one by one or several before the objective is looked at."""
+"""The contract between the loop of `fit` and the methods that minimise F.
+
+`Solver` names every method that drives a fit and says what each call sets. A call of
+`fit` makes them in this order::
+
+    tune                        metric and learning rate, where these are found
+    start                       the run: problem, starting point, what it needs to step
+    objective                   F at the start
+    constant_objective          F of the constant model
+    aim                         F of the constant model, and the tolerance
+    snapshot                    coefficients to return to
+    per epoch:
+      advance                   one epoch or several: `epoch`, then `finish_epoch`
+      accept, refresh_metric    only where `Plan.guarded`; `accept` may `restore`
+      gap                       what the method knows about F - F*
+    restore                     the best coefficients, if they are not the last
+    likely_gap, add_zeros       what is reported
+    keep                        what the state remembers
+
+`partial_fit` makes `snapshot`, `objective`, `epoch`, `objective`, `accept` or
+`restore`, `add_zeros` and `keep` for each chunk of rows.
+"""
+
+from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from copy import copy, deepcopy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..kernels._vector import penalty
+
+if TYPE_CHECKING:
+    from .._fit.data import Data
+    from .._fit.plan import Plan
+    from .._fit.state import State
+    from .._fit.statistics import Statistics
+    from ..kernels._problem import Problem
 
 
 class Point:
@@ -9,9 +46,9 @@ class Point:
 
     Parameters
     ----------
-    run : Epochs
+    solver : Solver
     last, largest : float
-        Step sizes of the epoch.
+        Learning rates of the epoch.
     objective : float or None
         F; None if it is still to be found.
 
@@ -21,43 +58,127 @@ class Point:
         What the run can be restored from, if it has gone on; else None.
     """
 
-    kept = counts = None
+    kept: Any = None
+    counts: tuple[int, int] | None = None
 
-    def __init__(self, run, last, largest, objective):
-        self.run, self.last, self.largest = run, last, largest
+    def __init__(
+        self, solver: Solver, last: float, largest: float, objective: float | None
+    ) -> None:
+        self.solver, self.last, self.largest = solver, last, largest
         self.objective = objective
         if objective is None:
-            self.kept = run.snapshot()
-            self.counts = run.state.steps, run.state.rows
+            self.kept = solver.snapshot()
+            self.counts = solver.state.steps, solver.state.rows
 
-    def forget_later(self):
+    def forget_later(self) -> None:
         """Take back the count of the epochs run after this one."""
         if self.counts is not None:
-            self.run.state.steps, self.run.state.rows = self.counts
+            self.solver.state.steps, self.solver.state.rows = self.counts
 
 
-class Epochs:
-    """Base of the classes that run the epochs of a fit."""
+class Solver(ABC):
+    """One run of a method on one problem, epoch by epoch.
 
-    longest_run = 1
-    """Epochs that may be run before F is found for all of them."""
+    A subclass is named in ``sklgd._base.SOLVERS`` under the ``training`` of the
+    optimizers that it runs. Its constructor sets ``data``, ``problem``, ``state``,
+    ``l1`` and ``l2``; the capabilities are class attributes or properties.
 
-    full = False
-    """True for batch descent."""
+    Attributes
+    ----------
+    data : Data
+        With weights of mean one.
+    problem : Problem
+        The data term of the rows to learn from.
+    state : State
+        Updated in place: ``coef`` by every epoch, ``steps`` and ``rows`` count.
+    l1, l2 : float
+        Penalty of the raw coefficients.
+    full : bool
+        True for batch descent.
+    plain : bool
+        True for batch descent without a memory, which falls in every epoch.
+    steps_singly : bool
+        True for SGD's steps of single rows with a learning rate of the user's.
+    may_cut : bool
+        True if smaller steps are still worth a try when a run does not get any further.
+    may_add_zeros : bool
+        True if `add_zeros` may find some.
+    longest_run : int
+        Epochs that may be run before F is found for all of them.
+    n_epochs : int
+        Epochs that are going to be run, at most; set before the first one.
+    reported : ndarray or None
+        Coefficients to report that are not the last iterate, once there are any.
+    interrupted : bool
+        True after Ctrl-C among several epochs, of which some had ended.
+    """
 
-    steps_singly = False
-    """True for SGD's steps of single rows with a learning rate of the user's."""
+    data: Data
+    problem: Problem
+    state: State
+    l1: float
+    l2: float
+    full: bool = False
+    plain: bool = False
+    steps_singly: bool = False
+    may_cut: bool = False
+    may_add_zeros: bool = False
+    longest_run: int = 1
+    n_epochs: int = 1
+    reported: np.ndarray | None = None
+    interrupted: bool = False
 
-    may_add_zeros = False
-    """True if `add_zeros` may find some."""
+    # ------------------------------------------------------------- before the epochs
 
-    reported = None
-    """Coefficients to report that are not the last iterate, once there are any."""
+    @staticmethod
+    @abstractmethod
+    def tune(
+        plan: Plan, est: Any, data: Data, statistics: Statistics, l1: float, l2: float
+    ) -> None:
+        """Set ``plan.metric`` and ``plan.schedule``, found from the data."""
 
-    interrupted = False
-    """True after Ctrl-C among several epochs, of which some had ended."""
+    @classmethod
+    def start(
+        cls,
+        data: Data,
+        state: State,
+        l1: float,
+        l2: float,
+        shuffle: Any,
+        average: bool | int,
+    ) -> Solver:
+        """The run of a state, whose ``coef`` may move to a better starting point.
 
-    def advance(self, n_epochs):
+        Parameters
+        ----------
+        data, state, l1, l2
+            As the attributes.
+        shuffle, average
+            As the estimators' parameters.
+        """
+        return cls(data, state, l1, l2, shuffle, average)  # type: ignore[call-arg]
+
+    def aim(self, null: float, tol: float | None) -> None:
+        """Take note of F of the constant model, and of the relative gap to reach."""
+        return None
+
+    # -------------------------------------------------------------------- the epochs
+
+    @abstractmethod
+    def epoch(self) -> tuple[float, float]:
+        """One pass over the rows: sets ``state.coef``, ``steps`` and ``rows``.
+
+        Returns
+        -------
+        last, largest : float
+            Learning rates: the epoch's last and its largest.
+        """
+
+    def finish_epoch(self) -> float:
+        """F after an epoch; a method may first move to a better point near it."""
+        return self.objective()
+
+    def advance(self, n_epochs: int) -> list[Point]:
         """Run epochs, one or more of ``n_epochs``, at most `longest_run`.
 
         Returns
@@ -66,28 +187,116 @@ class Epochs:
             One for each.
         """
         last, largest = self.epoch()
-        return [Point(self, last, largest, self.settle())]
+        return [Point(self, last, largest, self.finish_epoch())]
 
-    def has_full_rank(self):
-        """True if the run has shown that the columns of X are independent."""
+    def accept(self, before: float, after: float, snapshot: Any, wild: bool) -> bool:
+        """Guard of a learning rate found from the data: undo an epoch that did harm.
+
+        Parameters
+        ----------
+        before, after : float
+            F before the epoch and after it.
+        snapshot : object
+            What `snapshot` gave before the epoch.
+        wild : bool
+            True if the run has left all reasonable bounds.
+
+        Returns
+        -------
+        accepted : bool
+            False if the epoch was undone, and ``state.factor`` set for the next one.
+        """
+        return True
+
+    def refresh_metric(self, est: Any, epoch: int, accepted: bool) -> bool:
+        """Renew the metric if that is due; True if it was, and the rule starts anew."""
         return False
 
-    def growth(self):
+    def can_recover(self) -> bool:
+        """True if a wild epoch may be due to its learning rate."""
+        return self.data.is_finite()
+
+    @abstractmethod
+    def snapshot(self) -> Any:
+        """Copies of what an epoch changes, for `restore`."""
+
+    @abstractmethod
+    def restore(self, snapshot: Any) -> None:
+        """Go back to a snapshot."""
+
+    # ------------------------------------------------------------- what is known of F
+
+    @property
+    def coef(self) -> np.ndarray:
+        """The coefficients to report, shape (n_features + 1, n_outputs)."""
+        return self.state.coef if self.reported is None else self.reported
+
+    def objective(self) -> float:
+        """F at the coefficients to report."""
+        coef = self.coef
+        return self.problem.value(coef) / self.share + self.penalty(coef)
+
+    def constant_objective(self, raw_predictions: np.ndarray) -> float:
+        """F of a constant model."""
+        coef = np.zeros(self.state.coef.shape)
+        coef[-1] = raw_predictions
+        return self.problem.value(coef) / self.share
+
+    def penalty(self, coef: np.ndarray) -> float:
+        """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
+        return penalty(coef, self.l1, self.l2)
+
+    def gap(self) -> float:
+        """Estimate of (F - F*) / (F_null - F*) at the present point; NaN if unknown."""
+        return math.nan
+
+    def likely_gap(self, gap: float) -> float:
+        """Estimate of the optimality gap at the end, where ``gap`` is a bound of it."""
+        return gap
+
+    def growth(self) -> float:
         """By how much an epoch of learning rate one can raise a degenerate objective.
 
         Infinite where the method itself sees to it that its steps are not too large.
         """
         return math.inf
 
-    def likely_gap(self, gap):
-        """Estimate of the optimality gap at the end, where ``gap`` is a bound of it."""
-        return gap
+    def has_full_rank(self) -> bool:
+        """True if the run has shown that the columns of X are independent."""
+        return False
 
-    def add_zeros(self, objective):
-        """F at the coefficients to report: those of most methods have their zeros."""
+    @cached_property
+    def share(self) -> float:
+        """Mean weight of the rows, by which sums of losses are divided."""
+        return self.data.share
+
+    @property
+    def entries_per_row(self) -> int:
+        """Entries of a row of X times outputs."""
+        return max(1, int(self.data.entries_per_row) * self.data.n_outputs)
+
+    # ---------------------------------------------------------------------- the end
+
+    def add_zeros(self, objective: float) -> float:
+        """Give the coefficients to report the zeros that an l1 penalty asks for.
+
+        Parameters
+        ----------
+        objective : float
+            F at the coefficients to report.
+
+        Returns
+        -------
+        objective : float
+            F at those to report now; `reported` holds them if they have changed.
+        """
         return objective
 
-    def frozen(self):
+    @abstractmethod
+    def keep(self) -> None:
+        """Leave in ``state`` what `partial_fit` and a pickle continue from."""
+
+    def frozen(self) -> State:
         """The state as `keep` would leave it now; the run goes on with its own."""
         run = copy(self)
         state = run.state = copy(self.state)

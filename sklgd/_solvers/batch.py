@@ -13,9 +13,9 @@ import math
 import numpy as np
 
 from ..kernels._coordinate import l1_refine, l1_step
-from ..kernels._vector import add_scaled, all_finite, dots, penalty, slopes_along
+from ..kernels._vector import add_scaled, all_finite, dots, slopes_along
 from ..schedules import Constant
-from .base import Epochs
+from .base import Solver
 from .head_start import stochastic_passes
 from .hessian import Coordinates
 from .line_search import Root
@@ -41,8 +41,8 @@ ENOUGH = 2.0
 ROUNDING = 1e-13
 
 
-class Batch(Epochs):
-    """One run; the counterpart of `rules.Training`, driven by the same methods.
+class Batch(Solver):
+    """One run over all rows at a time.
 
     A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``settled`` (what
     it forgets when the barrier shrinks).
@@ -58,8 +58,6 @@ class Batch(Epochs):
     n_runs : int, default=1
         Number of such runs that exist together.
     """
-
-    plain = may_cut = False
 
     follows_barrier = False
     """True if a run comes close to the minimiser of each smoothed loss."""
@@ -168,7 +166,7 @@ class Batch(Epochs):
         self.lines.gradient(raw)
         return self.coordinates.gradient(raw, self.share, self.l2_u, u)
 
-    # ------------------------------------------------------------- as Training does
+    # ------------------------------------------------------------ as `Solver` asks
 
     def objective(self):
         """F at the coefficients, with the loss itself."""
@@ -186,15 +184,6 @@ class Batch(Epochs):
         constant = np.atleast_1d(np.asarray(raw_predictions, dtype=float))
         return self.problem.constant_value(constant) / self.share
 
-    def penalty(self, coef):
-        """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
-        return penalty(coef, self.l1, self.l2)
-
-    @property
-    def coef(self):
-        """The coefficients to report."""
-        return self.state.coef
-
     def snapshot(self):
         """A copy of the coefficients."""
         return self.state.coef.copy()
@@ -203,20 +192,8 @@ class Batch(Epochs):
         """Put a snapshot's coefficients in place; the run is over."""
         self.state.coef[...] = snapshot
 
-    def accept(self, before, after, snapshot, wild):
-        """True: the search takes no step that makes F worse."""
-        return True
-
     def can_recover(self):
         """False: there is no smaller step to try, as each length was searched."""
-        return False
-
-    def settle(self):
-        """F after an epoch."""
-        return self.objective()
-
-    def refresh_metric(self, est, epoch, accepted):
-        """False: `epoch` sees to the metric."""
         return False
 
     def keep(self):

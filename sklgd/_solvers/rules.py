@@ -7,9 +7,8 @@ from .._fit.data import batches
 from .._fit.l1_zeros import with_zeros
 from .._fit.plan import add_metric, moves_by_features, renew_rotation
 from .._fit.statistics import column_statistics
-from ..kernels._vector import penalty
 from ..schedules import Constant
-from .base import Epochs, Point
+from .base import Point, Solver
 from .mixed_rows import rows_are_mixed
 from .output_threads import descend
 from .row_order import (
@@ -51,8 +50,8 @@ LEAST = 1e-3
 DAMPING, MORE, LOWEST, LONGER = 0.1, 4.0, 1e-4, 1.5
 
 
-class Training(Epochs):
-    """Runs epochs of one state on one problem.
+class RuleSolver(Solver):
+    """Descent by a rule of `sklgd.optimizers`: its epochs on one problem.
 
     Parameters
     ----------
@@ -71,7 +70,6 @@ class Training(Epochs):
         data.slope_limit = state.plan.schedule.slope_limit
         self.data, self.problem, self.state = data, data.problem(), state
         self.l1, self.l2 = l1, l2
-        self.share = data.share
         self.average_from = int(average)
         plan, metric = state.plan, state.plan.metric
         self.full = plan.batch_size == "full"
@@ -126,7 +124,7 @@ class Training(Epochs):
             state.position, penalty_1, penalty_2, state.rule
         )
         self.penalties = penalty_1, penalty_2
-        # Mini-batch iterates scatter about their mean: see `settle`.
+        # Mini-batch iterates scatter about their mean: see `finish_epoch`.
         self.mean = np.zeros_like(state.position) if averaged else None
         self.noise = 0.0
         self.damping, self.refused, self.trouble, self.next_renewal = (
@@ -146,8 +144,6 @@ class Training(Epochs):
         self.bind()
 
     mean = None
-    # Epochs that are going to be run, at most.
-    n_epochs = 1
     # Rows in the order of the first epoch: their numbers, and copies of them.
     permutation = copy = source = None
 
@@ -178,11 +174,6 @@ class Training(Epochs):
         plan = self.state.plan
         return self.steps_plainly and plan.batch_size == 1 and plan.metric is None
 
-    @classmethod
-    def start(cls, data, state, l1, l2, shuffle, average):
-        """The run of a state."""
-        return cls(data, state, l1, l2, shuffle, average)
-
     @staticmethod
     def tune(plan, est, data, statistics, l1, l2):
         """Give a plan its metric and the step size that suits it."""
@@ -204,11 +195,6 @@ class Training(Epochs):
                 rows, max(size, min(8 * size, CHUNK_ENTRIES)) // self.entries_per_row
             )
         return rows
-
-    @property
-    def entries_per_row(self):
-        """Entries of a row of X times outputs."""
-        return max(1, int(self.data.entries_per_row) * self.data.n_outputs)
 
     def bind(self):
         """Make the compiled loop for the present rule and coordinates."""
@@ -339,13 +325,6 @@ class Training(Epochs):
             square = float(size)
         return self.data.n_rows * np.sqrt(square * max(square, size))
 
-    def aim(self, null, tol):
-        """Take note of F of the constant model, and of the relative gap to reach."""
-
-    def gap(self):
-        """Estimate of (F - F*) / (F_null - F*): descent with a rule has none."""
-        return np.nan
-
     @property
     def may_cut(self):
         """True if smaller steps of mini-batches are still worth a try."""
@@ -424,7 +403,7 @@ class Training(Epochs):
             self.interrupted = True
             return self.losses(models)
 
-    def settle(self):
+    def finish_epoch(self):
         """F after an epoch, at its last iterate or at the mean of its second half.
 
         The coefficients become the better of the two: a constant step size leaves
@@ -508,16 +487,6 @@ class Training(Epochs):
         )
         self.rebind(state.coef.copy())
 
-    def constant_objective(self, raw_predictions):
-        """F of a constant model."""
-        coef = np.zeros(self.state.coef.shape)
-        coef[-1] = raw_predictions
-        return self.problem.value(coef) / self.share
-
-    def penalty(self, coef):
-        """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
-        return penalty(coef, self.l1, self.l2)
-
     def snapshot(self):
         """Copies of what an epoch changes in the coefficients."""
         state = self.state
@@ -552,10 +521,6 @@ class Training(Epochs):
         state.rule, state.fresh = None, True
         self.rule = state.plan.optimizer.make_rule(state.position, *self.penalties)
         self.rebind(coef)
-
-    def can_recover(self):
-        """True if a wild epoch may be due to its step size."""
-        return self.data.is_finite()
 
     def keep(self):
         """Store the rule in the state, at the end of a run."""

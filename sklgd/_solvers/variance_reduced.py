@@ -29,10 +29,10 @@ from ..kernels._gram import weighted_gram
 from ..kernels._rows import Rows
 from ..optimizers import FEW
 from ..schedules import Constant, as_schedule
-from .base import Epochs
+from .base import Solver
 from .raw_predictions import LITTLE
 from .row_order import new_order
-from .rules import CHUNK_ENTRIES, Training
+from .rules import CHUNK_ENTRIES
 
 # Up to so many columns the metric is a matrix, and CSR rows are made dense.
 MATRIX_COLUMNS = 300
@@ -222,21 +222,22 @@ def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
     return coordinates, share * 1.1 + (1.0 - share) * max(row, 1.1)
 
 
-class VarianceReduced(Training):
-    """Runs epochs of SAGA, Point-SAGA or SVRG on one state and problem.
+class VarianceReducedSolver(Solver):
+    """Epochs of SAGA, Point-SAGA or SVRG on one problem.
 
-    Parameters are those of `Training`.
+    Parameters
+    ----------
+    data, state, l1, l2
+        As for `Solver`.
+    shuffle : bool or str
+        As the estimators' parameter.
+    average : bool or int
+        Not used: these methods have no noise that an average takes out.
     """
-
-    plain = may_cut = False
-    average_from = 0
-
-    longest_run = 1
-    growth = Epochs.growth
 
     def __init__(self, data, state, l1, l2, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state
-        self.l1, self.l2, self.share = l1, l2, data.share
+        self.l1, self.l2 = l1, l2
         # A permutation unless another order is asked for by its name.
         self.order_kind = {True: "full", False: None}.get(shuffle, shuffle)
         self.optimizer = state.plan.optimizer
@@ -303,7 +304,7 @@ class VarianceReduced(Training):
         Returns
         -------
         eta, eta : float
-            The epoch's step size, twice: `Training` tells its last and its largest.
+            The learning rate of the epoch, its last and its largest.
         """
         state, n = self.state, self.problem.n_samples
         rows, n_batches = batches(n, state.plan.batch_size)
