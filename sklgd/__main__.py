@@ -183,12 +183,13 @@ def batch_modes(seed):
         plus penalty) after some epochs: lower is better.""")
     X_train, X_test, y_train, y_test = standardised(load_breast_cancer, seed)
     rows, curves = [], {}
-    for title, batch_size, step_size in [
+    variants: list[tuple[str, Any, float]] = [
         ("stochastic", 1, 0.01),
         ("mini-batch", 32, 0.01),
         ("batch", "full", 0.01),
         ("batch", "full", 0.5),
-    ]:
+    ]
+    for title, batch_size, step_size in variants:
         model = GDClassifier(
             optimizer="sgd",
             batch_size=batch_size,

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from copy import copy, deepcopy
 from dataclasses import replace
 from functools import wraps
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,6 +32,7 @@ from ._fit.stored_state import pack, unpack
 from ._hints import ExplainsKeywords
 from ._log import Log
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
+from ._solvers.base import Solver
 from ._solvers.fista import ProximalGradient
 from ._solvers.newton import QuasiNewton
 from ._solvers.rules import RuleSolver
@@ -54,7 +56,7 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
 
 # Optimizer.training -> the class that runs its epochs.
-SOLVERS = {
+SOLVERS: dict[str, type[Solver]] = {
     "descent": RuleSolver,
     "variance_reduced": VarianceReducedSolver,
     "quasi_newton": QuasiNewton,
@@ -139,6 +141,11 @@ METHOD_HINT = "The method is optimizer, for example optimizer='lbfgs'."
 
 class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
+
+    coef_: Any
+    intercept_: Any
+    classes_: Any
+    _state: Any
 
     keyword_hints = {
         "C": "The strength of the penalty is alpha, which is 1/(C * n_samples).",
@@ -258,7 +265,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         """(l1, l2): the strengths of |w|_1 and |w|_2^2 / 2."""
         if self.penalty is None:
             return 0.0, 0.0
-        ratio = {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
+        ratio: Any = {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
         return float(self.alpha * ratio), float(self.alpha * (1.0 - ratio))
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):
@@ -372,7 +379,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
         else:
             coef = start if columns is None else start[np.append(columns, -1)]
-        state = State(coef, make_plan(self, data), self._plan_key(), self.random_state)
+        state: Any = State(
+            coef, make_plan(self, data), self._plan_key(), self.random_state
+        )
         state.columns = columns
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
@@ -457,7 +466,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             tasks.end(
                 lambda: self._results_so_far(training, monitor, monitor.stop_reason)
             )
-        vars(self).update(without_dead_weight(results))
+        self.__dict__.update(without_dead_weight(results))
         if log is not None:
             log.trouble(diagnosis)
             log.end(monitor)
@@ -508,7 +517,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             penalised=bool(l1 or l2),
         )  # fmt: skip
         log = Log(self.verbose) if self.verbose else None
-        before_call = getattr(self, "_state", None)
+        before_call: Any = getattr(self, "_state", None)
         if before_call is not None:
             before_call = before_call.of_all_features(X.shape[1])
         if data.n_rows == 0:
@@ -583,7 +592,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         results["n_iter_"] = len(state.curve)
         results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"
         results["diagnosis_"] = diagnosis
-        vars(self).update(results)
+        self.__dict__.update(results)
         if log is not None:
             notes = ["undone"] * (not accepted)
             title, after = f"partial_fit {self.n_iter_}", state.reported
@@ -604,7 +613,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         # (The next call plans anew; here only the shapes matter.)
         state = self._new_stream(replace(data, rows=None))
         results = self._results(state, state.coef, data.X.dtype)
-        vars(self).update(results, n_iter_=0, stop_reason_="partial_fit")
+        self.__dict__.update(results, n_iter_=0, stop_reason_="partial_fit")
         return self
 
     # ----------------------------------------------------------------- data out

@@ -1,6 +1,7 @@
 """scikit-learn's callbacks: a fit is a task, and each of its epochs a subtask."""
 
 from functools import cached_property
+from typing import Any
 
 
 class FitTasks:
@@ -21,7 +22,7 @@ class FitTasks:
         self.est, self.rows = est, rows
         self.everything = X, y, sample_weight
         self.root = est._init_callback_context(max_subtasks=est.max_iter)
-        self.epoch = None
+        self.epoch: Any = None
         self.root.call_on_fit_task_begin(**self.arguments)
 
     @cached_property

@@ -610,7 +610,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     def _learnable(self, X, y, sample_weight):
         """X, y, the targets and the weights (or None) as the kernels take them."""
-        return self._known(*self._validate(X, y, reset=False), sample_weight)
+        X, y = self._validate(X, y, reset=False)
+        return self._known(X, y, sample_weight)
 
     def _known(self, X, y, sample_weight, all_zero=False):
         """The same of checked data; all labels must be among ``classes_``.

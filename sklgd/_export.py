@@ -9,6 +9,7 @@ its linear models would double the time that the package takes to import.)
 
 import warnings
 from copy import copy, deepcopy
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -170,7 +171,8 @@ def to_sklearn(estimator):
     True
     """
     check_is_fitted(estimator)
-    fitted, n_templates = {}, 0
+    fitted: dict[str, Any] = {}
+    n_templates = 0
 
     def convert(est):
         nonlocal n_templates
@@ -181,10 +183,13 @@ def to_sklearn(estimator):
         n_templates += 1
         return clone(fitted[est.loss]) if est.loss in fitted else clone(est)
 
-    plain = deepcopy(estimator, {CONVERT: convert})
+    def memo() -> dict[Any, Any]:
+        return {CONVERT: convert}
+
+    plain = deepcopy(estimator, memo())
     if n_templates and fitted:
         # They may have been met before the fitted ones.
-        plain = deepcopy(estimator, {CONVERT: convert})
+        plain = deepcopy(estimator, memo())
     return plain
 
 

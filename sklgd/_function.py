@@ -1,5 +1,7 @@
 """A function to be minimised: its values, gradients and bounds, and their counts."""
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import Bounds
 
@@ -28,8 +30,8 @@ class Function:
     def __init__(self, fun, jac, args, bounds, n):
         if not callable(fun):
             raise ValueError(f"fun must be a function of x, got {fun!r}.")
-        kinds = {True: self._second, None: self._difference, False: self._difference}
-        kinds |= dict.fromkeys(STEPS, self._difference)
+        kinds: dict[Any, Any] = {True: self._second}
+        kinds |= dict.fromkeys((None, False, *STEPS), self._difference)
         try:
             self._gradient = self._called if callable(jac) else kinds[jac]
         except (KeyError, TypeError):
@@ -86,9 +88,12 @@ class Function:
         return self.jac(x.copy(), *self.args)
 
     def _second(self, x, value):
-        if self.last is None or not np.array_equal(self.last[0], x):
+        last = self.last
+        if last is None or not np.array_equal(last[0], x):
             self.value(x)
-        return self.last[1]
+            last = self.last
+        assert last is not None
+        return last[1]
 
     def _difference(self, x, value):
         """Finite differences, a variable at a time, that never leave the bounds.

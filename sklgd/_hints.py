@@ -84,7 +84,7 @@ class ExplainsKeywords:
     def __new__(cls, *args, **kwargs):
         """Make an object, or raise TypeError for an unknown keyword."""
         if kwargs:
-            known = _keywords(cls)
+            known = _keywords(cls)  # type: ignore[arg-type]
             for keyword in kwargs if known is not None else ():
                 if keyword not in known:
                     raise TypeError(_unknown_keyword(cls, keyword, known))

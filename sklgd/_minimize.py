@@ -760,7 +760,7 @@ def _check(**parameters):
     for name, value in parameters.items():
         kind = Integral if name in least else Real
         low = least.get(name, 0.0)
-        if not isinstance(value, kind) or not low <= value < np.inf:
+        if not isinstance(value, kind) or not low <= float(value) < np.inf:
             raise ValueError(
                 f"{name}={value!r} is not possible: it must be "
                 f"{'an integer' if name in least else 'a finite number'} of at least "

@@ -3,6 +3,7 @@
 import math
 import numbers
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -179,7 +180,8 @@ def check_batch_size(batch_size):
     elif type(batch_size) is int or (
         isinstance(batch_size, numbers.Real) and not isinstance(batch_size, bool)
     ):
-        if 1 <= batch_size < math.inf and batch_size == int(batch_size):
+        rows = float(batch_size)
+        if 1.0 <= rows < math.inf and rows.is_integer():
             return
     raise ValueError(
         "batch_size must be 'auto', 'full' or an integer of at least 1 "
@@ -258,7 +260,7 @@ def check_weights(sample_weight, n_samples, name="sample_weight", *, all_zero=Fa
     """
     if sample_weight is None:
         return None
-    if isinstance(sample_weight, numbers.Number):
+    if isinstance(sample_weight, numbers.Real):
         sample_weight = np.full(n_samples, float(sample_weight))
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim != 1:
@@ -420,7 +422,7 @@ def check_kinds_of_labels(labels, name="y"):
 
 def check_one_label_per_row(y):
     """Raise ValueError for targets with several labels in a row, with a hint."""
-    shape = getattr(y, "shape", ())
+    shape: tuple[int, ...] = getattr(y, "shape", ())
     if isinstance(y, (list, tuple)):
         # (NumPy refuses an array of these without a word about labels.)
         lengths = {len(v) for v in y if isinstance(v, (list, tuple, set, frozenset))}
@@ -518,7 +520,11 @@ class _Zeros(ISeedSequence):
         return [0] * n_words
 
 
-def random_stream(seed):
+def _unseeded() -> np.random.MT19937:
+    return np.random.MT19937(_Zeros())  # type: ignore[arg-type]
+
+
+def random_stream(seed: Any) -> np.random.RandomState:
     """`check_random_state`, faster for a number.
 
     ``RandomState(seed)`` first mixes 624 words of entropy, which the seed then
@@ -526,15 +532,15 @@ def random_stream(seed):
     """
     if type(seed) is not int and not isinstance(seed, numbers.Integral):
         return check_random_state(seed)
-    stream = np.random.RandomState(np.random.MT19937(_Zeros()))
-    stream.seed(seed)
+    stream = np.random.RandomState(_unseeded())
+    stream.seed(int(seed))
     return stream
 
 
-def stream_at(key, position):
+def stream_at(key: Any, position: int) -> np.random.RandomState:
     """The stream whose generator has this state."""
-    stream = np.random.RandomState(np.random.MT19937(_Zeros()))
-    stream.set_state(("MT19937", key, position))
+    stream = np.random.RandomState(_unseeded())
+    stream.set_state(("MT19937", key, position, 0, 0.0))
     return stream
 
 

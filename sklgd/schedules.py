@@ -37,6 +37,7 @@ function of the step number, for example ``learning_rate=lambda t: 1 / (10 + t)`
 import copy
 import math
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
@@ -100,14 +101,15 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         only, each time with what has been due since they last paid.
     """
 
-    plateau = None
-    starts_wild = False
+    # (Any, as a schedule that wraps another one has properties in their place.)
+    plateau: Any = None
+    starts_wild: Any = False
     parameters: tuple[str, ...] = ("eta0",)
     needs_eta0 = True
-    slope_limit = math.inf
-    sparse_intercept = 1.0
-    aggressive = 0
-    cumulative_l1 = False
+    slope_limit: Any = math.inf
+    sparse_intercept: Any = 1.0
+    aggressive: Any = 0
+    cumulative_l1: Any = False
     keyword_hints = {
         "lr": "The first learning rate of {name} is eta0.",
         "learning_rate": "The first learning rate of {name} is eta0.",
@@ -1029,7 +1031,7 @@ def as_schedule(learning_rate, eta0=None, power_t=0.25):
         learning_rate, (bool, np.bool_)
     ):
         _forbid_eta0(eta0, f"the constant learning_rate={learning_rate!r}")
-        if not (math.isfinite(learning_rate) and learning_rate > 0.0):
+        if not 0.0 < float(learning_rate) < math.inf:
             raise ValueError(
                 f"learning_rate={learning_rate!r} is not possible: a constant step "
                 "size must be a finite number above 0, for example 0.01."

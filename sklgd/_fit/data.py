@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +12,7 @@ from .._threads import effective_threads
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
+from ..losses import Loss
 from .empty_columns import only_columns, used_columns
 
 # Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
@@ -55,11 +57,11 @@ class Data:
         counted.
     """
 
-    X: object
+    X: Any
     target: np.ndarray
     weights: np.ndarray | None
     rows: np.ndarray | None
-    loss: object
+    loss: Loss
     n_outputs: int
     fit_intercept: bool
     n_jobs: int | None
@@ -187,7 +189,7 @@ class Data:
         """Numbers, targets and weights of the rows at these positions."""
         if self.rows is None:
             rows = np.arange(start, stop, dtype=np.intp)
-            part = slice(start, stop)
+            part: Any = slice(start, stop)
         else:
             rows = part = self.rows[start:stop]
         return (
@@ -214,7 +216,8 @@ class Data:
         """Raw predictions of the best constant model."""
         if not self.fit_intercept:
             return np.zeros(self.n_outputs)
-        return self.loss.null_model(*self.targets(), self.n_outputs)
+        target, weights = self.targets()
+        return self.loss.null_model(target, weights, self.n_outputs)
 
     def units(self, constant):
         """Natural sizes of prediction and loss about a constant model (`Loss.units`).

@@ -10,6 +10,8 @@ Choices between methods, metrics and orders of rows count the columns that have 
 of dense X as well.
 """
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -43,10 +45,13 @@ def used_columns(X, rows, start=None):
         mark_columns(X.data, X.indices, X.indptr, rows, used.view(np.uint8))
         return used
     n = X.shape[0] if rows is None else len(rows)
-    left, size = slice(None), BLOCK_ROWS
+    left: Any = slice(None)
+    size = BLOCK_ROWS
     done = 0
     while done < n:
-        part = slice(done, done + size) if rows is None else rows[done : done + size]
+        part: Any = slice(done, done + size)
+        if rows is not None:
+            part = rows[part]
         used[left] |= X[part][:, left].any(axis=0)
         left = np.flatnonzero(~used)
         if not len(left):

@@ -83,7 +83,7 @@ class Metric:
         # A column without spread has scale 0: its share is in the intercept now.
         out = np.zeros_like(position)
         np.divide(position, self.scale, out=out, where=self.scale > 0.0)
-        if self.rotation is not None:
+        if self.inverse is not None:
             for k, u in enumerate(out.T):
                 u[:] = self.inverse[k % len(self.inverse)] @ u
         return out

@@ -1,13 +1,14 @@
 """How a fit proceeds: the method, batch size and step size that "auto" means."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from .._solvers.hessian import MAX_FACTOR, has_costly_hessians, has_few_rows
 from .._validation import optimizer_name, schedule_of, step_is_explicit
-from ..optimizers import OPTIMIZERS
+from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import as_schedule
 from .data import batches
 from .metric import Metric, make_metric, rotate
@@ -48,9 +49,9 @@ class Plan:
     metric : Metric or None
     """
 
-    optimizer: object
-    batch_size: object
-    schedule: object
+    optimizer: Optimizer
+    batch_size: Any
+    schedule: Any
     guarded: bool
     adaptive: bool = False
     metric: Metric | None = None

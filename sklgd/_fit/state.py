@@ -274,15 +274,16 @@ class State:
 
     def retune(self, est, data, null, l2):
         """Follow a stream: a new metric when the old one does not fit any more."""
-        chunk = Statistics.of(data, null)
+        chunk, seen = Statistics.of(data, null), self.statistics
+        assert seen is not None
         self.stream = self.stream or not chunk.equals(self.chunk)
         self.chunk = chunk
         if not self.stream:
             # The same rows once more.
-            weight = self.statistics.weight + chunk.weight
-            self.statistics = Statistics(weight, *self.statistics.vectors)
+            weight = seen.weight + chunk.weight
+            self.statistics = Statistics(weight, *seen.vectors)
             return
-        self.statistics = self.statistics.merge(chunk)
+        self.statistics = seen.merge(chunk)
         if self.statistics.differs(self.basis):
             self.basis = self.statistics
             add_metric(self.plan, est, data, self.basis, l2)

@@ -119,14 +119,30 @@ class Solver(ABC):
     l1: float
     l2: float
     full: bool = False
-    plain: bool = False
-    steps_singly: bool = False
-    may_cut: bool = False
     may_add_zeros: bool = False
-    longest_run: int = 1
     n_epochs: int = 1
     reported: np.ndarray | None = None
     interrupted: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """False, unless a subclass says otherwise."""
+        return False
+
+    @property
+    def steps_singly(self) -> bool:
+        """False, unless a subclass says otherwise."""
+        return False
+
+    @property
+    def may_cut(self) -> bool:
+        """False, unless a subclass says otherwise."""
+        return False
+
+    @property
+    def longest_run(self) -> int:
+        """One, unless a subclass says otherwise."""
+        return 1
 
     # ------------------------------------------------------------- before the epochs
 

@@ -220,7 +220,7 @@ class WorkingCopy:
         data = self.data
         target = data.target.reshape(data.X.shape[0], -1)
         np.take(target, rows, axis=0, out=self.target[begin:end], mode="clip")
-        if data.weights is not None:
+        if self.weights is not None:
             np.take(data.weights, rows, out=self.weights[begin:end], mode="clip")
         self.source.copy_to(self.rows, rows, begin)
 

@@ -1,5 +1,7 @@
 """Descent by a rule: its epochs, and the guard over a step size found from data."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -318,11 +320,11 @@ class RuleSolver(Solver):
         metric = self.state.plan.metric
         mean, var = column_statistics(self.data)
         squares = var + mean**2
-        size = np.count_nonzero(squares) + 1
+        size = float(np.count_nonzero(squares) + 1)
         if metric is None:
             square = 1.0 + float(squares.sum())
         else:
-            square = float(size)
+            square = size
         return self.data.n_rows * np.sqrt(square * max(square, size))
 
     @property
@@ -378,7 +380,8 @@ class RuleSolver(Solver):
         models = self.problem.empty_models(n_epochs)
         try:
             for model in models:
-                points.append(Point(self, *self.epoch(), None))
+                last, largest = self.epoch()
+                points.append(Point(self, last, largest, None))
                 model[...] = self.coef
                 penalties.append(self.penalty(self.coef))
         except KeyboardInterrupt:
@@ -508,7 +511,7 @@ class RuleSolver(Solver):
 
     def restore(self, snapshot):
         """Go back to a snapshot; the rule starts afresh."""
-        state = self.state
+        state: Any = self.state
         coef, position, rotation, average, state.average_count = snapshot
         state.coef[...] = coef
         if position is not None:

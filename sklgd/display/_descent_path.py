@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -357,7 +358,9 @@ class DescentPathDisplay:
             self._draw_curve(ax, contour_kw)
         else:
             self._draw_contours(ax, levels, contour_kw)
-        self.lines_, self.starts_, self.ends_ = [], [], []
+        self.lines_: list[Any] = []
+        self.starts_: list[Any] = []
+        self.ends_: list[Any] = []
         for number, (name, kwargs) in enumerate(zip(self.paths, given, strict=True)):
             self._draw_path(ax, number, name, kwargs)
         if len(self.paths) > 1:
@@ -554,7 +557,7 @@ def _coordinates(estimator, features):
             names.append("intercept")
             continue
         place = known.index(feature) if feature in known else feature
-        if not isinstance(place, Integral) or not 0 <= place < n_features:
+        if not isinstance(place, Integral) or not 0 <= int(place) < n_features:
             raise ValueError(
                 f"features holds {feature!r}; give numbers from 0 to {n_features - 1}, "
                 "names of columns, or 'intercept'."
