@@ -2,7 +2,7 @@
 
 A class here says what an optimizer is called, which parameters it has, and what it can
 do. What runs it is compiled, or a solver: rules of descent are in
-``kernels/_optimizers.pyx``, the steps of variance-reduced optimizers in
+``kernels/_rules.pyx``, the steps of variance-reduced optimizers in
 ``kernels/_variance_reduced.pyx``; `Optimizer.training` names the solver.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._hints import ExplainsKeywords, grid_of_dicts
-from .kernels._optimizers import (
+from .kernels._rules import (
     AdadeltaRule,
     AdagradRule,
     AdaMaxRule,
@@ -595,7 +595,7 @@ class MomentOptimizer(Optimizer):
         self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        # Needs a series that converges (`MomentCoast.bounded`), for any of the family.
+        # Needs a series that converges (`LaggedAdam.bounded`), for any of the family.
         if l2 or (l1 and not uniform) or self.beta_1 >= self.beta_2**4:
             return INF
         return 20.0 if l1 else 6.0

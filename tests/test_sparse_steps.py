@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 @pytest.fixture(scope="module", autouse=True)
-def touched_features_wherever_possible():
+def active_features_wherever_possible():
     """Small problems do not keep the compiled loop from its cheap steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sklgd._fit.plan.MARGIN", 0)
@@ -307,7 +307,7 @@ class Case:
     call: int
     # Which of the rule's parameters.
     choice: int
-    # 0: features catch up in whatever batch; 1: where that is cheaper.
+    # 0: features make lagged steps in whatever batch; 1: where that is cheaper.
     margin: float
 
     def problem(self):
@@ -464,7 +464,7 @@ WORTHWHILE = [
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize(("optimizer", "penalty", "average"), WORTHWHILE)
-def test_touched_features_only(optimizer, penalty, average, batch_size, monkeypatch):
+def test_active_features_only(optimizer, penalty, average, batch_size, monkeypatch):
     """No step of the size of the model where there is an exact form without."""
     monkeypatch.setattr("sklgd._fit.plan.MARGIN", 1.0)
     answers = []
@@ -591,7 +591,7 @@ def test_steps_of_size_zero(optimizer):
     assert_same(clone(model).fit(sparse.csr_array(X), y), dense)
 
 
-# ------------------------------------------------------------------ settled state
+# ------------------------------------------------------------------ lagged steps done
 
 STATEFUL = [
     (optimizer, penalty) for optimizer in RULES for penalty in (None, "elasticnet")
@@ -612,7 +612,7 @@ def model_of(optimizer, penalty, task="regression", **more):
 @pytest.mark.parametrize(("optimizer", "penalty"), STATEFUL)
 @pytest.mark.parametrize("average", [False, 150])
 @pytest.mark.parametrize("task", ["regression", "softmax"])
-def test_every_epoch_is_settled(optimizer, penalty, average, task):
+def test_every_epoch_ends_with_all_lagged_steps_made(optimizer, penalty, average, task):
     """Objective and score of epoch e are those of the coefficients after e epochs."""
     X, y = sparse_problem("gaps", task)
     A, rows = sparse.csr_array(X), slice(60, None)
@@ -635,7 +635,7 @@ def test_every_epoch_is_settled(optimizer, penalty, average, task):
 
 
 @pytest.mark.parametrize(("optimizer", "penalty"), STATEFUL)
-def test_every_call_is_settled(optimizer, penalty):
+def test_every_call_ends_with_all_lagged_steps_made(optimizer, penalty):
     """`partial_fit` hands out true coefficients, and goes on from them."""
     X, y = sparse_problem("gaps")
     A = sparse.csr_array(X)

@@ -109,7 +109,7 @@ class RuleSolver(Solver):
             )
         )
         if self.by_features and plan.optimizer.lazy:
-            # Touched in a share p of the steps, a feature takes 1/p of the penalty: the
+            # ActiveFeatures in a share p of the steps, a feature takes 1/p of the penalty: the
             # mean step, and with it the minimiser, is that of the objective.
             share = state.frequencies(data)[:, None]
             for array in (penalty_1[:-1], penalty_2[:-1]):

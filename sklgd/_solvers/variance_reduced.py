@@ -325,7 +325,7 @@ class VarianceReducedSolver(Solver):
             else:
                 self.kernel.run(order, eta, rows, start, stop)
         if self.optimizer.by_rows:
-            self.kernel.settle()
+            self.kernel.apply_lagged()
         self.table_ready = self.optimizer.by_rows
         state.steps += n_batches
         state.rows += n

@@ -3,8 +3,8 @@
     z = X_b w + b  ->  g = dl/dz  ->  X_b' g  ->  rule.step  ->  t += 1
 
 A stochastic step is a batch of one row, batch descent a batch of all. Where sparse
-batches touch few features, only these are gathered, make the steps that they missed
-(`Rule.catch_up`) and the present one, and are scattered back. No formula of a loss, a
+batches have few active features, only these are gathered, make the steps that they missed
+(`Rule.lagged_update`) and the present one, and are scattered back. No formula of a loss, a
 penalty or an optimizer appears here.
 """
 cimport cython
@@ -14,11 +14,11 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
-from sklgd.kernels._optimizers cimport Place, Rule, SGDRule
+from sklgd.kernels._rules cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
 from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_slope, sklgd_walk
 from sklgd.kernels._threads cimport parallel_for
-from sklgd.kernels._touched cimport MAX_PARTS, Parts, Touched
+from sklgd.kernels._active_features cimport MAX_PARTS, Parts, ActiveFeatures
 
 
 cdef void steps_of(void* descents, Py_ssize_t i, int thread) noexcept nogil:
@@ -81,8 +81,8 @@ cdef class Descent:
         Penalty of every feature, if there is no metric: plain SGD then adds rows
         straight into the coefficients.
     by_features : bool, default=False
-        True if sparse batches shall move the touched features only; the rule must be
-        able to `catch_up` with its penalty.
+        True if sparse batches shall move the active features only; the rule must be
+        able to `lagged_update` with its penalty.
     average : float64 array shaped like coef, or None
     average_count : int
         Steps that ``average`` holds already.
@@ -129,13 +129,13 @@ cdef class Descent:
     cdef public long long average_count
     cdef bint gradient_known
     cdef bint lazy
-    cdef double[::1] settled            # of a row's features
+    cdef double[::1] current            # of a row's features
     cdef bint by_features
     cdef bint uniform                   # one penalty, l1 and l2, for all features
     cdef double l1
-    cdef Touched touched
+    cdef ActiveFeatures active
     cdef Parts home                     # coordinates, slots, sums: all of them
-    cdef Parts compact                  # and those of the touched features
+    cdef Parts compact                  # and those of the active features
     cdef Place place                    # what the rule sees of these
     cdef double[::1] buffers            # of compact, place, and the next three
     cdef double* compact_coef
@@ -201,7 +201,7 @@ cdef class Descent:
             self.l1, self.l2 = row_penalty
         if by_features:
             if not problem.rows.is_sparse or centre is not None or rotation is not None:
-                raise ValueError("only sparse rows that are not centred touch features")
+                raise ValueError("only sparse rows that are not centred have active features")
             self.since = np.zeros(problem.n_features, dtype=np.intp)
             self.totals = np.zeros(self.size)
         elif isinstance(rule, SGDRule) and row_penalty is not None:
@@ -212,7 +212,7 @@ cdef class Descent:
                 problem.n_outputs, row_penalty[0], row_penalty[1], self.lazy, cumulative,
                 self.average)
             if self.lazy:
-                self.settled = np.empty(1 + problem.rows.longest_row())
+                self.current = np.empty(1 + problem.rows.longest_row())
         self.gradient_known = False
 
     def run(self, order, const double[::1] etas, Py_ssize_t batch_size,
@@ -280,7 +280,7 @@ cdef class Descent:
                 etas, average_from if self.average != NULL else mean_from)
 
     cdef prepare_features(self, const double[::1] etas, long long count_from):
-        """`prepare` steps of touched features; those from ``count_from`` on count."""
+        """`prepare` steps of active features; those from ``count_from`` on count."""
         cdef Py_ssize_t step, position, longest = 0
         cdef Py_ssize_t n_steps = self.call.n_steps, batch_size = self.call.batch_size
         cdef bint summed = self.average != NULL or self.mean != NULL
@@ -292,7 +292,7 @@ cdef class Descent:
         self.call.counted = 0
         if summed and count_from < n_steps:
             self.call.counted = n_steps - max(0, count_from)
-        self.rule.foresee(
+        self.rule.prepare_lagged(
             etas, self.problem.n_outputs, self.l1, self.l2, self.call.counted > 0)
         self.make_room(longest, batch_size, summed)
 
@@ -334,23 +334,23 @@ cdef class Descent:
         self.gradient_known = False
 
     cdef void steps_by_features(self) noexcept nogil:
-        """`steps` of the touched features."""
+        """`steps` of the active features."""
         cdef Call call = self.call
         cdef Py_ssize_t step, position, j
         cdef Py_ssize_t first = call.n_steps - call.counted     # of those that count
         cdef bint count = False
-        self.touched.pack(&self.home, &self.since[0])
+        self.active.pack(&self.home, &self.since[0])
         for step in range(call.n_steps):
             position = call.start + step * call.batch_size
             if step == first:
                 # What came before does not count.
-                self.settle(step, False)
-                self.touched.pack(&self.home, &self.since[0])
+                self.apply_lagged(step, False)
+                self.active.pack(&self.home, &self.since[0])
                 count = True
-            self.step_touched(
+            self.step_active(
                 call.rows, position, min(call.batch_size, self.end - position),
                 call.etas[step], step, count)
-        self.settle(call.n_steps, count)
+        self.apply_lagged(call.n_steps, count)
         for j in range(self.since.shape[0]):
             self.since[j] = 0
         if self.scale != NULL:
@@ -363,9 +363,9 @@ cdef class Descent:
         cdef Py_ssize_t K = self.problem.n_outputs, i, n_parts = 1 + self.rule.n_slots
         cdef Py_ssize_t room = (min(longest, self.problem.n_features) + 1) * K
         cdef double* first
-        if self.touched is not None and (
-                self.touched.max_rows >= batch_size
-                and self.touched.max_entries >= longest):
+        if self.active is not None and (
+                self.active.max_rows >= batch_size
+                and self.active.max_entries >= longest):
             return
         self.home.part[0] = self.rule.home.w
         for i in range(self.rule.n_slots):
@@ -374,7 +374,7 @@ cdef class Descent:
             self.home.part[n_parts] = &self.totals[0]
             n_parts += 1
         self.home.n = self.compact.n = n_parts
-        self.touched = Touched(self.problem.rows, K, n_parts, batch_size, longest)
+        self.active = ActiveFeatures(self.problem.rows, K, n_parts, batch_size, longest)
         self.buffers = np.empty((MAX_PARTS + 5) * room)
         self.compact_since = np.empty(room, dtype=np.intp)
         first = &self.buffers[0]
@@ -390,10 +390,10 @@ cdef class Descent:
         self.compact_grad, self.compact_scale = first + 2 * room, first + 3 * room
         self.compact_coef = self.place.w if self.scale == NULL else first + 4 * room
 
-    cdef void step_touched(
+    cdef void step_active(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta, Py_ssize_t step, bint count) noexcept nogil:
-        """A step of the features that m rows touch, after those that they missed."""
+        """A step of the active features of m rows, after those that they missed."""
         cdef Py_ssize_t i, k, n, done = 0, part, size, K = self.problem.n_outputs
         cdef Scratch scratch = self.problem.scratch(0)
         cdef double* g = scratch.g
@@ -403,30 +403,30 @@ cdef class Descent:
         cdef double* intercept
         cdef double unused = 0.0, share = 1.0 / m
         self.ask(order, start, m)
-        self.touched.load(order, start, m)
-        n = self.touched.n_features
+        self.active.load(order, start, m)
+        n = self.active.n_features
         size = self.place.size = (n + 1) * K
-        self.touched.gather(&self.home, &self.compact, &self.compact_since[0])
+        self.active.gather(&self.home, &self.compact, &self.compact_since[0])
         if self.uniform:
             self.penalise(n * K, 0.0, 0.0)
         else:
-            self.touched.pick(self.rule.home.l1, <double*> self.place.l1)
-            self.touched.pick(self.rule.home.l2, <double*> self.place.l2)
+            self.active.pick(self.rule.home.l1, <double*> self.place.l1)
+            self.active.pick(self.rule.home.l2, <double*> self.place.l2)
         self.rule.at = self.place
-        self.rule.catch_up(n, &self.compact_since[0], step, totals if count else NULL)
+        self.rule.lagged_update(n, &self.compact_since[0], step, totals if count else NULL)
         if self.scale != NULL:
-            self.touched.pick(self.scale, self.compact_scale)
+            self.active.pick(self.scale, self.compact_scale)
             for i in range(size):
                 self.compact_coef[i] = self.compact_scale[i] * w[i]
         memset(grad, 0, size * sizeof(double))
         intercept = grad + n * K
         while done < m:
             part = min(self.problem.block, m - done)
-            self.touched.forward(done, part, self.compact_coef, scratch.z)
+            self.active.forward(done, part, self.compact_coef, scratch.z)
             self.problem.pull(order, start + done, part, False, &scratch, &unused)
             if self.aggressive:
                 self.lengthen(self.problem, order, start + done, part, eta, &scratch)
-            self.touched.backward(done, part, g, grad)
+            self.active.backward(done, part, g, grad)
             if self.problem.fit_intercept:
                 for i in range(part):
                     for k in range(K):
@@ -437,7 +437,7 @@ cdef class Descent:
         for i in range(size):
             grad[i] *= share
         if self.scale != NULL:
-            self.touched.pick(self.gradient_scale, self.compact_scale)
+            self.active.pick(self.gradient_scale, self.compact_scale)
             for i in range(size):
                 grad[i] *= self.compact_scale[i]
         self.rule.step(grad, eta)
@@ -445,7 +445,7 @@ cdef class Descent:
         if count:
             for i in range(size):
                 totals[i] += w[i]
-        self.touched.scatter(&self.compact, &self.home, step + 1)
+        self.active.scatter(&self.compact, &self.home, step + 1)
         if self.uniform:
             self.penalise(n * K, self.l1, self.l2)
 
@@ -463,14 +463,14 @@ cdef class Descent:
         for row in range(start + m, min(start + 2 * m, n)):
             self.problem.rows.ask(order, row, n)
             self.problem.rows.ask_features(
-                order, row, self.touched.records, self.touched.stride)
+                order, row, self.active.records, self.active.stride)
 
-    cdef void settle(self, Py_ssize_t now, bint count) noexcept nogil:
+    cdef void apply_lagged(self, Py_ssize_t now, bint count) noexcept nogil:
         """Let all features make the steps before ``now`` that they missed."""
         cdef Py_ssize_t j
-        self.touched.unpack(&self.home, &self.since[0])
-        self.rule.catch_up(self.problem.n_features, &self.since[0], now,
-                           &self.totals[0] if count else NULL)
+        self.active.unpack(&self.home, &self.since[0])
+        self.rule.lagged_update(self.problem.n_features, &self.since[0], now,
+                                &self.totals[0] if count else NULL)
         for j in range(self.problem.n_features):
             self.since[j] = now
 
@@ -523,9 +523,9 @@ cdef class Descent:
         walk.m, walk.etas = self.call.n_steps, self.call.etas
         walk.y, walk.s = self.source.y, self.source.s
         sgd.coef, sgd.records = self.coef, self.row_rule.records
-        sgd.settled = &self.settled[0] if self.lazy else NULL
+        sgd.current = &self.current[0] if self.lazy else NULL
         sgd.paid, sgd.due = self.row_rule.paid, self.row_rule.due
-        sgd.scale, sgd.debt = self.row_rule.scale, self.row_rule.debt
+        sgd.scale, sgd.l1_sum = self.row_rule.scale, self.row_rule.l1_sum
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
         sgd.slope = <sklgd_slope> self.problem.function.slope_at
@@ -534,7 +534,7 @@ cdef class Descent:
         sgd.aggressive = self.aggressive
         sgd.loss = <void*> self.problem.function
         self.source.rows.descend(&walk, &sgd)
-        self.row_rule.scale, self.row_rule.debt = sgd.scale, sgd.debt
+        self.row_rule.scale, self.row_rule.l1_sum = sgd.scale, sgd.l1_sum
         self.row_rule.due = sgd.due
         self.row_rule.t += self.call.n_steps
 
@@ -549,8 +549,8 @@ cdef class Descent:
         cdef double* g = scratch.g
         cdef double c, unused = 0.0
         if self.lazy:
-            self.source.rows.settle_forward(
-                order, start, m, n, self.row_rule.records, self.row_rule.debt, intercept,
+            self.source.rows.lagged_forward(
+                order, start, m, n, self.row_rule.records, self.row_rule.l1_sum, intercept,
                 K, self.row_rule.scale, scratch.z)
             self.source.pull(order, start, m, False, &scratch, &unused)
         else:

@@ -12,9 +12,9 @@ cdef extern from "rows.h":
     ctypedef struct sklgd_sgd:
         double* coef
         double* records
-        double* settled
+        double* current
         double* paid
-        double scale, debt, due, l1, l2, intercept_rate, limit
+        double scale, l1_sum, due, l1, l2, intercept_rate, limit
         bint fit_intercept
         int aggressive
         sklgd_slope slope, value
@@ -92,9 +92,9 @@ ctypedef void (*backward_function)(
 ctypedef void (*descend_function)(
     const void*, const void*, const void*, Py_ssize_t d, const sklgd_walk* walk,
     sklgd_sgd* sgd) noexcept nogil
-ctypedef void (*settle_function)(
+ctypedef void (*lagged_forward_function)(
     const void*, const void*, const void*, const Py_ssize_t* order, Py_ssize_t start,
-    Py_ssize_t m, Py_ssize_t end, double* records, double debt, const double* intercept,
+    Py_ssize_t m, Py_ssize_t end, double* records, double l1_sum, const double* intercept,
     Py_ssize_t K, double scale, const sklgd_sparse_kernels* outputs,
     double* z) noexcept nogil
 ctypedef void (*ask_function)(
@@ -129,7 +129,7 @@ ctypedef struct RowFunctions:
     forward_function forward
     backward_function backward
     descend_function descend
-    settle_function settle_forward
+    lagged_forward_function lagged_forward
     ask_function ask
     ask_features_function ask_features
     add_pairs_function add_pairs
@@ -173,9 +173,9 @@ cdef class Rows:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Py_ssize_t end, const double* g, Py_ssize_t K, double* out) noexcept nogil
     cdef void descend(self, const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil
-    cdef void settle_forward(
+    cdef void lagged_forward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        Py_ssize_t end, double* records, double debt, const double* intercept,
+        Py_ssize_t end, double* records, double l1_sum, const double* intercept,
         Py_ssize_t K, double scale, double* z) noexcept nogil
     cdef void scatter_backward(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,

@@ -23,8 +23,8 @@ cdef extern from "dense.h":
     const sklgd_dense_kernels* sklgd_dense(int is_float32) noexcept nogil
 
 cdef extern from "records.h":
-    void sklgd_settled(
-        const double* a, const double* b, double debt, double* out) noexcept nogil
+    void sklgd_lagged_l1(
+        const double* a, const double* b, double l1_sum, double* out) noexcept nogil
 
 cdef extern from "outputs.h":
     const Py_ssize_t FEW "FEW_OUTPUTS"
@@ -143,13 +143,13 @@ cdef void sparse_forward(
             z[i * K + k] = scale * z[i * K + k] + coef[d * K + k]
 
 
-cdef void sparse_settle_forward(
+cdef void sparse_lagged_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m, Py_ssize_t end,
-        double* records, double debt, const double* intercept, Py_ssize_t K,
+        double* records, double l1_sum, const double* intercept, Py_ssize_t K,
         double scale, const sklgd_sparse_kernels* outputs, double* z) noexcept nogil:
     cdef Py_ssize_t i, k, p, row
-    cdef double owed
+    cdef double missed
     cdef double* record
     for i in range(m):
         if order != NULL:
@@ -161,11 +161,11 @@ cdef void sparse_settle_forward(
         z[i * K] = 0.0
         for p in range(indptr[row], indptr[row + 1]):
             record = records + indices[p] * (K + 1)
-            owed = debt - record[0]
-            if owed > 0.0:
-                record[0] = debt
+            missed = l1_sum - record[0]
+            if missed > 0.0:
+                record[0] = l1_sum
                 for k in range(K):
-                    record[1 + k] = soft(record[1 + k], owed)
+                    record[1 + k] = soft(record[1 + k], missed)
             if K == 1:
                 z[i] += data[p] * record[1]
         if K > 1:
@@ -202,25 +202,25 @@ cdef inline double sparse_dot(
     return (s0 + s2) + (s1 + s3)
 
 
-cdef inline double sparse_settled_dot(
+cdef inline double sparse_lagged_dot(
         const real* x, const index_t* column, Py_ssize_t count, const double* records,
-        double debt, double* settled) noexcept nogil:
-    """The same after the l1 debt of these features; see `sklgd_sgd`.
+        double l1_sum, double* current) noexcept nogil:
+    """The same after the lagged l1 thresholds of these features; see `sklgd_sgd`.
 
-    ``settled`` takes their coefficients; the records do not change.
+    ``current`` takes their coefficients; the records do not change.
     """
     cdef double s0 = 0.0, s1 = 0.0
     cdef Py_ssize_t p = 0
     while p + 2 <= count:
-        sklgd_settled(
-            records + 2 * column[p], records + 2 * column[p + 1], debt, settled + p)
-        s0 += x[p] * settled[p]
-        s1 += x[p + 1] * settled[p + 1]
+        sklgd_lagged_l1(
+            records + 2 * column[p], records + 2 * column[p + 1], l1_sum, current + p)
+        s0 += x[p] * current[p]
+        s1 += x[p + 1] * current[p + 1]
         p += 2
     if p < count:
-        settled[p] = soft(
-            records[2 * column[p] + 1], debt - records[2 * column[p]])
-        s0 += x[p] * settled[p]
+        current[p] = soft(
+            records[2 * column[p] + 1], l1_sum - records[2 * column[p]])
+        s0 += x[p] * current[p]
     return s0 + s1
 
 
@@ -259,7 +259,7 @@ cdef void sparse_descend(
         const sklgd_walk* walk, sklgd_sgd* sgd) noexcept nogil:
     cdef double* w = sgd.coef
     cdef double* records = sgd.records
-    cdef double scale = sgd.scale, debt = sgd.debt, due = sgd.due
+    cdef double scale = sgd.scale, l1_sum = sgd.l1_sum, due = sgd.due
     cdef double intercept = w[d], eta, z, g, c, square
     cdef Py_ssize_t i, j, p, row, first, count, last = walk.start + walk.m
     cdef Py_ssize_t ahead = walk.ahead if walk.ahead > 0 else AHEAD
@@ -276,8 +276,8 @@ cdef void sparse_descend(
         if records == NULL:
             z = sparse_dot(data + first, indices + first, count, w)
         else:
-            z = sparse_settled_dot(
-                data + first, indices + first, count, records, debt, sgd.settled)
+            z = sparse_lagged_dot(
+                data + first, indices + first, count, records, l1_sum, sgd.current)
         z = scale * z + intercept
         g = sgd.slope(sgd.loss, walk.y[row], z)
         if g > sgd.limit or g < -sgd.limit:
@@ -297,12 +297,12 @@ cdef void sparse_descend(
                     w[j] *= scale
                 else:
                     records[2 * j + 1] = scale * soft(
-                        records[2 * j + 1], debt - records[2 * j])
+                        records[2 * j + 1], l1_sum - records[2 * j])
                     records[2 * j] = 0.0
             if records != NULL:
                 for p in range(count):
-                    sgd.settled[p] *= scale
-            debt, scale = 0.0, 1.0
+                    sgd.current[p] *= scale
+            l1_sum, scale = 0.0, 1.0
         c = 0.0
         if g != 0.0:
             if sgd.fit_intercept:
@@ -311,7 +311,7 @@ cdef void sparse_descend(
         if records != NULL:
             for p in range(count):
                 j = 2 * indices[first + p]
-                records[j], records[j + 1] = debt, sgd.settled[p] + c * data[first + p]
+                records[j], records[j + 1] = l1_sum, sgd.current[p] + c * data[first + p]
         elif sgd.paid != NULL:
             due += eta * sgd.l1
             add_row_penalised(data, indices, first, count, &c, 1, due, scale, sgd.paid,
@@ -320,8 +320,8 @@ cdef void sparse_descend(
             for p in range(first, first + count):
                 w[indices[p]] += c * data[p]
         if records != NULL:
-            debt += eta * sgd.l1 / scale
-    sgd.scale, sgd.debt, sgd.due = scale, debt, due
+            l1_sum += eta * sgd.l1 / scale
+    sgd.scale, sgd.l1_sum, sgd.due = scale, l1_sum, due
     w[d] = intercept
 
 
@@ -567,7 +567,7 @@ cdef RowFunctions sparse_functions(const real* _, const index_t* __) noexcept:
     out.forward = <forward_function> sparse_forward[real, index_t]
     out.backward = <backward_function> sparse_backward[real, index_t]
     out.descend = <descend_function> sparse_descend[real, index_t]
-    out.settle_forward = <settle_function> sparse_settle_forward[real, index_t]
+    out.lagged_forward = <lagged_forward_function> sparse_lagged_forward[real, index_t]
     out.ask = <ask_function> sparse_ask[real, index_t]
     out.ask_features = <ask_features_function> sparse_ask_features[index_t]
     out.add_pairs = <add_pairs_function> sparse_add_pairs[real, index_t]
@@ -715,7 +715,7 @@ cdef class Rows:
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             Py_ssize_t end, const double* g, Py_ssize_t K,
             double* out) noexcept nogil:
-        """out += X_b' g, shape (d, K); the intercept's row is not touched.
+        """out += X_b' g, shape (d, K); the intercept's row stays as it is.
 
         Rows that come after these, before position ``end``, may be prefetched.
         """
@@ -751,23 +751,24 @@ cdef class Rows:
             return (<const int64_t*> self.indptr)[row]
         return (<const int32_t*> self.indptr)[row]
 
-    cdef void settle_forward(
+    cdef void lagged_forward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            Py_ssize_t end, double* records, double debt, const double* intercept,
+            Py_ssize_t end, double* records, double l1_sum, const double* intercept,
             Py_ssize_t K, double scale, double* z) noexcept nogil:
-        """z = scale * X_b W + b after the l1 debt of the rows' features (CSR only).
+        """z = scale * X_b W + b after the lagged l1 thresholds of the rows' features (CSR).
 
-        ``records`` (d, K + 1), the caller's, hold the debt that a feature has settled
-        and its K coefficients, each of which is moved towards zero by what is owed.
+        ``records`` (d, K + 1), the caller's, hold the value of ``l1_sum`` at a
+        feature's last update and its K coefficients, each of which is moved towards
+        zero by the difference.
         """
-        self.storage.settle_forward(
-            self.data, self.indices, self.indptr, order, start, m, end, records, debt,
+        self.storage.lagged_forward(
+            self.data, self.indices, self.indptr, order, start, m, end, records, l1_sum,
             intercept, K, scale, self.sparse(K), z)
 
     cdef void scatter_backward(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* g, Py_ssize_t K, double* records) noexcept nogil:
-        """W += X_b' g for the coefficients in the records of `settle_forward`."""
+        """W += X_b' g for the coefficients in the records of `lagged_forward`."""
         cdef bint far = m > 1 and self.n_features * K > CACHED
         self.storage.backward(
             self.data, self.indices, self.indptr, order, start, m, g, K, K + 1,
@@ -910,7 +911,7 @@ cdef class Rows:
         """Add to ``sums`` (3 * d, caller's) the moments of the entries of m rows.
 
         Sums over stored entries of s_i, s_i t and s_i t^2, t = x_ij - shift_j. Dense:
-        d sums of t, then d of its square; what remains is not touched, as every
+        d sums of t, then d of its square; what remains stays as it is, as every
         entry is stored. CSR: three sums for each column, side by side.
         """
         self.storage.moments(

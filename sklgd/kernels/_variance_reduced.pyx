@@ -12,7 +12,7 @@ SAGA and Point-SAGA replace c_i in every step, SVRG the whole table once an epoc
 Any table will do as long as G is its mean gradient, so that of many outputs, which would
 be large beside X, is kept in float32: c_i is what the table holds, s_i l'(m_i) is not
 rounded, and the fixed point is the same.
-On sparse rows a coordinate that they do not touch makes its steps w = T(w - eta D G)
+On sparse rows a coordinate that is not active makes its steps w = T(w - eta D G)
 later, all at once and in closed form: the iterates are those of the dense steps.
 Their parameters are classes of sklgd.optimizers; sklgd/_solvers/variance_reduced.py drives them.
 """
@@ -70,10 +70,10 @@ cdef inline double dot_square(
     return (a + b) + (c + e)
 
 
-cdef inline double coast(
+cdef inline double lagged_steps(
         double w, double g, double e, double gone, double l1, double l2,
         double steps) noexcept nogil:
-    """``steps`` times w = ST(w - e g, e l1)/(1 + e l2), as untouched coordinates step.
+    """``steps`` times w = ST(w - e g, e l1)/(1 + e l2), as coordinates that are not active step.
 
     While w keeps its sign s, the steps are w = rho (w - e u), u = g + s l1 and
     rho = 1/(1 + e l2), hence after i of them
@@ -96,13 +96,13 @@ cdef inline double coast(
         return end
     if fabs(g) <= l1:
         return 0.0
-    return coast_by_phases(w, g, e, l1, l2, <Py_ssize_t> steps)
+    return lagged_steps_by_phases(w, g, e, l1, l2, <Py_ssize_t> steps)
 
 
-cdef double coast_by_phases(
+cdef double lagged_steps_by_phases(
         double w, double g, double e, double l1, double l2,
         Py_ssize_t k) noexcept nogil:
-    """`coast` where the sign of w may change within the k steps.
+    """`lagged_steps` where the sign of w may change within the k steps.
 
     The step that changes the sign is made as it stands; there are at most three
     phases.
@@ -148,7 +148,7 @@ cdef double coast_by_phases(
 
 @cython.final
 cdef class Features:
-    """Weights and mean gradient of the features, for rows that touch few of them.
+    """Weights and mean gradient of the features, for rows with few active ones.
 
     Such a step waits for memory more than it computes, so all that it needs of a
     feature lies in one place, its record:
@@ -156,7 +156,7 @@ cdef class Features:
         t, the number of steps it has made; eta D_j, one for all outputs if D is the
         same for all, else one each; w_j; G_j; the gradient of a batch,
 
-    the last three of n_outputs each. The first `catch_up` at a step lets the feature
+    the last three of n_outputs each. The first `lagged_update` at a step lets the feature
     make the steps that passed it by; the caller makes the step itself.
 
     Parameters
@@ -220,7 +220,7 @@ cdef class Features:
                     record[1 + k] = eta * self.sizes[j, k]
                 record += self.stride
 
-    cdef inline double* catch_up(self, Py_ssize_t j, double t) noexcept nogil:
+    cdef inline double* lagged_update(self, Py_ssize_t j, double t) noexcept nogil:
         """The record of feature j, after the steps up to t."""
         cdef double* record = self.records + j * self.stride
         cdef double* w = record + self.w
@@ -236,7 +236,7 @@ cdef class Features:
         if l2 > 0.0:
             gone = -expm1(-missed * log1p(record[1] * l2))
         if l1 == 0.0 and not self.vary:
-            # `coast` without its branches, which many outputs would pay for.
+            # `lagged_steps` without its branches, which many outputs would pay for.
             if l2 > 0.0:
                 for k in range(K):
                     w[k] -= gone * (G[k] / l2 + w[k])
@@ -247,7 +247,7 @@ cdef class Features:
         for k in range(K):
             if l2 > 0.0 and self.vary:
                 gone = -expm1(-missed * log1p(record[1 + k] * l2))
-            w[k] = coast(w[k], G[k], record[1 + k * self.vary], gone, l1, l2, missed)
+            w[k] = lagged_steps(w[k], G[k], record[1 + k * self.vary], gone, l1, l2, missed)
         return record
 
     cdef inline void prefetch(self, const Py_ssize_t* columns, Py_ssize_t n) noexcept nogil:
@@ -259,7 +259,7 @@ cdef class Features:
                 sklgd_prefetch(self.records + columns[p] * self.stride + i)
                 i += LINE // sizeof(double)
 
-    def settle(self, double t, coef, mean, ahead=None):
+    def apply_lagged(self, double t, coef, mean, ahead=None):
         """All steps up to t; w and G into arrays of shape (n_features + 1, n_outputs).
 
         Steps then count from 0 again. The array ``ahead`` gets w one step along G
@@ -272,7 +272,7 @@ cdef class Features:
         cdef double* record
         with nogil:
             for j in range(self.n_features):
-                record = self.catch_up(j, t)
+                record = self.lagged_update(j, t)
                 record[0] = 0.0
                 for k in range(self.n_outputs):
                     w, G = record[self.w + k], record[self.G + k]
@@ -330,7 +330,7 @@ cdef class Reduced:
     cdef Py_ssize_t size, n_outputs, n_features
     cdef double l1, l2
     cdef readonly object coef_array, mean_array
-    # On sparse rows whose steps touch few features:
+    # On sparse rows with few active features:
     cdef Features features              # None otherwise
     cdef bint stale                     # they are not those of the arrays
     cdef Py_ssize_t[::1] first_view, columns_view
@@ -359,7 +359,7 @@ cdef class Reduced:
         self.size = coef.size
 
     def take_entries(self, sizes, batches):
-        """Let steps touch the features of their rows only, with the metric ``sizes``."""
+        """Let steps move the active features only, with the metric ``sizes``."""
         cdef Py_ssize_t i, capacity = ENTRIES
         shape = self.n_features, self.n_outputs
         self.features = Features(shape, sizes, self.l1, self.l2, batches)
@@ -481,15 +481,15 @@ cdef class SnapshotSteps(Reduced):
     matrix : float64 array of shape (n_features, n_features) or None
         M; needs l1 = 0.
     lazy : bool
-        True if batches touch few features of sparse rows, so that the others should
-        `coast`: O(n_outputs) per entry. Not with a centre or a matrix.
+        True if batches have few active features, so that the others should
+        `lagged_steps`: O(n_outputs) per entry. Not with a centre or a matrix.
     """
 
     cdef const double[:, ::1] sizes_view, matrix_view
     cdef const double[::1] centre_view
     cdef double[::1] grad_view, step_view
-    cdef Py_ssize_t[::1] touched_view
-    cdef Py_ssize_t n_touched           # features of a batch so far
+    cdef Py_ssize_t[::1] active_view
+    cdef Py_ssize_t n_active           # features of a batch so far
     cdef const double* centre
     cdef const double* matrix
 
@@ -500,9 +500,9 @@ cdef class SnapshotSteps(Reduced):
         problem._check(self.sizes_view)
         if lazy:
             if centre is not None or matrix is not None or not problem.rows.is_sparse:
-                raise ValueError("only raw sparse rows touch few features")
+                raise ValueError("only raw sparse rows have few active features")
             self.take_entries(sizes, True)
-            self.touched_view = np.empty(self.n_features, dtype=np.intp)
+            self.active_view = np.empty(self.n_features, dtype=np.intp)
             self.grad_view = np.zeros(self.n_outputs)
             return
         self.grad_view, self.step_view = np.empty(self.size), np.empty(self.size)
@@ -530,7 +530,7 @@ cdef class SnapshotSteps(Reduced):
             self.features.pace(eta)
             with nogil:
                 m = self.lazy_steps(rows, eta, batch_size, start, stop)
-            self.features.settle(m, self.coef_array, self.mean_array)
+            self.features.apply_lagged(m, self.coef_array, self.mean_array)
             return
         with nogil:
             while start < stop:
@@ -586,11 +586,11 @@ cdef class SnapshotSteps(Reduced):
                 j, x = self.columns[p], self.values[p]
                 record = self.features.records + j * self.features.stride
                 if record[0] <= t:
-                    self.features.catch_up(j, t)
+                    self.features.lagged_update(j, t)
                     # This step, which `leap` makes, counts from now on.
                     record[0] = t + 1
-                    self.touched_view[self.n_touched] = j
-                    self.n_touched += 1
+                    self.active_view[self.n_active] = j
+                    self.n_active += 1
                 out = record + self.features.w
                 for k in range(K):
                     z[k] += x * out[k]
@@ -613,15 +613,15 @@ cdef class SnapshotSteps(Reduced):
                     out[k] += x * g[k]
 
     cdef void leap(self, double eta, Py_ssize_t m, Py_ssize_t t) noexcept nogil:
-        """Step t of the features that its batch of m rows touched, and the intercept."""
+        """Step t of the features that are active in its batch of m rows, and the intercept."""
         cdef Py_ssize_t i, k, K = self.n_outputs, d = self.n_features
         cdef double e
         cdef double* record
         cdef double* w
         cdef double* G
         cdef double* total
-        for i in range(self.n_touched):
-            record = self.features.records + self.touched_view[i] * self.features.stride
+        for i in range(self.n_active):
+            record = self.features.records + self.active_view[i] * self.features.stride
             w, G = record + self.features.w, record + self.features.G
             total = record + self.features.sum
             for k in range(K):
@@ -629,7 +629,7 @@ cdef class SnapshotSteps(Reduced):
                 w[k] = soft(w[k] - e * (total[k] / m + G[k]), e * self.l1) / (
                     1.0 + e * self.l2)
                 total[k] = 0.0
-        self.n_touched = 0
+        self.n_active = 0
         for k in range(K):
             if self.problem.fit_intercept:
                 self.coef[d * K + k] -= eta * self.sizes_view[d, k] * (
@@ -727,7 +727,8 @@ cdef class RowSteps(Reduced):
 
     V orthonormal, so that the l2 penalty is the one of v. Blocks of rows are made
     dense, centred and rotated together. Sparse rows in raw coordinates are taken as
-    they are: a coordinate that rows do not touch `coast`s when it is next needed.
+    they are: a coordinate that is not active makes its lagged steps when it is next
+    needed.
 
     Parameters
     ----------
@@ -810,7 +811,7 @@ cdef class RowSteps(Reduced):
         if self.basis != NULL:
             position[:d] = np.asarray(self.basis_view).T @ coef[:d]
 
-    def settle(self):
+    def apply_lagged(self):
         """Write ``coef``: v, with l1 after one more step along G where the
         penalty comes first, which is where exact zeros are seen."""
         cdef Py_ssize_t d = self.n_features
@@ -852,7 +853,7 @@ cdef class RowSteps(Reduced):
     def run(self, order, double eta, Py_ssize_t start, Py_ssize_t stop):
         """Steps over the rows order[start:stop], natural if None.
 
-        `settle` writes the coefficients afterwards.
+        `apply_lagged` writes the coefficients afterwards.
         """
         cdef const Py_ssize_t[::1] order_view
         cdef const Py_ssize_t* rows = self.problem.subset
@@ -883,7 +884,7 @@ cdef class RowSteps(Reduced):
                         t += 1
                     start += m
             ahead = self.coef_array if self.reports_ahead else None
-            self.features.settle(t, self.position_array, self.mean_array, ahead)
+            self.features.apply_lagged(t, self.position_array, self.mean_array, ahead)
             return
         for i in range(d * K):
             self.steps[i] = eta * (&self.sizes_view[0, 0])[i]
@@ -1046,7 +1047,7 @@ cdef class RowSteps(Reduced):
         for p in range(begin, end):
             x = self.values[p]
             # The step along G comes first where the row's part is implicit.
-            record = self.features.catch_up(
+            record = self.features.lagged_update(
                 self.columns[p], t + 1 if self.implicit else t)
             v = record + self.features.w
             for k in range(K):

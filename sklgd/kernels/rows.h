@@ -34,9 +34,9 @@ typedef double (*sklgd_slope)(void *loss, double y, double z);
        w = max(0, 1 - eta l2) w - eta g x;  w = ST(w, eta l1);  b -= eta g
 
    with g = s dl/dz at z = x.w + b. Features are kept as w = scale * coef, so that l2
-   costs nothing; coef[d] is b. On sparse rows l1 is a debt that a feature settles when it
-   is touched; then `records` (d, 2) hold the debt settled and the stored coefficient, and
-   `settled` is scratch for the longest row.
+   costs nothing; coef[d] is b. On sparse rows the thresholds of l1 are lagged: `l1_sum` is the
+   sum of eta l1 / scale so far, `records` (d, 2) hold its value at a feature's last update
+   and the stored coefficient, and `current` is scratch for the longest row.
 
    As SGDClassifier does with some schedules: dl/dz is clipped to +-`limit`, the
    intercept takes a share `intercept_rate` of its step, and where `paid` (d) is given, l1
@@ -44,9 +44,9 @@ typedef double (*sklgd_slope)(void *loss, double y, double z);
 typedef struct {
     double *coef;
     double *records;
-    double *settled;
+    double *current;
     double *paid;
-    double scale, debt, due, l1, l2, intercept_rate, limit;
+    double scale, l1_sum, due, l1, l2, intercept_rate, limit;
     int fit_intercept;
     int aggressive; /* 1, 2: a passive-aggressive step, PA-I or PA-II; 0: eta */
     sklgd_slope slope, value;

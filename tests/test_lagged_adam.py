@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklgd.kernels._coast_moments import MomentCoast
+from sklgd.kernels._lagged_adam import LaggedAdam
 from sklgd.optimizers import OPTIMIZERS
 
 RULES = ["adam", "amsgrad", "nadam", "adamax"]
@@ -35,22 +35,22 @@ def factors(rule, eta, t0, beta_1, beta_2):
 
 
 def loop(a, c, beta_1, decay, epsilon, root, since, now, m, scale):
-    """The drift of w, its sum over the steps, m and the scale, step by step.
+    """The move of w, its sum over the steps, m and the scale, step by step.
 
     The first two for each epsilon, along a first axis.
     """
     m, scale = m.astype(np.longdouble), scale.astype(np.longdouble)
     epsilon = np.asarray(epsilon, dtype=np.longdouble)[:, np.newaxis, np.newaxis]
-    drift = np.zeros((epsilon.size, *m.shape), dtype=np.longdouble)
-    total = drift.copy()
+    move = np.zeros((epsilon.size, *m.shape), dtype=np.longdouble)
+    total = move.copy()
     for i in range(since.min(), now):
         on = since <= i
         m[on] *= np.longdouble(beta_1)
         scale[on] *= np.longdouble(decay)
         h = np.sqrt(scale[on]) if root else scale[on]
-        drift[:, on] += a[i] * m[on] / (c[i] * h + epsilon)
-        total[:, on] += drift[:, on]
-    return drift, total, m, scale
+        move[:, on] += a[i] * m[on] / (c[i] * h + epsilon)
+        total[:, on] += move[:, on]
+    return move, total, m, scale
 
 
 def coordinates(rng, n_features, n_outputs, beta_1, beta_2, root):
@@ -74,21 +74,21 @@ def test_equals_a_loop(rule, schedule, beta_1, beta_2):
     for t0 in [0, 10**6]:
         a, c, decay, root = factors(rule, eta, t0, beta_1, beta_2)
         m, scale = coordinates(rng, since.size, n_outputs, beta_1, beta_2, root)
-        drifts, totals, new_m, new_scale = loop(
+        moves, totals, new_m, new_scale = loop(
             a, c, beta_1, decay, epsilons, root, since, now, m, scale
         )
         h = np.sqrt(scale) if root else scale
-        for epsilon, drift, total in zip(epsilons, drifts, totals, strict=True):
-            coast = MomentCoast(beta_1, decay, epsilon, a, c, root, True)
+        for epsilon, move, total in zip(epsilons, moves, totals, strict=True):
+            lagged = LaggedAdam(beta_1, decay, epsilon, a, c, root, True)
             # The explicit sum may leave out what is less than 1e-40 of a step.
             tiny = 1e-26 * eta.max() * np.abs(m) / (h + epsilon)
             for start in [0.0, 1.0]:
-                # Starting at zero shows the drift's own digits.
+                # Starting at zero shows the move's own digits.
                 w, sums = np.full(m.shape, start), np.full(m.shape, start)
                 got_m, got_scale = m.copy(), scale.copy()
-                coast.catch_up(since, now, w, got_m, got_scale, sums)
-                error = np.abs(w - (start - drift))
-                assert np.all(error <= 1e-12 * (np.abs(drift) + tiny) + 3e-16 * start)
+                lagged.lagged_update(since, now, w, got_m, got_scale, sums)
+                error = np.abs(w - (start - move))
+                assert np.all(error <= 1e-12 * (np.abs(move) + tiny) + 3e-16 * start)
                 gap = (now - since)[:, np.newaxis]
                 error = np.abs(sums - (start + gap * start - total))
                 known = np.abs(total) + gap * tiny
@@ -105,14 +105,14 @@ def test_every_pair_of_decays(beta_1, beta_2):
     since = np.array([0, 100, 500, 690, 699])
     m, scale = coordinates(rng, 5, 1, beta_1, beta_2, root)
     epsilons = [1e-12, 1e-3]
-    drifts, _, new_m, new_scale = loop(
+    moves, _, new_m, new_scale = loop(
         a, c, beta_1, decay, epsilons, root, since, 700, m, scale
     )
-    for epsilon, drift in zip(epsilons, drifts, strict=True):
+    for epsilon, move in zip(epsilons, moves, strict=True):
         w, got_m, got_scale = np.zeros(m.shape), m.copy(), scale.copy()
-        coast = MomentCoast(beta_1, decay, epsilon, a, c, root, False)
-        coast.catch_up(since, 700, w, got_m, got_scale)
-        assert_allclose(w, -drift.astype(float), rtol=1e-12)
+        lagged = LaggedAdam(beta_1, decay, epsilon, a, c, root, False)
+        lagged.lagged_update(since, 700, w, got_m, got_scale)
+        assert_allclose(w, -move.astype(float), rtol=1e-12)
         assert_allclose(got_m, new_m.astype(float), rtol=1e-13, atol=1e-296)
         assert_allclose(got_scale, new_scale.astype(float), rtol=1e-13, atol=1e-296)
 
@@ -169,10 +169,10 @@ def test_l1_equals_a_loop(rule, schedule, beta_1, beta_2):
         for want_sums in [False, True]:
             w, sums = w0.copy(), np.ones(shape)
             got_m, got_scale = m.copy(), scale.copy()
-            coast = MomentCoast(
+            lagged = LaggedAdam(
                 beta_1, decay, epsilon, a, c, root, want_sums, eta=eta, l1=l1
             )
-            coast.catch_up(since, now, w, got_m, got_scale, sums if want_sums else None)
+            lagged.lagged_update(since, now, w, got_m, got_scale, sums if want_sums else None)
             known = np.abs(w0) + path
             assert np.all(np.abs(w - coef) <= 1e-11 * known)
             assert_array_equal(w == 0.0, coef == 0.0)
@@ -201,10 +201,10 @@ def test_equals_the_rule(rule, l1):
     before = w.copy()
     for step in eta:
         dense.take_step(np.zeros(n), step)
-    coast = MomentCoast(
+    lagged = LaggedAdam(
         optimizer.beta_1, decay, optimizer.epsilon, a, c, root, False, eta, l1
     )
-    coast.catch_up(np.zeros(n, dtype=int), n_steps, ours, m, scale)
+    lagged.lagged_update(np.zeros(n, dtype=int), n_steps, ours, m, scale)
     assert np.abs(w - before).min() > 1e-3
     if l1 > 0.0:
         assert 0 < np.count_nonzero(w) < n
@@ -227,13 +227,13 @@ def test_thresholds_of_rules_without_a_mean(rule):
     decay = optimizer.rho if rule == "rmsprop" else 1.0
     for step in eta:
         dense.take_step(np.zeros(n), step)
-    coast = MomentCoast(
+    lagged = LaggedAdam(
         *(0.0, decay, optimizer.epsilon, np.zeros(n_steps), np.ones(n_steps), True),
         *(False, eta, l1),
     )
-    assert coast.bounded
+    assert lagged.bounded
     since = np.zeros(n, dtype=int)
-    coast.catch_up(since, n_steps, ours, np.zeros((n, 1)), scale)
+    lagged.lagged_update(since, n_steps, ours, np.zeros((n, 1)), scale)
     assert 0 < np.count_nonzero(w) < n
     assert_allclose(ours[:, 0], w, rtol=1e-11)
     assert_allclose(scale[:, 0], dense.state()[name], rtol=1e-12)
@@ -242,7 +242,7 @@ def test_thresholds_of_rules_without_a_mean(rule):
 def make(beta_1=0.9, decay=0.999, epsilon=1e-8, n_steps=1000, want_sums=False, l1=0.0):
     eta = np.full(n_steps, 0.01)
     a, c, _, root = factors("adam", eta, 0, beta_1, decay)
-    return MomentCoast(beta_1, decay, epsilon, a, c, root, want_sums, eta, l1)
+    return LaggedAdam(beta_1, decay, epsilon, a, c, root, want_sums, eta, l1)
 
 
 def test_two_gaps_are_one():
@@ -253,7 +253,7 @@ def test_two_gaps_are_one():
         state = np.ones(m.shape), m.copy(), scale.copy(), np.zeros(m.shape)
         since = np.zeros(30, dtype=int)
         for now in stops:
-            make(want_sums=True).catch_up(since, now, *state)
+            make(want_sums=True).lagged_update(since, now, *state)
             since[:] = now
         results.append(state)
     for other in results[1:]:
@@ -265,7 +265,7 @@ def test_coordinates_at_rest_stay():
     """No moments at all, or none left of the mean: w keeps its bits."""
     w, m, scale = np.full((1, 2), 0.1), np.zeros((1, 2)), np.array([[0.0, 4.0]])
     sums = np.zeros((1, 2))
-    make(want_sums=True).catch_up([0], 1000, w, m, scale, sums)
+    make(want_sums=True).lagged_update([0], 1000, w, m, scale, sums)
     assert_array_equal(w, 0.1)
     assert_array_equal(m, 0.0)
     assert_allclose(scale, [[0.0, 4.0 * 0.999**1000]], rtol=1e-13)
@@ -278,7 +278,7 @@ def test_zeros_that_the_mean_gradient_cannot_leave_stay():
     limit = l1 * (1.0 - 0.9) / 0.9
     m = np.array([[0.999, -0.999, 1.001, -1.001]]) * limit
     w, scale = np.zeros((1, 4)), np.ones((1, 4))
-    make(l1=l1).catch_up([0], 1, w, m, scale)
+    make(l1=l1).lagged_update([0], 1, w, m, scale)
     assert_array_equal(np.sign(w), [[0, 0, -1, 1]])
 
 
@@ -286,7 +286,7 @@ def test_zeros_that_the_mean_gradient_cannot_leave_stay():
 def test_an_unusable_coordinate_spoils_no_other(l1):
     w, m, scale = np.zeros((4, 1)), np.ones((4, 1)), np.ones((4, 1))
     m[1], scale[2], w[3] = np.nan, np.nan, np.nan
-    make(l1=l1).catch_up([0, 0, 0, 0], 1000, w, m, scale)
+    make(l1=l1).lagged_update([0, 0, 0, 0], 1000, w, m, scale)
     assert np.isfinite(w[0, 0])
     assert np.isnan(w[1:]).all()
 
@@ -295,7 +295,7 @@ def test_gaps_beyond_the_tables_of_powers():
     gap = 70_000
     a, c, decay, root = factors("adam", np.full(gap, 0.01), 0, 0.9, 0.9999)
     w, m, scale = np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1))
-    MomentCoast(0.9, decay, 1e-8, a, c, root, False).catch_up([0], gap, w, m, scale)
+    LaggedAdam(0.9, decay, 1e-8, a, c, root, False).lagged_update([0], gap, w, m, scale)
     i = np.arange(1, 1001)
     moves = a[:1000] * 0.9**i / (c[:1000] * 0.9999 ** (i / 2) + 1e-8)
     assert_allclose(w, -moves.sum(), rtol=1e-13)
@@ -324,12 +324,12 @@ def test_bounded_says_whether_the_gap_matters():
         {"sums": np.zeros((2, 1))},
     ],
 )
-def test_catch_up_checks_its_arrays(wrong):
+def test_lagged_update_checks_its_arrays(wrong):
     good = {"since": [0, 5], "now": 5}
     good |= {name: np.zeros((2, 1)) for name in ("w", "m", "scale")}
-    make().catch_up(**good)
+    make().lagged_update(**good)
     with pytest.raises(ValueError, match=r"since|now|one shape|sums"):
-        make().catch_up(**good | wrong)
+        make().lagged_update(**good | wrong)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_catch_up_checks_its_arrays(wrong):
 )
 def test_constructor_checks_its_parameters(wrong):
     with pytest.raises(ValueError, match="out of range"):
-        MomentCoast(
+        LaggedAdam(
             **{"beta_1": 0.9, "decay": 0.9, "epsilon": 1e-8} | wrong,
             a=np.ones(3),
             c=np.ones(3),
@@ -349,4 +349,4 @@ def test_constructor_checks_its_parameters(wrong):
 @pytest.mark.parametrize("eta", [None, np.ones(2)])
 def test_l1_needs_the_step_sizes(eta):
     with pytest.raises(ValueError, match="eta"):
-        MomentCoast(0.9, 0.9, 1e-8, np.ones(3), np.ones(3), True, False, eta, 0.1)
+        LaggedAdam(0.9, 0.9, 1e-8, np.ones(3), np.ones(3), True, False, eta, 0.1)

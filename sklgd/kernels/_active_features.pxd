@@ -10,7 +10,7 @@ cdef struct Parts:
     Py_ssize_t n
 
 
-cdef class Touched:
+cdef class ActiveFeatures:
     cdef Rows rows
     cdef Py_ssize_t n_outputs, max_rows, max_entries
     cdef Py_ssize_t n_features          # of the batch that is loaded

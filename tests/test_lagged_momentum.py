@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from sklgd.kernels._coast_velocity import VelocityCoast
+from sklgd.kernels._lagged_momentum import LaggedMomentum
 
 RULES = {"momentum": reference.Momentum, "nesterov": reference.Nesterov}
 
@@ -54,11 +54,11 @@ def check_against_single_steps(
     *expected, w_size, v_size = one_by_one(
         rule, momentum, l1, l2, reach, etas, since, now, w, v
     )
-    coast = VelocityCoast(momentum, rule == "nesterov", l1, l2, reach, etas, True)
+    lagged = LaggedMomentum(momentum, rule == "nesterov", l1, l2, reach, etas, True)
     without_sums = w.copy(), v.copy()
-    coast.catch_up(since, now, *without_sums)
+    lagged.lagged_update(since, now, *without_sums)
     sums = np.ones_like(w)
-    coast.catch_up(since, now, w, v, sums)
+    lagged.lagged_update(since, now, w, v, sums)
     np.testing.assert_array_equal(without_sums, (w, v))
     # |v| may be far below what a step adds to it from w.
     v_size = np.maximum(v_size, etas.max(initial=0.0) * l2 * w_size)
@@ -116,7 +116,7 @@ def test_every_number_of_steps(rule, l1, n_steps):
         w = rng.standard_normal((now + 1, 1))
         v = 0.1 * rng.standard_normal((now + 1, 1))
         expected = one_by_one(rule, 0.8, l1, 0.1, 0.0, etas, since, now, w, v)
-        VelocityCoast(0.8, rule == "nesterov", l1, 0.1, 0.0, etas, False).catch_up(
+        LaggedMomentum(0.8, rule == "nesterov", l1, 0.1, 0.0, etas, False).lagged_update(
             since, now, w, v
         )
         np.testing.assert_allclose(w, expected[0], rtol=1e-11, atol=1e-14)
@@ -134,13 +134,13 @@ def test_one_object_serves_a_whole_call(rule):
     *expected, w_size, v_size = one_by_one(
         rule, 0.9, l1, l2, 2.0, etas, since, n_steps, w, v
     )
-    coast = VelocityCoast(0.9, rule == "nesterov", l1, l2, 2.0, etas, True)
+    lagged = LaggedMomentum(0.9, rule == "nesterov", l1, l2, 2.0, etas, True)
     for now in [*np.sort(rng.integers(0, n_steps, 60)), n_steps]:
         seen = np.flatnonzero((since < now) & (rng.random(30) < 0.5))
         if now == n_steps:
             seen = np.arange(30)
         parts = w[seen], v[seen], sums[seen]
-        coast.catch_up(since[seen], now, *parts)
+        lagged.lagged_update(since[seen], now, *parts)
         w[seen], v[seen], sums[seen] = parts
         since[seen] = now
     assert np.max(np.abs(w - expected[0]) / w_size) < 1e-11
@@ -155,7 +155,7 @@ def test_small_numbers_keep_their_digits(rule):
     etas = np.ones(5000)
     since, w, v = np.zeros(20, dtype=np.intp), rng.random((20, 1)), np.zeros((20, 1))
     expected = one_by_one(rule, 0.9, 0.0, 0.002, 0.0, etas, since, 5000, w, v)
-    VelocityCoast(0.9, rule == "nesterov", 0.0, 0.002, 0.0, etas, False).catch_up(
+    LaggedMomentum(0.9, rule == "nesterov", 0.0, 0.002, 0.0, etas, False).lagged_update(
         since, 5000, w, v
     )
     assert 0.0 < w.max() < 1e-40
@@ -167,13 +167,13 @@ def test_small_numbers_keep_their_digits(rule):
 def test_nothing_to_do(l1, l2):
     """No step missed, or a coordinate at rest at zero: not one bit changes."""
     etas = np.full(100, 0.5)
-    coast = VelocityCoast(0.9, False, l1, l2, 0.0, etas, True)
+    lagged = LaggedMomentum(0.9, False, l1, l2, 0.0, etas, True)
     w, v, sums = np.array([[1.5], [0.0]]), np.array([[-2.5], [0.0]]), np.ones((2, 1))
-    coast.catch_up(np.array([70, 3]), 70, w, v, sums)
+    lagged.lagged_update(np.array([70, 3]), 70, w, v, sums)
     np.testing.assert_array_equal(w, [[1.5], [0.0]])
     np.testing.assert_array_equal(v, [[-2.5], [0.0]])
     np.testing.assert_array_equal(sums, 1.0)
-    VelocityCoast(0.9, False, l1, l2, 0.0, np.empty(0), True).catch_up(
+    LaggedMomentum(0.9, False, l1, l2, 0.0, np.empty(0), True).lagged_update(
         np.zeros(2, dtype=np.intp), 0, w, v, sums
     )
     np.testing.assert_array_equal(w, [[1.5], [0.0]])
@@ -184,9 +184,9 @@ def test_nothing_to_do(l1, l2):
 def test_rest_at_zero(rule, l2):
     """Zero exactly, as with a threshold at each step; the velocity fades to zero."""
     etas = np.full(20000, 0.1)
-    coast = VelocityCoast(0.9, rule == "nesterov", 0.1, l2, 1.0, etas, True)
+    lagged = LaggedMomentum(0.9, rule == "nesterov", 0.1, l2, 1.0, etas, True)
     w, v, sums = np.array([[0.0], [0.5]]), np.array([[0.01], [0.01]]), np.zeros((2, 1))
-    coast.catch_up(np.array([3, 3]), 20000, w, v, sums)
+    lagged.lagged_update(np.array([3, 3]), 20000, w, v, sums)
     np.testing.assert_array_equal(w, 0.0)
     np.testing.assert_array_equal(v, 0.0)
     assert sums[0, 0] == 0.0 < sums[1, 0]
@@ -204,7 +204,7 @@ def test_rest_ends_where_the_step_size_falls():
     expected = one_by_one("nesterov", 0.9, l1, 0.0, 0.0, etas, since, 200, w, v)
     first = one_by_one("nesterov", 0.9, l1, 0.0, 0.0, etas, since, 1, w, v)
     assert first[0][0, 0] == 0.0 < expected[0][0, 0]
-    VelocityCoast(0.9, True, l1, 0.0, 0.0, etas, False).catch_up(since, 200, w, v)
+    LaggedMomentum(0.9, True, l1, 0.0, 0.0, etas, False).lagged_update(since, 200, w, v)
     np.testing.assert_allclose(w, expected[0], rtol=1e-12)
 
 
@@ -213,8 +213,8 @@ def test_powers_end_at_zero(momentum):
     """mu^k underflows within the gap; what the velocity had to give is given."""
     etas = np.ones(1_000_000)
     w, v, sums = np.ones((1, 1)), np.full((1, 1), 1e-3), np.zeros((1, 1))
-    coast = VelocityCoast(momentum, False, 0.0, 0.0, 0.0, etas, True)
-    coast.catch_up(np.array([5]), 1_000_000, w, v, sums)
+    lagged = LaggedMomentum(momentum, False, 0.0, 0.0, 0.0, etas, True)
+    lagged.lagged_update(np.array([5]), 1_000_000, w, v, sums)
     end = 1.0 - 1e-3 * momentum / (1.0 - momentum)
     assert v[0, 0] == 0.0
     assert w[0, 0] == pytest.approx(end, rel=1e-12)
@@ -229,16 +229,16 @@ def test_divergence_shows(rule, l1, n_outputs):
     """eta l2 far beyond stability: never a finite number that looks like a result."""
     etas = np.full(20000, 1.0)
     w, v = np.ones((1, n_outputs)), np.zeros((1, n_outputs))
-    VelocityCoast(0.9, rule == "nesterov", l1, 5.0, 0.0, etas, False).catch_up(
+    LaggedMomentum(0.9, rule == "nesterov", l1, 5.0, 0.0, etas, False).lagged_update(
         np.zeros(1, dtype=np.intp), 20000, w, v
     )
     assert not np.isfinite(w).any()
 
 
 def test_shapes_are_checked():
-    coast = VelocityCoast(0.9, False, 0.0, 0.0, 0.0, np.ones(5), True)
+    lagged = LaggedMomentum(0.9, False, 0.0, 0.0, 0.0, np.ones(5), True)
     since, w = np.zeros(2, dtype=np.intp), np.ones((2, 2))
     with pytest.raises(ValueError, match="since, w and v"):
-        coast.catch_up(since, 5, w, np.ones((2, 3)))
+        lagged.lagged_update(since, 5, w, np.ones((2, 3)))
     with pytest.raises(ValueError, match="sums"):
-        coast.catch_up(since, 5, w, np.ones((2, 2)), np.ones((2, 1)))
+        lagged.lagged_update(since, 5, w, np.ones((2, 2)), np.ones((2, 1)))

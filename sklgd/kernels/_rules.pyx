@@ -17,8 +17,8 @@ from libc.math cimport INFINITY, exp, expm1, fabs, floor, fmax, fmin, log, log1p
 import numpy as np
 
 from sklgd.kernels._arrays cimport entries
-from sklgd.kernels._coast_moments cimport MomentCoast, Powers, fill_powers, power
-from sklgd.kernels._coast_velocity cimport VelocityCoast
+from sklgd.kernels._lagged_adam cimport LaggedAdam, Powers, fill_powers, power
+from sklgd.kernels._lagged_momentum cimport LaggedMomentum
 from sklgd.kernels._penalty cimport soft
 
 cnp.import_array()
@@ -48,10 +48,10 @@ cdef class Rule:
 
     Owns its slots (float64 arrays with one entry per coordinate); borrows the
     coordinates and the penalty. ``home`` points to all of them; ``at``, where `step`
-    and `catch_up` work, may point to compact copies of some.
+    and `lagged_update` work, may point to compact copies of some.
 
     On sparse data a coordinate whose gradient is zero need not be visited in every
-    step: `catch_up` makes all steps that it missed, in closed form or as a short sum,
+    step: `lagged_update` makes all steps that it missed, in closed form or as a short sum,
     with the result of `step` to rounding.
     """
 
@@ -113,9 +113,9 @@ cdef class Rule:
     cdef void step(self, const double* g, double eta) noexcept nogil:
         """Move the coordinates ``at``; g has as many entries and is not changed."""
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
-        """Prepare `catch_up` for the coming steps; called before the first of them.
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
+        """Prepare `lagged_update` for the coming steps; called before the first of them.
 
         Parameters
         ----------
@@ -126,13 +126,13 @@ cdef class Rule:
         l1, l2 : float
             Penalty of every feature, for rules that need one for all.
         summed : bool
-            True if `catch_up` will have to add up coordinates.
+            True if `lagged_update` will have to add up coordinates.
         """
         self.n_outputs = n_outputs
         if etas.shape[0]:
             self.etas_owner, self.etas = etas, &etas[0]
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         """Make the steps since[i] ... now - 1 of n features, none with a gradient.
@@ -216,10 +216,10 @@ cdef class SGDRule(Rule):
 
     Rows can also be added straight into the coordinates, without a gradient
     array. Then the features are kept as ``scale * stored`` so that l2 costs
-    O(1), and, when ``lazy``, the l1 debt is settled per feature on touch
+    O(1), and, when ``lazy``, l1 thresholds are lagged: a feature's are applied when it is active
     (cumulative threshold: Tsuruoka, Tsujii and Ananiadou 2009; Lipton and
     Elkan 1505.06449): O(nnz) a row, the same iterates as the dense step. What a
-    feature has settled then lies beside its coefficients, in one record.
+    feature's last update saw then lies beside its coefficients, in one record.
 
     With ``cumulative``, rows pay the l1 penalty as in SGDClassifier, which is the other
     scheme of Tsuruoka, Tsujii and Ananiadou (section 3.3): after a row, its features
@@ -248,12 +248,12 @@ cdef class SGDRule(Rule):
             w[j] = soft(fmax(0.0, 1.0 - eta * l2[j]) * w[j] - eta * g[j],
                         eta * l1[j])
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
         cdef const double[::1] a, b, c, d
         cdef double[::1] tail
         cdef Py_ssize_t i
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         self.l1, self.l2 = l1, l2
         a, b = thresholds(etas)
         # A factor of zero would be lost in differences of logarithms.
@@ -268,7 +268,7 @@ cdef class SGDRule(Rule):
         self.table = Thresholds(&a[0], &b[0])
         self.log_factor, self.tail = &c[0], &tail[0]
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         cdef Py_ssize_t i, j, first, last, K = self.n_outputs
@@ -276,7 +276,7 @@ cdef class SGDRule(Rule):
         cdef double* added = NULL
         cdef double product, change, ratio, size, sign
         if self.l2 == 0.0 and self.l1 == 0.0:
-            Rule.catch_up(self, n, since, now, sums)
+            Rule.lagged_update(self, n, since, now, sums)
             return
         ratio = self.l1 / self.l2 if self.l2 > 0.0 else 0.0
         for i in range(n):
@@ -335,7 +335,7 @@ cdef class SGDRule(Rule):
                 self.paid_owner = np.zeros(self.size)
             self.paid = entries(self.paid_owner, self.size, 0, True)
         self.scale = 1.0
-        self.debt = 0.0
+        self.l1_sum = 0.0
         self.l1, self.l2 = l1, l2
         self.n_outputs = n_outputs
         self.n_penalised = self.size - n_outputs
@@ -366,33 +366,33 @@ cdef class SGDRule(Rule):
         self.due += eta * self.l1
         if self.scale < 1e-9:
             if self.packed:
-                self.settle()
+                self.apply_lagged()
             else:
                 self.flush()
 
     cdef void shrink(self, double eta) noexcept nogil:
-        """End a step: the l1 threshold, now or as a debt."""
+        """End a step: the l1 threshold, now or later."""
         cdef double amount
         cdef Py_ssize_t j
         if self.l1 == 0.0 or self.cumulative:
             return
         amount = eta * self.l1 / self.scale
         if self.records != NULL:
-            self.debt += amount
+            self.l1_sum += amount
             return
         for j in range(self.n_penalised):
             self.home.w[j] = soft(self.home.w[j], amount)
 
-    cdef void settle(self) noexcept nogil:
+    cdef void apply_lagged(self) noexcept nogil:
         """The records become the true coefficients; the scale is one again."""
         cdef Py_ssize_t _, k, K = self.n_outputs
         cdef double* record = self.records
         for _ in range(self.n_penalised // K):
             for k in range(1, K + 1):
-                record[k] = self.scale * soft(record[k], self.debt - record[0])
+                record[k] = self.scale * soft(record[k], self.l1_sum - record[0])
             record[0] = 0.0
             record += K + 1
-        self.debt = 0.0
+        self.l1_sum = 0.0
         self.scale = 1.0
 
     cdef void count_average(self, double share) noexcept nogil:
@@ -405,7 +405,7 @@ cdef class SGDRule(Rule):
             self.average_unit /= 1.0 - share
         self.stored_share += share * self.average_unit * self.scale
 
-    cdef void settle_average(self) noexcept nogil:
+    cdef void apply_lagged_average(self) noexcept nogil:
         """Afterwards ``average`` holds the true average of the features."""
         cdef Py_ssize_t j
         if self.average == NULL or self.stored_share == 0.0:
@@ -418,9 +418,9 @@ cdef class SGDRule(Rule):
     cdef void flush(self) noexcept nogil:
         """Settle everything: afterwards the coordinates are the true ones."""
         cdef Py_ssize_t j, k, K = self.n_outputs
-        self.settle_average()
+        self.apply_lagged_average()
         if self.packed:
-            self.settle()
+            self.apply_lagged()
             for j in range(self.n_penalised // K):
                 for k in range(K):
                     self.home.w[j * K + k] = self.records[j * (K + 1) + 1 + k]
@@ -444,7 +444,7 @@ cdef class VelocityRule(Rule):
 
     slot_names = ("velocity",)
     cdef double mu, reach
-    cdef VelocityCoast coast
+    cdef LaggedMomentum lagged
 
     def __init__(self, params):
         self.mu = params["momentum"]
@@ -457,16 +457,16 @@ cdef class VelocityRule(Rule):
     def state(self):
         return Rule.state(self) | {"reach": self.reach}
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
-        self.coast = VelocityCoast(
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
+        self.lagged = LaggedMomentum(
             self.mu, isinstance(self, NesterovRule), l1, l2, self.reach, etas, summed)
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
-        self.coast.run(n, self.n_outputs, since, now, self.at.w, self.at.slot[0], sums)
+        self.lagged.run(n, self.n_outputs, since, now, self.at.w, self.at.slot[0], sums)
 
 
 @cython.final
@@ -520,7 +520,7 @@ cdef class AdagradRule(Rule):
     slot_names = ("accumulator",)
     cdef double epsilon, initial
     cdef Thresholds table
-    cdef double centre, spread          # of the step sizes foreseen
+    cdef double centre, spread          # of the step sizes known beforehand
     cdef const double* powers           # n + 1, N_TERMS each: see `log_growth`
     cdef object tables
 
@@ -547,11 +547,11 @@ cdef class AdagradRule(Rule):
             e = eta / (sqrt(a[j]) + epsilon)
             w[j] = soft(w[j] - e * g[j], e * l1[j]) / (1.0 + e * l2[j])
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
         cdef const double[::1] a, b
         cdef const double[:, ::1] c
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         a, b = thresholds(etas)
         steps = np.asarray(etas)
         self.centre = 0.5 * (steps.min() + steps.max())
@@ -568,7 +568,7 @@ cdef class AdagradRule(Rule):
         self.tables = (a, b, c)
         self.table, self.powers = Thresholds(&a[0], &b[0]), &c[0, 0]
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         cdef Py_ssize_t i, j, K = self.n_outputs
@@ -648,7 +648,7 @@ cdef class RMSpropRule(Rule):
     slot_names = ("mean_square",)
     cdef double rho, epsilon
     cdef bint lazy
-    cdef MomentCoast coast
+    cdef LaggedAdam lagged
     cdef double* mean                   # zeros
     cdef object mean_owner
 
@@ -671,26 +671,26 @@ cdef class RMSpropRule(Rule):
             e = eta / (sqrt(s[j]) + epsilon)
             w[j] = soft(w[j] - e * G, e * l1[j])
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
         cdef double[::1] mean
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
-        # Adam's thresholds without its drift.
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
+        # Adam's thresholds without its moves.
         if self.mean_owner is None:
             mean = self.mean_owner = np.zeros(self.size)
             self.mean = &mean[0]
         n = len(etas)
-        self.coast = MomentCoast(
+        self.lagged = LaggedAdam(
             0.0, self.rho, self.epsilon, np.zeros(n), np.ones(n), True, summed, etas, l1)
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         if self.lazy:
-            Rule.catch_up(self, n, since, now, sums)
+            Rule.lagged_update(self, n, since, now, sums)
             return
-        self.coast.run(n, self.n_outputs, since, now, self.at.w, self.mean,
-                       self.at.slot[0], sums)
+        self.lagged.run(n, self.n_outputs, since, now, self.at.w, self.mean,
+                        self.at.slot[0], sums)
 
 
 @cython.final
@@ -727,15 +727,15 @@ cdef class AdadeltaRule(Rule):
             d[j] = rho * d[j] + (1.0 - rho) * (r * G) * (r * G)
             w[j] = soft(w[j] - eta * r * G, eta * r * l1[j])
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
         cdef const double[::1] a, b
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         fill_powers(&self.fade, self.rho)
         a, b = self.tables = thresholds(etas)
         self.table = Thresholds(&a[0], &b[0])
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         cdef Py_ssize_t i, j, K = self.n_outputs
@@ -744,7 +744,7 @@ cdef class AdadeltaRule(Rule):
         cdef double* s = self.at.slot[0]
         cdef double* d = self.at.slot[1]
         if self.lazy:
-            Rule.catch_up(self, n, since, now, sums)
+            Rule.lagged_update(self, n, since, now, sums)
             return
         for i in range(n):
             if since[i] == now:
@@ -797,15 +797,15 @@ cdef class MomentRule(Rule):
     """What Adam and its relatives share: two decaying moments of the gradient.
 
     Without a gradient m fades by b1 and the other moment by its own factor, while w
-    drifts on: `MomentCoast` sums the drift.
+    keeps moving: `LaggedAdam` sums these moves.
     """
 
     slot_names = ("mean", "mean_square")
     cdef double beta_1, beta_2, epsilon
     cdef bint lazy
-    cdef MomentCoast coast
+    cdef LaggedAdam lagged
     cdef Powers fade                    # of beta_2
-    cdef Py_ssize_t coast_slot          # of the moment in the denominator
+    cdef Py_ssize_t lagged_slot          # of the moment in the denominator
 
     def __init__(self, params):
         self.beta_1 = params["beta_1"]
@@ -813,8 +813,8 @@ cdef class MomentRule(Rule):
         self.epsilon = params["epsilon"]
         self.lazy = params["sparse_update"] == "lazy"
 
-    def drift(self, etas, t):
-        """Drift step a, root's correction c of steps t, decay of the denominator.
+    def step_factors(self, etas, t):
+        """Moves step a, root's correction c of steps t, decay of the denominator.
 
         Without a gradient step i is w -= a_i m/(c_i sqrt(v) + epsilon), after m *= b1
         and v *= decay; c is None where there is no root.
@@ -822,30 +822,30 @@ cdef class MomentRule(Rule):
         a = etas / (1.0 - self.beta_1**t)
         return a, 1.0 / np.sqrt(1.0 - self.beta_2**t), self.beta_2
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         n = len(etas)
-        a, c, decay = self.drift(
+        a, c, decay = self.step_factors(
             np.asarray(etas), np.arange(self.t + 1, self.t + n + 1, dtype=float))
-        self.coast_slot = self.n_slots - 1
+        self.lagged_slot = self.n_slots - 1
         fill_powers(&self.fade, self.beta_2)
-        self.coast = MomentCoast(
+        self.lagged = LaggedAdam(
             self.beta_1, decay, self.epsilon, a, np.ones(n) if c is None else c,
             c is not None, summed, etas, l1)
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         cdef Py_ssize_t i, j, K = self.n_outputs
         cdef double share
         cdef double* v = self.at.slot[1]
         if self.lazy:
-            Rule.catch_up(self, n, since, now, sums)
+            Rule.lagged_update(self, n, since, now, sums)
             return
-        self.coast.run(n, K, since, now, self.at.w, self.at.slot[0],
-                       self.at.slot[self.coast_slot], sums)
-        if self.coast_slot == 1:
+        self.lagged.run(n, K, since, now, self.at.w, self.at.slot[0],
+                        self.at.slot[self.lagged_slot], sums)
+        if self.lagged_slot == 1:
             return
         for i in range(n):
             if since[i] == now:
@@ -900,8 +900,8 @@ cdef class AMSGradRule(MomentRule):
             e = eta / (sqrt(c2 * x[j]) + epsilon)
             w[j] = soft(w[j] - e * c1 * m[j], e * l1[j])
 
-    def drift(self, etas, t):
-        a, c, _ = MomentRule.drift(self, etas, t)
+    def step_factors(self, etas, t):
+        a, c, _ = MomentRule.step_factors(self, etas, t)
         return a, c, 1.0
 
 
@@ -929,8 +929,8 @@ cdef class NadamRule(MomentRule):
             e = eta / (sqrt(c2 * v[j]) + epsilon)
             w[j] = soft(w[j] - e * (next_c1 * m[j] + c1 * G), e * l1[j])
 
-    def drift(self, etas, t):
-        _, c, decay = MomentRule.drift(self, etas, t)
+    def step_factors(self, etas, t):
+        _, c, decay = MomentRule.step_factors(self, etas, t)
         return etas * self.beta_1 / (1.0 - self.beta_1 ** (t + 1.0)), c, decay
 
 
@@ -958,7 +958,7 @@ cdef class AdaMaxRule(MomentRule):
             e = eta / (u[j] + epsilon)
             w[j] = soft(w[j] - e * c1 * m[j], e * l1[j])
 
-    def drift(self, etas, t):
+    def step_factors(self, etas, t):
         return etas / (1.0 - self.beta_1**t), None, self.beta_2
 
 
@@ -1016,15 +1016,15 @@ cdef class FTRLRule(Rule):
             self.at.slot[2][j] = self.first
             self.at.slot[0][j] = -self.at.slot[2][j] * self.at.w[j]
 
-    def foresee(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
-                bint summed):
-        Rule.foresee(self, etas, n_outputs, l1, l2, summed)
+    def prepare_lagged(self, const double[::1] etas, Py_ssize_t n_outputs, double l1, double l2,
+                       bint summed):
+        Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         steps = np.asarray(etas)[np.asarray(etas) > 0.0]
         if self.t == 0 and len(steps):
-            # Features that the first step does not touch begin with it, too.
+            # Features that are not active in the first step begin with it, too.
             self.begin(steps[0])
 
-    cdef void catch_up(
+    cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
         """w = -ST(z, t l1)/(S + t l2) at the present t: z and S waited for a gradient."""
@@ -1032,7 +1032,7 @@ cdef class FTRLRule(Rule):
         cdef double t = <double> self.t
         cdef double* z = self.at.slot[0]
         cdef double* p = self.at.slot[2]
-        Rule.catch_up(self, n, since, now, sums)
+        Rule.lagged_update(self, n, since, now, sums)
         for i in range(n):
             if since[i] == now or self.t == 0:
                 continue

@@ -1,12 +1,12 @@
 """Momentum and Nesterov through steps in which a coordinate has no gradient.
 
 Between two visits of a feature of sparse data only the penalty moves it. With c = eta l2,
-a step of either rule (`_optimizers`) is then
+a step of either rule (`_rules`) is then
 
     w = ST((1 - gain c) w - keep v, threshold); v = mu v + c w (the w before the step)
 
 with gain = 1, keep = mu, threshold = E l1 for momentum and gain = 1 + mu, keep = mu^2,
-threshold = (mu E + eta) l1 for Nesterov, where E = mu E + eta. `VelocityCoast` makes any
+threshold = (mu E + eta) l1 for Nesterov, where E = mu E + eta. `LaggedMomentum` makes any
 number k of such steps in O(log k), under any step sizes, and with the result of the
 single steps up to rounding:
 
@@ -159,13 +159,13 @@ cdef void steps_span(
     check_span(out)
 
 
-cdef double[::1] glide_tables(double mu, Py_ssize_t n_steps):
-    """`Glide` of 0, 1, ... steps, then of 0, 1, ... times 2^NEAR steps."""
+cdef double[::1] power_sum_tables(double mu, Py_ssize_t n_steps):
+    """`PowerSums` of 0, 1, ... steps, then of 0, 1, ... times 2^NEAR steps."""
     cdef Py_ssize_t k, n_near = 1 << NEAR, n_far = (n_steps >> NEAR) + 1
-    cdef double[::1] buffer = np.empty((n_near + n_far) * sizeof(Glide) // 8)
-    cdef Glide* near = <Glide*> &buffer[0]
-    cdef Glide* far = near + n_near
-    cdef Glide block
+    cdef double[::1] buffer = np.empty((n_near + n_far) * sizeof(PowerSums) // 8)
+    cdef PowerSums* near = <PowerSums*> &buffer[0]
+    cdef PowerSums* far = near + n_near
+    cdef PowerSums block
     near[0].power, near[0].path, near[0].area = 1.0, 0.0, 0.0
     for k in range(1, n_near):
         near[k].power = cut(pow(mu, <double> k))
@@ -178,9 +178,9 @@ cdef double[::1] glide_tables(double mu, Py_ssize_t n_steps):
     return buffer
 
 
-cdef inline Glide then(const Glide* a, const Glide* b, double n_b) noexcept nogil:
+cdef inline PowerSums then(const PowerSums* a, const PowerSums* b, double n_b) noexcept nogil:
     """The steps of a, then the n_b steps of b. (All terms positive: no cancellation.)"""
-    cdef Glide out
+    cdef PowerSums out
     out.power = cut(a.power * b.power)
     out.path = a.path + a.power * b.path
     out.area = a.area + n_b * a.path + a.power * b.area
@@ -188,7 +188,7 @@ cdef inline Glide then(const Glide* a, const Glide* b, double n_b) noexcept nogi
 
 
 @cython.final
-cdef class VelocityCoast:
+cdef class LaggedMomentum:
     """Steps of `MomentumRule` or `NesterovRule` without a gradient of the data term.
 
     Made for the steps of one call of the engine, whose step sizes are known. Owns its
@@ -214,7 +214,7 @@ cdef class VelocityCoast:
     def __init__(self, double momentum, bint nesterov, double l1, double l2,
                  double reach, const double[::1] etas, bint want_sums):
         cdef Py_ssize_t n_leaves
-        cdef double[::1] glides, bounds, tree, totals = None
+        cdef double[::1] tables, bounds, tree, totals = None
         self.n_steps = etas.shape[0]
         self.mu, self.l2 = momentum, l2
         self.keep = momentum * momentum if nesterov else momentum
@@ -224,10 +224,10 @@ cdef class VelocityCoast:
         if self.n_steps:
             self.etas = &etas[0]
         self.thresholds, self.totals, self.now = NULL, NULL, -1
-        glides = glide_tables(momentum, self.n_steps)
-        self.near = <Glide*> &glides[0]
+        tables = power_sum_tables(momentum, self.n_steps)
+        self.near = <PowerSums*> &tables[0]
         self.far = self.near + (1 << NEAR)
-        self.owners = [etas, glides]
+        self.owners = [etas, tables]
         if self.free or self.n_steps == 0:
             return
         if l1 > 0.0:
@@ -290,8 +290,8 @@ cdef class VelocityCoast:
                 if sums != NULL:
                     join_total(&spans[left], &sums[left], &sums[right], &sums[here])
 
-    def catch_up(self, const Py_ssize_t[::1] since, Py_ssize_t now, double[:, ::1] w,
-                 double[:, ::1] v, double[:, ::1] sums=None):
+    def lagged_update(self, const Py_ssize_t[::1] since, Py_ssize_t now, double[:, ::1] w,
+                      double[:, ::1] v, double[:, ::1] sums=None):
         """`run` from Python, for tests; w, v and sums of shape (n_features, n_outputs)."""
         if not since.shape[0] == w.shape[0] == v.shape[0] or w.shape[1] != v.shape[1]:
             raise ValueError("since, w and v must agree in shape")
@@ -338,7 +338,7 @@ cdef class VelocityCoast:
             for k in range(j * K, (j + 1) * K):
                 w[k], v[k] = cut(w[k]), cut(v[k])
 
-    cdef Glide glide(self, Py_ssize_t k) noexcept nogil:
+    cdef PowerSums power_sums(self, Py_ssize_t k) noexcept nogil:
         """The powers of mu for k <= n_steps steps."""
         cdef Py_ssize_t rest = k & ((1 << NEAR) - 1)
         return then(&self.far[k >> NEAR], &self.near[rest], <double> rest)
@@ -348,12 +348,12 @@ cdef class VelocityCoast:
             double* sums) noexcept nogil:
         """k steps of m coordinates without penalty."""
         cdef Py_ssize_t i
-        cdef Glide glide = self.glide(k)
+        cdef PowerSums power_sums = self.power_sums(k)
         for i in range(m):
             if sums != NULL:
-                sums[i] += k * w[i] - self.keep * glide.area * v[i]
-            w[i] -= self.keep * glide.path * v[i]
-            v[i] *= glide.power
+                sums[i] += k * w[i] - self.keep * power_sums.area * v[i]
+            w[i] -= self.keep * power_sums.path * v[i]
+            v[i] *= power_sums.power
 
     cdef Py_ssize_t next_leaf(self, Py_ssize_t step) noexcept nogil:
         """The first leaf that does not start before ``step``."""
@@ -448,7 +448,7 @@ cdef class VelocityCoast:
                     sums[0] = NAN
                 return
             if w[0] == 0.0 and self.keep * fabs(v[0]) <= self.floors[start]:
-                v[0] *= self.glide(self.now - start).power
+                v[0] *= self.power_sums(self.now - start).power
                 return
             # At w = 0 the velocity decides the sign.
             sign = 1.0 if w[0] > 0.0 or (w[0] == 0.0 and v[0] < 0.0) else -1.0

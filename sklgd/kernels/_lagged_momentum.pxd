@@ -11,12 +11,12 @@ cdef struct Total:
     double w, u, one
 
 
-cdef struct Glide:
+cdef struct PowerSums:
     # Of k steps: mu^k; sum_(i<k) mu^i; and the sum of those sums over 1, ..., k.
     double power, path, area
 
 
-cdef class VelocityCoast:
+cdef class LaggedMomentum:
     cdef readonly Py_ssize_t n_steps
     cdef double mu                      # v = mu v + eta l2 w
     cdef double keep, gain              # w = ST(w - gain eta l2 w - keep v, threshold)
@@ -25,8 +25,8 @@ cdef class VelocityCoast:
     cdef const double* etas
     cdef double* thresholds             # per step; NULL: no l1
     cdef double* floors                 # per step, min_(j>=i) threshold_j / mu^(j-i)
-    cdef Glide* near                    # 0 to 2^NEAR - 1 steps
-    cdef Glide* far                     # multiples of 2^NEAR steps
+    cdef PowerSums* near                # 0 to 2^NEAR - 1 steps
+    cdef PowerSums* far                 # multiples of 2^NEAR steps
     cdef int shift                      # a leaf has 2^shift steps
     cdef Span* spans                    # in-order tree over the leaves
     cdef Total* totals                  # NULL: no sums wanted
@@ -42,7 +42,7 @@ cdef class VelocityCoast:
 
     cdef void fill_bounds(self, double[::1] bounds, bint nesterov, double l1, double reach)
     cdef void fill_tree(self, double[::1] tree, double[::1] totals, Py_ssize_t n_leaves)
-    cdef Glide glide(self, Py_ssize_t k) noexcept nogil
+    cdef PowerSums power_sums(self, Py_ssize_t k) noexcept nogil
     cdef Py_ssize_t next_leaf(self, Py_ssize_t step) noexcept nogil
     cdef void need_tail(self, int level) noexcept nogil
     cdef void step_free(

@@ -1,8 +1,8 @@
-"""A batch of sparse rows in the coordinates of the features that it touches.
+"""A batch of sparse rows in the coordinates of its active features.
 
-`Touched` numbers these features 0, 1, ... and keeps the entries of the rows under the new
+`ActiveFeatures` numbers these features 0, 1, ... and keeps the entries of the rows under the new
 numbers. What belongs to the features (coefficients, slots of a rule) is gathered into
-compact arrays of shape (touched + 1, n_outputs), the last row being the intercept, and
+compact arrays of shape (active + 1, n_outputs), the last row being the intercept, and
 scattered back: a step then costs O(entries * n_outputs), however many features X has.
 
 Between steps all that belongs to a feature lies in one record, since it is found in
@@ -18,7 +18,7 @@ from sklgd.kernels._rows cimport Rows
 
 
 @cython.final
-cdef class Touched:
+cdef class ActiveFeatures:
     """Buffers for batches of CSR rows, filled by `load`, and the features' records.
 
     A record holds the number of steps that the feature has made, then n_outputs numbers
@@ -87,7 +87,7 @@ cdef class Touched:
     cdef void load(
             self, const Py_ssize_t* order, Py_ssize_t start,
             Py_ssize_t m) noexcept nogil:
-        """Copy m rows and number the features that they touch."""
+        """Copy m rows and number their active features."""
         cdef Py_ssize_t p, j, k, n = 0
         self.rows.entries(order, start, m, self.first, self.columns, self.values)
         if m == 1:
@@ -113,7 +113,7 @@ cdef class Touched:
     cdef void gather(
             self, const Parts* whole, const Parts* compact,
             Py_ssize_t* since) noexcept nogil:
-        """Compact copies of the touched features' records and the whole's last rows."""
+        """Compact copies of the active features' records and the whole's last rows."""
         cdef Py_ssize_t i, k, q, n = self.n_features, K = self.n_outputs
         cdef const double* record
         cdef double* out
@@ -194,7 +194,7 @@ cdef class Touched:
     cdef void backward(
             self, Py_ssize_t start, Py_ssize_t m, const double* g,
             double* out) noexcept nogil:
-        """out += X'g of the same rows, compact; the intercept's row is not touched."""
+        """out += X'g of the same rows, compact; the intercept's row stays as it is."""
         cdef Py_ssize_t i, k, p, K = self.n_outputs
         cdef double* w
         cdef const double* slope

@@ -8,7 +8,7 @@ its mean gradient. With eta_i the step size of step i and t its number, 1, 2, ..
 
 (Kingma and Ba 2015, algorithm 1; Nadam has a_i = eta_i b1/(1-b1^(t+1)), Dozat 2016;
 AMSGrad a maximum x in place of v, which does not decay, Reddi, Kale and Kumar 2018;
-AdaMax u = b2 u for sqrt(v), with c_i = 1). `MomentCoast` makes k such steps at once.
+AdaMax u = b2 u for sqrt(v), with c_i = 1). `LaggedAdam` makes k such steps at once.
 With h = sqrt(v) before them and d = sqrt(b2) (AMSGrad 1, AdaMax b2), w falls by
 
     m sum_{i=1..k} a_{s+i-1} b1^i / (c_{s+i-1} d^i h + eps)
@@ -36,7 +36,7 @@ back, and stays at zero once there; and one that it drives towards zero gets the
 without turning. So the sum of all moves, cut at zero, is exact except where a coordinate
 reaches zero while the mean gradient exceeds l1: those few steps are made one by one.
 
-With b1 = 0 and m = 0 nothing drifts, and the thresholds are those of RMSprop (decay rho)
+With b1 = 0 and m = 0 nothing moves on, and the thresholds are those of RMSprop (decay rho)
 and, with a scale that does not decay, of Adagrad.
 """
 cimport cython
@@ -74,7 +74,7 @@ cdef inline double horner(
 
 
 @cython.final
-cdef class MomentCoast:
+cdef class LaggedAdam:
     """Catches up with missed steps of Adam, AMSGrad, Nadam or AdaMax.
 
     Parameters
@@ -104,7 +104,7 @@ cdef class MomentCoast:
     longest : int
         Steps after which an explicit sum stops at the latest, if a is constant.
     bounded : bool
-        Whether catching up costs little whatever the gap: by the series, or by an
+        Whether lagged steps cost little whatever the gap: by the series, or by an
         explicit sum of at most 1024 steps. (With l1, a scale that is not large beside
         epsilon costs as many steps as w takes to zero at eta l1/epsilon or so each.)
 
@@ -135,7 +135,7 @@ cdef class MomentCoast:
         self.least = np.min(c, initial=np.inf)
         self.ratio = beta_1 / self.delta if decay > 0.0 else np.inf
         # The series needs a first term and one that bounds the remainder; four make do
-        # with eps/h up to 1e-4. Where b1 = 0 nothing drifts.
+        # with eps/h up to 1e-4. Where b1 = 0 nothing moves on.
         self.n_terms = 0
         while self.n_terms < TERMS and beta_1 < self.delta ** (self.n_terms + 1):
             self.n_terms += 1
@@ -235,7 +235,7 @@ cdef class MomentCoast:
         cdef double mean_fall, scale_fall, h
         cdef bint weighed, trusted = False
         cdef double[2 * TERMS] weights
-        cdef Drift drift
+        cdef Moves moves
         for f in range(n_features):
             k = now - since[f]
             if k <= 0:
@@ -257,11 +257,11 @@ cdef class MomentCoast:
                             trusted = self.weigh(
                                 since[f], now, mean_fall, scale_fall, weights)
                             weighed = True
-                        if not (trusted and self.expand(weights, h, &drift)):
-                            self.add_up(since[f], now, h, m[i], w[i], &drift)
-                        w[i] -= m[i] * drift.end
+                        if not (trusted and self.expand(weights, h, &moves)):
+                            self.add_up(since[f], now, h, m[i], w[i], &moves)
+                        w[i] -= m[i] * moves.end
                         if sums != NULL:
-                            sums[i] -= m[i] * drift.total
+                            sums[i] -= m[i] * moves.total
                 if m[i] != 0.0:
                     m[i] = fallen(m[i], mean_fall)
                 scale[i] = fallen(
@@ -296,7 +296,7 @@ cdef class MomentCoast:
         return weights[0] >= CANCELLED * first[0]
 
     cdef bint expand(
-            self, const double* weights, double h, Drift* drift) noexcept nogil:
+            self, const double* weights, double h, Moves* moves) noexcept nogil:
         """The series; False if its terms do not fall below rounding.
 
         That of the totals does if the other does: their weights k - i + 1 favour the
@@ -321,13 +321,13 @@ cdef class MomentCoast:
                 total += weights[TERMS + n] * sign_power
             # Not sooner: most coordinates then leave the loop at the same place.
             if fabs(term) <= limit and (n >= 3 or n == self.n_terms - 1):
-                drift.end, drift.total = end, total
+                moves.end, moves.total = end, total
                 return True
         return False
 
     cdef void add_up(
             self, Py_ssize_t start, Py_ssize_t now, double h, double m, double w,
-            Drift* drift) noexcept nogil:
+            Moves* moves) noexcept nogil:
         """The sum of a_i b1^i / (c_i d^i h + eps), step by step.
 
         Stops where the steps that are left cannot change w or the sum. As c d^j h + eps
@@ -342,9 +342,9 @@ cdef class MomentCoast:
         cdef double epsilon = self.epsilon, negligible = 0.0, b, g, rest
         cdef double last = self.least * h * power(&self.scale_power, k) + epsilon
         cdef double all_left = self.beta_1 / (1.0 - self.beta_1) * self.largest / last
-        cdef double[BLOCK] moves
+        cdef double[BLOCK] step
         cdef double[4] part
-        drift.end = drift.total = 0.0
+        moves.end = moves.total = 0.0
         while done < k:
             b = power(&self.mean_power, done)
             g = h * power(&self.scale_power, done)
@@ -357,27 +357,27 @@ cdef class MomentCoast:
             if done == 0:
                 negligible = 1e-40 * rest
             if rest * fabs(m) <= 0.25 * HALF_ULP * (
-                    fabs(w) + fabs(m) * drift.end) or rest <= negligible:
+                    fabs(w) + fabs(m) * moves.end) or rest <= negligible:
                 break
             n = k - done if k - done < BLOCK else BLOCK
             for j in range(n):
-                moves[j] = a[done + j] * mean_fall[j] / (
+                step[j] = a[done + j] * mean_fall[j] / (
                     c[done + j] * (g * scale_fall[j]) + epsilon)
             for j in range(n, BLOCK):
-                moves[j] = 0.0
+                step[j] = 0.0
             # Four lanes, which do not wait for each other.
             part[0] = part[1] = part[2] = part[3] = 0.0
             for j in range(0, BLOCK, 4):
-                part[0] += moves[j]
-                part[1] += moves[j + 1]
-                part[2] += moves[j + 2]
-                part[3] += moves[j + 3]
-            drift.end += b * ((part[0] + part[2]) + (part[1] + part[3]))
+                part[0] += step[j]
+                part[1] += step[j + 1]
+                part[2] += step[j + 2]
+                part[3] += step[j + 3]
+            moves.end += b * ((part[0] + part[2]) + (part[1] + part[3]))
             if self.want_sums:
                 part[0] = 0.0
                 for j in range(n):
-                    part[0] += moves[j] * (k - done - j)
-                drift.total += b * part[0]
+                    part[0] += step[j] * (k - done - j)
+                moves.total += b * part[0]
             done += n
 
     cdef void shrink(
@@ -412,8 +412,8 @@ cdef class MomentCoast:
                 towards = side * m
                 y = side * x
                 self.measure(s, k, h, m, &path)
-                scale = y + fabs(m) * path.drift
-                left = y - towards * path.drift - self.l1 * path.threshold
+                scale = y + fabs(m) * path.move
+                left = y - towards * path.move - self.l1 * path.threshold
                 taken = path.noise <= 1e-12 * scale and (
                     left > 0.0 or towards * self.rest[s] <= self.l1)
                 if taken and total != NULL:
@@ -421,10 +421,10 @@ cdef class MomentCoast:
                     if left <= 0.0:
                         off = self.steps_off_zero(s, k, h, m, y, towards)
                         self.measure(s, off, h, m, &path)
-                        scale = y + fabs(m) * path.drift
+                        scale = y + fabs(m) * path.move
                     taken = path.total_noise <= 1e-11 * off * scale
                     if taken:
-                        total[0] += side * (off * y - towards * path.total_drift
+                        total[0] += side * (off * y - towards * path.total_move
                                             - self.l1 * path.total_threshold)
             if taken:
                 x = 0.0 if left <= 0.0 else side * left
@@ -458,7 +458,7 @@ cdef class MomentCoast:
         while high - low > 1:
             middle = low + (high - low) // 2
             self.measure(start, middle, h, m, &path)
-            if y - towards * path.drift - self.l1 * path.threshold > 0.0:
+            if y - towards * path.move - self.l1 * path.threshold > 0.0:
                 low = middle
             else:
                 high = middle
@@ -481,7 +481,7 @@ cdef class MomentCoast:
         cdef double mean_fall = power(&self.mean_power, k)
         cdef double end = h * power(&self.scale_power, k)
         cdef double x = self.epsilon / h, y = self.epsilon / end, p
-        cdef double from_first, gone, late_drift, late_threshold
+        cdef double from_first, gone, late_move, late_threshold
         cdef Py_ssize_t n = 1, P = 2 * TERMS if self.want_sums else TERMS
         p = y / self.least
         while p > 0.125 * HALF_ULP and n < self.n_terms:
@@ -489,21 +489,21 @@ cdef class MomentCoast:
             n += 1
         from_first = horner(first, h, x, n)
         gone = horner(first + P, h, x, n)
-        path.drift = from_first - mean_fall * horner(last, end, y, n)
+        path.move = from_first - mean_fall * horner(last, end, y, n)
         path.threshold = horner(last + P, end, y, n) - gone
         path.noise = HALF_ULP * (fabs(m) * from_first + self.l1 * gone)
         if self.want_sums:
-            late_drift = horner(first + TERMS, h, x, n)
+            late_move = horner(first + TERMS, h, x, n)
             late_threshold = horner(first + P + TERMS, h, x, n)
-            path.total_drift = k * from_first - late_drift + (
+            path.total_move = k * from_first - late_move + (
                 mean_fall * horner(last + TERMS, end, y, n))
             path.total_threshold = (
                 horner(last + P + TERMS, end, y, n) - late_threshold - k * gone)
             path.total_noise = HALF_ULP * (
-                fabs(m) * late_drift + self.l1 * late_threshold)
+                fabs(m) * late_move + self.l1 * late_threshold)
 
-    def catch_up(self, since, Py_ssize_t now, double[:, ::1] w, double[:, ::1] m,
-                 double[:, ::1] scale, double[:, ::1] sums=None):
+    def lagged_update(self, since, Py_ssize_t now, double[:, ::1] w, double[:, ::1] m,
+                      double[:, ::1] scale, double[:, ::1] sums=None):
         """`run` from Python, in place: arrays of shape (n_features, n_outputs)."""
         cdef const Py_ssize_t[::1] steps = np.ascontiguousarray(since, dtype=np.intp)
         cdef Py_ssize_t n_features = w.shape[0], n_outputs = w.shape[1]

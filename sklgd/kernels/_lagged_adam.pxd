@@ -36,21 +36,21 @@ cdef inline double power(const Powers* p, Py_ssize_t k) noexcept nogil:
     return value if value >= 1e-300 else 0.0
 
 
-cdef struct Drift:
+cdef struct Moves:
     double end                          # of a coordinate with m = 1, at the last step
     double total                        # summed over the steps
 
 
 cdef struct Path:
-    double drift                        # of a coordinate with m = 1
+    double move                         # of a coordinate with m = 1
     double threshold                    # with l1 = 1
     double noise                        # rounding of the two together
-    double total_drift                  # both summed over the steps
+    double total_move                  # both summed over the steps
     double total_threshold
     double total_noise
 
 
-cdef class MomentCoast:
+cdef class LaggedAdam:
     cdef readonly Py_ssize_t n_steps
     cdef readonly Py_ssize_t n_terms    # of the series, 0 where it does not converge
     cdef readonly Py_ssize_t longest    # steps after which an explicit sum may stop
@@ -80,10 +80,10 @@ cdef class MomentCoast:
         self, Py_ssize_t start, Py_ssize_t now, double mean_fall, double scale_fall,
         double* weights) noexcept nogil
     cdef bint expand(
-        self, const double* weights, double h, Drift* drift) noexcept nogil
+        self, const double* weights, double h, Moves* moves) noexcept nogil
     cdef void add_up(
         self, Py_ssize_t start, Py_ssize_t now, double h, double m, double w,
-        Drift* drift) noexcept nogil
+        Moves* moves) noexcept nogil
     cdef void shrink(
         self, Py_ssize_t start, Py_ssize_t now, double h, double m, double* w,
         double* total) noexcept nogil

@@ -13,17 +13,17 @@ cdef struct Thresholds:
 
 cdef class Rule:
     cdef Place home                     # all coordinates, the caller's buffers
-    cdef Place at                       # those that `step` and `catch_up` work on
+    cdef Place at                       # those that `step` and `lagged_update` work on
     cdef readonly Py_ssize_t size, n_slots
     cdef public long long t             # steps taken
     cdef readonly dict slots            # name -> float64 array of `size`
     cdef object owners                  # keeps the buffers alive
-    cdef const double* etas             # of the steps foreseen
+    cdef const double* etas             # of the steps known beforehand
     cdef object etas_owner
     cdef Py_ssize_t n_outputs
 
     cdef void step(self, const double* g, double eta) noexcept nogil
-    cdef void catch_up(
+    cdef void lagged_update(
         self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
         double* sums) noexcept nogil
 
@@ -35,8 +35,8 @@ cdef class SGDRule(Rule):
     cdef const double* tail             # n + 1: sum of the products of factors from i on
     cdef object tables
     cdef double scale                   # w = scale * stored, features only
-    cdef double debt                    # sum of eta l1 / scale since the last flush
-    cdef double* records                # per feature: debt settled, n_outputs stored
+    cdef double l1_sum                  # sum of eta l1 / scale since the last flush
+    cdef double* records                # per feature: l1_sum of its last update, n_outputs stored
     cdef bint packed                    # True if they hold the coordinates
     cdef Py_ssize_t n_penalised
     cdef object record_owner
@@ -57,6 +57,6 @@ cdef class SGDRule(Rule):
     cdef void decay(self, double eta) noexcept nogil
     cdef void shrink(self, double eta) noexcept nogil
     cdef void pack(self) noexcept nogil
-    cdef void settle(self) noexcept nogil
-    cdef void settle_average(self) noexcept nogil
+    cdef void apply_lagged(self) noexcept nogil
+    cdef void apply_lagged_average(self) noexcept nogil
     cdef void flush(self) noexcept nogil
