@@ -172,7 +172,9 @@ def test_l1_equals_a_loop(rule, schedule, beta_1, beta_2):
             lagged = LaggedAdam(
                 beta_1, decay, epsilon, a, c, root, want_sums, eta=eta, l1=l1
             )
-            lagged.lagged_update(since, now, w, got_m, got_scale, sums if want_sums else None)
+            lagged.lagged_update(
+                since, now, w, got_m, got_scale, sums if want_sums else None
+            )
             known = np.abs(w0) + path
             assert np.all(np.abs(w - coef) <= 1e-11 * known)
             assert_array_equal(w == 0.0, coef == 0.0)

@@ -116,9 +116,9 @@ def test_every_number_of_steps(rule, l1, n_steps):
         w = rng.standard_normal((now + 1, 1))
         v = 0.1 * rng.standard_normal((now + 1, 1))
         expected = one_by_one(rule, 0.8, l1, 0.1, 0.0, etas, since, now, w, v)
-        LaggedMomentum(0.8, rule == "nesterov", l1, 0.1, 0.0, etas, False).lagged_update(
-            since, now, w, v
-        )
+        LaggedMomentum(
+            0.8, rule == "nesterov", l1, 0.1, 0.0, etas, False
+        ).lagged_update(since, now, w, v)
         np.testing.assert_allclose(w, expected[0], rtol=1e-11, atol=1e-14)
         np.testing.assert_allclose(v, expected[1], rtol=1e-11, atol=1e-14)
 
