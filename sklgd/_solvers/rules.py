@@ -109,8 +109,8 @@ class RuleSolver(Solver):
             )
         )
         if self.by_features and plan.optimizer.lazy:
-            # Active in a share p of the steps, a feature takes 1/p of the penalty: the mean
-            # step, and with it the minimiser, is that of the objective.
+            # A feature that is active in a share p of the steps takes 1/p of the
+            # penalty: the mean step, and with it the minimiser, is the objective's.
             share = state.frequencies(data)[:, None]
             for array in (penalty_1[:-1], penalty_2[:-1]):
                 np.divide(array, share, out=array, where=share > 0.0)
