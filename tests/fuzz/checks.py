@@ -7,22 +7,36 @@ but the decorator.
 
 import copy
 import inspect
+import io
 import pickle
 import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 
-from fuzz.cases import LAYOUTS, Array, Case, Rng, draw, spoil, task_of
+from fuzz.cases import (
+    LAYOUTS,
+    Array,
+    Case,
+    Rng,
+    draw,
+    log_uniform,
+    one_of,
+    spoil,
+    task_of,
+)
 from fuzz.objective import Objective, class_weights
+from sklgd import GDClassifier, GDRegressor
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS, Optimizer
 
@@ -774,6 +788,213 @@ def failed_fits_leave_the_model_as_it_was(case: Case, first: Fit, rng: Rng) -> N
             raise Broken("fitted attributes changed") from None
     else:
         raise Broken(f"{bad.spoiled} is impossible and was accepted")
+
+
+# --------------------------------------------------------------------------------------
+# The same data in other types, other learners, and streams of any chunks
+# --------------------------------------------------------------------------------------
+
+
+def with_stored_zeros(table: Array) -> sp.csr_array:
+    """CSR of which every entry is stored, zeros as well."""
+    n, d = table.shape
+    indices, starts = np.tile(np.arange(d), n), d * np.arange(n + 1)
+    return sp.csr_array((table.ravel(), indices, starts), shape=(n, d))
+
+
+@check(share=0.1)
+def types_of_the_arguments_do_not_matter(case: Case, first: Fit, rng: Rng) -> None:
+    """Lists, data frames, other sparse formats and number types give the same bits."""
+    n, d = case.table.shape
+    is_sparse = "cs" in case.layout
+    forms: dict[str, Callable[[Array], Any]] = {
+        "DataFrame": lambda table: pd.DataFrame(
+            table, columns=[f"feature {j}" for j in range(d)]
+        ),
+        "swapped bytes": lambda table: table.astype(table.dtype.newbyteorder()),
+        "negative strides": lambda table: table[::-1, ::-1].copy()[::-1, ::-1],
+        "tuples": lambda table: tuple(map(tuple, table.tolist())),
+    }
+    if is_sparse:
+        forms = {
+            "coo": lambda table: sp.coo_array(table),
+            "lil": lambda table: sp.lil_array(table),
+            "dok": lambda table: sp.dok_array(table),
+            "bsr": lambda table: sp.bsr_array(table, blocksize=(1, 1)),
+            "stored zeros": with_stored_zeros,
+        }
+    name = str(rng.choice(list(forms)))
+    args = dict(case.fit_args)
+    weights = case.weights
+    if weights is not None:
+        whole = (weights == np.round(weights)).all() and weights.max() < 2**53
+        args["sample_weight"] = one_of(
+            rng,
+            weights.tolist(),
+            pd.Series(weights, index=rng.permutation(n)),
+            weights.astype(np.int64) if whole else weights,
+        )
+    y = one_of(rng, case.y, case.y.tolist())
+    if case.y.ndim == 1:
+        y = one_of(rng, y, pd.Series(case.y, index=rng.permutation(n)))
+    other = Fit(case.estimator(**case.params))
+    if "X_val" in args and name == "DataFrame":
+        args["X_val"] = forms[name](args["X_val"])
+    with learning(other):
+        other.model.fit(forms[name](case.table), y, **args)
+    what = f"X as {name}, y as {type(y).__name__}"
+    if "float32" in case.layout or name == "stored zeros":
+        if not is_lazy(case):
+            same_to_rounding(case, first, other, what)
+    else:
+        same_bits(first, other, what)
+
+
+SGD_TWINS = {GDRegressor: SGDRegressor, GDClassifier: SGDClassifier}
+
+
+@check(share=0.15)
+def what_sgd_fits_is_fitted(case: Case, first: Fit, rng: Rng) -> None:
+    """The parameters and data that SGD* fits are fitted; to finite coefficients."""
+    twin = SGD_TWINS[case.estimator]
+    known = inspect.signature(twin).parameters
+    params = {k: v for k, v in case.params.items() if k in known}
+    params["max_iter"] = min(params.get("max_iter", 5), 5)
+    params["learning_rate"] = str(
+        rng.choice(
+            ["constant", "optimal", "invscaling", "adaptive", "pa1", "pa2"],
+            p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.1],
+        )
+    )
+    params["eta0"] = log_uniform(rng, 1e-6, 1.0)
+    if params["learning_rate"].startswith("pa"):
+        classifies = task_of(case.estimator) == "classification"
+        params["loss"] = "hinge" if classifies else "epsilon_insensitive"
+    y = case.y if case.y.ndim == 1 else case.y[:, 0]
+    X = case.X
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            with redirect_stdout(io.StringIO()):
+                twin(**params).fit(X, y, sample_weight=case.weights)
+    except (ValueError, FloatingPointError, OverflowError, ZeroDivisionError):
+        return
+    ours = Fit(case.estimator(**params))
+    try:
+        with learning(ours):
+            ours.model.fit(X, y, sample_weight=case.weights)
+    except Refused as refusal:
+        if case.tame:
+            given = {k: v for k, v in params.items() if v != known[k].default}
+            raise Broken(f"SGD* fits {given}: {refusal}") from refusal
+        return
+    if not np.isfinite(ours.parameters).all():
+        raise Broken(f"coefficients are not finite with {params}")
+
+
+def new_params(case: Case, rng: Rng) -> dict[str, Any]:
+    """Some parameters of another case of the same estimator."""
+    seed = case.seed
+    while True:
+        seed += 1
+        other = draw(seed)
+        if other.estimator is case.estimator and not other.spoiled:
+            break
+    names = [name for name in other.params if name != "class_weight"]
+    some = [str(name) for name in rng.permutation(names)[: rng.integers(1, 4)]]
+    return {name: other.params[name] for name in some}
+
+
+def chunks(case: Case, rng: Rng) -> Iterator[Array]:
+    """Row numbers of chunks: of any size, of one row, of one class."""
+    n = len(case.y)
+    for _ in range(rng.integers(2, 6)):
+        kind = rng.integers(4)
+        if kind == 0:
+            yield rng.integers(n, size=1)
+        elif kind == 1:
+            _, codes = np.unique(case.y, axis=0, return_inverse=True)
+            codes = codes.ravel()
+            yield np.flatnonzero(codes == codes[rng.integers(n)])
+        elif kind == 2:
+            yield rng.integers(n, size=rng.integers(1, 2 * n + 1))
+        else:
+            yield np.arange(n)
+
+
+@check(share=0.25, when=learns_online)
+def streams_take_any_chunks_and_changes(case: Case, first: Fit, rng: Rng) -> None:
+    """Chunks of one row or class, storage and parameters may change between calls.
+
+    Each call is refused with a ValueError and changes nothing, or leaves finite
+    coefficients; a copy of the model by pickle does the same bit for bit.
+    """
+    stream = Fit(case.estimator(**case.params))
+    if rng.random() < 0.3:
+        stream = copy.deepcopy(first)
+    args = {}
+    if task_of(case.estimator) == "classification":
+        args["classes"] = np.unique(case.y)
+    with np.errstate(all="ignore"):
+        exact32 = np.array_equal(
+            case.table.astype(np.float32).astype(float), case.table
+        )
+    layouts = [
+        name for name in LAYOUTS if name != "int" and ("float32" not in name or exact32)
+    ]
+    for number, rows in enumerate(chunks(case, rng), start=1):
+        # (Optimizers over all rows have no partial_fit.)
+        changes = new_params(case, rng) if rng.random() < 0.4 else {}
+        stream.model.set_params(**changes)
+        if not hasattr(stream.model, "partial_fit"):
+            return
+        piece = replace(case.of_rows(rows), layout=str(rng.choice(layouts)))
+        what = f"call {number} ({len(rows)} rows, {piece.layout}, changes {changes})"
+        copied = Fit(pickle.loads(pickle.dumps(stream.model)))
+        before = pickle.dumps(vars(stream.model).get("coef_"))
+        refused = []
+        for one in (stream, copied):
+            try:
+                with learning(one):
+                    one.model.partial_fit(
+                        piece.X, piece.y, sample_weight=piece.weights, **args
+                    )
+            except Refused as refusal:
+                refused.append(str(refusal))
+            except Broken as broken:
+                raise Broken(f"{what}: {broken}") from None
+        if len(refused) == 1 or len(set(refused)) > 1:
+            raise Broken(f"{what}: a pickled copy differs: {refused}")
+        if refused:
+            if pickle.dumps(vars(stream.model).get("coef_")) != before:
+                raise Broken(f"{what}: refused, and yet coef_ changed")
+            return
+        same_bits(stream, copied, what)
+        if not np.isfinite(stream.parameters).all():
+            raise Broken(f"{what}: coefficients are not finite")
+
+
+@check(share=0.1)
+def other_parameters_after_a_fit(case: Case, first: Fit, rng: Rng) -> None:
+    """A fitted model takes other parameters, with a warm start or without.
+
+    Without one, what was learnt before leaves no trace.
+    """
+    changes = new_params(case, rng)
+    model = copy.deepcopy(first.model).set_params(**changes)
+    again = Fit(model)
+    try:
+        with learning(again):
+            model.fit(case.X, case.y, **case.fit_args)
+    except Refused:
+        return
+    except Broken as broken:
+        raise Broken(f"after {changes}: {broken}") from None
+    if not np.isfinite(again.parameters).all():
+        raise Broken(f"coefficients are not finite after {changes}")
+    if not model.warm_start:
+        anew = fit(case.with_params(**changes))
+        same_bits(anew, again, f"the second fit of a model after {changes}")
 
 
 # --------------------------------------------------------------------------------------

@@ -96,10 +96,14 @@ class Objective:
             counts = self.weights > 0.0
             s = self.weights[counts]
             F = s @ value[counts] + reference.penalty_value(coef, self.l1, self.l2)
-            moved = (np.abs(slope) * (sizes + np.abs(z))).sum(axis=1)[counts]
-            error = EPS * (
-                20.0 * (s @ moved) + 100.0 * abs(F) + s @ np.abs(value[counts])
-            )
+            shift = 20.0 * EPS * (sizes + np.abs(z))
+            moved = (np.abs(slope) * shift).sum(axis=1)
+            # At a kink or the bottom of a parabola the slope does not show it all.
+            for beside in (z - shift, z + shift):
+                there, _ = self.loss.evaluate(self.target, beside, **self.loss_params)
+                moved = np.maximum(moved, np.abs(there - value))
+            error = s @ moved[counts]
+            error += EPS * (100.0 * abs(F) + s @ np.abs(value[counts]))
         return float(F), float(error)
 
     def constants(self) -> list[Array]:
