@@ -318,9 +318,11 @@ def test_a_gram_matrix_is_interrupted(sparse):
 
 
 CHILD = """
-    import sys, time
+    import signal, sys, time
     import numpy as np
     from sklgd import GDClassifier
+    # Where the tests run in the background, a shell lets its children ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200_000, 50))
     y = X[:, 0] + rng.standard_normal(len(X)) > 0.0

@@ -1,11 +1,13 @@
 """Wrong input raises ValueError (NotFittedError) and says what is wrong with it."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.multiclass import check_classification_targets
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd.optimizers import FTRL, OPTIMIZERS, Adam, Momentum
@@ -392,10 +394,18 @@ def test_square_coefficients_to_start_from_are_not_transposed():
     np.testing.assert_array_equal(model.coef_, start)
 
 
-def test_as_many_labels_as_rows_warn():
-    """As in scikit-learn: these may be the targets of a regression."""
-    with pytest.warns(UserWarning, match="regression"):
-        GDClassifier().fit(np.arange(40.0)[:, None], np.arange(40))
+def test_as_many_labels_as_rows_warn_as_in_scikit_learn():
+    """These may be the targets of a regression (a warning since scikit-learn 1.7)."""
+
+    def texts(function, *args):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            function(*args)
+        return {str(w.message) for w in seen if "regression" in str(w.message)}
+
+    labels = np.arange(40)
+    theirs = texts(check_classification_targets, labels)
+    assert texts(GDClassifier().fit, labels[:, None].astype(float), labels) == theirs
 
 
 @both

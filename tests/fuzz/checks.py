@@ -428,7 +428,18 @@ def cost_of_rounding(case: Case, fit: Fit) -> float:
     F = Objective.of(case)
     value, _ = F.at(fit.coef, fit.intercept)
     at_zero, _ = F.at(np.zeros_like(fit.coef), np.zeros_like(fit.intercept))
-    return 1e-5 * abs(F.null() - value) + 1e-6 * (abs(value) + abs(at_zero))
+    cost = 1e-5 * abs(F.null() - value) + 1e-6 * (abs(value) + abs(at_zero))
+    # (A model of zeros may cost nothing, which is no size to compare with.)
+    return cost + 1e-12 * cost_far_away(case, fit)
+
+
+def cost_far_away(case: Case, fit: Fit) -> float:
+    """The objective of predictions twice as large as any target; 0 if infinite."""
+    F = Objective.of(case)
+    unit = np.abs(F.target).max() if is_linear(case) else 1.0
+    away = 2.0 * (unit + abs(case.param("epsilon")))
+    far, _ = F.at(np.zeros_like(fit.coef), np.full_like(fit.intercept, away))
+    return abs(far) if np.isfinite(far) else 0.0
 
 
 @check(when=lambda case, fit: has_objective(case))
@@ -469,10 +480,8 @@ def no_silence_above_the_constant_model(case: Case, fit: Fit, rng: Rng) -> None:
     (value, error), null = F.at(fit.coef, fit.intercept), F.null()
     silent = not fit.warned and case.param("tol") is not None
     at_zero, _ = F.at(np.zeros_like(fit.coef), np.zeros_like(fit.intercept))
-    away = 2.0 * (unit + abs(case.param("epsilon")))
-    far, _ = F.at(np.zeros_like(fit.coef), np.full_like(fit.intercept, away))
-    if at_zero == 0.0 and np.isfinite(far):
-        error += 1e-8 * abs(far)
+    if at_zero == 0.0:
+        error += 1e-8 * cost_far_away(case, fit)
     error += 1e-9 * abs(at_zero) + cost_of_rounding(case, fit)
     worse = not value <= null + 2e-3 * abs(null) + error
     if silent and np.isfinite(null) and worse:
