@@ -1,14 +1,12 @@
+from sklgd.kernels._lagged_penalty cimport Thresholds
+
+
 cdef struct Place:
     double* w                           # coordinates
     const double* l1                    # penalty per coordinate
     const double* l2
     double* slot[3]
     Py_ssize_t size
-
-
-cdef struct Thresholds:
-    const double* total                 # n + 1: sum of eta before step i
-    const double* totals                # n + 1: sum of total up to entry i
 
 
 cdef class Rule:

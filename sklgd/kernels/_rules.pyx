@@ -19,6 +19,7 @@ import numpy as np
 from sklgd.kernels._arrays cimport entries
 from sklgd.kernels._lagged_adam cimport LaggedAdam, Powers, fill_powers, power
 from sklgd.kernels._lagged_momentum cimport LaggedMomentum
+from sklgd.kernels._lagged_penalty cimport Thresholds, faded, lagged_threshold, shrunk
 from sklgd.kernels._penalty cimport soft
 
 cnp.import_array()
@@ -149,57 +150,6 @@ cdef class Rule:
                 sums[j] += (now - since[i]) * self.at.w[j]
 
 
-cdef inline Py_ssize_t last_below(
-        const double* increasing, Py_ssize_t first, Py_ssize_t last,
-        double bound) noexcept nogil:
-    """Largest i in first ... last with increasing[i] < bound; ``first`` at least."""
-    cdef Py_ssize_t middle
-    while first < last:
-        middle = first + (last - first + 1) // 2
-        if increasing[middle] < bound:
-            first = middle
-        else:
-            last = middle - 1
-    return first
-
-
-cdef inline double soften(
-        double w, double unit, const Thresholds* table, Py_ssize_t first,
-        Py_ssize_t now, double* added) noexcept nogil:
-    """Steps first ... now - 1 of w = ST(w, unit eta); their sum joins ``added``.
-
-    One threshold does for all, as there is none that moves w away from zero
-    (Tsuruoka, Tsujii and Ananiadou 2009, section 3.2).
-    """
-    cdef double start = table.total[first], size = fabs(w), sign
-    cdef Py_ssize_t last
-    if added != NULL and w != 0.0:
-        sign = 1.0 if w > 0.0 else -1.0
-        last = last_below(table.total, first, now, start + size / unit)
-        added[0] += sign * (
-            (last - first) * size
-            - unit * (table.totals[last] - table.totals[first] - (last - first) * start))
-    return soft(w, unit * (table.total[now] - start))
-
-
-cdef inline double faded(double slot, double share) noexcept nogil:
-    # Without numbers so small that the processor computes with them slowly.
-    slot *= share
-    return slot if slot > 1e-300 else 0.0
-
-
-cdef inline double shrunk(double w, double ratio, double change) noexcept nogil:
-    """Steps |w| = max(0, f |w| - c) whose c = (1 - f) ratio, in one.
-
-    As |w| + ratio just shrinks by f, only the product of the factors counts;
-    ``change`` is that product minus 1.
-    """
-    cdef double size = fabs(w) + (fabs(w) + ratio) * change
-    if not size > 0.0:
-        return size if size != size else 0.0
-    return size if w > 0.0 else -size
-
-
 def thresholds(const double[::1] etas, factor=1.0):
     """Cumulative sums of step sizes times a factor, and the sums of these sums."""
     total = np.zeros(len(etas) + 1)
@@ -290,7 +240,7 @@ cdef class SGDRule(Rule):
                 if sums != NULL:
                     added = sums + j
                 if self.l2 == 0.0:
-                    w[j] = soften(w[j], self.l1, &self.table, first, now, added)
+                    w[j] = lagged_threshold(w[j], self.l1, &self.table, first, now, added)
                     continue
                 if sums != NULL:
                     size = fabs(w[j]) + ratio
@@ -588,7 +538,7 @@ cdef class AdagradRule(Rule):
                     w[j] = self.shrink(
                         w[j], unit, self.at.l1[j], self.at.l2[j], since[i], now, added)
                 elif self.at.l1[j] > 0.0:
-                    w[j] = soften(
+                    w[j] = lagged_threshold(
                         w[j], unit * self.at.l1[j], &self.table, since[i], now, added)
                 elif sums != NULL:
                     sums[j] += (now - since[i]) * w[j]
@@ -772,7 +722,7 @@ cdef class AdadeltaRule(Rule):
         cdef Py_ssize_t i = first, lane, n
         while i < now and w != 0.0:
             if fade * (s + d) < ROUNDING * self.epsilon:
-                return soften(w, l1, &self.table, i, now, added)
+                return lagged_threshold(w, l1, &self.table, i, now, added)
             n = min(LANES, now - i)
             total = 0.0
             for lane in range(LANES):

@@ -14,15 +14,18 @@ be large beside X, is kept in float32: c_i is what the table holds, s_i l'(m_i) 
 rounded, and the fixed point is the same.
 On sparse rows a coordinate that is not active makes its steps w = T(w - eta D G)
 later, all at once and in closed form: the iterates are those of the dense steps.
-Their parameters are classes of sklgd.optimizers; sklgd/_solvers/variance_reduced.py drives them.
+Their parameters are classes of sklgd.optimizers;
+sklgd/_solvers/variance_reduced.py drives them.
 """
 cimport cython
-from libc.math cimport expm1, fabs, floor, log1p
+from libc.math cimport expm1, fabs, log1p
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
+from sklgd.kernels._dot cimport dot, dot_square
+from sklgd.kernels._lagged_penalty cimport lagged_steps
 from sklgd.kernels._penalty cimport soft
 from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 from sklgd.kernels._problem cimport Chunks, Problem, Scratch
@@ -35,115 +38,6 @@ cdef Py_ssize_t BLOCK = 256
 cdef Py_ssize_t ENTRIES = 2048
 # The records of a sparse row's features are asked for so many rows early.
 cdef Py_ssize_t AHEAD = 4
-
-
-cdef inline double dot(const double* x, const double* w, Py_ssize_t d) noexcept nogil:
-    """sum_j x_j w_j in four lanes, which the compiler can vectorise."""
-    cdef double a = 0.0, b = 0.0, c = 0.0, e = 0.0
-    cdef Py_ssize_t j = 0
-    while j + 4 <= d:
-        a += x[j] * w[j]
-        b += x[j + 1] * w[j + 1]
-        c += x[j + 2] * w[j + 2]
-        e += x[j + 3] * w[j + 3]
-        j += 4
-    while j < d:
-        a += x[j] * w[j]
-        j += 1
-    return (a + b) + (c + e)
-
-
-cdef inline double dot_square(
-        const double* x, const double* w, Py_ssize_t d) noexcept nogil:
-    """sum_j x_j^2 w_j in four lanes."""
-    cdef double a = 0.0, b = 0.0, c = 0.0, e = 0.0
-    cdef Py_ssize_t j = 0
-    while j + 4 <= d:
-        a += x[j] * x[j] * w[j]
-        b += x[j + 1] * x[j + 1] * w[j + 1]
-        c += x[j + 2] * x[j + 2] * w[j + 2]
-        e += x[j + 3] * x[j + 3] * w[j + 3]
-        j += 4
-    while j < d:
-        a += x[j] * x[j] * w[j]
-        j += 1
-    return (a + b) + (c + e)
-
-
-cdef inline double lagged_steps(
-        double w, double g, double e, double gone, double l1, double l2,
-        double steps) noexcept nogil:
-    """``steps`` times w = ST(w - e g, e l1)/(1 + e l2), as coordinates that are not active step.
-
-    While w keeps its sign s, the steps are w = rho (w - e u), u = g + s l1 and
-    rho = 1/(1 + e l2), hence after i of them
-
-        w + q (-u/l2 - w),  q = 1 - rho^i,        or  w - i e u  without l2,
-
-    towards -u/l2 without turning: the sign is kept if the last w has it (algorithm
-    3b.9 of the design notes; lightning and scikit-learn loop). Where |g| <= l1 no other
-    sign follows, but zeros. ``gone`` is q after all the steps.
-    """
-    cdef double s, u, end
-    if w == 0.0 and fabs(g) <= l1:
-        return w
-    s = 1.0
-    if w < 0.0 or (w == 0.0 and g > 0.0):
-        s = -1.0
-    u = g + s * l1
-    end = w + gone * (-u / l2 - w) if l2 > 0.0 else w - steps * e * u
-    if l1 == 0.0 or s * end > 0.0:
-        return end
-    if fabs(g) <= l1:
-        return 0.0
-    return lagged_steps_by_phases(w, g, e, l1, l2, <Py_ssize_t> steps)
-
-
-cdef double lagged_steps_by_phases(
-        double w, double g, double e, double l1, double l2,
-        Py_ssize_t k) noexcept nogil:
-    """`lagged_steps` where the sign of w may change within the k steps.
-
-    The step that changes the sign is made as it stands; there are at most three
-    phases.
-    """
-    cdef double s, u, limit, log_rho = 0.0, steps
-    cdef Py_ssize_t i, _
-    if l2 > 0.0:
-        log_rho = -log1p(e * l2)
-    while k > 0:
-        if k == 1:
-            return soft(w - e * g, e * l1) / (1.0 + e * l2)
-        s = 1.0
-        if w < 0.0 or (w == 0.0 and g > 0.0):
-            s = -1.0
-        if w == 0.0 and fabs(g) <= l1:
-            return w
-        u = g + s * l1
-        # How many steps keep the sign? One less than the last is always safe.
-        steps = <double> k
-        if l1 > 0.0 and s * u > 0.0 and w != 0.0:
-            if l2 > 0.0:
-                limit = -u / l2
-                steps = floor(log1p(w / (limit - w)) / log_rho)
-            else:
-                steps = floor(w / (e * u))
-        if not steps < k:
-            i = k
-        else:
-            i = <Py_ssize_t> steps - 1
-        if i > 0:
-            if l2 > 0.0:
-                w -= expm1(i * log_rho) * (-u / l2 - w)
-            else:
-                w -= i * e * u
-            k -= i
-        if k > 0:
-            # At or next to the change of sign: two steps as they stand.
-            for _ in range(min(k, 2)):
-                w = soft(w - e * g, e * l1) / (1.0 + e * l2)
-            k -= min(k, 2)
-    return w
 
 
 @cython.final
