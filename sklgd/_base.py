@@ -29,12 +29,14 @@ from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.state import State
 from ._fit.stored_state import pack, unpack
+from ._fit.stream import learn_chunk, online_optimizer
 from ._hints import ExplainsKeywords
 from ._log import Log
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._solvers.base import Solver
 from ._solvers.fista import ProximalGradient
 from ._solvers.newton import QuasiNewton
+from ._solvers.online import OnlineSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
 from ._threads import effective_threads
@@ -61,7 +63,10 @@ SOLVERS: dict[str, type[Solver]] = {
     "variance_reduced": VarianceReducedSolver,
     "quasi_newton": QuasiNewton,
     "proximal_gradient": ProximalGradient,
+    "online": OnlineSolver,
 }
+# What alpha="auto" means, but for streams of the online learner, which need no penalty.
+ALPHA = 1e-4
 # Objects that a message may propose in place of a name.
 EXAMPLES = {
     "optimizer": "optimizer=Adam(beta_1=0.9) of sklgd.optimizers",
@@ -137,6 +142,27 @@ STRENGTH_HINT = "The strength of the penalty is alpha."
 LEARNING_RATE_HINT = "The learning rate is learning_rate."
 EPOCHS_HINT = "The number of epochs is max_iter."
 METHOD_HINT = "The method is optimizer, for example optimizer='lbfgs'."
+
+
+class OfStream:
+    """``coef_`` or ``intercept_`` of a stream, made when it is asked for.
+
+    What a fit has set is an attribute of the estimator, and comes first.
+    """
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, est, cls=None):
+        if est is None:
+            return self
+        fitted = getattr(vars(est).get("_state"), "fitted", None)
+        if fitted is None:
+            raise AttributeError(
+                f"This {type(est).__name__} instance has no {self.name} yet. Call fit "
+                "or partial_fit first."
+            )
+        return fitted(est)[self.name]
 
 
 class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
@@ -261,12 +287,19 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         cls = LOSSES[self.loss]
         return cls(*(getattr(self, name) for name in cls.params))
 
-    def _penalty(self):
-        """(l1, l2): the strengths of |w|_1 and |w|_2^2 / 2."""
+    def _alpha(self, stream=False):
+        """``alpha`` as a number; ``stream`` is True if the online learner learns."""
+        if isinstance(self.alpha, str):
+            return 0.0 if stream else ALPHA
+        return float(self.alpha)
+
+    def _penalty(self, alpha=None):
+        """(l1, l2): the strengths of |w|_1 and |w|_2^2 / 2, for ``alpha_`` if given."""
         if self.penalty is None:
             return 0.0, 0.0
         ratio: Any = {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
-        return float(self.alpha * ratio), float(self.alpha * (1.0 - ratio))
+        alpha = self._alpha() if alpha is None else alpha
+        return float(alpha * ratio), float(alpha * (1.0 - ratio))
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):
         """Starting point of a fit, or None: the arguments', else a warm start's."""
@@ -510,6 +543,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
         A chunk without weight is no chunk: the model stays as it was or begins at zero.
         """
+        online = online_optimizer(self)
+        if online is not None:
+            return learn_chunk(self, online, X, target, weights, n_outputs)
         loss, (l1, l2) = self._make_loss(), self._penalty()
         rows = rows_with_weight(weights)
         data = Data(
@@ -618,6 +654,30 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     # ----------------------------------------------------------------- data out
 
+    coef_ = OfStream()
+    intercept_ = OfStream()
+
+    @property
+    def progressive_loss_(self):
+        """Mean loss of the rows of a stream, each predicted before it was learnt."""
+        loss, weight = self._learner("progressive_loss_").progress()
+        return loss / weight if weight > 0.0 else math.nan
+
+    @property
+    def progressive_score_(self):
+        """Score of the same predictions."""
+        return self._learner("progressive_score_").score()
+
+    def _learner(self, name):
+        """The online learner; an AttributeError where there is none."""
+        learner = getattr(vars(self).get("_state"), "learner", None)
+        if learner is None:
+            raise AttributeError(
+                f"This {type(self).__name__} instance has no {name}: it is set by "
+                "partial_fit with optimizer='auto' or 'online'."
+            )
+        return learner
+
     @property
     def loss_curve_(self):
         """F after each epoch, a copy: the list grows with each `partial_fit`."""
@@ -628,7 +688,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             )
         state = self._state
         if state.reported is None:
-            return state.curve[: self.n_iter_]
+            return list(state.curve[: self.n_iter_])
         return [*state.curve[: self.n_iter_ - 1], state.reported]
 
     def _results(self, state, coef, dtype, monitor=None):
@@ -647,6 +707,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             "validation_scores_": None,
             "best_validation_score_": None,
             "diagnosis_": None,
+            "alpha_": self._alpha(),
         }
         if monitor is not None:
             results["n_iter_"] = len(monitor.loss_curve)
@@ -686,6 +747,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     def _raw_prediction(self, X):
         """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coef_")
+        z = self._streamed_prediction(X)
+        if z is not None:
+            return z
         coef = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
         if self._reads_once(X, coef):
             full = np.empty((len(coef) + 1, coef.shape[1]))
@@ -702,6 +766,15 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             X, coef = X.astype(dtype, copy=False), coef.astype(dtype, copy=False)
         with blas_threads(effective_threads(self.n_jobs)):
             return safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
+
+    def _streamed_prediction(self, X):
+        """The same in O(entries of X), or None where ``coef_`` is there to predict."""
+        state = vars(self).get("_state")
+        if "coef_" in vars(self) or not getattr(state, "predicts_directly", False):
+            return None
+        X = self._validate(X, reset=False)
+        z = state.learner.predictions(Rows(X))
+        return z.astype(np.result_type(X.dtype, state.dtype), copy=False)
 
     def _reads_once(self, X, coef):
         """True if a kernel predicts faster than NumPy and SciPy after their checks.
@@ -732,7 +805,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         self : object
         """
         check_is_fitted(self, "coef_")
-        self._state = self._state.forgetful(self.coef_, self.intercept_)
+        fitted = {"coef_": self.coef_, "intercept_": self.intercept_}
+        state = self._state.forgetful(**fitted)
+        vars(self).update(fitted, _state=state)
         return self
 
     def __deepcopy__(self, memo):

@@ -29,6 +29,8 @@ DEFAULTS = {
     "n_iter_no_change": (5,),
     "shuffle": (True,),
     "scoring": (None,),
+    "average": (False, 0),
+    "batch_size": ("auto", 1),
 }
 # They say how `fit` stops: an estimator that makes one epoch now may be fitted later.
 FIT_ONLY = "validation_fraction", "n_iter_no_change", "scoring"
@@ -145,8 +147,12 @@ TABLE = (
     ),
     NoEffect(
         ("shuffle",),
-        lambda c, name: not c.optimizer.takes_learning_rate,
+        lambda c, name: not c.optimizer.shuffles,
         "optimizer",
+    ),
+    NoEffect(("average",), lambda c, name: c.optimizer.averages, "optimizer"),
+    NoEffect(
+        ("batch_size",), lambda c, name: c.optimizer.training == "online", "optimizer"
     ),
     NoEffect(("shuffle",), lambda c, name: c.batch_size == "full", "batch_size"),
 )

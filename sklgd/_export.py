@@ -36,7 +36,7 @@ def _sgd_penalty(est, l1, l2):
     if not l1 + l2:
         # alpha=0 would rule out the step sizes "optimal".
         return {"penalty": None}
-    return {"penalty": est.penalty, "alpha": est.alpha, "l1_ratio": est.l1_ratio}
+    return {"penalty": est.penalty, "alpha": est.alpha_, "l1_ratio": est.l1_ratio}
 
 
 def _sgd_regressor(est, l1, l2, **params):
@@ -205,7 +205,7 @@ def plain_model(est):
             f"loss, only with {', '.join(map(repr, EXPORTS))}. Pickle the estimator "
             "itself instead."
         )
-    model = build(est, *est._penalty())
+    model = build(est, *est._penalty(est.alpha_))
     coef, intercept = copy(est).densify().coef_, est.intercept_
     if hasattr(est, "classes_"):
         _prime(model, est.classes_)

@@ -109,6 +109,21 @@ class Log:
             parts += [*self.changes(run), *notes, f"{self.lap():.3g} s"]
         say(f"{name}: {', '.join(parts)}")
 
+    def chunk(self, name, n_rows, curve, score):
+        """A call of `partial_fit` of the online learner has ended.
+
+        Parameters
+        ----------
+        name : str
+        n_rows : int
+        curve : sequence of float
+            Mean progressive loss of each call.
+        score : float
+            Progressive score of all calls.
+        """
+        loss = f"progressive loss {curve[-1]:.8g}, " if len(curve) else ""
+        say(f"{name}: {n_rows} rows, {loss}progressive score so far {score:.6g}")
+
     def changes(self, run):
         """How much an epoch has changed the coefficients and the step sizes."""
         coef, factor = run.coef, run.state.factor

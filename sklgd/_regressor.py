@@ -35,16 +35,18 @@ class GDRegressor(RegressorMixin, BaseGD):
     penalty : {"l2", "l1", "elasticnet", None}, default="l2"
         R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2; "l2" and "l1" are its corners
         0 and 1. The intercept is never penalised. l1 gives exact zeros (see Notes).
-    alpha : float, default=1e-4
-        Strength of the penalty against the mean loss, alpha >= 0.
+    alpha : float or "auto", default="auto"
+        Strength of the penalty against the mean loss, alpha >= 0. "auto" means 1e-4,
+        and no penalty where `partial_fit` learns online (see ``optimizer``): one pass
+        over fresh rows regularises by itself. ``alpha_`` holds the number.
     l1_ratio : float, default=0.15
         Share of l1 in "elasticnet", in [0, 1].
     fit_intercept : bool, default=True
         Whether the model has an intercept; without one it is zero.
     optimizer : str or Optimizer, default="auto"
         A name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta",
-        "adam", "amsgrad", "nadam", "adamax", "ftrl", "saga", "point_saga", "svrg",
-        "newton", "lbfgs", "fista"), an object of
+        "adam", "amsgrad", "nadam", "adamax", "ftrl", "online", "saga", "point_saga",
+        "svrg", "newton", "lbfgs", "fista"), an object of
         `sklgd.optimizers` such as ``Adam(beta_1=0.8)``, whose parameters a grid
         search reaches as ``optimizer__beta_1``, or "auto".
     batch_size : int, "full" or "auto", default="auto"
@@ -142,7 +144,14 @@ class GDRegressor(RegressorMixin, BaseGD):
     loss_curve_ : list of float
         F after each epoch, at the coefficients that would have been returned. The last
         entry is F of those that are returned; with ``early_stopping=True``, which
-        returns those of the best epoch, it is that of the last epoch.
+        returns those of the best epoch, it is that of the last epoch. After
+        `partial_fit` in online learning: the mean loss of the rows of each call, before
+        they were learnt.
+    progressive_loss_, progressive_score_ : float
+        Mean loss and score of all rows of a stream, each predicted before it was
+        learnt; only after `partial_fit` in online learning.
+    alpha_ : float
+        Strength of the penalty that was used.
     validation_scores_ : list of float or None
         The score that ``scoring`` names, after each epoch, where there is a validation
         set. Greater is better.
@@ -249,7 +258,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         loss="squared_error",
         *,
         penalty="l2",
-        alpha=1e-4,
+        alpha="auto",
         l1_ratio=0.15,
         fit_intercept=True,
         optimizer="auto",
@@ -368,13 +377,16 @@ class GDRegressor(RegressorMixin, BaseGD):
     @available_if(learns_from_streams)
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
-        """One epoch over X, continuing from the state of the last call.
+        """Learn rows that are not seen again, continuing from the last call.
 
-        Two calls on the same data are two epochs of `fit`. The step count, the
-        optimizer's moments, the schedule and the shuffle stream go on; after a `fit`
-        they go on from there, if its optimizer learns from streams. After any other
-        `fit` (with ``optimizer="auto"``, say) the coefficients go on, and the rest
-        starts anew.
+        With ``optimizer="auto"`` and ``learning_rate="auto"`` this is online learning
+        of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks.
+        After a `fit` it goes on from the coefficients.
+
+        With a learning rate of your own it is one epoch, and two calls on the same data
+        are two epochs of `fit`. The step count, the optimizer's moments, the schedule
+        and the shuffle stream go on; after a `fit` they go on from there, if its
+        optimizer learns from streams, otherwise from the coefficients.
 
         Parameters
         ----------
@@ -382,9 +394,10 @@ class GDRegressor(RegressorMixin, BaseGD):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            In units of the mean weight of all rows seen so far. A call in which all
-            weights are zero changes nothing; if it is the first one, the model becomes
-            one of zeros that still waits for its first rows.
+            In units of the mean weight of all rows seen so far; in online learning a
+            weight of 3 is three rows, unless that mean is below 1/8 or above 8. A call
+            in which all weights are zero changes nothing; if it is the first one, the
+            model becomes one of zeros that still waits for its first rows.
 
         Returns
         -------
@@ -400,10 +413,10 @@ class GDRegressor(RegressorMixin, BaseGD):
         X, y, target, weights = self._learnable(X, y, sample_weight, first, True)
         if first:
             self._flat = y.ndim == 1
-        elif target.shape[1] != self._state.coef.shape[1]:
+        elif target.shape[1] != self._state.n_outputs:
             raise ValueError(
                 f"y has {target.shape[1]} outputs, but earlier calls had "
-                f"{self._state.coef.shape[1]}."
+                f"{self._state.n_outputs}."
             )
         return self._partial_fit(X, target, weights, target.shape[1])
 

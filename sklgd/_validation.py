@@ -88,7 +88,7 @@ def check_parameters(est, task):
     """
     check_choice("loss", est.loss, LOSS_NAMES[task])
     check_choice("penalty", est.penalty, PENALTIES)
-    check_number("alpha", est.alpha, low=0.0)
+    check_alpha(est.alpha)
     if est.penalty == "elasticnet" or est.l1_ratio is not None:
         if est.l1_ratio is None:
             raise ValueError(
@@ -145,6 +145,17 @@ def check_parameters(est, task):
                 f"power must be 0 or at least 1, got {est.power!r}: there is no "
                 "Tweedie distribution with a power between 0 and 1."
             )
+
+
+def check_alpha(alpha):
+    """Raise ValueError unless ``alpha`` is "auto" or a number of zero or more."""
+    if not isinstance(alpha, str):
+        check_number("alpha", alpha, low=0.0)
+    elif alpha != "auto":
+        raise ValueError(
+            f"alpha must be 'auto' or a number in [0, inf), got {alpha!r}."
+            f"{did_you_mean(alpha, ('auto',))}"
+        )
 
 
 def check_scoring(scoring):

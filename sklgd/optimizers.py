@@ -71,6 +71,11 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         ``learning_rate``, ``eta0`` and ``power_t`` have no effect.
     estimates_gap : bool
         True if its runs estimate the optimality gap, and stop by it.
+    averages : bool
+        True if the optimizer averages its iterates itself: then ``average`` has no
+        effect.
+    shuffles : bool
+        False if the order of the rows has no effect.
     keyword_hints : dict
         See `sklgd._hints.ExplainsKeywords`.
     """
@@ -85,6 +90,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     why_no_stream: ClassVar[str | None] = None
     takes_learning_rate = True
     estimates_gap = False
+    averages = False
+    shuffles = True
     keyword_hints = {
         "lr": LEARNING_RATE_HINT,
         "learning_rate": LEARNING_RATE_HINT,
@@ -1039,6 +1046,7 @@ class BatchOptimizer(Optimizer):
     why_no_stream = "needs all rows at once"
     takes_learning_rate = False
     estimates_gap = True
+    shuffles = False
 
     def check_run(self, est: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make."""
@@ -1192,11 +1200,101 @@ class FISTA(BatchOptimizer):
         pass
 
 
+class Online(Optimizer):
+    """Online learning of single rows, for streams: no scaling, no learning rate.
+
+    The update with a row x is ``w_j = w_j - D_j * a * x_j``, a proximal step: a is the
+    derivative of the row's loss after the update, so that no update passes the minimum
+    of that loss. The learning rate of a feature is ``D_j = 1 / (P_j**(1 - power) * (P_j
+    + G_j)**power)``, where G_j is the sum of ``h * x_j**2`` over all rows, h being the
+    second derivative of the loss. ``P_j = n * s_j**2 / prior_scale**2`` is the
+    precision of a normal prior for w_j, where s_j is the running size of the column and
+    n the mean number of active features in a row.
+
+    Columns of dense X are centred with their running means. The model that predicts is
+    a mixture of the last iterate, of the average of the iterates with the weights
+    ``t**average``, and of the best constant model. The mixture follows the progressive
+    loss, that of each row before it is learnt.
+
+    Parameters
+    ----------
+    prior_scale : float, default=8.0
+        Standard deviation of the raw predictions before the first row, in units of the
+        standard deviation of y or, for classification, of one. A quarter of it is taken
+        for losses with a log link.
+    power : float, default=2/3
+        Exponent of the fall of the learning rates, in (1/2, 1).
+    average : float, default=2.0
+        Exponent of the weights of the average, zero or more.
+
+    Notes
+    -----
+    Every row is an update of its own, whatever the chunks are in which a stream comes.
+    A row of weight 3 is learnt as three rows. An entry that is ten times further from
+    the mean of its column than its size is an outlier: it is left out of the update,
+    and counts as if it were at this limit in the size of the column. An l2 penalty is
+    applied to a feature when the next row with it comes. With an l1 penalty the update
+    has the dual form of FTRL-Proximal, which has exact zeros, and nothing is averaged.
+
+    There is no learning rate to choose, and ``batch_size`` is 1. A row costs
+    O(n_outputs) per entry, so a call of ``partial_fit`` with CSR rows takes the same
+    time however many columns there are.
+
+    References
+    ----------
+    Kulis and Bartlett, "Implicit online learning", ICML 2010. Karampatziakis and
+    Langford, "Online importance weight aware updates", UAI 2011. McMahan,
+    "Follow-the-regularized-leader and mirror descent: equivalence theorems and l1
+    regularization", 2011. Ross, Mineiro and Langford, "Normalized online learning", UAI
+    2013. Polyak and Juditsky, "Acceleration of stochastic approximation by averaging",
+    1992. Kempka, Kotlowski and Warmuth, "Adaptive scale-invariant online algorithms for
+    learning linear models", ICML 2019.
+
+    Examples
+    --------
+    >>> from sklgd import GDRegressor
+    >>> model = GDRegressor(optimizer="online")
+    >>> model = model.partial_fit([[0.0], [1000.0], [2000.0]], [1.0, 3.0, 5.0])
+    >>> model.progressive_loss_ >= 0.0
+    True
+    """
+
+    name = "online"
+    training = "online"
+    ranges = {
+        "prior_scale": (0.0, False, INF),
+        "power": (0.5, False, 1.0),
+        "average": (0.0, True, INF),
+    }
+    takes_learning_rate = False
+    averages = True
+
+    def __init__(
+        self, prior_scale: float = 8.0, power: float = 2.0 / 3.0, average: float = 2.0
+    ) -> None:
+        self.prior_scale = prior_scale
+        self.power = power
+        self.average = average
+
+    def resolve_batch_size(
+        self, batch_size: int | str, n_features: int, per_row: float
+    ) -> int:
+        """Rows per update: one."""
+        if batch_size not in ("auto", 1):
+            raise ValueError(
+                f"batch_size={batch_size!r} is not possible with optimizer="
+                f"{self.name!r}, which learns single rows. Use batch_size='auto', or "
+                "another optimizer. "
+                f"{grid_of_dicts(self.name, [1], [1, 32, 'full'])}"
+            )
+        return 1
+
+
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     cls.name: cls
     for cls in (
         SGD, Momentum, Nesterov, Adagrad, RMSprop, Adadelta, Adam, AMSGrad, Nadam,
-        AdaMax, FTRL, SAGA, PointSAGA, SVRG, Newton, LBFGS, FISTA,
+        AdaMax, FTRL, Online, SAGA, PointSAGA, SVRG, Newton, LBFGS, FISTA,
     )
 }  # fmt: skip
 """Optimizer name -> parameter class."""
@@ -1218,6 +1316,7 @@ __all__ = [
     "Nadam",
     "Nesterov",
     "Newton",
+    "Online",
     "Optimizer",
     "PointSAGA",
     "RMSprop",

@@ -59,7 +59,7 @@ def objective(model, X, y, coef=None, weight=None):
         loss=model.loss,
         loss_params={k: params[k] for k in LOSSES[model.loss].params},
         penalty=model.penalty,
-        alpha=model.alpha,
+        alpha=model._alpha(),
         l1_ratio=model.l1_ratio,
         sample_weight=weight,
     )

@@ -110,7 +110,7 @@ def fit_quietly(model, X, y):
 
 def gap(model, X, y):
     """(F - F*) / (F_null - F*): 0 at the optimum, 1 at the constant model."""
-    null, best = range_of_objective(X, y, model.loss, model.alpha)
+    null, best = range_of_objective(X, y, model.loss, model._alpha())
     assert null > best
     return (objective(model, X, y) - best) / (null - best)
 

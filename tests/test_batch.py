@@ -71,11 +71,11 @@ def in_coordinates(model, X, y, weight=None):
         np.ascontiguousarray(X, dtype=float), np.ascontiguousarray(target), s,
         np.arange(len(X), dtype=np.intp), loss(*params), K, model.fit_intercept, None,
     )  # fmt: skip
-    _, l2 = reference.penalty_strengths(model.penalty, model.alpha, model.l1_ratio)
+    _, l2 = reference.penalty_strengths(model.penalty, model._alpha(), model.l1_ratio)
     null = data.null_model()
     u = Coordinates.of(data, Statistics.of(data, null), l2)
     F = reference.Objective(
-        X, y, loss=model.loss, penalty=model.penalty, alpha=model.alpha,
+        X, y, loss=model.loss, penalty=model.penalty, alpha=model._alpha(),
         loss_params=dict(zip(loss.params, params, strict=True)),
         l1_ratio=model.l1_ratio, sample_weight=weight,
         fit_intercept=model.fit_intercept, centre=u.centre, scale=u.scale,

@@ -130,7 +130,7 @@ def test_an_epoch_s_model_is_independent(run):
     model = short(GDClassifier, **RUNS[run])
     expected = clone(model).fit(X, y)
     assert_same(model.set_callbacks(Meddler()).fit(X, y), expected)
-    assert model.alpha == 1e-4
+    assert model.alpha_ == 1e-4
 
 
 def test_undone_epochs_show_the_coefficients_kept():

@@ -205,7 +205,7 @@ FITTED = [
         "optimality_gap_",
         "optimizer_",
     ),
-    *("batch_size_", "learning_rate_", "n_features_in_"),
+    *("batch_size_", "learning_rate_", "n_features_in_", "alpha_"),
 ]
 
 
@@ -221,6 +221,8 @@ def test_fitted_attributes(cls, settings, method):
     else:
         model.partial_fit(X, y, [0, 1, 2])
     wanted = {*FITTED, *(["classes_"] if cls is GDClassifier else [])}
+    if method == "partial_fit" and not settings:
+        wanted |= {"progressive_loss_", "progressive_score_"}
     new = {name for name in set(dir(model)) - public if not name.startswith("_")}
     assert new == wanted
     assert model.n_iter_ == len(model.loss_curve_) >= 1

@@ -439,7 +439,9 @@ def test_parameters_of_a_name_that_has_none_are_explained(cls, y, params, words)
 def test_every_optimizer_declares_what_decides_about_its_parameters():
     for name, cls in OPTIMIZERS.items():
         batch = name in ("newton", "lbfgs", "fista")
-        assert cls.takes_learning_rate is not batch
+        assert cls.takes_learning_rate is not (batch or name == "online")
+        assert cls.shuffles is not batch
+        assert cls.averages is (name == "online")
         assert cls.estimates_gap is batch
 
 

@@ -1,10 +1,15 @@
 """The online learner: its rule against its twin, and what it promises."""
 
+import pickle
+
 import numpy as np
 import pytest
 import reference
-from numpy.testing import assert_allclose
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
+from sklgd import GDClassifier, GDRegressor
 from sklgd.kernels._online import OnlineLearner
 from sklgd.kernels._rows import Rows
 from sklgd.losses import LOSSES
@@ -16,8 +21,6 @@ def make_learner(loss, X, n_outputs=1, *, centred=True, l1=0.0, l2=0.0, params=N
     loss = LOSSES[loss](**(params or {}))
     return OnlineLearner(
         loss, X.shape[1], n_outputs, fit_intercept=True, centred=centred,
-        coupled=n_outputs > 1 and loss.name == "log_loss",
-        quadratic=loss.name == "squared_error",
         classifies=loss.task == "classification",
         reach=2.0 if loss.link == "log" else 8.0, power=2 / 3, average=2.0, l1=l1,
         l2=l2,
@@ -79,3 +82,261 @@ def test_the_rule_of_several_classes_is_that_of_the_twin(centred):
         rtol=1e-3,
         atol=1e-4,
     )
+
+
+# ------------------------------------------------------------------------ promises
+
+
+def chunks(n, size):
+    return [slice(start, start + size) for start in range(0, n, size)]
+
+
+def learn(model, X, y, size=25, sample_weight=None):
+    """One pass, in chunks of this size; no chunk is shuffled."""
+    model.set_params(shuffle=False)
+    for rows in chunks(X.shape[0], size):
+        weight = None if sample_weight is None else sample_weight[rows]
+        arguments = {} if isinstance(model, GDRegressor) else {"classes": np.unique(y)}
+        model.partial_fit(X[rows], y[rows], sample_weight=weight, **arguments)
+    return model
+
+
+CASES = {
+    "regression": lambda: GDRegressor(),
+    "classification": lambda: GDClassifier(),
+    "hinge, l1": lambda: GDClassifier("hinge", penalty="l1", alpha=1e-3),
+    "absolute error, l2": lambda: GDRegressor("absolute_error", alpha=1e-3),
+    "counts": lambda: GDRegressor("poisson"),
+}
+
+
+def case_of(name, n=200):
+    """Model, rows and targets; three classes for the log loss."""
+    model = CASES[name]()
+    X, z = make_stream("squared_error", n)
+    if isinstance(model, GDRegressor):
+        return model, X, z if model.loss != "poisson" else np.abs(z).round()
+    return model, X, np.digitize(z, np.quantile(z, [0.3, 0.7])[: 1 + (name[0] == "c")])
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("name", CASES)
+def test_the_size_of_the_chunks_changes_no_bit(name, storage):
+    coefs = []
+    for size in (1, 7, 64, 200):
+        model, X, y = case_of(name)
+        learn(model, storage(X), y, size)
+        coefs.append(np.append(model.coef_, model.intercept_))
+    for coef in coefs[1:]:
+        assert_array_equal(coef, coefs[0])
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("name", CASES)
+def test_a_stream_goes_on_after_pickling_to_the_last_bit(name, storage):
+    model, X, y = case_of(name)
+    model, X = model.set_params(random_state=0), storage(X)
+    arguments = {} if isinstance(model, GDRegressor) else {"classes": np.unique(y)}
+    model.partial_fit(X[:90], y[:90], **arguments)
+    twin = pickle.loads(pickle.dumps(model))
+    assert_array_equal(twin.coef_, model.coef_)
+    for one in (model, twin):
+        one.partial_fit(X[90:], y[90:])
+    assert_array_equal(twin.coef_, model.coef_)
+    assert twin.loss_curve_ == model.loss_curve_
+    assert twin.progressive_score_ == model.progressive_score_
+
+
+@pytest.mark.parametrize("name", ["regression", "classification", "hinge, l1"])
+def test_the_units_of_columns_do_not_matter(name):
+    model, X, y = case_of(name)
+    if model.penalty == "l1":
+        model.set_params(alpha="auto")
+    # Powers of two round nothing.
+    units = 2.0 ** np.array([-40, 13, 0, 25, -3])
+    raw, scaled = learn(model, X, y), learn(clone(model), X * units, y)
+    assert_array_equal(scaled.coef_ * units, raw.coef_)
+
+
+def test_the_units_of_y_do_not_matter():
+    for loss in ("squared_error", "absolute_error", "squared_epsilon_insensitive"):
+        X, y = make_stream("squared_error")
+        raw = learn(GDRegressor(loss, epsilon=0.5), X, y)
+        scaled = learn(GDRegressor(loss, epsilon=0.5 * 2.0**30), X, 2.0**30 * y)
+        assert_allclose(scaled.coef_, 2.0**30 * raw.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["regression", "classification"])
+def test_the_order_of_the_features_does_not_matter(name):
+    model, X, y = case_of(name)
+    order = np.array([3, 0, 4, 2, 1])
+    a, b = learn(model, X, y), learn(CASES[name](), X[:, order], y)
+    assert_allclose(b.coef_, a.coef_[..., order], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_dense_and_sparse_rows_are_the_same_where_nothing_is_centred(name):
+    model, X, y = case_of(name)
+    dense = learn(model.set_params(fit_intercept=False), X, y)
+    sparse = CASES[name]().set_params(fit_intercept=False)
+    assert_array_equal(learn(sparse, sp.csr_array(X), y).coef_, dense.coef_)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_row_of_integer_weight_is_so_many_rows(name):
+    model, X, y = case_of(name)
+    weight = np.random.default_rng(0).integers(0, 4, len(y)).astype(float)
+    weight[:3] = 1.0, 2.0, 0.0
+    weighted = learn(model, X, y, sample_weight=weight)
+    count = weight.astype(int)
+    repeated = learn(CASES[name](), np.repeat(X, count, axis=0), np.repeat(y, count))
+    assert_array_equal(weighted.coef_, repeated.coef_)
+    assert weighted.t_ == 1 + np.count_nonzero(weight)
+
+
+def test_several_targets_are_learnt_as_if_each_were_alone():
+    X, y = make_stream("squared_error")
+    targets = np.column_stack([y, 1e6 * y**2, -y])
+    together = learn(GDRegressor(), X, targets)
+    for k, target in enumerate(targets.T):
+        alone = learn(GDRegressor(), X, target)
+        assert_array_equal(together.coef_[k], alone.coef_)
+
+
+def test_predictions_of_sparse_rows_need_no_coefficients(rng):
+    X = sp.random(200, 5000, 0.002, random_state=0, format="csr")
+    model = learn(GDRegressor(), X, np.asarray(X.sum(axis=1)).ravel())
+    z = model.predict(X)
+    assert_allclose(z, X @ model.coef_ + model.intercept_, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", [GDRegressor, GDClassifier])
+def test_an_error_undoes_a_call(estimator):
+    X, z = make_stream("squared_error")
+    y = z if estimator is GDRegressor else (z > z.mean()).astype(int)
+    model, twin = learn(estimator(), X, y), learn(estimator(), X, y)
+    bad = X[:20].copy()
+    bad[10, 2] = 1e200
+    with pytest.raises(ValueError, match="column 2 are so large"):
+        model.partial_fit(bad, y[:20])
+    for one in (model, twin):
+        one.partial_fit(X[:20], y[:20])
+    assert_array_equal(model.coef_, twin.coef_)
+    assert model.loss_curve_ == twin.loss_curve_
+
+
+def test_the_progressive_loss_is_that_of_rows_before_they_are_learnt():
+    X, y = make_stream("squared_error")
+    X, y = np.delete(X, 50, axis=0), np.delete(y, 50)
+    model, errors = GDRegressor(), []
+    for i in range(len(y)):
+        if i:
+            errors.append(y[i] - model.predict(X[i : i + 1])[0])
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+    # (The means and sizes of the columns are brought up to date before the prediction.)
+    assert model.progressive_loss_ == pytest.approx(
+        0.5 * np.mean(np.square(errors)), rel=0.3
+    )
+    r2 = 1.0 - 2.0 * model.progressive_loss_ / np.var(y[1:])
+    assert model.progressive_score_ == pytest.approx(r2)
+
+
+# ------------------------------------------------------------------------ robustness
+
+
+def test_sparse_regression_in_small_chunks_learns():
+    rng = np.random.default_rng(0)
+    X = sp.random(1000, 2000, 0.02, random_state=0, format="csr")
+    y = X @ rng.normal(size=2000)
+    model = GDRegressor(random_state=0)
+    for rows in chunks(1000, 50):
+        model.partial_fit(X[rows], y[rows])
+    assert model.score(X, y) > 0.85
+
+
+def test_a_target_that_jumps_is_followed():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 5))
+    y = X @ np.arange(5.0) + 0.1 * rng.normal(size=4000)
+    y[2000:] += 100.0
+    model = learn(GDRegressor(), X, y)
+    assert abs(np.mean(model.predict(X[3000:]) - y[3000:])) < 10.0
+
+
+def test_a_first_chunk_of_one_row_and_of_one_class_does_no_harm(rng):
+    X = rng.normal(size=(600, 4)) * [1.0, 1e3, 1e-3, 1.0]
+    y = (X[:, 0] + 1e-3 * X[:, 1] > 0.0).astype(int)
+    first = np.flatnonzero(y == 1)[:30]
+    model = GDClassifier().partial_fit(X[:1], y[:1], classes=[0, 1])
+    model.partial_fit(X[first], y[first])
+    for rows in chunks(600, 32):
+        model.partial_fit(X[rows], y[rows])
+    assert model.score(X, y) > 0.95
+
+
+def test_labels_that_never_come_do_no_harm(rng):
+    X, y = rng.normal(size=(500, 4)), rng.integers(0, 2, 500)
+    X[:, 0] += 3.0 * y
+    few = GDClassifier(random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    many = GDClassifier(random_state=0).partial_fit(X, y, classes=np.arange(50))
+    assert few.score(X, y) > 0.9 and many.score(X, y) > 0.9
+
+
+def test_rare_outliers_in_the_columns_are_left_out(rng):
+    X = rng.normal(size=(3000, 5)) + 2.0
+    y = X @ np.arange(5.0) + rng.normal(size=3000)
+    dirty = np.where(rng.random(X.shape) < 1e-3, 1000.0 * X, X)
+    assert learn(GDRegressor(), dirty, y).score(X, y) > 0.9
+
+
+def test_a_column_that_appears_late_and_one_that_grows_are_learnt(rng):
+    X = rng.normal(size=(4000, 3))
+    y = X @ [1.0, 1.0, 1.0]
+    X[:2000, 1] = 0.0
+    X[2000:, 2] *= 1000.0
+    model = learn(GDRegressor(), X, y)
+    assert model.score(X[3000:], y[3000:]) > 0.9
+
+
+def test_partial_fit_after_fit_keeps_what_was_fitted(rng):
+    X = rng.normal(size=(500, 4)) * [1.0, 100.0, 1e-2, 1.0] + 5.0
+    y = X @ [1.0, 0.01, 100.0, 0.0] + 0.1 * rng.normal(size=500)
+    for model in (GDRegressor(), GDRegressor("absolute_error"), GDRegressor("huber")):
+        before = model.fit(X, y).score(X, y)
+        model.partial_fit(X[:1], y[:1] + 1.0)
+        assert model.score(X, y) > before - 0.02
+        model.partial_fit(X, y)
+        assert model.score(X, y) > before - 0.02
+
+
+def test_a_stream_without_a_penalty_by_default_and_with_the_one_that_is_given():
+    X, y = make_stream("squared_error")
+    assert learn(GDRegressor(), X, y).alpha_ == 0.0
+    assert learn(GDRegressor(alpha=0.3), X, y).alpha_ == 0.3
+    assert GDRegressor().fit(X, y).alpha_ == 1e-4
+    explicit = GDRegressor(optimizer="sgd", learning_rate=1e-9)
+    assert learn(explicit, X, y).alpha_ == 1e-4
+
+
+def test_batches_are_refused_by_name_and_without_effect_with_auto():
+    X, y = make_stream("squared_error")
+    for call in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match="learns single rows"):
+            getattr(GDRegressor(optimizer="online", batch_size=32), call)(X, y)
+    with pytest.warns(UserWarning, match="batch_size has no effect"):
+        GDRegressor(batch_size=32).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "log_loss", "hinge"])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+def test_repeated_passes_reach_the_minimiser(loss, penalty, rng):
+    X = rng.normal(size=(800, 6)) * [1.0, 10.0, 0.1, 1.0, 1.0, 1.0]
+    X[:, 3] += 0.9 * X[:, 0]
+    z = X @ [1.0, 0.1, 5.0, 0.0, -1.0, 0.0] + 0.5 * rng.normal(size=800)
+    cls = GDRegressor if loss in ("squared_error", "huber") else GDClassifier
+    y = z if cls is GDRegressor else (z > 0.0).astype(int)
+    best = cls(loss, penalty=penalty, alpha=0.02, tol=1e-8).fit(X, y).loss_curve_[-1]
+    null = cls(loss, alpha=1e6, tol=1e-6).fit(X, y).loss_curve_[-1]
+    online = cls(loss, penalty=penalty, alpha=0.02, optimizer="online", random_state=0)
+    online.set_params(max_iter=30, tol=None).fit(X, y)
+    assert online.loss_curve_[-1] - best < 5e-3 * (null - best)

@@ -736,7 +736,7 @@ def test_average(optimizer, penalty, average):
         optimizer_params=published(model.optimizer),
         eta=model.learning_rate,
         penalty=penalty,
-        alpha=model.alpha,
+        alpha=model._alpha(),
         l1_ratio=model.l1_ratio,
         n_epochs=2,
         average=average,

@@ -62,7 +62,7 @@ def rows(**params):
 def gap(model, X, y):
     """(F - F*)/(F_null - F*) by the oracle, F* from a run to the end."""
     best = estimator(
-        model.loss, alpha=model.alpha, penalty=model.penalty, tol=1e-9,
+        model.loss, alpha=model._alpha(), penalty=model.penalty, tol=1e-9,
         fit_intercept=model.fit_intercept,
     ).fit(X, y)  # fmt: skip
     F = Objective(best, X, y)

@@ -266,10 +266,11 @@ def test_extreme_class_weights_meet_extreme_sample_weights():
 
 
 def test_a_stream_of_extreme_weights():
+    """The online learner takes weights about one for numbers of rows."""
     plain, scaled = model("squared_error"), model("squared_error")
     for start in range(0, N, 100):
         rows = slice(start, start + 100)
-        plain.partial_fit(X[rows], Z[rows], WEIGHT[rows])
+        plain.partial_fit(X[rows], Z[rows], 2.0**-20 * WEIGHT[rows])
         scaled.partial_fit(X[rows], Z[rows], 2.0**950 * WEIGHT[rows])
     assert_same_model(plain, scaled)
 

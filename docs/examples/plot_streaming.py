@@ -49,9 +49,9 @@ def chunks():
 # Each chunk is first predicted and then learnt from ("test, then train"), so that every
 # row is a test row once. The learners:
 #
-# - "auto" finds the sizes of the features and a step size from the first chunk. Once
-#   other rows arrive the step size falls, at first hardly, after 1000 steps as 1/√t: in
-#   the long run it assumes that there is one truth to find;
+# - "auto" learns single rows, with learning rates that follow from the sizes of the
+#   features and fall as t^(-2/3): in the long run it assumes that there is one truth to
+#   find. Where the last iterate predicts better than the average, it takes that;
 # - Adam with a constant step size never stops learning; the step size is a guess, which
 #   is for features that somebody has scaled, so it gets them scaled;
 # - the same with steps that fall as 1/√t from the beginning;
@@ -82,11 +82,9 @@ for chunk, (X, y) in enumerate(chunks()):
 # The means over 10 chunks show three acts.
 #
 # - While the truth holds, all are equally good. There is nothing more to learn.
-# - During the drift the falling steps become too small to follow. "auto", whose steps
-#   have hardly begun to fall, keeps up.
-# - After the sudden change the constant step recovers within some chunks, "auto" a
-#   little later, the falling steps slowly. The model that has stopped learning is worth
-#   little more than a coin.
+# - During the drift the falling steps become too small to follow.
+# - After the sudden change the constant step recovers within some chunks, the others
+#   slowly. The model that has stopped learning is worth little more than a coin.
 
 width = 10
 figure, ax = plt.subplots(figsize=(8, 4.6), layout="constrained")
@@ -116,8 +114,9 @@ for name, scores in accuracy.items():
 # Where a stream may drift, keep the steps from falling: give a constant
 # ``learning_rate``. `LearningRateDisplay` finds one from the first chunks.
 #
-# ``loss_curve_`` has one entry for each call: the objective on its rows after they were
-# learnt from. ``t_`` - 1 is the number of rows.
+# ``loss_curve_`` has one entry for each call. With "auto" it is the mean loss of its
+# rows before they were learnt, with the others the objective after that. ``t_`` - 1 is
+# the number of rows.
 
 model = learners["constant step"][0]
 print(f"{model.n_iter_} calls, {model.t_ - 1} rows")

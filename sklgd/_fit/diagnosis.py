@@ -32,6 +32,10 @@ RECENT, RISES = 10, 0.25
 # been one epoch, which this should not double.
 ROWS, FEWEST_ROWS, ENTRIES = 1024, 256, 2**15
 
+# Rows of a stream after which it is compared with the constant model, and the share of
+# that model's loss by which its own must be worse.
+FEW_ROWS, WORSE = 100, 0.05
+
 # Problem -> the constant text of its warning, up to `WHERE`.
 WARNINGS = {
     "max_iter": "The fit stopped at max_iter before it converged. Increase max_iter, "
@@ -160,6 +164,35 @@ def explain(est, training, monitor):
     if reason == "plateau" and not worse:
         problem = "accuracy"
     return _advise(est, problem, trouble, causes, remedies, figures(monitor, sizes))
+
+
+def explain_stream(learner):
+    """The diagnosis of a stream whose predictions are worse than a constant model's.
+
+    Parameters
+    ----------
+    learner : OnlineLearner
+
+    Returns
+    -------
+    diagnosis : dict or None
+    """
+    loss, weight = learner.progress()
+    constant = learner.constant_loss()
+    if weight < FEW_ROWS or not loss - constant > WORSE * abs(constant):
+        return None
+    loss, constant = loss / weight, constant / weight
+    trouble = (
+        f"The progressive loss of the {weight:.6g} rows so far is {loss:.4g}, that of "
+        f"a constant model {constant:.4g}."
+    )
+    known = _plain({"progressive_loss": loss, "constant_model_loss": constant})
+    remedies = [
+        "look for rows with wrong values",
+        "learn rows in random order",
+        "begin a new model where what the rows say has changed",
+    ]
+    return _diagnosis("worse_than_constant", trouble, [], remedies, known)
 
 
 def explain_divergence(est, training, monitor, epoch, objective, eta):

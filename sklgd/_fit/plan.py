@@ -260,4 +260,4 @@ def bind(schedule, est, data, batch_size):
         ].item()
 
     total_steps = est.max_iter * batches(data.n_rows, batch_size)[1]
-    return schedule.bind(alpha=est.alpha, total_steps=total_steps, dloss=slope)
+    return schedule.bind(alpha=est._alpha(), total_steps=total_steps, dloss=slope)

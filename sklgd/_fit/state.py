@@ -118,6 +118,10 @@ class State:
     def __post_init__(self):
         self.place()
 
+    @property
+    def n_outputs(self):
+        return self.coef.shape[1]
+
     @cached_property
     def rng(self):
         return random_stream(self.seed)
@@ -151,14 +155,14 @@ class State:
         del state.curve[n_epochs:]
         return state
 
-    def forgetful(self, coef, intercept):
+    def forgetful(self, coef_, intercept_):
         """A state that goes on from these reported coefficients, but afresh.
 
         It holds nothing that only going on from where this one is would need.
         """
         state = _twin(self)
         state.plan = _twin(self.plan)
-        state.forget(coef, intercept)
+        state.forget(coef_, intercept_)
         return state
 
     def forget(self, coef, intercept):

@@ -45,16 +45,17 @@ def column_statistics(data):
     largest = size.argmax()
     if not size[largest] <= LARGE_COLUMN:
         data.check_finite()
-        raise _size_error(data.number_of(largest), "large")
+        raise size_error(data.number_of(largest), "large")
     small = size < 1.0 / LARGE_COLUMN
     if np.count_nonzero(small) and (small := small & (size > 0.0)).any():
         if not data.penalised:
-            raise _size_error(data.number_of(small.argmax()), "small")
+            raise size_error(data.number_of(small.argmax()), "small")
         mean[small] = var[small] = 0.0
     return mean, var
 
 
-def _size_error(column, what):
+def size_error(column, what):
+    """What to raise for a column whose squares leave float64."""
     return ValueError(
         f"X: the values of column {column} are so {what} that their squares leave "
         "float64. Scale this column (MaxAbsScaler or StandardScaler), or leave it out."

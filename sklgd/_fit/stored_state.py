@@ -17,6 +17,7 @@ from .metric import Metric
 from .plan import Plan
 from .state import State, together
 from .statistics import Statistics
+from .stream import Stream
 
 TRUSTED_TYPES = sorted(
     f"{cls.__module__}.{cls.__qualname__}"
@@ -43,6 +44,8 @@ def pack(est):
         It shares its arrays with the estimator.
     """
     state, plan = est._state, est._state.plan
+    if isinstance(state, Stream):
+        return state.pack()
     reported = together(est.coef_, est.intercept_, state.columns)
     same = np.array_equal(state.coef, reported)
     packed = {
@@ -77,6 +80,8 @@ def pack(est):
 
 def unpack(packed, est):
     """The state that `pack` made a dict of, for the estimator it is stored in."""
+    if "stream" in packed and "outputs" in packed:
+        return Stream.unpack(packed, est)
     state = object.__new__(State)
     # What is not stored is None.
     vars(state).update(dict.fromkeys(item.name for item in fields(State)))

@@ -525,9 +525,9 @@ def _name_of_run(run):
 def _check_same_objective(named):
     """Raise ValueError unless all estimators minimise the same F."""
     (first, model), *others = named.items()
-    wanted = model.get_params()
+    wanted = model.get_params() | {"alpha": model._alpha()}
     for name, other in others:
-        params = other.get_params()
+        params = other.get_params() | {"alpha": other._alpha()}
         for key in OBJECTIVE:
             if params.get(key) != wanted.get(key):
                 raise ValueError(

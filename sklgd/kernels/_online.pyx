@@ -12,7 +12,7 @@ changes nothing. What a call has changed can be taken back (`undo`).
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport ceil, copysign, exp, expm1, fabs, fmax, fmin, isfinite, log, pow, sqrt
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -37,7 +37,7 @@ cdef enum:
 cdef enum:
     INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
     MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
-    ERROR, SATURATED, N_OUTPUT
+    ERROR, SATURATED, TARGET, SPREAD, N_OUTPUT
 
 # What is kept of the stream.
 cdef enum:
@@ -74,10 +74,6 @@ cdef class OnlineLearner:
     fit_intercept : bool
     centred : bool
         True if columns are centred: then a row costs O(n_features), zeros included.
-    coupled : bool
-        True if the loss is one of all outputs together (softmax).
-    quadratic : bool
-        True for half the squared error.
     classifies : bool
         True if the prediction is a class: that of the largest output, or the sign.
     reach : float
@@ -92,11 +88,13 @@ cdef class OnlineLearner:
 
     Attributes
     ----------
+    definition : Loss
     bad_column : int
         Column of an entry that is too large, after `learn` has returned False; -1 if it
         was the model that left float64.
     """
 
+    cdef readonly object definition
     cdef LossFunction loss
     cdef readonly Py_ssize_t n_features, n_outputs
     cdef readonly bint fit_intercept, centred, coupled, quadratic, classifies
@@ -104,7 +102,6 @@ cdef class OnlineLearner:
     cdef readonly Py_ssize_t bad_column
     cdef bint labels, steady, smooth, log_link, regression
     cdef Py_ssize_t stride, offset, n_groups, group
-    cdef double typical
     cdef object record_array, stream_array, output_array, owners
     cdef double* records
     cdef double* stream
@@ -138,15 +135,15 @@ cdef class OnlineLearner:
     cdef Py_ssize_t n_saved
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
-                 bint fit_intercept, bint centred, bint coupled, bint quadratic,
-                 bint classifies, double reach, double power, double average,
-                 double l1, double l2):
+                 bint fit_intercept, bint centred, bint classifies, double reach,
+                 double power, double average, double l1, double l2):
         cdef double[::1] per_output, records, stream
         cdef double[:, ::1] outputs
-        self.loss = loss.kernel
+        self.definition, self.loss = loss, loss.kernel
         self.n_features, self.n_outputs = n_features, n_outputs
         self.fit_intercept, self.centred = fit_intercept, centred
-        self.coupled, self.quadratic, self.classifies = coupled, quadratic, classifies
+        self.coupled, self.quadratic = loss.coupled(n_outputs), loss.quadratic
+        self.classifies = classifies
         self.reach, self.power, self.average = reach, power, average
         self.l1, self.l2 = l1, l2
         self.bad_column = -1
@@ -154,7 +151,7 @@ cdef class OnlineLearner:
         self.labels = not self.regression
         self.steady, self.smooth = loss.steady, loss.smooth
         self.log_link = loss.link == "log"
-        self.n_groups = 1 if coupled else n_outputs
+        self.n_groups = 1 if self.coupled else n_outputs
         self.group = n_outputs // self.n_groups
         self.stride = 8 * ((N_COLUMN + N_WEIGHT * n_outputs + 7) // 8)
         # (Memory that no row has met is not touched, and costs nothing.)
@@ -251,7 +248,7 @@ cdef class OnlineLearner:
         """Begin a call, in which the records that rows meet first are saved."""
         cdef double[::1] saved
         cdef Py_ssize_t[::1] columns
-        cdef Py_ssize_t i, most = self.n_features
+        cdef Py_ssize_t most = self.n_features
         self.saved_array, self.n_saved = None, 0
         self.saved_scalars = self.stream_array.copy(), self.output_array.copy()
         self.stream[CALL] += 1.0
@@ -366,6 +363,10 @@ cdef class OnlineLearner:
         stream[STEPS] += 1.0
         stream[TIME] += w
         self.measure_columns(w)
+        if stream[STEPS] == 1.0 and stream[HISTORY] > 0.0:
+            # The intercept of a fit, now that the columns have a centre.
+            for k in range(K):
+                self.outputs[CONSTANT * K + k] = self.outputs[INTERCEPT * K + k]
         self.measure_targets(w, first)
         if self.l2 > 0.0 and self.l1 == 0.0:
             self.apply_penalty(w)
@@ -417,7 +418,9 @@ cdef class OnlineLearner:
             record[ABSOLUTES] += w * fabs(x)
             if record[SQUARES] > size * record[ABSOLUTES]:
                 ratio = record[SQUARES] / record[ABSOLUTES]
-                if size > 0.0:
+                # (A fit knew the size of the column, which its first rows do not show.)
+                if size > 0.0 and (
+                        stream[HISTORY] == 0.0 or record[ABSOLUTES] >= KNOWN * size):
                     self.shrink(weight, size / ratio)
                 size = record[SIZE] = ratio
             if moved != 0.0:
@@ -438,12 +441,12 @@ cdef class OnlineLearner:
 
     cdef void shrink(self, double* weight, double share) noexcept nogil:
         """Multiply the coefficients of a feature with a share."""
-        cdef Py_ssize_t k
+        cdef Py_ssize_t _
         cdef double w
-        for k in range(self.n_outputs):
+        for _ in range(self.n_outputs):
             if self.l1 > 0.0:
                 w = self.dual_weight(weight)
-                if w == 0.0:
+                if w == 0.0 or weight[WEIGHT] == 0.0:
                     weight[LAG] *= share
                 else:
                     weight[LAG] = -share * w * (
@@ -457,7 +460,8 @@ cdef class OnlineLearner:
     cdef void measure_targets(self, double w, bint first) noexcept nogil:
         """Bring the sizes of targets and losses up to date."""
         cdef double* out = self.outputs
-        cdef double t = self.stream[TIME], y, step, deviation
+        # (A fit that the model started from has said nothing of its targets.)
+        cdef double t = self.stream[TIME] - self.stream[HISTORY], y, step, deviation
         cdef Py_ssize_t k, K = self.n_outputs
         for k in range(K):
             self.curvature[k] = self.unit[k] = 1.0
@@ -510,7 +514,7 @@ cdef class OnlineLearner:
         memcpy(after, weight, N_WEIGHT * sizeof(double))
         precision = (
             size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
-            / (self.reach * self.reach))
+            / (self.reach * self.reach)) + self.known_curvature(size, k)
         if not (0.0 < precision < 1e300) or since >= now:
             return
         after[CURVATURE] += self.l2 * (now - since)
@@ -528,8 +532,11 @@ cdef class OnlineLearner:
 
     cdef inline double dual_weight(self, const double* weight) noexcept nogil:
         """A coefficient with an l1 penalty."""
-        cdef double t = self.stream[TIME], precision = weight[WEIGHT] + self.l2 * t
-        return -soft(weight[LAG], self.l1 * t) / precision if precision > 0.0 else 0.0
+        cdef double t = self.stream[TIME]
+        if weight[WEIGHT] == 0.0:
+            # Where a fit left it: no row has met the feature since.
+            return weight[LAG]
+        return -soft(weight[LAG], self.l1 * t) / (weight[WEIGHT] + self.l2 * t)
 
     cdef void predict(self) noexcept nogil:
         """Raw predictions z of the last iterate, and ``lag``, z less the average's."""
@@ -622,9 +629,12 @@ cdef class OnlineLearner:
                     self.count_error(k, judged)
 
     cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
-        """Add the squared error of an output, or of a log link its least possible loss."""
+        """What the score of an output is made of: errors, and the spread of targets."""
         cdef double* out = self.outputs
-        cdef double error, z
+        cdef double error, z, share = judged / self.stream[JUDGED]
+        error = self.target[k] - out[TARGET * self.n_outputs + k]
+        out[TARGET * self.n_outputs + k] += share * error
+        out[SPREAD * self.n_outputs + k] += judged * error * error * (1.0 - share)
         if not self.log_link:
             error = self.new[k] - self.target[k]
             out[ERROR * self.n_outputs + k] += judged * error * error
@@ -714,24 +724,19 @@ cdef class OnlineLearner:
             if not self.fit_intercept:
                 continue
             for k in range(start, start + self.group):
-                self.q[k] = self.intercept_precision(k, 1.0) + total[k] + w * self.h[k]
+                self.q[k] = (
+                    self.intercept_precision(k, 1.0) + total[k] + w * self.h[k]
+                    + self.known_curvature(1.0, k))
                 self.q[k] = 1.0 / self.q[k] if 0.0 < self.q[k] < 1e300 else 0.0
             self.proximal(start, constant, w)
             for k in range(start, start + self.group):
                 constant[k] -= self.q[k] * self.c[k]
                 total[k] += w * self.h[k]
 
-    cdef inline double growth(
-            self, const double* record, Py_ssize_t k, double w) noexcept nogil:
-        """By how much, times x^2, a row makes the curvature of a feature larger.
-
-        Of a feature that is met first after a fit, by all rows of that fit.
-        """
-        cdef double out = w * self.h[k]
-        if self.stream[HISTORY] > 0.0 and (
-                record[N_COLUMN + N_WEIGHT * k + CURVATURE] == 0.0):
-            out += self.stream[HISTORY] * self.typical * self.curvature[k]
-        return out
+    cdef inline double known_curvature(
+            self, double size, Py_ssize_t k) noexcept nogil:
+        """Curvature of a feature from the rows of the fit that the model started from."""
+        return self.stream[HISTORY] * self.curvature[k] * size * size
 
     cdef void find_rates(self, double w) noexcept nogil:
         """Learning rates and precisions of the row's features, and q of each output.
@@ -755,8 +760,8 @@ cdef class OnlineLearner:
                 self.rate[j] = total
                 if 0.0 < total < 1e300:
                     self.work[j] = (
-                        record[N_COLUMN + N_WEIGHT * k + CURVATURE]
-                        + self.growth(record, k, w) * x2) / total
+                        record[N_COLUMN + N_WEIGHT * k + CURVATURE] + w * self.h[k] * x2
+                        + self.known_curvature(size, k)) / total
                 else:
                     self.work[j] = 0.0
         vector_math.log1p(self.work, n * K)
@@ -770,8 +775,8 @@ cdef class OnlineLearner:
                 if total < 1e300:
                     self.q[k] = self.intercept_rate[k] = pow(
                         total, self.power - 1.0) * pow(
-                            total + out[INTERCEPT_CURVATURE * K + k] + w * self.h[k],
-                            -self.power)
+                            total + out[INTERCEPT_CURVATURE * K + k] + w * self.h[k]
+                            + self.known_curvature(1.0, k), -self.power)
         for p in range(n):
             x2 = self.x[p] * self.x[p]
             for k in range(K):
@@ -792,7 +797,7 @@ cdef class OnlineLearner:
         cdef double* out = self.outputs
         cdef double* record
         cdef double* weight
-        cdef double x, move, precision, total = self.stream[AVERAGE_WEIGHT], y
+        cdef double x, move, total = self.stream[AVERAGE_WEIGHT], y
         cdef Py_ssize_t i, p, k, K = self.n_outputs
         for i in range(self.n_groups):
             self.evaluate(i * self.group, self.z)
@@ -822,13 +827,10 @@ cdef class OnlineLearner:
             record = self.records + self.columns[p] * self.stride
             weight = record + N_COLUMN
             for k in range(K):
-                weight[CURVATURE] += self.growth(record, k, w) * x * x
+                weight[CURVATURE] += w * self.h[k] * x * x
                 if self.l1 > 0.0:
                     if self.rate[p * K + k] > 0.0:
-                        precision = 1.0 / self.rate[p * K + k]
-                        weight[LAG] += self.c[k] * x - (
-                            precision - weight[WEIGHT]) * self.dual_weight(weight)
-                        weight[WEIGHT] = precision
+                        self.learn_dual(weight, 1.0 / self.rate[p * K + k], self.c[k] * x)
                 else:
                     move = -self.rate[p * K + k] * self.c[k] * x
                     weight[WEIGHT] += move
@@ -842,12 +844,21 @@ cdef class OnlineLearner:
                 if self.l1 == 0.0:
                     out[INTERCEPT_LAG * K + k] += move * total
 
+    cdef void learn_dual(
+            self, double* weight, double precision, double g) noexcept nogil:
+        """The step of FTRL-Proximal along a gradient g, with a new precision."""
+        cdef double w = self.dual_weight(weight), t = self.stream[TIME]
+        if weight[WEIGHT] == 0.0 and w != 0.0:
+            weight[LAG] = -w * self.l2 * t - copysign(self.l1 * t, w)
+        weight[LAG] += g - (precision - weight[WEIGHT]) * w
+        weight[WEIGHT] = precision
+
     # -------------------------------------------------------------------- results
 
     cdef void find_units(self) noexcept nogil:
         """Sizes of targets and losses, of what was learnt so far."""
         cdef double* out = self.outputs
-        cdef double t = self.stream[TIME], deviation
+        cdef double t = self.stream[TIME] - self.stream[HISTORY], deviation
         cdef Py_ssize_t k, K = self.n_outputs
         for k in range(K):
             self.curvature[k] = self.unit[k] = 1.0
@@ -934,23 +945,21 @@ cdef class OnlineLearner:
                                 if self.centred else 0.0))
         return np.asarray(z)
 
-    def start(self, const double[:, ::1] coef, double history, double typical):
-        """Start from the model of a fit.
+    def start(self, const double[:, ::1] coef, double history):
+        """Start from the model of a fit, of which its rows tell how far to trust it.
 
         Parameters
         ----------
         coef : float64 array of shape (n_features + 1, n_outputs)
         history : float
             Number of rows of the fit.
-        typical : float
-            Second derivative of the loss at its rows.
         """
         cdef Py_ssize_t j, k
         self.stream[HISTORY] = self.stream[TIME] = history
-        self.typical = typical
+        cdef Py_ssize_t slot = LAG if self.l1 > 0.0 else WEIGHT
         for k in range(self.n_outputs):
             for j in range(self.n_features):
-                self.records[j * self.stride + N_COLUMN + N_WEIGHT * k] = coef[j, k]
+                self.records[j * self.stride + N_COLUMN + N_WEIGHT * k + slot] = coef[j, k]
             self.outputs[INTERCEPT * self.n_outputs + k] = coef[self.n_features, k]
             self.outputs[CONSTANT * self.n_outputs + k] = coef[self.n_features, k]
 
@@ -969,6 +978,44 @@ cdef class OnlineLearner:
     def stream_table(self):
         """What is kept of the stream; a view."""
         return self.stream_array
+
+    def progress(self):
+        """Sum of the progressive losses, and the weight of the rows judged."""
+        return float(self.output_array[LOSS].sum()), self.stream[JUDGED]
+
+    def constant_loss(self):
+        """The same sum of the constant model."""
+        return float(self.output_array[CONSTANT_LOSS].sum())
+
+    def prediction_unit(self):
+        """Natural size of a raw prediction, for each output."""
+        if self.log_link or not self.regression or not self.stream[STEPS] > 0.0:
+            return np.ones(self.n_outputs)
+        time = self.stream[TIME] - self.stream[HISTORY]
+        return np.sqrt(self.output_array[DEVIATIONS] / time)
+
+    def largest_entries(self):
+        """About the largest usual entry of each column."""
+        size = 3.0 * self.table[:, SIZE]
+        return size + np.abs(self.table[:, PLACE]) if self.centred else size
+
+    def score(self):
+        """Progressive score: the accuracy, R2, or D2 of the losses with a log link."""
+        cdef double total = self.stream[JUDGED]
+        if not total > 0.0:
+            return np.nan
+        if self.classifies:
+            return self.stream[HITS] / total
+        out = self.output_array
+        if not self.log_link:
+            spread, left = out[SPREAD], out[ERROR]
+        else:
+            mean = np.maximum(out[TARGET], 1e-300)
+            least = np.array([self.loss.value_at(self.loss, y, log(y)) for y in mean])
+            spread, left = total * least - out[SATURATED], out[LOSS] - out[SATURATED]
+        if not (spread > 0.0).all():
+            return np.nan
+        return float(np.mean(1.0 - left / spread))
 
     @property
     def n_rows(self):

@@ -1,0 +1,318 @@
+"""`partial_fit` with the online learner: a call, and what the next one goes on from."""
+
+from array import array
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+
+from .._compat import warn
+from .._effects import warn_without_effect
+from .._log import Log
+from .._solvers.online import make_learner
+from .._validation import optimizer_name, random_stream, rows_with_weight, stream_at
+from ..kernels._online import OnlineLearner
+from ..kernels._rows import Rows
+from ..losses import LOSSES
+from ..optimizers import OPTIMIZERS
+from ..schedules import Constant
+from .data import LARGE_TARGET
+from .diagnosis import explain_stream, warning
+from .plan import Plan
+from .state import State
+from .statistics import size_error
+
+# A rounding error of float32 in a prediction, in units of the deviation of y or, for
+# classification, of one, up to which coefficients are reported in float32.
+COST = 1e-4
+# What is stored of a learner, by the names of its constructor's arguments.
+OPTIONS = (
+    "fit_intercept", "centred", "classifies", "reach", "power", "average", "l1", "l2",
+)  # fmt: skip
+
+
+def online_optimizer(est):
+    """The online optimizer of an estimator's streams, or None if it has another one."""
+    optimizer, name = est.optimizer, optimizer_name(est.optimizer)
+    if name == "auto":
+        automatic = isinstance(est.learning_rate, str) and est.learning_rate == "auto"
+        return OPTIMIZERS["online"]() if automatic else None
+    if name is not None:
+        optimizer = OPTIMIZERS[name]()
+    return optimizer if optimizer.training == "online" else None
+
+
+class Stream:
+    """What `partial_fit` goes on from, in place of a `State`.
+
+    Attributes
+    ----------
+    learner : OnlineLearner
+        It is changed in place by every call.
+    plan : Plan
+    key : tuple
+        The parameters that the learner was made for; with others a new one goes on from
+        its coefficients.
+    seed : int, RandomState or None
+        The estimator's ``random_state``.
+    curve : array of float
+        Mean progressive loss of each call.
+    earlier_rows, earlier_weight : float
+        Number and weight of the rows that other learners have learnt before.
+    dtype : dtype
+        That of the rows of the last call.
+    """
+
+    columns = reported = None
+
+    def __init__(self, learner, plan, key, seed):
+        self.learner, self.plan, self.key, self.seed = learner, plan, key, seed
+        self.curve = array("d")
+        self.earlier_rows, self.earlier_weight = 0, 0.0
+        self.dtype = np.dtype(np.float64)
+
+    @cached_property
+    def rng(self):
+        return random_stream(self.seed)
+
+    def goes_on(self, dtype):
+        """The same stream after another call, with the same learner."""
+        stream = object.__new__(Stream)
+        vars(stream).update(vars(self))
+        vars(stream).pop("coef", None)
+        vars(stream).pop("results", None)
+        stream.dtype = dtype
+        return stream
+
+    @property
+    def n_outputs(self):
+        return self.learner.n_outputs
+
+    @property
+    def predicts_directly(self):
+        """True if the learner itself predicts, in less time than ``coef_`` takes."""
+        return not (self.learner.centred or "coef" in vars(self))
+
+    @property
+    def rows(self):
+        """Number of rows learnt, without those of weight zero."""
+        return self.earlier_rows + self.learner.n_rows
+
+    @property
+    def weight_rows(self):
+        """The same."""
+        return self.rows
+
+    @property
+    def weight_sum(self):
+        """Sum of their weights."""
+        return self.earlier_weight + self.learner.weight_sum
+
+    @cached_property
+    def coef(self):
+        """Coefficients in float64, (n_features + 1, n_outputs)."""
+        return self.learner.coefficients()
+
+    def fitted(self, est):
+        """``coef_`` and ``intercept_``, by name."""
+        if "results" not in vars(self):
+            dtype = self.dtype if self.holds(self.dtype) else np.float64
+            self.results = est._coefficients(self.coef, dtype, None)
+        return self.results
+
+    def holds(self, dtype):
+        """True if coefficients of this dtype predict as those in float64 do."""
+        if dtype == np.float64:
+            return True
+        with np.errstate(over="ignore", under="ignore"):
+            rounded = self.coef.astype(dtype).astype(np.float64)
+            error = np.abs(rounded - self.coef)
+            error[:-1] *= self.learner.largest_entries()[:, None]
+            return bool(
+                (error.sum(axis=0) <= COST * self.learner.prediction_unit()).all()
+            )
+
+    def of_all_features(self, n_features):
+        """A `State` with these coefficients, from which another optimizer sets out."""
+        state = State(self.coef.copy(), self.plan, None, self.seed)
+        state.rows = state.weight_rows = self.rows
+        state.weight_sum, state.curve = self.weight_sum, list(self.curve)
+        state.stream = True
+        if "rng" in vars(self):
+            state.rng = self.rng
+        return state
+
+    def forgetful(self, coef_, intercept_):
+        """The same, with reported coefficients."""
+        return self.of_all_features(len(self.coef) - 1).forgetful(coef_, intercept_)
+
+    # -------------------------------------------------------------------- storage
+
+    def pack(self):
+        """A dict of arrays, numbers and strings that `unpack` makes a stream of."""
+        learner = self.learner
+        loss, table = learner.definition, learner.table
+        seen = np.flatnonzero(table.any(axis=1))
+        packed = {
+            "loss": loss.name,
+            "loss_params": [getattr(loss, name) for name in loss.params],
+            "shape": [learner.n_features, learner.n_outputs],
+            "options": {name: getattr(learner, name) for name in OPTIONS},
+            "table": table if len(seen) > len(table) // 2 else table[seen],
+            "seen": None if len(seen) > len(table) // 2 else seen,
+            "outputs": learner.output_table,
+            "stream": learner.stream_table,
+            "curve": np.array(self.curve),
+            "key": self.key,
+            "seed": self.seed,
+            "dtype": self.dtype.name,
+            "earlier": [self.earlier_rows, self.earlier_weight],
+        }
+        if self.seed is not None and vars(self).get("rng", self.seed) is not self.seed:
+            state = self.rng.get_state(legacy=False)["state"]
+            packed["generator"] = state["key"], int(state["pos"])
+        return packed
+
+    @classmethod
+    def unpack(cls, packed, est):
+        """The stream that `pack` made a dict of, for the estimator it is stored in."""
+        loss = LOSSES[packed["loss"]](*packed["loss_params"])
+        learner = OnlineLearner(loss, *packed["shape"], **packed["options"])
+        rows = slice(None) if packed["seen"] is None else packed["seen"]
+        learner.table[rows] = packed["table"]
+        learner.output_table[...] = packed["outputs"]
+        learner.stream_table[...] = packed["stream"]
+        plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)
+        stream = cls(learner, plan, _as_tuple(packed["key"]), packed["seed"])
+        stream.curve = array("d", packed["curve"])
+        stream.dtype = np.dtype(packed["dtype"])
+        stream.earlier_rows, stream.earlier_weight = packed["earlier"]
+        if "generator" in packed:
+            stream.rng = stream_at(*packed["generator"])
+        return stream
+
+
+def _as_tuple(key):
+    """Lists, which some storage makes of tuples, as tuples again."""
+    return tuple(map(_as_tuple, key)) if isinstance(key, (list, tuple)) else key
+
+
+def learn_chunk(est, optimizer, X, target, weights, n_outputs):
+    """One call of `partial_fit`: every row is predicted, then learnt.
+
+    Whatever goes wrong, the learner is as it was before.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    optimizer : Online
+    X : ndarray or canonical CSR
+    target : float64 array
+        As the loss takes it.
+    weights : float64 array or None
+    n_outputs : int
+    """
+    before = getattr(est, "_state", None)
+    rows = rows_with_weight(weights)
+    if rows is not None and len(rows) == 0 and before is not None:
+        return est
+    stream = _continued(est, optimizer, before, X, n_outputs)
+    learner, curve = stream.learner, stream.curve
+    _check_size(learner, target)
+    order = np.arange(X.shape[0]) if rows is None else rows
+    if est.shuffle and len(order) > 1:
+        order = stream.rng.permutation(order)
+    earlier, n_calls = learner.progress(), len(curve)
+    try:
+        if not learner.learn(Rows(X), target.reshape(-1), weights, order):
+            raise _overflow(learner, target)
+        loss, weight = (a - b for a, b in zip(learner.progress(), earlier, strict=True))
+        if len(order):
+            curve.append(loss / weight if weight > 0.0 else np.nan)
+        diagnosis = explain_stream(learner)
+        values = vars(est)
+        values.update(
+            _state=stream,
+            t_=1 + stream.rows,
+            n_iter_=len(curve),
+            optimizer_=stream.plan.optimizer,
+            batch_size_=1,
+            learning_rate_=stream.plan.schedule,
+            alpha_=est._alpha(stream=True),
+            optimality_gap_=np.nan,
+            validation_scores_=None,
+            best_validation_score_=None,
+            stop_reason_="partial_fit" if diagnosis is None else "stalled",
+            diagnosis_=diagnosis,
+        )
+        # They are made when they are asked for.
+        values.pop("coef_", None)
+        values.pop("intercept_", None)
+        if est.verbose:
+            log = Log(est.verbose)
+            log.chunk(f"partial_fit {len(curve)}", len(order), curve, learner.score())
+            log.trouble(diagnosis)
+        if diagnosis is not None:
+            warn(warning(diagnosis), ConvergenceWarning)
+    except BaseException as error:
+        finished = vars(est).get("_state") is stream
+        if not (finished and isinstance(error, (KeyboardInterrupt, Warning))):
+            learner.undo()
+            del curve[n_calls:]
+        raise
+    finally:
+        learner.release()
+    return est
+
+
+def _continued(est, optimizer, before, X, n_outputs):
+    """The stream that a call goes on with; it begins where there was none."""
+    l1, l2 = est._penalty(est._alpha(stream=True))
+    loss = est._make_loss()
+    params = tuple(getattr(loss, name) for name in loss.params)
+    key = (*est._plan_key(), params, est.fit_intercept, l1, l2)
+    if isinstance(before, Stream) and before.key == key:
+        return before.goes_on(X.dtype)
+    optimizer.check_run(est, loss)
+    plan = Plan(optimizer, 1, Constant(1.0), guarded=True)
+    if optimizer_name(est.optimizer) != "auto":
+        optimizer.resolve_batch_size(est.batch_size, X.shape[1], 1.0)
+    warn_without_effect(est, plan, stream=True)
+    centred = not sp.issparse(X)
+    if isinstance(before, Stream):
+        centred = before.learner.centred
+    learner = make_learner(
+        optimizer, loss, X.shape[1], n_outputs, fit_intercept=est.fit_intercept,
+        centred=centred, classifies=is_classifier(est), l1=l1, l2=l2,
+    )  # fmt: skip
+    stream = Stream(learner, plan, key, est.random_state)
+    stream.dtype = X.dtype
+    if before is not None and before.weight_rows > 0:
+        before = before.of_all_features(X.shape[1])
+        learner.start(before.coef, before.weight_rows)
+        stream.earlier_rows, stream.earlier_weight = before.rows, before.weight_sum
+        stream.curve = array("d", before.curve[: est.n_iter_])
+        if "rng" in vars(before):
+            stream.rng = before.rng
+    return stream
+
+
+def _check_size(learner, target):
+    """Raise ValueError for targets whose losses leave float64."""
+    if learner.definition.task != "regression":
+        return
+    largest = max(target.max(), -target.min())
+    if not largest < LARGE_TARGET:
+        raise _overflow(learner, target)
+
+
+def _overflow(learner, target):
+    """What to raise if a number left float64."""
+    if learner.bad_column >= 0:
+        return size_error(learner.bad_column, "large")
+    return ValueError(
+        f"y: values as large as {np.abs(target).max():.3g} make the loss overflow "
+        "float64. Scale y (TransformedTargetRegressor)."
+    )
