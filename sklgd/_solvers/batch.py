@@ -311,6 +311,7 @@ class Batch(Solver):
 
     def move(self, t, p, raw):
         """Go t along p, whose raw coefficients are ``raw``."""
+        self.lines.move(t)
         add_scaled(self.u, t, p)
         if self.l1:
             # A sum of steps would leave 1e-17 where u is zero.
@@ -318,7 +319,6 @@ class Batch(Solver):
         else:
             add_scaled(self.state.coef, t, raw)
             self.penalised = self.penalty(self.state.coef)
-        self.lines.move(t)
 
     def search(self, p, raw):
         """Lengths t of the steps along p, whose raw coefficients are ``raw``.

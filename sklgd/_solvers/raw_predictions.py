@@ -20,9 +20,6 @@ LITTLE = 2**20
 # Raw predictions that fall by this factor keep the rounding of what they were; where
 # all were alike, so many show it.
 FALLEN, SOME = 0.1, 64
-# After so many steps raw predictions are computed anew: each step adds its rounding to
-# them, and the objective would be that of other coefficients in the 12th digit.
-MOVES = 25
 
 
 def make_lines(data, problem, coef, n_runs=1):
@@ -59,11 +56,9 @@ class KeptLines:
         shape = (problem.n_samples, problem.n_outputs)
         self.margins, self.along = np.empty(shape), np.zeros(shape)
         self.slopes, self.last = np.empty(shape), None
-        self.moves = 0
 
     def begin(self):
         """Start from w."""
-        self.moves = 0
         if np.count_nonzero(self.coef[:-1]):
             self.problem.margins(self.coef, self.margins)
             self.watched = self.margins
@@ -100,12 +95,8 @@ class KeptLines:
         self.problem.gradient(self.slopes, out)
 
     def move(self, t):
-        """Tell that w has gone to w + t p."""
-        self.moves += 1
-        if self.moves % MOVES:
-            add_scaled(self.margins, t, self.along)
-        else:
-            self.problem.margins(self.coef, self.margins)
+        """Tell that w goes to w + t p."""
+        add_scaled(self.margins, t, self.along)
 
     def block(self, start, stop):
         """Raw predictions at w of these rows, not to be changed."""

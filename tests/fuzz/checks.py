@@ -450,6 +450,11 @@ def last_loss_is_the_objective_of_the_model(case: Case, fit: Fit, rng: Rng) -> N
     """
     F, error = Objective.of(case).at(fit.coef, fit.intercept)
     last = fit.model.loss_curve_[-1]
+    if fit.model.batch_size_ == "full":
+        # Batch methods add each step to the raw predictions, with its rounding: to
+        # compute these anew would move F by more than the last steps gain, and end
+        # the path of a barrier too early.
+        error *= 1.0 + fit.model.n_iter_ / 5.0
     error += cost_of_rounding(case, fit)
     if np.isfinite(F) and not abs(last - F) <= error + 1e-9 * abs(F):
         raise Broken(
