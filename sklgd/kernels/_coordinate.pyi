@@ -1,0 +1,16 @@
+from typing import Any
+
+def l1_step(
+    B: Any, g: Any, u: Any, l1: Any, p: Any, Bp: Any, tol: float, max_sweeps: int
+) -> Any: ...
+def l1_refine(
+    B: Any,
+    g: Any,
+    u: Any,
+    l1: Any,
+    p: Any,
+    Bp: Any,
+    tol: float,
+    max_rounds: int,
+    enough: float,
+) -> Any: ...
