@@ -769,7 +769,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     def _streamed_prediction(self, X):
         """The same in O(entries of X), or None where ``coef_`` is there to predict."""
-        state = vars(self).get("_state")
+        state: Any = vars(self).get("_state")
         if "coef_" in vars(self) or not getattr(state, "predicts_directly", False):
             return None
         X = self._validate(X, reset=False)
@@ -807,7 +807,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         check_is_fitted(self, "coef_")
         fitted = {"coef_": self.coef_, "intercept_": self.intercept_}
         state = self._state.forgetful(**fitted)
-        vars(self).update(fitted, _state=state)
+        self.__dict__.update(fitted, _state=state)
         return self
 
     def __deepcopy__(self, memo):

@@ -90,7 +90,7 @@ class State:
 
     coef: np.ndarray
     plan: Plan
-    key: tuple
+    key: tuple | None
     seed: object
     position: np.ndarray = field(init=False)
     rule: dict | None = None
