@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 
-from ..kernels._coordinate import l1_refine, l1_step
 from ..kernels._vector import add_scaled, all_finite, dots, slopes_along
 from ..schedules import Constant
 from .base import Solver
@@ -30,11 +29,6 @@ SOFTNESS = 0.1
 # before, and what the barrier hides at least, relative to what it may hide.
 LEAST_RATIO, MOST_RATIO, LEAST_HIDDEN = 0.1, 0.6, 0.02
 MAX_TRIALS = 40
-# Coordinate descent on the model: until no coordinate gains more than this share of the
-# best gain, at most so many sweeps. The minimiser of a model that may end the run:
-# until a round gains no more than this share of all gains, at most so many rounds.
-MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
-REFINED_TOL, REFINED_ROUNDS = 0.05, 50
 # A promise of so many targets is not going to end the run.
 ENOUGH = 2.0
 # Relative rounding error of an objective.
@@ -275,17 +269,14 @@ class Batch(Solver):
     def minimise_model(self, metric, refine=False):
         """Step and decrease of the model with this metric."""
         p, promised = np.empty_like(self.u), 0.0
-        for matrix, part in metric.parts(self.u.shape):
+        for model, part in metric.parts(self.u.shape):
             g, u = self.gradient[part].ravel(), self.u[part].ravel()
-            l1 = self.l1_u[part].ravel()
-            step, product = np.zeros_like(g), np.zeros_like(g)
-            model = matrix, g, u, l1, step, product
-            l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
+            l1, enough = self.l1_u[part].ravel(), None
             if refine:
                 enough = ENOUGH * self.target() - promised
                 if self.data.loss.quadratic:
                     enough = np.inf  # the model is F itself
-                l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
+            step, product = model.minimise(g, u, l1, enough)
             p[part] = step.reshape(p[part].shape)
             promised -= g @ step + 0.5 * step @ product
             promised -= l1 @ (np.abs(u + step) - np.abs(u))

@@ -20,7 +20,9 @@ class ProximalGradient(Batch):
         self.theta, self.momentum, self.at_rest = 1.0, 1.0, False
         self.last_u = self.u.copy()
         self.lines.remember()
-        self.ladder = Ladder(data, self.problem, self.coordinates, self.l2_u, False)
+        self.ladder = Ladder(
+            data, self.problem, self.coordinates, self.l2_u, False, l1 > 0.0
+        )
         self.asks, self.left, self.left_at = data.loss.smooth, 0.0, None
 
     def epoch(self):

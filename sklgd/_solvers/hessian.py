@@ -21,6 +21,7 @@ from ..kernels._gram import softmax_hessian, weighted_gram
 from ..kernels._metric import cholesky, hessian_block, natural_scale, solve
 from ..kernels._vector import gradient_to_metric, to_position, to_raw
 from .cost import gram_cost, softmax_cost, sweep_cost
+from .l1_models import MatrixModel, RowModel
 
 # A metric that costs no more than so many sweeps is bought before the first step; that
 # of the squared error, whose first step is then the last, at a higher price.
@@ -134,6 +135,7 @@ class Factored:
 
     def __init__(self, matrices, exact):
         self.matrices, self.exact, self.theta = matrices, exact, None
+        # (Makes the matrices definite to rounding, which coordinate descent relies on.)
         self.factors = [cholesky(matrix) for matrix in matrices]
 
     def solve(self, g):
@@ -154,12 +156,13 @@ class Factored:
         return min(float((pivot.min() / pivot.max()) ** 2) for pivot in pivots)
 
     def parts(self, shape):
-        """Pairs of a matrix and the part of u, of that shape, that it is for."""
+        """Pairs of a model and the part of u, of that shape, that it is for."""
         if len(self.matrices[0]) == shape[0] * shape[1]:
-            yield self.matrices[0], np.s_[:]
+            yield MatrixModel(self.matrices[0]), np.s_[:]
             return
         for k in range(shape[1]):
-            yield self.matrices[min(k, len(self.matrices) - 1)], np.s_[:, k]
+            matrix = self.matrices[min(k, len(self.matrices) - 1)]
+            yield MatrixModel(matrix), np.s_[:, k]
 
     def adapt(self, y, curvature, dot):
         """As in `Diagonal`; a Hessian needs no correction."""
@@ -168,6 +171,42 @@ class Factored:
         before = 1.0 if self.theta is None else self.theta
         self.theta = None
         self.theta = ratio(curvature, dot(y, self.solve(y.copy())), before)
+
+
+class RowBlocks:
+    """B of few rows and many columns, for models with an l1 penalty alone.
+
+    Parameters
+    ----------
+    data : Data
+    coordinates : Coordinates
+    l2 : ndarray of shape (n_features + 1, n_outputs)
+    curvatures : ndarray of shape (n_rows, n_outputs)
+        Those of the rows, divided by the total weight.
+    exact : bool
+        As for `Factored`.
+    """
+
+    least_pivot = 0.0
+
+    def __init__(self, data, coordinates, l2, curvatures, exact):
+        self.data, self.coordinates, self.l2 = data, coordinates, l2
+        self.curvatures, self.exact = curvatures, exact
+
+    def parts(self, shape):
+        """As in `Factored`."""
+        data, K = self.data, shape[1]
+        if K > 1:
+            # The models need the rows alone, not their targets.
+            data = data.output(0, np.empty(data.X.shape[0]))
+        centre, scale = self.coordinates.centre, self.coordinates.scale
+        for k in range(K):
+            column = Coordinates(centre, scale[:, [k]])
+            ridge, h = self.l2[:, k].copy(), self.curvatures[:, k].copy()
+            yield RowModel(data, column, ridge, h), np.s_[:, k]
+
+    def adapt(self, y, curvature, dot):
+        """As in `Factored`; a step that is minimised has no use for a correction."""
 
 
 def ratio(a, b, otherwise):
@@ -193,14 +232,18 @@ class Ladder:
         Penalty of u^2 / 2.
     curvature : bool
         False for a run that stays on the diagonal.
+    l1 : bool, default=False
+        True for a run with an l1 penalty.
     """
 
-    def __init__(self, data, problem, coordinates, l2, curvature=True):
+    def __init__(self, data, problem, coordinates, l2, curvature=True, l1=False):
         self.data, self.problem = data, problem
         self.coordinates, self.l2 = coordinates, l2
         self.subset = None if data.everything else data.rows
         self.total_weight = problem.n_samples * data.share
         self.sweep = OVERHEAD + sweep_cost(problem.rows, problem.n_outputs, self.subset)
+        apart = not data.loss.coupled(problem.n_outputs)
+        self.by_rows = l1 and apart and problem.n_samples < problem.n_features
         free = FREE_SQUARED if data.loss.quadratic else FREE_SWEEPS
         self.spent, self.waiting = 0.0, free * self.sweep
         self.rungs = self.plan() if curvature else []
@@ -217,6 +260,8 @@ class Ladder:
         """
         if not factored(self.data):
             return []
+        if self.by_rows:
+            return [(self.sweep, Ladder.row_blocks)]
         loss, K = self.data.loss, self.problem.n_outputs
         order = self.problem.n_features + 1
         n = self.problem.n_samples
@@ -266,7 +311,8 @@ class Ladder:
         if not rungs:
             return None
         price, make = rungs[-1]
-        price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
+        if not self.by_rows:
+            price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
         if price > HESSIAN_SWEEPS * self.sweep:
             return None
         metric = make(self, loss, margins)
@@ -319,23 +365,39 @@ class Ladder:
             h = self.problem.curvatures(loss, margins(start, stop), start)
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
+        # What the bound of softmax is for its blocks, the mean curvature is for others.
+        heights = [total / self.total_weight for _, _, total in grams]
+        if self.coupled:
+            heights = [loss.bound(len(grams))] * len(grams)
         matrices = [self.scaled(gram, k) for k, gram in enumerate(grams)]
+        return self.renewed(matrices, heights)
+
+    def row_blocks(self, loss, margins):
+        """The same by the curvatures of the rows."""
+        n = self.problem.n_samples
+        h = self.problem.curvatures(loss, margins(0, n)) / self.total_weight
+        return self.renewed(h, h.sum(axis=0))
+
+    def renewed(self, blocks, heights):
+        """The metric of new blocks, less damped if the last ones did well."""
         if self.blocks_at is not None and self.calm:
             self.damping /= 8.0
             if self.damping < LEAST_DAMPING:
                 self.damping = LEAST_DAMPING if self.coupled else 0.0
-        self.blocks_at, self.rejected, self.calm = matrices, 0, True
-        # What the bound of softmax is for its blocks, the mean curvature is for others.
-        self.heights = [total / self.total_weight for _, _, total in grams]
-        if self.coupled:
-            self.heights = [loss.bound(len(grams))] * len(grams)
+        self.blocks_at, self.heights = blocks, heights
+        self.rejected, self.calm = 0, True
         return self.damped()
 
     def damped(self):
         """(1 - rho) blocks + rho bound, rho being the damping."""
         rho = self.damping
         if rho == 0.0:
-            return Factored([block.copy() for block in self.blocks_at], exact=True)
+            return self.exactly()
+        if self.by_rows:
+            s = self.data.targets()[1]
+            bound = np.full(self.problem.n_samples, 1.0) if s is None else s
+            bound = np.multiply.outer(bound / self.total_weight, self.heights)
+            return self.of_rows((1.0 - rho) * self.blocks_at + rho * bound, False)
         if self.moments is None:
             self.moments = self.second_moments()
         mixed = []
@@ -351,7 +413,17 @@ class Ladder:
         """The blocks themselves where a bound is mixed in, else None."""
         if self.coupled or self.damping == 0.0 or self.blocks_at is None:
             return None
+        return self.exactly()
+
+    def exactly(self):
+        """The blocks themselves."""
+        if self.by_rows:
+            return self.of_rows(self.blocks_at, True)
         return Factored([block.copy() for block in self.blocks_at], exact=True)
+
+    def of_rows(self, curvatures, exact):
+        """The metric with these curvatures of the rows."""
+        return RowBlocks(self.data, self.coordinates, self.l2, curvatures, exact)
 
     def hessian(self, loss, margins):
         """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""

@@ -58,7 +58,12 @@ class QuasiNewton(Batch):
         self.memory, self.pairs = optimizer.memory, []
         self.metric = Diagonal()
         self.ladder = Ladder(
-            data, self.problem, self.coordinates, self.l2_u, optimizer.curvature
+            data,
+            self.problem,
+            self.coordinates,
+            self.l2_u,
+            optimizer.curvature,
+            l1 > 0.0,
         )
         if l1:
             self.ladder.stuck()

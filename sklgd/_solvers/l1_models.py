@@ -1,0 +1,153 @@
+"""Quadratic models with an l1 penalty, g.p + p'B p / 2 + sum_j l1_j |u_j + p_j|.
+
+Their minimiser is a step of the proximal Newton method. Either B is a matrix, or it is
+known by its rows: B = Z'HZ + ridge, Z being the centred and scaled rows of X and H
+their curvatures. Such a B is never formed. At the minimiser about as many coordinates
+as there are rows differ from zero: coordinate descent needs the matrix of a working set
+alone, which grows by the coordinates that would gain most (Johnson and Guestrin 2015;
+Massias, Gramfort and Salmon 2018).
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..kernels._coordinate import l1_refine, l1_step
+from ..kernels._gram import column_statistics
+
+# Coordinate descent on a matrix: until no coordinate gains more than this share of the
+# best gain, at most so many sweeps. The minimiser of a model that may end the run:
+# until a round gains no more than this share of all gains, at most so many rounds.
+MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
+REFINED_TOL, REFINED_ROUNDS = 0.05, 50
+# A working set has so many coordinates at first. It takes so many sweeps before rounds,
+# and is complete when no more than this share of all gains is left to the others; of a
+# model that may end the run, a smaller one, which rounds come close to, too.
+LEAST_SET, SET_SWEEPS = 64, 50
+LEFT, REFINED_LEFT = 1e-4, 1e-6
+
+
+class MatrixModel:
+    """A model whose B is a matrix."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def minimise(self, g, u, l1, enough=None):
+        """The minimiser p and its product with B.
+
+        Parameters
+        ----------
+        g, u, l1 : arrays of shape (n,)
+        enough : float or None
+            None for a p from which a further sweep would gain little. A number for a
+            minimiser among almost collinear columns, too: a p may be returned as soon
+            as it has gained more than this.
+        """
+        step, product = np.zeros_like(g), np.zeros_like(g)
+        model = self.matrix, g, u, l1, step, product
+        l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
+        if enough is not None:
+            l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
+        return step, product
+
+
+class RowModel:
+    """A model of one output whose B = Z'HZ + ridge is known by its rows.
+
+    Parameters
+    ----------
+    data : Data
+        Of one output.
+    coordinates : Coordinates
+        Of one output.
+    ridge : ndarray of shape (n_features + 1,)
+    curvatures : ndarray of shape (n_rows,)
+        The diagonal of H: a row's curvature, divided by the total weight.
+    """
+
+    def __init__(self, data, coordinates, ridge, curvatures):
+        self.data, self.problem = data, data.problem()
+        self.coordinates, self.ridge = coordinates, ridge
+        self.curvatures = curvatures
+        self.rows = data.X if data.everything else data.X[data.rows]
+        self.scale = coordinates.scale[:, 0].copy()
+        self.scale[-1] *= data.fit_intercept
+
+    def minimise(self, g, u, l1, enough=None):
+        """As in `MatrixModel`; among the working set the p is always a minimiser."""
+        p, slope, diagonal = np.zeros_like(g), g, self.diagonal()
+        chosen = (diagonal > 0.0) & ((u != 0.0) | (l1 == 0.0))
+        size, gained = max(LEAST_SET, 2 * int(chosen.sum())), 0.0
+        left = LEFT if enough is None else REFINED_LEFT
+        while True:
+            # What each of the others would gain by itself; they are at zero.
+            excess = np.maximum(np.abs(slope) - l1, 0.0)
+            excess[chosen | (diagonal <= 0.0)] = 0.0
+            gains = np.divide(0.5 * excess**2, diagonal, where=excess > 0.0, out=excess)
+            more = np.flatnonzero(gains)
+            complete = gained > 0.0 and gains[more].sum() <= left * gained
+            if not complete and len(more):
+                room = max(size - int(chosen.sum()), LEAST_SET)
+                if room < len(more):
+                    more = more[np.argpartition(gains[more], -room)[-room:]]
+                chosen[more] = True
+            elif gained > 0.0:
+                return p, slope - g
+            working = np.flatnonzero(chosen)
+            if not len(working):
+                return p, slope - g
+            step, product = self.minimise_among(working, g, u, l1, p[working], enough)
+            p[working] = step
+            gained = -float(g[working] @ step + 0.5 * step @ product)
+            gained -= float(
+                l1[working] @ (np.abs(u[working] + step) - np.abs(u[working]))
+            )
+            slope = g + self.product(p, working)
+            if not gained > 0.0 or (enough is not None and gained > enough):
+                return p, slope - g
+            size *= 2
+
+    def minimise_among(self, working, g, u, l1, p, enough):
+        """The minimiser over these coordinates, and its product with their matrix."""
+        Z = self.columns(working)
+        B = Z.T @ (self.curvatures[:, None] * Z)
+        np.einsum("jj->j", B)[...] += self.ridge[working]
+        model = B, g[working], u[working], l1[working], p, B @ p
+        l1_step(*model, MODEL_TOL, SET_SWEEPS)
+        if enough is not None:
+            l1_refine(*model, REFINED_LEFT, REFINED_ROUNDS, enough)
+        return model[4:]
+
+    def columns(self, working):
+        """These columns of Z."""
+        features = working[: np.searchsorted(working, len(self.scale) - 1)]
+        Z = np.ones((self.rows.shape[0], len(working)))
+        block = self.rows[:, features]
+        Z[:, : len(features)] = block.toarray() if sp.issparse(block) else block
+        Z[:, : len(features)] -= self.coordinates.centre[features]
+        Z *= self.scale[working]
+        return Z
+
+    def product(self, p, working):
+        """B p for a p that is zero but for these coordinates."""
+        z = self.columns(working) @ p[working]
+        out = np.empty((len(p), 1))
+        slopes = len(z) * self.curvatures * z
+        self.problem.gradient(slopes[:, None], out)
+        p, ridge = p[:, None], self.ridge[:, None]
+        return self.coordinates.gradient(out, 1.0, ridge, p)[:, 0]
+
+    def diagonal(self):
+        """The diagonal of B."""
+        out, total = self.ridge.copy(), float(self.curvatures.sum())
+        if total > 0.0:
+            weights = np.zeros(self.data.X.shape[0])
+            rows = slice(None) if self.data.rows is None else self.data.rows
+            weights[rows] = self.curvatures / total
+            _, mean, var = column_statistics(
+                self.problem.rows, weights, self.data.rows, self.problem.n_threads
+            )
+            square = var + (mean - self.coordinates.centre) ** 2
+            out[:-1] += total * self.scale[:-1] ** 2 * square
+            out[-1] += total * self.scale[-1] ** 2
+        return out
