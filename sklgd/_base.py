@@ -27,6 +27,7 @@ from ._fit.minimum_norm import minimise_norm
 from ._fit.monitor import Monitor
 from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
+from ._fit.settings import Settings
 from ._fit.state import State
 from ._fit.stored_state import pack, unpack
 from ._fit.stream import learn_chunk, online_optimizer
@@ -401,7 +402,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         tasks = None
         if has_callbacks(self):
             tasks = FitTasks(self, X, y, sample_weight, rows)
-        loss, (l1, l2) = self._make_loss(), self._penalty()
+        settings, loss = Settings.of(self), self._make_loss()
+        l1, l2 = settings.l1, settings.l2
         data = Data(
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
             penalised=bool(l1 or l2),
@@ -413,7 +415,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         else:
             coef = start if columns is None else start[np.append(columns, -1)]
         state: Any = State(
-            coef, make_plan(self, data), self._plan_key(), self.random_state
+            coef, make_plan(settings, data), self._plan_key(), self.random_state
         )
         state.columns = columns
         own_validation = validation is not None and held_out is None
@@ -434,7 +436,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if state.plan.schedule is None:
             if start is None:
                 coef[-1] = self._first_intercept(null)
-            state.tune(self, data, null, l1, l2, solver.tune)
+            state.tune(settings, data, null, l1, l2, solver.tune)
             z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
             z_unit, loss_unit = data.units(null)
@@ -467,7 +469,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         training.n_epochs = self.max_iter
         if log is not None:
             log.begin(self, data, state)
-        run = Run(self, training, monitor, validation, tasks, log)
+        run = Run(
+            settings, training, monitor, validation, tasks, log, self._results_so_far
+        )
         interrupt = diagnosis = None
         try:
             diagnosis = run.go()
@@ -479,7 +483,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if interrupt is None:
             run.settle()
         if diagnosis is None and interrupt is None:
-            diagnosis = explain(self, training, monitor)
+            diagnosis = explain(settings, training, monitor)
         training.keep()
         if self._may_shorten(state.plan, monitor, l1):
             objective = minimise_norm(training, unit, l2)
@@ -546,7 +550,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         online = online_optimizer(self)
         if online is not None:
             return learn_chunk(self, online, X, target, weights, n_outputs)
-        loss, (l1, l2) = self._make_loss(), self._penalty()
+        settings, loss = Settings.of(self), self._make_loss()
+        l1, l2 = settings.l1, settings.l2
         rows = rows_with_weight(weights)
         data = Data(
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
@@ -566,7 +571,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             # The state of the last call stays as it is until this one has succeeded.
             state = before_call.successor(self.n_iter_)
             if state.key != self._plan_key() or not state.plan.streams:
-                state.plan, state.key = make_plan(self, data, True), self._plan_key()
+                state.plan, state.key = (
+                    make_plan(settings, data, True),
+                    self._plan_key(),
+                )
                 warn_without_effect(self, state.plan, stream=True)
                 state.statistics, state.factor, state.steps = None, 1.0, 0
                 state.place()
@@ -575,9 +583,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             null = data.null_model()
             if first:
                 state.coef[-1] = self._first_intercept(null)
-            state.tune(self, data, null, l1, l2, RuleSolver.tune)
+            state.tune(settings, data, null, l1, l2, RuleSolver.tune)
         elif state.statistics is not None:
-            state.retune(self, data, data.null_model(), l2)
+            state.retune(settings, data, data.null_model(), l2)
         training = RuleSolver(data, state, l1, l2, self.shuffle, self.average)
         if first or not state.shares_coordinates(before_call):
             kept = training.snapshot()
@@ -614,7 +622,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             training.restore(kept)
             epoch = len(state.curve) + 1
             diagnosis = explain_divergence(
-                self, training, monitor, epoch, after, largest
+                settings, training, monitor, epoch, after, largest
             )
             after = training.objective()
         state.curve.append(after)
@@ -641,7 +649,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     def _new_stream(self, data):
         """The state of a stream before its first rows."""
         coef = np.zeros((data.X.shape[1] + 1, data.n_outputs))
-        plan = make_plan(self, data, True)
+        plan = make_plan(Settings.of(self), data, True)
         return State(coef, plan, self._plan_key(), self.random_state)
 
     def _wait_for_rows(self, data):

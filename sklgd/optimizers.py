@@ -208,25 +208,25 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
                     f"{bracket}{low:g}, {high:g}), got {value!r}."
                 )
 
-    def check_run(self, est: Any, loss: Any) -> None:
+    def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make.
 
         Parameters
         ----------
-        est : GDRegressor or GDClassifier
+        settings : Settings
         loss : Loss
         """
 
-    def refuse_average(self, est: Any) -> None:
+    def refuse_average(self, settings: Any) -> None:
         """Raise ValueError if the estimator asks for averages of the iterates.
 
         Parameters
         ----------
-        est : GDRegressor or GDClassifier
+        settings : Settings
         """
-        if est.average:
+        if settings.average:
             raise ValueError(
-                f"average={est.average!r} is not possible with "
+                f"average={settings.average!r} is not possible with "
                 f"optimizer={self.name!r}, whose iterates converge without averaging. "
                 "Use average=False."
             )
@@ -866,9 +866,9 @@ class VarianceReducedOptimizer(Optimizer):
     def __init__(self) -> None:
         pass
 
-    def check_run(self, est: Any, loss: Any) -> None:
+    def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make."""
-        self.refuse_average(est)
+        self.refuse_average(settings)
         if not loss.smooth and not self.takes_non_smooth:
             raise ValueError(
                 f"loss={loss.name!r} is not smooth and optimizer={self.name!r} needs a "
@@ -1048,7 +1048,7 @@ class BatchOptimizer(Optimizer):
     estimates_gap = True
     shuffles = False
 
-    def check_run(self, est: Any, loss: Any) -> None:
+    def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make."""
         if loss.degenerate:
             raise ValueError(
@@ -1056,7 +1056,7 @@ class BatchOptimizer(Optimizer):
                 "minimum is at zero coefficients, whatever the data are. Use "
                 "optimizer='sgd', optimizer='auto' or another loss."
             )
-        self.refuse_average(est)
+        self.refuse_average(settings)
 
     def resolve_batch_size(
         self, batch_size: int | str, n_features: int, per_row: float
@@ -1156,12 +1156,12 @@ class LBFGS(Newton):
     def __init__(self, memory: int = 5) -> None:
         super().__init__(memory)
 
-    def check_run(self, est: Any, loss: Any) -> None:
+    def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that L-BFGS cannot make."""
-        super().check_run(est, loss)
-        if est._penalty()[0] > 0.0:
+        super().check_run(settings, loss)
+        if settings.l1 > 0.0:
             raise ValueError(
-                f"penalty={est.penalty!r} is not possible with optimizer='lbfgs', "
+                f"penalty={settings.penalty!r} is not possible with optimizer='lbfgs', "
                 "which needs a smooth penalty. Use optimizer='fista' or 'newton', or "
                 "penalty='l2'."
             )

@@ -40,7 +40,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 
 from ._hints import ExplainsKeywords, did_you_mean
 
@@ -167,12 +167,12 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         The message names the parameter, its value and what to do about it.
         """
 
-    def check_run(self, est, loss, optimizer, batch_size):
+    def check_run(self, settings, loss, optimizer, batch_size):
         """Raise a ValueError for a run in which the schedule is not possible.
 
         Parameters
         ----------
-        est : GDRegressor or GDClassifier
+        settings : Settings
         loss : Loss
         optimizer : Optimizer
         batch_size : int or "full"
@@ -732,9 +732,9 @@ class WarmUp(Schedule):
         """That of the inner schedule; see `Schedule`."""
         return self._inner().cumulative_l1
 
-    def check_run(self, est, loss, optimizer, batch_size):
+    def check_run(self, settings, loss, optimizer, batch_size):
         """What the inner schedule checks; see `Schedule.check_run`."""
-        self._inner().check_run(est, loss, optimizer, batch_size)
+        self._inner().check_run(settings, loss, optimizer, batch_size)
 
     def _inner(self):
         """Return the inner schedule as an object."""
@@ -794,15 +794,15 @@ class _PassiveAggressive(Schedule):
         """Raise a ValueError if a parameter makes no sense."""
         _check_eta0(self)
 
-    def check_run(self, est, loss, optimizer, batch_size):
+    def check_run(self, settings, loss, optimizer, batch_size):
         """Raise a ValueError for a run without a passive-aggressive step.
 
         Parameters are those of `Schedule.check_run`.
         """
         name = f"pa{self.aggressive}"
-        kind = "classification" if is_classifier(est) else "regression"
+        kind = "classification" if settings.classifies else "regression"
         if not (loss.unit_slopes and loss.task == kind):
-            suited = "hinge" if is_classifier(est) else "epsilon_insensitive"
+            suited = "hinge" if settings.classifies else "epsilon_insensitive"
             raise ValueError(
                 f"learning_rate={name!r} only works with loss={suited!r}, got loss="
                 f"{loss.name!r}. Use that loss, or another learning_rate."

@@ -74,7 +74,7 @@ def warning(diagnosis):
     return WARNINGS[diagnosis["problem"]] + WHERE
 
 
-def explain(est, training, monitor):
+def explain(settings, training, monitor):
     """The diagnosis of a run that did not diverge, or None if all is well.
 
     A run that calls itself converged although it is far from the optimum gets the
@@ -82,7 +82,7 @@ def explain(est, training, monitor):
 
     Parameters
     ----------
-    est : GDRegressor or GDClassifier
+    settings : Settings
     training : Solver
         At the end of its run.
     monitor : Monitor
@@ -101,7 +101,7 @@ def explain(est, training, monitor):
         remedies = []
         if reason == "max_iter" and not (explicit or monitor.rising()):
             remedies.append("increase max_iter")
-        if not (explicit or est.batch_size in ("auto", "full")):
+        if not (explicit or settings.batch_size in ("auto", "full")):
             remedies.append("take larger batches (batch_size='auto')")
     elif monitor.tol is None:
         return None
@@ -154,7 +154,7 @@ def explain(est, training, monitor):
         remedies = ["take larger batches (batch_size='auto')"]
     else:
         return None
-    sizes = Sizes(est, training) if explicit else None
+    sizes = Sizes(settings, training) if explicit else None
     causes = find_causes(sizes, training, monitor) if explicit else []
     if explicit and not causes and monitor.stop_reason == "plateau":
         causes = [RAVINE]
@@ -163,7 +163,9 @@ def explain(est, training, monitor):
     problem = "worse_than_constant" if worse else monitor.stop_reason
     if reason == "plateau" and not worse:
         problem = "accuracy"
-    return _advise(est, problem, trouble, causes, remedies, figures(monitor, sizes))
+    return _advise(
+        settings, problem, trouble, causes, remedies, figures(monitor, sizes)
+    )
 
 
 def explain_stream(learner):
@@ -195,12 +197,12 @@ def explain_stream(learner):
     return _diagnosis("worse_than_constant", trouble, [], remedies, known)
 
 
-def explain_divergence(est, training, monitor, epoch, objective, eta):
+def explain_divergence(settings, training, monitor, epoch, objective, eta):
     """The diagnosis of a run that diverged.
 
     Parameters
     ----------
-    est, training, monitor
+    settings, training, monitor
         As in `explain`.
     epoch : int
     objective : float
@@ -226,10 +228,10 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
         )
         remedies = ["scale the features and y"]
         known = figures(monitor) | {"n_iter": epoch}
-        return _advise(est, "overflow", trouble, [], remedies, known)
+        return _advise(settings, "overflow", trouble, [], remedies, known)
     objective += monitor.base
     reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
-    sizes, optimizer = Sizes(est, training), plan.optimizer
+    sizes, optimizer = Sizes(settings, training), plan.optimizer
     if sizes.limit is not None:
         whose = "plain descent" if optimizer.steps_plainly else optimizer.name
         why = f"{whose} is stable up to about {sizes.limit:.2g}"
@@ -258,7 +260,7 @@ def explain_divergence(est, training, monitor, epoch, objective, eta):
         remedies.append(sizes.remedy)
     known = figures(monitor, sizes) | {"n_iter": epoch}
     known |= _plain({"objective": objective, "largest_learning_rate": eta})
-    return _advise(est, "diverged", trouble, [], remedies, known)
+    return _advise(settings, "diverged", trouble, [], remedies, known)
 
 
 def figures(monitor, sizes=None):
@@ -288,12 +290,12 @@ def _plain(known):
     }
 
 
-def _advise(est, problem, trouble, causes, remedies, known):
+def _advise(settings, problem, trouble, causes, remedies, known):
     """A diagnosis of a run, whose remedies include what "auto" would choose."""
     ways = [*remedies, *(remedy for _, remedy in causes)]
-    if est.learning_rate != "auto":
+    if settings.learning_rate != "auto":
         ways.append("let learning_rate='auto' choose the step size")
-    elif optimizer_name(est.optimizer) != "auto":
+    elif optimizer_name(settings.optimizer) != "auto":
         ways.append("let optimizer='auto' choose the method")
     return _diagnosis(problem, trouble, [cause for cause, _ in causes], ways, known)
 
@@ -461,7 +463,7 @@ class Sizes:
         features and the intercept.
     """
 
-    def __init__(self, est, training):
+    def __init__(self, settings, training):
         data, plan = training.data, training.state.plan
         statistics = Statistics.of(data, data.null_model())
         rms = np.sqrt(statistics.var + statistics.mean**2)
@@ -471,7 +473,7 @@ class Sizes:
         else:
             ends = 0, 0
         self.low, self.high = (float(rms[j]) for j in ends)
-        self.names = [_name(est, data.number_of(j)) for j in ends]
+        self.names = [_name(settings, data.number_of(j)) for j in ends]
         rows = batches(data.n_rows, plan.batch_size)[0]
         self.full, self.sparse = rows == data.n_rows, sp.issparse(data.X)
         batch = "a batch" if rows > 1 else "a single row"
@@ -492,7 +494,7 @@ class Sizes:
         self.among_features = self.high > SPREAD * self.low
         # The intercept is the coefficient of a feature of size one.
         self.differ = self.among_features or (
-            est.fit_intercept
+            settings.fit_intercept
             and (self.high > SPREAD or SPREAD * math.hypot(*rms.tolist()) < 1.0)
         )
 
@@ -518,7 +520,7 @@ def _possible(limit):
     return float(limit) if limit is not None and 0.0 < limit < math.inf else None
 
 
-def _name(est, j):
+def _name(settings, j):
     """What the user calls a feature."""
-    names = getattr(est, "feature_names_in_", None)
+    names = settings.feature_names
     return f"column {j}" if names is None else repr(str(names[j]))

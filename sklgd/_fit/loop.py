@@ -23,16 +23,20 @@ class Run:
 
     Parameters
     ----------
-    est : GDRegressor or GDClassifier
+    settings : Settings
     training : Solver
     monitor : Monitor
     validation : Validation or None
     tasks : FitTasks or None
     log : Log or None
+    attributes : callable
+        Gives the fitted attributes of the moment to a callback, from the run, the
+        monitor and the reason of the stop.
     """
 
-    def __init__(self, est, training, monitor, validation, tasks, log):
-        self.est, self.training, self.monitor = est, training, monitor
+    def __init__(self, settings, training, monitor, validation, tasks, log, attributes):
+        self.settings, self.training, self.monitor = settings, training, monitor
+        self.attributes = attributes
         self.validation, self.tasks, self.log = validation, tasks, log
         self.stalls, self.at_stall = 0, math.inf
 
@@ -50,11 +54,11 @@ class Run:
             With ``monitor.stop_reason`` "interrupted" if an epoch had ended; the
             coefficients are then the best.
         """
-        est, training, monitor = self.est, self.training, self.monitor
+        settings, training, monitor = self.settings, self.training, self.monitor
         tasks, log = self.tasks, self.log
         guarded = training.state.plan.guarded
         # Of epochs that go up and down the last may be any.
-        noisy = not (guarded or training.full or est.early_stopping)
+        noisy = not (guarded or training.full or settings.early_stopping)
         objective = monitor.start
         best_objective = monitor.start if guarded else math.inf
         kept = best = start = training.snapshot()
@@ -78,7 +82,7 @@ class Run:
                     accepted = training.accept(objective, after, kept, wild)
                     if accepted:
                         objective, improved_once = after, True
-                    renewed = training.refresh_metric(est, epoch, accepted)
+                    renewed = training.refresh_metric(settings, epoch, accepted)
                     if renewed:
                         monitor.no_change = 0
                         kept = training.snapshot()
@@ -89,7 +93,7 @@ class Run:
                     # The rows held out are no numbers any more.
                     self.give_up(point)
                     break
-                if est.early_stopping:
+                if settings.early_stopping:
                     better = score > monitor.best_score or (
                         score == monitor.best_score and loss < best_loss
                     )
@@ -124,7 +128,7 @@ class Run:
                 if best is start or self.is_no_better_than_start(best_objective):
                     best, best_objective, best_score = start, monitor.start, None
                 training.restore(best)
-                if not est.early_stopping:
+                if not settings.early_stopping:
                     monitor.amend(best_objective, best_score)
                 monitor.stop_reason = "interrupted"
             raise
@@ -138,8 +142,10 @@ class Run:
             if best_score is None:
                 best_score = self.score()[0]
             monitor.amend(best_objective, best_score)
-            return explain_divergence(est, training, monitor, epoch, after, largest)
-        if est.early_stopping:
+            return explain_divergence(
+                settings, training, monitor, epoch, after, largest
+            )
+        if settings.early_stopping:
             training.restore(best)
         elif guarded and objective - best_objective > NEGLIGIBLE * monitor.unit:
             # A smoothed objective may fall where F itself rises.
@@ -156,22 +162,22 @@ class Run:
         The objectives of several epochs are found in one read of X, unless somebody
         has awaited them: no run stops before its `n_iter_no_change` are over.
         """
-        est, training, monitor, tasks = (
-            self.est,
+        settings, training, monitor, tasks = (
+            self.settings,
             self.training,
             self.monitor,
             self.tasks,
         )
         awaited = not (self.validation is None and tasks is None and self.log is None)
-        left = est.max_iter
+        left = settings.max_iter
         while left:
             n_epochs = min(left, training.longest_run)
             if awaited:
                 n_epochs = 1
                 if tasks is not None:
                     tasks.begin_epoch()
-            elif est.tol is not None:
-                left_to_stall = est.n_iter_no_change - monitor.no_change
+            elif settings.tol is not None:
+                left_to_stall = settings.n_iter_no_change - monitor.no_change
                 n_epochs = max(1, min(n_epochs, left_to_stall))
             points = training.advance(n_epochs)
             left -= len(points)
@@ -195,7 +201,7 @@ class Run:
         """Decide which coefficients are reported; `Monitor` has their figures then."""
         training, monitor = self.training, self.monitor
         monitor.gap = training.likely_gap(monitor.gap)
-        if self.est.early_stopping:
+        if self.settings.early_stopping:
             before, _ = self.score()
             training.add_zeros(training.objective())
             if self.score()[0] < before:
@@ -207,7 +213,7 @@ class Run:
 
     def tell(self, score, eta, undone, renewed):
         """Tell of the epoch just recorded; True if a callback asks for the end."""
-        est, training, monitor = self.est, self.training, self.monitor
+        settings, training, monitor = self.settings, self.training, self.monitor
         if self.log is not None:
             epoch = len(monitor.loss_curve)
             objective = monitor.base + monitor.loss_curve[-1]
@@ -216,12 +222,12 @@ class Run:
                 f"epoch {epoch}", objective, score, monitor.gap, eta, training, notes
             )
         return self.tasks is not None and self.tasks.end_epoch(
-            lambda: est._results_so_far(training, monitor, "callback")
+            lambda: self.attributes(training, monitor, "callback")
         )
 
     def is_no_better_than_start(self, objective):
         """True if a run whose best epoch has this objective returns to its start."""
-        return not (self.est.early_stopping or self.monitor.accepts(objective))
+        return not (self.settings.early_stopping or self.monitor.accepts(objective))
 
     def goes_on(self, eta, reported):
         """True if the schedule answers a stall with smaller steps.
@@ -250,7 +256,7 @@ class Run:
         training, monitor = self.training, self.monitor
         if monitor.degenerate or not math.isnan(monitor.gap):
             return False
-        worth = self.est.tol * monitor.gained()
+        worth = self.settings.tol * monitor.gained()
         coef = np.ascontiguousarray(training.coef)
         gain = possible_gain(
             training.data, training.problem, coef, training.l1, training.l2, worth

@@ -67,13 +67,13 @@ class Plan:
         return isinstance(self.metric, Metric) and self.metric.rotation is not None
 
 
-def choose(est, data, explicit, stream):
+def choose(settings, data, explicit, stream):
     """Optimizer object and batch size of an estimator, "auto" resolved."""
     n_samples, n_features = data.n_rows, data.width
     sparse, per_row = sp.issparse(data.X), data.entries_per_row
     limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
-    optimizer, batch_size = est.optimizer, est.batch_size
+    optimizer, batch_size = settings.optimizer, settings.batch_size
     if not isinstance(batch_size, str):
         batch_size = int(batch_size)
     # (The optimum of a degenerate loss is of no use: no batch size reaches it sooner.)
@@ -81,10 +81,10 @@ def choose(est, data, explicit, stream):
     name = optimizer_name(optimizer)
     automatic = name == "auto"
     if automatic:
-        name = choose_optimizer(est, data, explicit, stream, full)
+        name = choose_optimizer(settings, data, explicit, stream, full)
     if name is not None:
         optimizer = OPTIMIZERS[name]()
-    optimizer.check_run(est, data.loss)
+    optimizer.check_run(settings, data.loss)
     if optimizer.training != "descent":
         rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
         return optimizer, rows
@@ -115,7 +115,7 @@ def choose(est, data, explicit, stream):
     return optimizer, batch_size
 
 
-def choose_optimizer(est, data, explicit, stream, full):
+def choose_optimizer(settings, data, explicit, stream, full):
     """Name of the optimizer that "auto" stands for.
 
     With an explicit step size it is SGD*'s own; where only a rule of descent does
@@ -127,8 +127,13 @@ def choose_optimizer(est, data, explicit, stream, full):
     """
     if explicit:
         return "sgd"
-    batch_size, loss = est.batch_size, data.loss
-    if stream or est.average or loss.degenerate or est.learning_rate != "auto":
+    batch_size, loss = settings.batch_size, data.loss
+    if (
+        stream
+        or settings.average
+        or loss.degenerate
+        or settings.learning_rate != "auto"
+    ):
         all_rows = batch_size == "full" or (batch_size == "auto" and full)
         return "nesterov" if all_rows else "adam"
     if batch_size == 1:
@@ -136,7 +141,7 @@ def choose_optimizer(est, data, explicit, stream, full):
     if batch_size not in ("auto", "full"):
         return "svrg" if loss.smooth else "adam"
     wide = data.width >= MAX_FACTOR
-    if est._penalty()[0] > 0.0:
+    if settings.l1 > 0.0:
         # Softmax has no curvature that coordinate descent could use cheaply.
         by_gradients = wide or loss.coupled(data.n_outputs)
         by_gradients = by_gradients or has_costly_hessians(data)
@@ -144,12 +149,12 @@ def choose_optimizer(est, data, explicit, stream, full):
     return "lbfgs" if wide and not has_few_rows(data) else "newton"
 
 
-def make_plan(est, data, stream=False):
+def make_plan(settings, data, stream=False):
     """Resolve "auto" in an estimator's optimizer and batch size.
 
     Parameters
     ----------
-    est : GDRegressor or GDClassifier
+    settings : Settings
     data : Data
     stream : bool, default=False
         True if the data are a chunk of a stream.
@@ -160,9 +165,9 @@ def make_plan(est, data, stream=False):
         Complete where the step size is explicit; otherwise `add_metric` gives it the
         metric and the step sizes.
     """
-    explicit = step_is_explicit(est)
-    optimizer, batch_size = choose(est, data, explicit, stream)
-    automatic = est.learning_rate == "auto"
+    explicit = step_is_explicit(settings)
+    optimizer, batch_size = choose(settings, data, explicit, stream)
+    automatic = settings.learning_rate == "auto"
     if not optimizer.takes_learning_rate:
         explicit, automatic = False, True
     guarded = not explicit and not data.loss.degenerate
@@ -170,13 +175,13 @@ def make_plan(est, data, stream=False):
         optimizer, batch_size, None, guarded, guarded and automatic and not stream
     )
     if explicit:
-        schedule = schedule_of(est)
-        schedule.check_run(est, data.loss, optimizer, batch_size)
-        plan.schedule = bind(schedule, est, data, batch_size)
+        schedule = schedule_of(settings)
+        schedule.check_run(settings, data.loss, optimizer, batch_size)
+        plan.schedule = bind(schedule, settings, data, batch_size)
     return plan
 
 
-def add_metric(plan, est, data, statistics, l2):
+def add_metric(plan, settings, data, statistics, l2):
     """Give a plan its metric and the step size that suits it.
 
     Where steps shall move the features that they touch only, the metric is not centred.
@@ -184,13 +189,14 @@ def add_metric(plan, est, data, statistics, l2):
     all features lets these catch up in closed form.
     """
     normalised = plan.optimizer.normalised
-    summed = bool(est.average) or (plan.adaptive and normalised)
-    constant = est.learning_rate == "auto"
+    summed = bool(settings.average) or (plan.adaptive and normalised)
+    constant = settings.learning_rate == "auto"
     by_features = moves_by_features(
         data,
         plan.optimizer,
         plan.batch_size,
-        *est._penalty(),
+        settings.l1,
+        settings.l2,
         not normalised,
         summed,
         constant,
@@ -199,14 +205,14 @@ def add_metric(plan, est, data, statistics, l2):
         plan.metric = None
         (curvature,) = raw_curvatures(data, statistics, [plan.batch_size])
     else:
-        rotated = not by_features and _worth_rotating(est, data, plan)
+        rotated = not by_features and _worth_rotating(settings, data, plan)
         plan.metric, curvature = make_metric(
             data, statistics, l2, plan.batch_size, rotated, not by_features
         )
-    set_pace(plan, est, data, curvature)
+    set_pace(plan, settings, data, curvature)
 
 
-def renew_rotation(plan, est, data, statistics, l2, coef, damping):
+def renew_rotation(plan, settings, data, statistics, l2, coef, damping):
     """Suit a rotated metric to the curvature at ``coef``."""
     share = rotate(plan.metric, data, statistics, l2, coef, damping)
     if share is None:
@@ -216,20 +222,24 @@ def renew_rotation(plan, est, data, statistics, l2, coef, damping):
         # diag(p) - pp' <= 2 diag(p (1 - p)): softmax without its off-diagonal blocks.
         largest *= 2.0 - damping
     curvature = interpolate(data.n_rows, plan.batch_size, largest, 1.0 + share)
-    set_pace(plan, est, data, curvature)
+    set_pace(plan, settings, data, curvature)
 
 
-def set_pace(plan, est, data, curvature):
+def set_pace(plan, settings, data, curvature):
     """Step sizes for the largest curvature that a batch sees."""
     eta0 = plan.optimizer.unit_step(curvature, plan.batch_size == "full")
-    name = "constant" if est.learning_rate == "auto" else est.learning_rate
-    schedule = as_schedule(name, eta0, est.power_t)
-    plan.schedule = bind(schedule, est, data, plan.batch_size)
+    name = "constant" if settings.learning_rate == "auto" else settings.learning_rate
+    schedule = as_schedule(name, eta0, settings.power_t)
+    plan.schedule = bind(schedule, settings, data, plan.batch_size)
 
 
-def _worth_rotating(est, data, plan):
+def _worth_rotating(settings, data, plan):
     """True if a full metric suits the penalty and costs little beside the rows."""
-    if not plan.adaptive or est.penalty not in ("l2", None) or not data.loss.smooth:
+    if (
+        not plan.adaptive
+        or settings.penalty not in ("l2", None)
+        or not data.loss.smooth
+    ):
         return False
     n_features = data.X.shape[1]
     rows = batches(data.n_rows, plan.batch_size)[0]
@@ -251,7 +261,7 @@ def moves_by_features(data, optimizer, batch_size, *case):
     return MARGIN * optimizer.price(*case) * touched < data.width
 
 
-def bind(schedule, est, data, batch_size):
+def bind(schedule, settings, data, batch_size):
     """Tell a schedule what it cannot know: the penalty, the length, the loss."""
 
     def slope(y, z):
@@ -259,5 +269,5 @@ def bind(schedule, est, data, batch_size):
             1
         ].item()
 
-    total_steps = est.max_iter * batches(data.n_rows, batch_size)[1]
-    return schedule.bind(alpha=est._alpha(), total_steps=total_steps, dloss=slope)
+    total_steps = settings.max_iter * batches(data.n_rows, batch_size)[1]
+    return schedule.bind(alpha=settings.alpha, total_steps=total_steps, dloss=slope)

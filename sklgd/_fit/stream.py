@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compat import warn
@@ -21,6 +20,7 @@ from ..schedules import Constant
 from .data import LARGE_TARGET
 from .diagnosis import explain_stream, warning
 from .plan import Plan
+from .settings import Settings
 from .state import State
 from .statistics import size_error
 
@@ -269,13 +269,14 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
 
 def _continued(est, optimizer, before, X, n_outputs):
     """The stream that a call goes on with; it begins where there was none."""
-    l1, l2 = est._penalty(est._alpha(stream=True))
+    settings = Settings.of(est, stream=True)
+    l1, l2 = settings.l1, settings.l2
     loss = est._make_loss()
     params = tuple(getattr(loss, name) for name in loss.params)
     key = (*est._plan_key(), params, est.fit_intercept, l1, l2)
     if isinstance(before, Stream) and before.key == key:
         return before.goes_on(X.dtype)
-    optimizer.check_run(est, loss)
+    optimizer.check_run(settings, loss)
     plan = Plan(optimizer, 1, Constant(1.0), guarded=True)
     if optimizer_name(est.optimizer) != "auto":
         optimizer.resolve_batch_size(est.batch_size, X.shape[1], 1.0)
@@ -285,7 +286,7 @@ def _continued(est, optimizer, before, X, n_outputs):
         centred = before.learner.centred
     learner = make_learner(
         optimizer, loss, X.shape[1], n_outputs, fit_intercept=est.fit_intercept,
-        centred=centred, classifies=is_classifier(est), l1=l1, l2=l2,
+        centred=centred, classifies=settings.classifies, l1=l1, l2=l2,
     )  # fmt: skip
     stream = Stream(learner, plan, key, est.random_state)
     stream.dtype = X.dtype

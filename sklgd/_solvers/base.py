@@ -36,6 +36,7 @@ from ..kernels._vector import penalty
 if TYPE_CHECKING:
     from .._fit.data import Data
     from .._fit.plan import Plan
+    from .._fit.settings import Settings
     from .._fit.state import State
     from .._fit.statistics import Statistics
     from ..kernels._problem import Problem
@@ -149,7 +150,12 @@ class Solver(ABC):
     @staticmethod
     @abstractmethod
     def tune(
-        plan: Plan, est: Any, data: Data, statistics: Statistics, l1: float, l2: float
+        plan: Plan,
+        settings: Settings,
+        data: Data,
+        statistics: Statistics,
+        l1: float,
+        l2: float,
     ) -> None:
         """Set ``plan.metric`` and ``plan.schedule``, found from the data."""
 
@@ -224,7 +230,7 @@ class Solver(ABC):
         """
         return True
 
-    def refresh_metric(self, est: Any, epoch: int, accepted: bool) -> bool:
+    def refresh_metric(self, settings: Settings, epoch: int, accepted: bool) -> bool:
         """Renew the metric if that is due; True if it was, and the rule starts anew."""
         return False
 

@@ -96,7 +96,7 @@ class Batch(Solver):
         return run
 
     @staticmethod
-    def tune(plan, est, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, l1, l2):
         """Give a plan its coordinates; the length of a step is searched."""
         plan.metric = Coordinates.of(data, statistics, l2)
         plan.schedule = Constant(1.0)

@@ -70,7 +70,7 @@ class OnlineSolver(Solver):
             self.learner.start(state.coef, data.n_rows)
 
     @staticmethod
-    def tune(plan, est, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, l1, l2):
         """Nothing has to be found: the learner finds its learning rates itself."""
         plan.schedule = Constant(1.0)
 

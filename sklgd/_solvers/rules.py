@@ -177,9 +177,9 @@ class RuleSolver(Solver):
         return self.steps_plainly and plan.batch_size == 1 and plan.metric is None
 
     @staticmethod
-    def tune(plan, est, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, l1, l2):
         """Give a plan its metric and the step size that suits it."""
-        add_metric(plan, est, data, statistics, l2)
+        add_metric(plan, settings, data, statistics, l2)
 
     def rows_per_call(self):
         """Rows per call of the kernel."""
@@ -447,7 +447,7 @@ class RuleSolver(Solver):
             self.reported, objective = coef, after
         return objective
 
-    def refresh_metric(self, est, epoch, accepted):
+    def refresh_metric(self, settings, epoch, accepted):
         """Renew a rotated metric when it is due; True if it was.
 
         It is due after 1, 2, 3, 4, 6, ... epochs, each time with less damping (near
@@ -475,14 +475,20 @@ class RuleSolver(Solver):
         else:
             return False
         self.refused = 0
-        self.renew(est)
+        self.renew(settings)
         return True
 
-    def renew(self, est):
+    def renew(self, settings):
         """Suit the metric to the curvature at the present coefficients."""
         state = self.state
         renew_rotation(
-            state.plan, est, self.data, state.basis, self.l2, state.coef, self.damping
+            state.plan,
+            settings,
+            self.data,
+            state.basis,
+            self.l2,
+            state.coef,
+            self.damping,
         )
         state.place()
         self.rule = state.plan.optimizer.make_rule(

@@ -261,7 +261,7 @@ class VarianceReducedSolver(Solver):
         self.grows = data.loss.smooth and isinstance(state.plan.schedule, Constant)
 
     @staticmethod
-    def tune(plan, est, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, l1, l2):
         """Give a plan its metric and the step size that suits it."""
         optimizer = plan.optimizer
         gamma = statistics.loss_unit / statistics.z_unit**2
@@ -284,9 +284,11 @@ class VarianceReducedSolver(Solver):
             eta0 = optimizer.unit_step(curvature, False)
         metric.sizes = np.vstack([metric.sizes, 1.0 / gamma])
         plan.metric = metric
-        name = "constant" if est.learning_rate == "auto" else est.learning_rate
+        name = (
+            "constant" if settings.learning_rate == "auto" else settings.learning_rate
+        )
         plan.schedule = bind(
-            as_schedule(name, eta0, est.power_t), est, data, plan.batch_size
+            as_schedule(name, eta0, settings.power_t), settings, data, plan.batch_size
         )
 
     def rows_per_call(self):

@@ -1,0 +1,71 @@
+"""The parameters of an estimator that a fit reads."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sklearn.base import is_classifier
+
+
+class Settings(NamedTuple):
+    """The parameters of an estimator, read once at the beginning of a fit.
+
+    What plans, runs and diagnoses a fit gets this object; the estimator itself goes no
+    further down. Parameters have the names and the meanings that they have there.
+
+    Attributes
+    ----------
+    alpha : float
+        With "auto" resolved.
+    l1, l2 : float
+        Strengths of |w|_1 and |w|_2^2 / 2.
+    classifies : bool
+        True if the estimator is a classifier.
+    feature_names : sequence of str or None
+        ``feature_names_in_``.
+    """
+
+    optimizer: Any
+    batch_size: Any
+    learning_rate: Any
+    eta0: float | None
+    power_t: float
+    penalty: str | None
+    alpha: float
+    l1: float
+    l2: float
+    fit_intercept: bool
+    max_iter: int
+    tol: float | None
+    n_iter_no_change: int
+    early_stopping: bool
+    shuffle: Any
+    average: bool | int
+    classifies: bool
+    feature_names: Any
+
+    @classmethod
+    def of(cls, est: Any, stream: bool = False) -> Settings:
+        """Those of an estimator; ``stream`` is True for the online learner's chunks."""
+        alpha = est._alpha(stream)
+        l1, l2 = est._penalty(alpha)
+        return cls(
+            est.optimizer,
+            est.batch_size,
+            est.learning_rate,
+            est.eta0,
+            est.power_t,
+            est.penalty,
+            alpha,
+            l1,
+            l2,
+            est.fit_intercept,
+            est.max_iter,
+            est.tol,
+            est.n_iter_no_change,
+            est.early_stopping,
+            est.shuffle,
+            est.average,
+            is_classifier(est),
+            getattr(est, "feature_names_in_", None),
+        )
