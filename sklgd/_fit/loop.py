@@ -213,7 +213,7 @@ class Run:
 
     def tell(self, score, eta, undone, renewed):
         """Tell of the epoch just recorded; True if a callback asks for the end."""
-        settings, training, monitor = self.settings, self.training, self.monitor
+        training, monitor = self.training, self.monitor
         if self.log is not None:
             epoch = len(monitor.loss_curve)
             objective = monitor.base + monitor.loss_curve[-1]
