@@ -36,7 +36,7 @@ class LassoPath:
         return 1.0 - np.mean(residual**2) / np.var(y)
 
 
-class OneByOne:
+class SeparateOutputs:
     """A hundred fits, each starting where the last one ended."""
 
     def fit(self, X, y):
@@ -75,7 +75,7 @@ PROBLEMS = [
     (
         "100 l1 penalties, 442 x 10",
         load_diabetes(return_X_y=True),
-        {"lasso_path": LassoPath(), "GDRegressor": OneByOne()},
+        {"lasso_path": LassoPath(), "GDRegressor": SeparateOutputs()},
     ),
     (
         "products and sines, 5000 x 10",

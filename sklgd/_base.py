@@ -35,8 +35,8 @@ from ._hints import ExplainsKeywords
 from ._log import Log
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._solvers.base import Solver
-from ._solvers.fista import ProximalGradient
-from ._solvers.newton import QuasiNewton
+from ._solvers.fista import FISTASolver
+from ._solvers.newton import NewtonSolver
 from ._solvers.online import OnlineSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
@@ -62,8 +62,8 @@ from .optimizers import OPTIMIZERS, Optimizer
 SOLVERS: dict[str, type[Solver]] = {
     "descent": RuleSolver,
     "variance_reduced": VarianceReducedSolver,
-    "quasi_newton": QuasiNewton,
-    "proximal_gradient": ProximalGradient,
+    "quasi_newton": NewtonSolver,
+    "proximal_gradient": FISTASolver,
     "online": OnlineSolver,
 }
 # What alpha="auto" means, but for streams of the online learner, which need no penalty.
@@ -422,7 +422,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         warn_without_effect(self, state.plan, own_validation=own_validation)
         solver = SOLVERS[state.plan.optimizer.training]
         state.normalise(data)
-        null = data.null_model()
+        null = data.fit_intercept_only()
         if held_out is not None:
             held_out = replace(data, rows=held_out)
             validation = self._validation(held_out, X, y, sample_weight, null, X.dtype)
@@ -439,7 +439,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             state.tune(settings, data, null, l1, l2, solver.tune)
             z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
-            z_unit, loss_unit = data.units(null)
+            z_unit, loss_unit = data.natural_scale(null)
         unit, data = float(np.add.reduce(loss_unit)), data.measured_from(null, z_unit)
         training = solver.start(data, state, l1, l2, self.shuffle, self.average)
         at_start = training.objective()
@@ -580,19 +580,19 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 state.place()
         state.normalise(data)
         if state.plan.schedule is None:
-            null = data.null_model()
+            null = data.fit_intercept_only()
             if first:
                 state.coef[-1] = self._first_intercept(null)
             state.tune(settings, data, null, l1, l2, RuleSolver.tune)
         elif state.statistics is not None:
-            state.retune(settings, data, data.null_model(), l2)
+            state.retune(settings, data, data.fit_intercept_only(), l2)
         training = RuleSolver(data, state, l1, l2, self.shuffle, self.average)
         if first or not state.shares_coordinates(before_call):
             kept = training.snapshot()
         else:
             kept = training.snapshot_of(before_call)
         zero = np.zeros(n_outputs)
-        state.unit = max(state.unit, float(data.units(zero)[1].sum()))
+        state.unit = max(state.unit, float(data.natural_scale(zero)[1].sum()))
         zero_objective = training.constant_objective(zero)
         grows = loss.degenerate and len(state.curve) > 0
         monitor = Monitor(
@@ -630,7 +630,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         training.keep()
         dtype, state.reported = dtype_of_result(
             training, X.dtype, state.reported, state.unit,
-            lambda: training.constant_objective(data.null_model()),
+            lambda: training.constant_objective(data.fit_intercept_only()),
         )  # fmt: skip
         results = self._results(state, training.coef, dtype)
         results["n_iter_"] = len(state.curve)

@@ -53,7 +53,7 @@ class Validation:
         Of two points that have the same score the one of smaller loss is better. The
         score is NaN if a prediction is not finite.
         """
-        self.problem.margins(coef, self.z)
+        self.problem.raw_predictions(coef, self.z)
         if not all_finite(self.z):
             return math.nan, math.inf
         loss = self.loss_at(self.z)

@@ -43,7 +43,7 @@ class Loss:
         Constructor arguments, taken from the estimator's parameters.
     smooth : bool
         True if the gradient is Lipschitz continuous on bounded sets.
-    steady : bool
+    twice_smooth : bool
         True if the second derivative is continuous, too.
     quadratic : bool
         True if the second derivative is the same everywhere.
@@ -77,7 +77,7 @@ class Loss:
     classifies: ClassVar[bool] = False
     params: ClassVar[tuple[str, ...]] = ()
     smooth: ClassVar[bool] = True
-    steady: ClassVar[bool] = True
+    twice_smooth: ClassVar[bool] = True
     quadratic: ClassVar[bool] = False
     couples_outputs: ClassVar[bool] = False
     link: ClassVar[str] = "identity"
@@ -208,7 +208,7 @@ class Loss:
             raise ValueError(f"sample_weight has {len(weights)} values, not {m}")
         return targets, predictions, weights
 
-    def null_model(
+    def fit_intercept_only(
         self,
         y: Array,
         sample_weight: Weights = None,
@@ -261,7 +261,7 @@ class Loss:
             newton = z - slope / second if second > 0.0 and newton is None else None
         return _from_ordered(low)
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Natural sizes of a prediction and of the loss, per output.
@@ -269,7 +269,7 @@ class Loss:
         Parameters
         ----------
         y, sample_weight : arrays
-            As in `null_model`.
+            As in `fit_intercept_only`.
         null : ndarray of shape (n_outputs,)
             The best constant model.
 
@@ -300,22 +300,22 @@ class LinearTails(Loss):
 
     Attributes
     ----------
-    softness : float
+    barrier_weight : float
         e of `PiecewiseLinear.smoothed`; 0 for the loss itself.
     """
 
     linear_tails = True
     bounded_slopes = True
     kernel: _losses.LinearTails
-    softness: float = 0.0
+    barrier_weight: float = 0.0
     _constant: Weights = None
     _reach: Weights = None
 
     def _adapted(
-        self, softness: float, constant: Weights, reach: Weights
+        self, barrier_weight: float, constant: Weights, reach: Weights
     ) -> LinearTails:
         loss = type(self)(*self._arguments())
-        loss.__setstate__((softness, constant, reach))
+        loss.__setstate__((barrier_weight, constant, reach))
         return loss
 
     def measured_from(self, constant: Array, reach: Array) -> LinearTails:
@@ -323,7 +323,7 @@ class LinearTails(Loss):
 
         Of targets y with abs(y - c) > reach, l(y, z) becomes l(y, z) - l(y, c). A
         smoothed loss takes the exact one's l(y, c), which does not depend on the
-        softness.
+        barrier_weight.
 
         Parameters
         ----------
@@ -336,7 +336,7 @@ class LinearTails(Loss):
             A new object of the same class.
         """
         return self._adapted(
-            self.softness,
+            self.barrier_weight,
             np.array(constant, dtype=np.float64),
             np.array(reach, dtype=np.float64),
         )
@@ -348,10 +348,13 @@ class LinearTails(Loss):
         return self.measured_from(self._constant[first:last], self._reach[first:last])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (*super().__reduce__(), (self.softness, self._constant, self._reach))
+        return (
+            *super().__reduce__(),
+            (self.barrier_weight, self._constant, self._reach),
+        )
 
     def __setstate__(self, state: tuple[float, Weights, Weights]) -> None:
-        self.softness, self._constant, self._reach = state
+        self.barrier_weight, self._constant, self._reach = state
         self.kernel.adapt(*state)
 
 
@@ -364,10 +367,10 @@ class PiecewiseLinear(LinearTails):
         Number of jumps of the slope of l(y, .).
     """
 
-    smooth = steady = False
+    smooth = twice_smooth = False
     n_kinks: ClassVar[int] = 1
 
-    def smoothed(self, softness: float) -> LinearTails:
+    def smoothed(self, barrier_weight: float) -> LinearTails:
         """The loss with the barrier e log((c - a)(b - c)/w^2) on each jump's dual c.
 
         A summand max(a x, b x), w = (b - a)/2, becomes max_c c x + e log(...): smooth
@@ -375,11 +378,11 @@ class PiecewiseLinear(LinearTails):
         losses with weights of sum one has an objective of the losses themselves that is
         at most ``n_kinks * e`` above the optimum, because (b - c) x and (c - a) |x| are
         at most e (Boyd and Vandenberghe, "Convex optimization", 2004, section 11.2).
-        `prox`, `null_model` and `units` stay those of the loss itself.
+        `prox`, `fit_intercept_only` and `natural_scale` stay those of the loss itself.
 
         Parameters
         ----------
-        softness : float
+        barrier_weight : float
             e in units of the loss, zero or more; 0 gives the loss itself.
 
         Returns
@@ -387,13 +390,15 @@ class PiecewiseLinear(LinearTails):
         loss : Loss
             A new object of the same class.
         """
-        if not 0.0 <= softness < math.inf:
-            raise ValueError(f"softness must be finite and >= 0, got {softness}")
-        return self._adapted(softness, self._constant, self._reach)
+        if not 0.0 <= barrier_weight < math.inf:
+            raise ValueError(
+                f"barrier_weight must be finite and >= 0, got {barrier_weight}"
+            )
+        return self._adapted(barrier_weight, self._constant, self._reach)
 
     def bound(self, n_outputs: int = 1) -> float:
         """1/(2 e), which no jump of slopes in [-1, 1] exceeds; infinity unsmoothed."""
-        return 0.5 / self.softness if self.softness > 0.0 else math.inf
+        return 0.5 / self.barrier_weight if self.barrier_weight > 0.0 else math.inf
 
 
 class SquaredError(Loss):
@@ -414,14 +419,14 @@ class SquaredError(Loss):
         """One."""
         return 1.0
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Mean absolute deviation from the constant model, and its square."""
         z = _deviation(y, sample_weight, null)
         return z, z * z
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Weighted mean of y."""
@@ -447,7 +452,7 @@ class Huber(LinearTails):
 
     name = "huber"
     classifies = True
-    steady = False
+    twice_smooth = False
     params = ("epsilon",)
 
     def __init__(self, epsilon: float = 0.1) -> None:
@@ -458,7 +463,7 @@ class Huber(LinearTails):
         """One."""
         return 1.0
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Deviation z without outliers, and min(z, epsilon) z, as the loss grows."""
@@ -493,7 +498,7 @@ class EpsilonInsensitive(PiecewiseLinear):
         self.epsilon = epsilon
         super().__init__()
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Mean absolute deviation without outliers, twice."""
@@ -518,7 +523,7 @@ class SquaredEpsilonInsensitive(Loss):
 
     name = "squared_epsilon_insensitive"
     classifies = True
-    steady = False
+    twice_smooth = False
     params = ("epsilon",)
 
     def __init__(self, epsilon: float = 0.1) -> None:
@@ -529,7 +534,7 @@ class SquaredEpsilonInsensitive(Loss):
         """Two."""
         return 2.0
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Mean absolute deviation from the constant model, and twice its square."""
@@ -549,14 +554,14 @@ class AbsoluteError(PiecewiseLinear):
 
     name = "absolute_error"
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Mean absolute deviation without outliers, twice."""
         z = _robust_deviation(y, sample_weight, null)
         return z, z.copy()
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Weighted median of y."""
@@ -587,14 +592,14 @@ class Quantile(PiecewiseLinear):
         self.quantile = quantile
         super().__init__()
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """Mean absolute deviation without outliers, twice."""
         z = _robust_deviation(y, sample_weight, null)
         return z, z.copy()
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Weighted quantile of y."""
@@ -618,7 +623,7 @@ class Poisson(Loss):
     nonnegative = False
     power = 1.0
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """One, and the mean of y: the second derivative at the constant model."""
@@ -628,7 +633,7 @@ class Poisson(Loss):
         """Counts: zero or more."""
         return 0.0, True
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Logarithm of the weighted mean of y."""
@@ -656,7 +661,7 @@ class Gamma(Loss):
         """Positive targets."""
         return 0.0, False
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Logarithm of the weighted mean of y."""
@@ -692,7 +697,7 @@ class Tweedie(Loss):
         self.power = power
         super().__init__()
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """One, and the second derivative at the constant model."""
@@ -704,7 +709,7 @@ class Tweedie(Loss):
             return 0.0, self.power < 2.0
         return -math.inf, True
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Logarithm of the weighted mean of y."""
@@ -728,7 +733,7 @@ class Hinge(PiecewiseLinear):
     classifies = True
     unit_slopes = True
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """The sign of the heavier side, output by output."""
@@ -752,7 +757,7 @@ class Perceptron(PiecewiseLinear):
     classifies = True
     degenerate = True
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Zero: the loss vanishes there."""
@@ -770,7 +775,7 @@ class SquaredHinge(Loss):
     """
 
     name = "squared_hinge"
-    steady = False
+    twice_smooth = False
     task = "classification"
     classifies = True
 
@@ -778,13 +783,13 @@ class SquaredHinge(Loss):
         """Two."""
         return 2.0
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """One, and the largest second derivative."""
         return _alike(1.0, len(null)), _alike(2.0, len(null))
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Difference of the two sides' shares."""
@@ -805,7 +810,7 @@ class ModifiedHuber(Loss):
     """
 
     name = "modified_huber"
-    steady = False
+    twice_smooth = False
     bounded_slopes = True
     task = "classification"
     classifies = True
@@ -815,13 +820,13 @@ class ModifiedHuber(Loss):
         """Two."""
         return 2.0
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """One, and the largest second derivative."""
         return _alike(1.0, len(null)), _alike(2.0, len(null))
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Difference of the two sides' shares."""
@@ -852,7 +857,7 @@ class LogLoss(Loss):
         """A quarter; one half for the softmax (Boehning 1992)."""
         return 0.25 if n_outputs == 1 else 0.5
 
-    def units(
+    def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
         """One, and the largest second derivative (softmax: Boehning 1992)."""
@@ -860,7 +865,7 @@ class LogLoss(Loss):
             0.25 if len(null) == 1 else 0.5, len(null)
         )
 
-    def null_model(
+    def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
         """Log odds, or centred log shares of the classes."""

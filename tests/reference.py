@@ -227,7 +227,7 @@ class Loss:
             return np.zeros_like(z)
         return CURVATURES[self.function](self.targets(y, z), z, **params)
 
-    def smoothed(self, y, z, softness, **params):
+    def smoothed(self, y, z, barrier_weight, **params):
         """Kinks max(a x, b x) with a logarithmic barrier on their dual variables c.
 
         max_c c x + e log((c - a) (b - c) / w^2), w = (b - a) / 2: Boyd & Vandenberghe
@@ -239,13 +239,13 @@ class Loss:
             with np.errstate(divide="ignore"):
                 c = bisect(
                     lambda c, x=x, a=a, b=b: (
-                        softness / (b - c) - softness / (c - a) - x
+                        barrier_weight / (b - c) - barrier_weight / (c - a) - x
                     ),
                     np.full(z.shape, a),
                     np.full(z.shape, b),
                 )
             w = 0.5 * (b - a)
-            value += c * x + softness * np.log((c - a) * (b - c) / w**2)
+            value += c * x + barrier_weight * np.log((c - a) * (b - c) / w**2)
             slope += c * dx
             lost += np.maximum(a * x, b * x) - c * x
         return value, slope, lost

@@ -475,7 +475,7 @@ def test_full_metric_whitens_the_curvature(form, damping):
     weight *= 300 / weight.sum()
     y = rng.choice([-1.0, 1.0], 300)
     data = fit_data(form(X), y, weight, LogLoss())
-    statistics = Statistics.of(data, data.null_model())
+    statistics = Statistics.of(data, data.fit_intercept_only())
     metric, _ = make_metric(data, statistics, 1e-4, "full", True, True)
     coef = np.append(rng.normal(size=4) / X.std(axis=0), 0.3)[:, None]
     rotate(metric, data, statistics, 1e-4, coef, damping)
@@ -505,7 +505,7 @@ def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
     y = rng.integers(0, K, n)
     rows = np.arange(n, dtype=np.intp)
     data = Data(X, y.astype(float), None, rows, LogLoss(), K, True, None)
-    statistics = Statistics.of(data, data.null_model())
+    statistics = Statistics.of(data, data.fit_intercept_only())
     est = GDClassifier(optimizer="sgd", batch_size="full")
     plan = make_plan(est, data)
     plan.metric, _ = make_metric(data, statistics, l2, "full", True, True)

@@ -72,7 +72,7 @@ def in_coordinates(model, X, y, weight=None):
         np.arange(len(X), dtype=np.intp), loss(*params), K, model.fit_intercept, None,
     )  # fmt: skip
     _, l2 = reference.penalty_strengths(model.penalty, model._alpha(), model.l1_ratio)
-    null = data.null_model()
+    null = data.fit_intercept_only()
     u = Coordinates.of(data, Statistics.of(data, null), l2)
     F = reference.Objective(
         X, y, loss=model.loss, penalty=model.penalty, alpha=model._alpha(),
@@ -277,8 +277,8 @@ def test_margins_line_and_gradient(form, n_outputs, part, loss, rng):
     n = problem.n_samples
     coef, direction = rng.normal(size=(2, 10, K))
     z, p = np.empty((n, K)), np.empty((n, K))
-    problem.margins(coef, z)
-    problem.margins(direction, p)
+    problem.raw_predictions(coef, z)
+    problem.raw_predictions(direction, p)
     X1 = np.column_stack([X, np.ones(len(X))])[take]
     assert_allclose(z, X1 @ coef, rtol=1e-10, atol=1e-10)
     t = rng.uniform(0.1, 2.0, K)
@@ -294,7 +294,7 @@ def test_margins_line_and_gradient(form, n_outputs, part, loss, rng):
     with pytest.raises(ValueError, match="expected a float64 array"):
         problem.line(LOSSES[loss](), z[1:], p, t, slopes, derivative)
     with pytest.raises(ValueError, match="expected a float64 array"):
-        problem.margins(coef[1:], z)
+        problem.raw_predictions(coef[1:], z)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -788,7 +788,7 @@ def run_data(X, y, weight=None, n_classes=2):
         LOSSES["log_loss"](), K, True, None,
     )  # fmt: skip
     coef = np.zeros((X.shape[1] + 1, K))
-    coef[-1] = null = data.null_model()
+    coef[-1] = null = data.fit_intercept_only()
     plan = Plan(LBFGS(), "full", None, True)
     state = State(coef, plan, (), np.random.RandomState(0))
     state.basis = Statistics.of(data, null)
@@ -813,7 +813,7 @@ def test_the_stochastic_passes_are_plain_sgd(penalty, n_classes, weighted):
     # From pace / L on, L = h (1 + mean of |x|^2), h the null model's curvature.
     dense, rng = X.toarray(), np.random.RandomState(0)
     s = np.ones(n) if weight is None else weight
-    z_unit, loss_unit = data.units(start)
+    z_unit, loss_unit = data.natural_scale(start)
     L = (loss_unit / z_unit**2).max() * (1.0 + s @ (dense**2).sum(axis=1) / n)
     coef, intercept = reference.descend(
         dense, y, loss="log_loss", penalty=penalty, alpha=1e-2, l1_ratio=0.3,
@@ -903,7 +903,7 @@ def test_a_class_with_few_rows(monkeypatch):
     model = GDClassifier().fit(X, y)
     exact = GDClassifier(tol=1e-10).fit(X, y)
     assert objective(model, X, y) - objective(exact, X, y) < 1e-4
-    monkeypatch.setattr(head_start, "rehearse", lambda *args: False)
+    monkeypatch.setattr(head_start, "fit_subsample", lambda *args: False)
     assert_allclose(model.loss_curve_, GDClassifier().fit(X, y).loss_curve_, rtol=1e-12)
 
 

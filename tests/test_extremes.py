@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
-from sklgd._solvers.batch import Batch
+from sklgd._solvers.batch import BatchSolver
 from sklgd.losses import (
     LOSSES,
     AbsoluteError,
@@ -74,7 +74,7 @@ def test_one_fill_value_leaves_robust_constant_models_where_they_are(
     y = np.append(rng.normal(size=200) + 5.0, outlier)
     s = rng.uniform(0.5, 2.0, size=201) if weighted else None
     for loss in (Huber(0.3), EpsilonInsensitive(0.3)):
-        z = loss.null_model(y, s)
+        z = loss.fit_intercept_only(y, s)
         slope, size = loss.evaluate(y, np.full((201, 1), z[0]), s)[1], 0.3
         size = max(np.abs(slope).max(), size)
         assert abs(slope.sum()) <= size and 4.5 < z[0] < 5.5
@@ -84,8 +84,8 @@ def test_one_fill_value_leaves_robust_constant_models_where_they_are(
 @pytest.mark.parametrize("loss", [Huber, EpsilonInsensitive, SquaredEpsilonInsensitive])
 def test_constant_models_have_the_unit_of_y(loss, unit, rng):
     Y = rng.normal(loc=[0.0, 3.0], size=(60, 2))
-    expected = loss(0.3).null_model(Y, n_outputs=2)
-    scaled = loss(0.3 * unit).null_model(unit * Y, n_outputs=2)
+    expected = loss(0.3).fit_intercept_only(Y, n_outputs=2)
+    scaled = loss(0.3 * unit).fit_intercept_only(unit * Y, n_outputs=2)
     np.testing.assert_allclose(scaled, unit * expected, rtol=1e-12)
 
 
@@ -369,15 +369,15 @@ def test_one_outlier_leaves_robust_losses_their_coefficients(
 @pytest.mark.parametrize("loss", [Huber, EpsilonInsensitive, AbsoluteError, Quantile])
 def test_natural_sizes_of_robust_losses_take_no_notice_of_outliers(loss, rng):
     y = rng.normal(size=500)
-    clean, zero = loss().units(y, None, np.zeros(1)), np.zeros(1)
+    clean, zero = loss().natural_scale(y, None, np.zeros(1)), np.zeros(1)
     for outlier in (1e4, 1e9, 1e30):
         for s in (None, rng.uniform(size=500)):
-            dirty = loss().units(np.append(y[1:], outlier), s, zero)
+            dirty = loss().natural_scale(np.append(y[1:], outlier), s, zero)
             np.testing.assert_allclose(dirty, clean, rtol=0.3)
     # Most targets alike: the size is that of the others.
     y[:450] = 0.0
     y[-1] = 1e9
-    assert loss().units(y, None, zero)[0][0] < 1.0
+    assert loss().natural_scale(y, None, zero)[0][0] < 1.0
 
 
 BATCH = {"newton": "auto", "lbfgs": "auto", "fista": "auto"}
@@ -421,11 +421,13 @@ def test_an_outlier_that_a_row_of_X_explains_is_no_outlier(loss, rng):
     assert model.coef_[0] == pytest.approx(3.0, rel=1e-4)
 
 
-@pytest.mark.parametrize("softness", [0.0, 1e-8, 0.3, 50.0])
+@pytest.mark.parametrize("barrier_weight", [0.0, 1e-8, 0.3, 50.0])
 @pytest.mark.parametrize("loss", ROBUST)
-def test_losses_measured_from_a_constant_differ_by_that_constants_loss(loss, softness):
+def test_losses_measured_from_a_constant_differ_by_that_constants_loss(
+    loss, barrier_weight
+):
     exact = LOSSES[loss](**ROBUST[loss])
-    smoothed = exact.smoothed(softness) if not exact.smooth else exact
+    smoothed = exact.smoothed(barrier_weight) if not exact.smooth else exact
     apart = smoothed.measured_from([3.0, -1.0], [5.0, 5.0])
     for one in (apart, pickle.loads(pickle.dumps(apart))):
         for y in (4.0, -60.0, 2.0**40, -(2.0**40)):
@@ -460,7 +462,7 @@ def test_one_target_beyond_floats_is_an_error_of_y(loss, rng):
 def test_who_did_not_set_a_learning_rate_is_not_told_to_change_it(rng, monkeypatch):
     """A run whose objective overflows although its learning rate was found."""
     X = rng.normal(size=(50, 2))
-    monkeypatch.setattr(Batch, "finish_epoch", lambda run: np.inf)
+    monkeypatch.setattr(BatchSolver, "finish_epoch", lambda run: np.inf)
     model = GDRegressor(penalty=None)
     with pytest.warns(ConvergenceWarning) as seen:
         model.fit(X, X[:, 0])

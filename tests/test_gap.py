@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
-from sklgd._solvers.newton import QuasiNewton
+from sklgd._solvers.newton import NewtonSolver
 from sklgd.kernels._coordinate import l1_refine, l1_step
 
 SMOOTH = "log_loss", "squared_hinge", "modified_huber"
@@ -61,7 +61,7 @@ def bounds(model, X, y):
         warnings.simplefilter("ignore", ConvergenceWarning)
         F = Objective(tight.fit(X, y), X, y)
     constant = np.zeros_like(F.coef)
-    constant[-1] = F.data.null_model()
+    constant[-1] = F.data.fit_intercept_only()
     return F(F.coef), F(constant)
 
 
@@ -230,6 +230,6 @@ def test_no_look_at_the_objective_where_the_promises_fall_fast(loss, monkeypatch
     y = (X @ rng.normal(size=5) + rng.logistic(size=2000) > 0.0).astype(int)
     model = GDClassifier(loss, optimizer="newton")
     ends = bounds(model, X, y)
-    monkeypatch.delattr(QuasiNewton, "tried")
+    monkeypatch.delattr(NewtonSolver, "tried")
     estimate, truth = gaps(model, X, y, *ends)
     assert truth / 1.1 < estimate < 1.1 * truth

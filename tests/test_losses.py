@@ -476,7 +476,7 @@ KINKED = [v for v in VARIANTS if reference.LOSSES[v[0]].kinks(**v[1])]
 kinked = pytest.mark.parametrize(
     ("name", "params"), KINKED, ids=lambda v: v if isinstance(v, str) else str(v)
 )
-softnesses = pytest.mark.parametrize("softness", [1e-3, 0.3, 5.0])
+softnesses = pytest.mark.parametrize("barrier_weight", [1e-3, 0.3, 5.0])
 
 
 def test_kinked_losses_can_be_smoothed():
@@ -487,19 +487,19 @@ def test_kinked_losses_can_be_smoothed():
 @kinked
 @outputs
 @softnesses
-def test_barrier_equals_the_oracle(name, params, n_outputs, softness):
+def test_barrier_equals_the_oracle(name, params, n_outputs, barrier_weight):
     y, z = draw(name, n_outputs, seed=8)
-    soft = LOSSES[name](**params).smoothed(softness)
+    soft = LOSSES[name](**params).smoothed(barrier_weight)
     assert type(soft) is LOSSES[name]
-    assert soft.softness == softness
-    value, slope, lost = reference.LOSSES[name].smoothed(y, z, softness, **params)
+    assert soft.barrier_weight == barrier_weight
+    value, slope, lost = reference.LOSSES[name].smoothed(y, z, barrier_weight, **params)
     # The oracle's c, within a rounding error of a bound, has a logarithm of few digits.
     assert_allclose(row_values(soft, y, z), value.sum(axis=1), rtol=1e-7, atol=1e-7)
     assert_allclose(soft.evaluate(y, z)[1], slope, rtol=1e-7, atol=1e-7)
     # Below the loss; and a slope is off by no more than costs e for each kink.
     exact = row_values(LOSSES[name](**params), y, z)
     assert np.all(row_values(soft, y, z) <= exact + 1e-14)
-    assert np.all(lost <= soft.n_kinks * softness * (1 + 1e-9) + 1e-12)
+    assert np.all(lost <= soft.n_kinks * barrier_weight * (1 + 1e-9) + 1e-12)
     # Far from its kinks, in units of e, it has the slope of the loss.
     sharp = LOSSES[name](**params).smoothed(1e-13)
     away = np.ones(len(z), dtype=bool)
@@ -514,11 +514,11 @@ def test_barrier_equals_the_oracle(name, params, n_outputs, softness):
 @kinked
 @outputs
 @softnesses
-def test_barrier_derivatives(name, params, n_outputs, softness):
+def test_barrier_derivatives(name, params, n_outputs, barrier_weight):
     y, z = draw(name, n_outputs, n=300, seed=10)
-    soft = LOSSES[name](**params).smoothed(softness)
+    soft = LOSSES[name](**params).smoothed(barrier_weight)
     step = 1e-6
-    assert soft.bound() == 0.5 / softness
+    assert soft.bound() == 0.5 / barrier_weight
     for k in range(n_outputs):
         shift = step * (np.arange(n_outputs) == k)
         up, down = row_values(soft, y, z + shift), row_values(soft, y, z - shift)
@@ -530,7 +530,9 @@ def test_barrier_derivatives(name, params, n_outputs, softness):
             soft.evaluate(y, z + t)[1][:, k] for t in (1e-3 * shift, -1e-3 * shift)
         )
         h = soft.curvature(y, z)[:, k]
-        assert_allclose(h, (up - down) / (2e-3 * step), rtol=1e-3, atol=1e-4 / softness)
+        assert_allclose(
+            h, (up - down) / (2e-3 * step), rtol=1e-3, atol=1e-4 / barrier_weight
+        )
         assert np.all(h > 0.0) and np.all(h <= soft.bound() * (1 + 1e-12))
 
 
@@ -552,13 +554,13 @@ def test_barrier_keeps_its_weight(name, params):
     loss = LOSSES[name](**params)
     soft = loss.smoothed(0.5)
     twin = pickle.loads(pickle.dumps(soft))
-    assert twin.softness == 0.5
+    assert twin.barrier_weight == 0.5
     assert twin.evaluate(y, z)[0] == soft.evaluate(y, z)[0] != loss.evaluate(y, z)[0]
-    # The original is untouched, and softness 0 gives it back.
-    assert loss.softness == 0.0
+    # The original is untouched, and barrier_weight 0 gives it back.
+    assert loss.barrier_weight == 0.0
     assert soft.smoothed(0.0).evaluate(y, z)[0] == loss.evaluate(y, z)[0]
     for wrong in (-1.0, np.nan, np.inf):
-        with pytest.raises(ValueError, match="softness"):
+        with pytest.raises(ValueError, match="barrier_weight"):
             loss.smoothed(wrong)
 
 

@@ -44,7 +44,7 @@ def products(X, W, G, subset=None):
         Rows(X), np.zeros(X.shape[0] * K), None, SquaredError(), K, False, subset
     )
     Z, out = np.empty((problem.n_samples, K)), np.empty(W.shape)
-    problem.margins(W, Z)
+    problem.raw_predictions(W, Z)
     problem.gradient(G if subset is None else np.ascontiguousarray(G[subset]), out)
     return Z, out[:-1]
 

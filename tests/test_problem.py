@@ -43,7 +43,7 @@ def test_value_and_gradient_of_a_long_pass(long_pass):
 def test_products_of_a_long_pass(long_pass):
     problem, X, Y, W, P = long_pass
     raw = np.empty_like(Y)
-    problem.margins(W, raw)
+    problem.raw_predictions(W, raw)
     np.testing.assert_allclose(raw, X @ W[:-1] + W[-1], rtol=1e-9, atol=1e-9)
     out = np.empty_like(W)
     problem.gradient(Y, out)
@@ -55,7 +55,7 @@ def test_products_of_a_long_pass(long_pass):
         problem.hessian_product(SquaredError(), W, P, out, known)
         np.testing.assert_allclose(out, expected, rtol=1e-9, atol=1e-12)
     raw_p = np.empty_like(Y)
-    problem.margins(P, raw_p)
+    problem.raw_predictions(P, raw_p)
     gradient, t = np.empty_like(Y), np.full(Y.shape[1], 0.5)
     derivative = np.empty(Y.shape[1])
     value = problem.line(SquaredError(), raw, raw_p, t, gradient, derivative)
@@ -86,7 +86,9 @@ def test_weights_stand_for_repeated_rows(name, form):
         gradient, product = np.empty_like(W), np.empty_like(W)
         value = problem.value_and_gradient(W, gradient)
         problem.hessian_product(loss, W, P, product)
-        found.append((value, gradient, product, loss.null_model(y[rows], weights)))
+        found.append(
+            (value, gradient, product, loss.fit_intercept_only(y[rows], weights))
+        )
     for ours, repeated in zip(*found, strict=True):
         np.testing.assert_allclose(ours, repeated, rtol=1e-9, atol=1e-12)
 
@@ -95,8 +97,8 @@ def test_weights_stand_for_repeated_rows(name, form):
 def test_constant_models_of_weighted_rows_are_those_of_repeated_rows(name):
     loss = LOSSES[name]()
     y = np.array([1.0, 2.0, 3.0])
-    weighted = loss.null_model(y, np.array([2.0, 1.0, 1.0]))
-    repeated = loss.null_model(np.array([1.0, 1.0, 2.0, 3.0]), None)
+    weighted = loss.fit_intercept_only(y, np.array([2.0, 1.0, 1.0]))
+    repeated = loss.fit_intercept_only(np.array([1.0, 1.0, 2.0, 3.0]), None)
     # Several constants may be optimal: the losses are compared.
     at = [np.full(4, float(np.ravel(z)[0])) for z in (weighted, repeated)]
     four = np.array([1.0, 1.0, 2.0, 3.0])

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
-from sklgd._solvers.row_space import RowSpace
+from sklgd._solvers.row_space import RowSpaceSolver
 
 N, D = 20, 300
 LOSSES = {
@@ -41,13 +41,13 @@ def is_wide(data):
 def runs(monkeypatch):
     """Counts the runs in the space of the rows."""
     found = []
-    make = RowSpace.__init__
+    make = RowSpaceSolver.__init__
 
     def __init__(self, *args):
         found.append(self)
         make(self, *args)
 
-    monkeypatch.setattr(RowSpace, "__init__", __init__)
+    monkeypatch.setattr(RowSpaceSolver, "__init__", __init__)
     return found
 
 

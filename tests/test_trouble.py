@@ -67,7 +67,7 @@ def gap(model, X, y):
     ).fit(X, y)  # fmt: skip
     F = Objective(best, X, y)
     constant = np.zeros_like(F.coef)
-    constant[-1] = F.data.null_model()
+    constant[-1] = F.data.fit_intercept_only()
     lowest, null = F(F.coef), F(constant)
     return (objective(model, X, y) - lowest) / (null - lowest)
 
@@ -83,7 +83,7 @@ def test_steps_that_fade_away_far_from_the_optimum(loss, penalty, n_outputs):
     )  # fmt: skip
     # From the best constant model: none of the runs is worse than that.
     fit(model, X, y)
-    null = Objective(model, X, y).data.null_model()
+    null = Objective(model, X, y).data.fit_intercept_only()
     message = fit(model, X, y, intercept_init=null)
     assert model.stop_reason_ == "plateau"
     share = float(re.search(r"at most (\d+)% of what can be gained", message)[1])

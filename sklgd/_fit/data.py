@@ -149,7 +149,7 @@ class Data:
         return np.ascontiguousarray(self.rows[::step])
 
     @property
-    def share(self):
+    def mean_weight(self):
         """Mean weight of the rows."""
         if self.weights is None:
             return 1.0
@@ -212,15 +212,15 @@ class Data:
                 "they did not when fit began. Give fit arrays that nothing writes to."
             )
 
-    def null_model(self):
+    def fit_intercept_only(self):
         """Raw predictions of the best constant model."""
         if not self.fit_intercept:
             return np.zeros(self.n_outputs)
         target, weights = self.targets()
-        return self.loss.null_model(target, weights, self.n_outputs)
+        return self.loss.fit_intercept_only(target, weights, self.n_outputs)
 
-    def units(self, constant):
-        """Natural sizes of prediction and loss about a constant model (`Loss.units`).
+    def natural_scale(self, constant):
+        """`Loss.natural_scale` of a prediction and of the loss about a constant model.
 
         Raises
         ------
@@ -228,7 +228,7 @@ class Data:
             If the targets are so large or so small that a loss leaves float64.
         """
         target, weights = self.targets()
-        z_unit, loss_unit = self.loss.units(target, weights, constant)
+        z_unit, loss_unit = self.loss.natural_scale(target, weights, constant)
         predictions, losses = z_unit.tolist(), loss_unit.tolist()
         held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
         log_link = self.loss.link == "log"
@@ -281,7 +281,7 @@ class Data:
         weights = None if weights is None else weights[rows]
         z = np.broadcast_to(constant, target.shape)
         total = self.loss.evaluate(target, z, weights)[0]
-        base = total / (self.n_rows * self.share)
+        base = total / (self.n_rows * self.mean_weight)
         return replace(self, loss=self.loss.measured_from(constant, reach), base=base)
 
     def problem(self):

@@ -345,7 +345,7 @@ def _misclassified(training):
     n_rows, K = data.n_rows, data.n_outputs
     _, target, weights = data.part(0, n_rows)
     z = np.empty((n_rows, K))
-    training.problem.margins(np.ascontiguousarray(training.coef), z)
+    training.problem.raw_predictions(np.ascontiguousarray(training.coef), z)
     if K == 1:
         target, predicted = target > 0.0, z[:, 0] > 0.0
     else:
@@ -465,7 +465,7 @@ class Sizes:
 
     def __init__(self, settings, training):
         data, plan = training.data, training.state.plan
-        statistics = Statistics.of(data, data.null_model())
+        statistics = Statistics.of(data, data.fit_intercept_only())
         rms = np.sqrt(statistics.var + statistics.mean**2)
         used = np.flatnonzero(rms)
         if len(used):

@@ -87,7 +87,7 @@ def _round(data, problem, coef, step, l1, l2, objective):
         trial[:-1] -= gone
         if data.fit_intercept:
             trial[-1] += mean @ gone
-        value = problem.value(trial) / data.share + penalty(trial, l1, l2)
+        value = problem.value(trial) / data.mean_weight + penalty(trial, l1, l2)
         if value <= objective + ROUNDING * abs(objective):
             return trial, value
     return None

@@ -7,9 +7,9 @@ does not see the raw coordinates. It sees u, with
     S_jk = z_k / sqrt(var_j + l2 z_k^2 / f_k),
 
 where mu and var are the weighted mean and variance of a column and z_k, f_k the
-natural sizes of a prediction and of the loss (`Loss.units`). In these coordinates
-every feature is centred and has size one, every curvature is at most about one,
-and neither the units of X nor those of y matter. X itself is neither copied nor
+natural sizes of a prediction and of the loss (`Loss.natural_scale`). In these
+coordinates every feature is centred and has size one, every curvature is at most about
+one, and neither the units of X nor those of y matter. X itself is neither copied nor
 changed, and the penalty remains the one of the raw coefficients.
 """
 

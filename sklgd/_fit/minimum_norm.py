@@ -69,8 +69,8 @@ def minimise_norm(training, unit, l2=0.0):
     if shorter is None:
         return None
     value = training.problem.value
-    before = value(np.ascontiguousarray(coef)) / data.share
-    after = value(shorter) / data.share
+    before = value(np.ascontiguousarray(coef)) / data.mean_weight
+    after = value(shorter) / data.mean_weight
     if not after <= before + ROUNDING * unit:
         return None
     coef[...] = shorter

@@ -54,7 +54,7 @@ class Objective:
     def __call__(self, coef):
         """F at coefficients of shape (n_features + 1, n_outputs)."""
         coef = np.ascontiguousarray(coef, dtype=np.float64)
-        loss = self.problem.value(coef) / self.data.share
+        loss = self.problem.value(coef) / self.data.mean_weight
         return loss + penalty(coef, self.l1, self.l2)
 
     def section(self, places, output, points):
@@ -79,7 +79,7 @@ class Objective:
         # A row is now what the rest predicts, and the features that vary.
         rows = np.empty((self.data.X.shape[0], K + len(places)))
         z = np.empty((len(rows), K))
-        self.problem.margins(rest, z)
+        self.problem.raw_predictions(rest, z)
         rows[:, :K] = z
         for column, place in enumerate(places, start=K):
             rows[:, column] = self._feature(place)
@@ -94,7 +94,7 @@ class Objective:
             loss[start : start + MODELS] = problem.values(models)
         w = points[:, [place != n_features for place in places]]
         varying = self.l1 * np.abs(w).sum(axis=1) + 0.5 * self.l2 * (w**2).sum(axis=1)
-        return loss / self.data.share + penalty(rest, self.l1, self.l2) + varying
+        return loss / self.data.mean_weight + penalty(rest, self.l1, self.l2) + varying
 
     def _feature(self, place):
         """A column of X, or of ones for the intercept."""

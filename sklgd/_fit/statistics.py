@@ -111,7 +111,7 @@ class Statistics:
     mean, var : ndarray of shape (n_features,)
         Weighted mean and variance of the columns.
     z_unit, loss_unit : ndarray of shape (n_outputs,)
-        `Loss.units`, averaged over the chunks of a stream.
+        `Loss.natural_scale`, averaged over the chunks of a stream.
     """
 
     weight: float
@@ -128,8 +128,8 @@ class Statistics:
     @classmethod
     def of(cls, data, null):
         """Statistics of the rows of ``data``; ``null`` is its constant model."""
-        weight = data.n_rows * data.share
-        units = data.units(null)
+        weight = data.n_rows * data.mean_weight
+        units = data.natural_scale(null)
         return cls(weight, *column_statistics(data), *units)
 
     def merge(self, other):
@@ -234,7 +234,7 @@ def stable_step(data, batch_size):
         Smallest and largest root mean square of a column that is not zero.
     """
     with np.errstate(all="ignore"):
-        statistics = Statistics.of(data, data.null_model())
+        statistics = Statistics.of(data, data.fit_intercept_only())
     square = statistics.var + statistics.mean**2
     sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
     (curvature,) = raw_curvatures(data, statistics, [batch_size])

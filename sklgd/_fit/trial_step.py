@@ -53,9 +53,9 @@ def possible_gain(data, problem, coef, l1, l2, worth):
             return 0.0
         t, gain = _best_length(_on_a_line(data, coef, step, rows, l1, l2))
         if gain >= worth and len(rows) < data.n_rows:
-            before = problem.value(coef) / data.share + penalty(coef, l1, l2)
+            before = problem.value(coef) / data.mean_weight + penalty(coef, l1, l2)
             moved = coef + t * step
-            after = problem.value(moved) / data.share + penalty(moved, l1, l2)
+            after = problem.value(moved) / data.mean_weight + penalty(moved, l1, l2)
             gain = before - after
     return gain if gain >= worth else 0.0
 
@@ -87,7 +87,7 @@ def sizes_of(data, rows):
     )[1:]
     if not data.fit_intercept:
         size = size + mean**2
-    z_unit, loss_unit = data.units(data.null_model())
+    z_unit, loss_unit = data.natural_scale(data.fit_intercept_only())
     return mean, size, loss_unit / z_unit**2
 
 
@@ -117,7 +117,7 @@ def proximal_step(data, problem, coef, sizes, l1, l2):
     mean, size, curvature = sizes
     full = np.empty_like(coef)
     problem.value_and_gradient(coef, full)
-    full /= data.share
+    full /= data.mean_weight
     w, gradient, intercept = coef[:-1], full[:-1], full[-1]
     gradient += l2 * w
     if data.fit_intercept:

@@ -256,13 +256,13 @@ class Solver(ABC):
     def objective(self) -> float:
         """F at the coefficients to report."""
         coef = self.coef
-        return self.problem.value(coef) / self.share + self.penalty(coef)
+        return self.problem.value(coef) / self.mean_weight + self.penalty(coef)
 
     def constant_objective(self, raw_predictions: np.ndarray) -> float:
         """F of a constant model."""
         coef = np.zeros(self.state.coef.shape)
         coef[-1] = raw_predictions
-        return self.problem.value(coef) / self.share
+        return self.problem.value(coef) / self.mean_weight
 
     def penalty(self, coef: np.ndarray) -> float:
         """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
@@ -288,9 +288,9 @@ class Solver(ABC):
         return False
 
     @cached_property
-    def share(self) -> float:
+    def mean_weight(self) -> float:
         """Mean weight of the rows, by which sums of losses are divided."""
-        return self.data.share
+        return self.data.mean_weight
 
     @property
     def entries_per_row(self) -> int:

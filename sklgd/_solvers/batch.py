@@ -24,7 +24,7 @@ from .raw_predictions import make_lines
 # decrease is this share of what the barrier may still hide.
 SHRINK, SETTLED = 0.2, 0.1
 # Its first weight: this share of F of the constant model may be hidden by it.
-SOFTNESS = 0.1
+BARRIER_WEIGHT = 0.1
 # By how much the objective may fall from one weight to the next, relative to the fall
 # before, and what the barrier hides at least, relative to what it may hide.
 LEAST_RATIO, MOST_RATIO, LEAST_HIDDEN = 0.1, 0.6, 0.02
@@ -35,7 +35,7 @@ ENOUGH = 2.0
 ROUNDING = 1e-13
 
 
-class Batch(Solver):
+class BatchSolver(Solver):
     """One run over all rows at a time.
 
     A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``settled`` (what
@@ -58,7 +58,7 @@ class Batch(Solver):
 
     def __init__(self, data, state, l1, l2, n_runs=1):
         self.data, self.problem, self.state = data, data.problem(), state
-        self.l1, self.l2, self.share = l1, l2, data.share
+        self.l1, self.l2, self.mean_weight = l1, l2, data.mean_weight
         self.coordinates = state.plan.metric
         scale = self.coordinates.scale
         self.l1_u, self.l2_u = l1 * scale, l2 * scale * scale
@@ -67,11 +67,13 @@ class Batch(Solver):
         self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
-        self.loss, self.softness, self.started = data.loss, None, False
+        self.loss, self.barrier_weight, self.started = data.loss, None, False
         if not data.loss.smooth:
-            null = self.constant_objective(data.null_model())
-            self.soften(SOFTNESS * null / (data.loss.n_kinks * data.n_outputs))
-        self.level, self.ends = self.softness, []
+            null = self.constant_objective(data.fit_intercept_only())
+            self.set_barrier(
+                BARRIER_WEIGHT * null / (data.loss.n_kinks * data.n_outputs)
+            )
+        self.level, self.ends = self.barrier_weight, []
         self.begin()
         self.started = True
 
@@ -105,10 +107,10 @@ class Batch(Solver):
         """Tell the run F of the constant model, and the relative gap to reach."""
         self.null, self.tol = null, tol
 
-    def soften(self, softness):
+    def set_barrier(self, barrier_weight):
         """Minimise the loss with a barrier of this weight from now on."""
-        self.softness = softness
-        self.loss = self.data.loss.smoothed(softness)
+        self.barrier_weight = barrier_weight
+        self.loss = self.data.loss.smoothed(barrier_weight)
 
     def begin(self):
         """Evaluate everything at the position."""
@@ -137,9 +139,9 @@ class Batch(Solver):
         value, derivative = self.lines.evaluate(loss, t)
         if self.coupled:
             derivative = derivative.sum(keepdims=True)
-        if self.share != 1.0:
-            derivative /= self.share
-        return value / self.share, derivative
+        if self.mean_weight != 1.0:
+            derivative /= self.mean_weight
+        return value / self.mean_weight, derivative
 
     def dot(self, a, b):
         """Products of coordinates, of each output by itself unless softmax has them."""
@@ -158,15 +160,15 @@ class Batch(Solver):
         """The gradient of F without the l1 penalty at u, the last point evaluated."""
         raw = np.empty_like(u)
         self.lines.gradient(raw)
-        return self.coordinates.gradient(raw, self.share, self.l2_u, u)
+        return self.coordinates.gradient(raw, self.mean_weight, self.l2_u, u)
 
     # ------------------------------------------------------------ as `Solver` asks
 
     def objective(self):
         """F at the coefficients, with the loss itself."""
         value = self.value
-        if self.softness is not None:
-            value = self.lines.value(self.data.loss) / self.share
+        if self.barrier_weight is not None:
+            value = self.lines.value(self.data.loss) / self.mean_weight
         return value + self.penalised
 
     def constant_objective(self, raw_predictions):
@@ -176,7 +178,7 @@ class Batch(Solver):
         if self.started and constant and (coef[-1] == raw_predictions).all():
             return self.objective()
         constant = np.atleast_1d(np.asarray(raw_predictions, dtype=float))
-        return self.problem.constant_value(constant) / self.share
+        return self.problem.constant_value(constant) / self.mean_weight
 
     def snapshot(self):
         """A copy of the coefficients."""
@@ -198,8 +200,8 @@ class Batch(Solver):
     def gap(self):
         """Estimate of (F - F*) / (F_null - F*); for a non-smooth loss a bound of it."""
         objective = self.objective()
-        if self.softness != self.level:
-            self.level = self.softness
+        if self.barrier_weight != self.level:
+            self.level = self.barrier_weight
             self.ends.append(objective)
         return self.relative(self.remaining(), objective)
 
@@ -218,7 +220,7 @@ class Batch(Solver):
 
     def remaining(self):
         """Estimate of F - F*; for a non-smooth loss a bound of it."""
-        return self.capped(self.excess() + self.hidden())
+        return self.capped(self.excess() + self.barrier_gap())
 
     def likely(self):
         """Estimate of F - F* for a non-smooth loss.
@@ -226,7 +228,7 @@ class Batch(Solver):
         The objective of the smoothed minimisers falls about as a power of the weight
         of the barrier; its last falls make a geometric series.
         """
-        bound, ends = self.hidden(), [*self.ends, self.objective()]
+        bound, ends = self.barrier_gap(), [*self.ends, self.objective()]
         if len(ends) < 3:
             return self.remaining()
         before, last = ends[-3] - ends[-2], ends[-2] - ends[-1]
@@ -245,17 +247,17 @@ class Batch(Solver):
         """The objective that the run minimises at present."""
         return self.value + self.penalised
 
-    def hidden(self):
+    def barrier_gap(self):
         """Largest distance of the smoothed minimiser's objective from the optimum."""
-        if self.softness is None:
+        if self.barrier_weight is None:
             return 0.0
-        return self.softness * self.data.loss.n_kinks * self.data.n_outputs
+        return self.barrier_weight * self.data.loss.n_kinks * self.data.n_outputs
 
-    def tighten(self):
+    def lower_barrier(self):
         """Weaken the barrier once it, and not the descent, limits the accuracy."""
-        hidden = self.hidden()
+        hidden = self.barrier_gap()
         if hidden > ROUNDING * abs(self.value) and self.excess() <= SETTLED * hidden:
-            self.soften(self.softness * SHRINK)
+            self.set_barrier(self.barrier_weight * SHRINK)
             self.evaluate()
             self.settled()
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..kernels._vector import all_finite
-from .batch import MAX_TRIALS, ROUNDING, Batch
-from .hessian import Ladder
+from .batch import MAX_TRIALS, ROUNDING, BatchSolver
+from .hessian import HessianSchedule
 
 # Growth of a step from one to the next.
 GROWTH = 1.1
@@ -12,7 +12,7 @@ GROWTH = 1.1
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
 
 
-class ProximalGradient(Batch):
+class FISTASolver(BatchSolver):
     """Accelerated proximal gradient steps with restarts (FISTA) in u."""
 
     def __init__(self, data, state, l1, l2):
@@ -20,7 +20,7 @@ class ProximalGradient(Batch):
         self.theta, self.momentum, self.at_rest = 1.0, 1.0, False
         self.last_u = self.u.copy()
         self.lines.remember()
-        self.ladder = Ladder(
+        self.hessians = HessianSchedule(
             data, self.problem, self.coordinates, self.l2_u, False, l1 > 0.0
         )
         self.asks, self.left, self.left_at = data.loss.smooth, 0.0, None
@@ -39,7 +39,7 @@ class ProximalGradient(Batch):
         beta = (self.momentum - 1.0) / momentum
         y = self.u + beta * (self.u - self.last_u)
         raw = self.coordinates.to_raw(y)
-        value = self.lines.extrapolate(self.loss, beta, raw) / self.share
+        value = self.lines.extrapolate(self.loss, beta, raw) / self.mean_weight
         gradient = self.gradient_at(y)
         value += 0.5 * float(np.vdot(self.l2_u * y, y))
         after, theta = np.inf, self.theta * GROWTH
@@ -49,7 +49,7 @@ class ProximalGradient(Batch):
             bound = value + float(np.vdot(gradient, step))
             bound += 0.5 * float(np.vdot(step, step)) / theta
             raw = self.coordinates.to_raw(new)
-            loss = self.lines.attempt(self.loss, raw) / self.share
+            loss = self.lines.attempt(self.loss, raw) / self.mean_weight
             self.state.rows += self.problem.n_samples
             smooth = loss + 0.5 * float(np.vdot(self.l2_u * new, new))
             if smooth <= bound + ROUNDING * abs(bound):
@@ -72,7 +72,7 @@ class ProximalGradient(Batch):
                 self.value = np.nan
             elif np.isfinite(after) or not step.any():
                 self.theta, self.at_rest = 1.0, True
-                self.tighten()
+                self.lower_barrier()
             return 0.0, 0.0
         # A step that turns against the momentum ends it (O'Donoghue and Candes 2015).
         turned = np.vdot(y - new, new - self.u) > 0.0
@@ -82,7 +82,7 @@ class ProximalGradient(Batch):
         self.go_to(raw)
         self.value = loss
         self.gains.append(before - after)
-        self.tighten()
+        self.lower_barrier()
         return self.theta, self.theta
 
     def excess(self):
@@ -107,10 +107,10 @@ class ProximalGradient(Batch):
     def decrease(self, otherwise):
         """What F falls by to the minimiser of its quadratic model at u.
 
-        As in `QuasiNewton.tried`, a look at F there corrects it. ``otherwise`` is the
+        As in `NewtonSolver.tried`, a look at F there corrects it. ``otherwise`` is the
         estimate if the Hessian is too expensive or misleads.
         """
-        hessian = self.ladder.at_the_end(self.loss, self.lines.block)
+        hessian = self.hessians.at_the_end(self.loss, self.lines.block)
         if hessian is None:
             self.asks = False
             return otherwise
@@ -125,7 +125,9 @@ class ProximalGradient(Batch):
         if not promised > ROUNDING * abs(value):
             return max(promised, 0.0)
         raw = self.coordinates.to_raw(self.u + step)
-        after = self.lines.attempt(self.loss, raw) / self.share + self.penalty(raw)
+        after = self.lines.attempt(self.loss, raw) / self.mean_weight + self.penalty(
+            raw
+        )
         gain = value + self.penalised - after
         if LEAST_GAIN * promised <= gain <= MOST_GAIN * promised:
             return promised / min(max(2.0 - gain / promised, 2.0 - MOST_GAIN), 1.0)

@@ -71,23 +71,23 @@ def stochastic_passes(data, state, l1, l2):
     return False
 
 
-# A rehearsal has at least so many rows, so many for each coefficient and so many of
+# A subsample has at least so many rows, so many for each coefficient and so many of
 # each class; it takes place if there are so many times more rows, and ends at this gap
 # or after so many steps.
 LEAST_ROWS, ROWS_PER_COEFFICIENT, LEAST_OF_CLASS, WORTH = 600, 20, 20, 15
-REHEARSAL_TOL, REHEARSAL_STEPS = 1e-3, 15
+SUBSAMPLE_TOL, SUBSAMPLE_STEPS = 1e-3, 15
 
 
 def prepare(method, data, state, l1, l2):
-    """A rehearsal, or stochastic passes where that does not take place."""
+    """A fit of a subsample, or stochastic passes where that does not take place."""
     if data.loss.quadratic and state.plan.optimizer.curvature:
         return False  # one step leads to the minimum
-    return rehearse(method, data, state, l1, l2) or stochastic_passes(
+    return fit_subsample(method, data, state, l1, l2) or stochastic_passes(
         data, state, l1, l2
     )
 
 
-def rehearse(method, data, state, l1, l2):
+def fit_subsample(method, data, state, l1, l2):
     """Put the optimum of a few rows into ``state.coef``, if that is worth it.
 
     The optimum of m rows is about n_features / m from that of all (in units of the
@@ -111,15 +111,15 @@ def rehearse(method, data, state, l1, l2):
     ):
         return False
     few = replace(data, rows=data.spaced(n // m))
-    if not few.share > 0.0 or rare_classes(few):
+    if not few.mean_weight > 0.0 or rare_classes(few):
         return False
     part = copy(state)
     part.coef = state.coef.copy()
     run = method(few, part, l1, l2)
-    run.aim(run.constant_objective(few.null_model()), REHEARSAL_TOL)
+    run.aim(run.constant_objective(few.fit_intercept_only()), SUBSAMPLE_TOL)
     run.tries = False
-    for _ in range(REHEARSAL_STEPS):
-        if run.epoch()[0] == 0.0 or run.gap() <= REHEARSAL_TOL:
+    for _ in range(SUBSAMPLE_STEPS):
+        if run.epoch()[0] == 0.0 or run.gap() <= SUBSAMPLE_TOL:
             break
     state.coef[...] = part.coef
     return True

@@ -1,11 +1,12 @@
-"""The metric of a batch method, and the ladder on which it is bought.
+"""The metric of a batch method, and when a better one is computed.
 
 A metric B approximates the Hessian of F in the coordinates u, with
 
     w_jk = S_jk u_jk,   b_k = S_bk u_bk - sum_j mu_j w_jk,
 
 in which every centred feature has a curvature of about one: the implicit metric of
-`metric` in units of the loss. The rungs, each dearer and better than the one before:
+`metric` in units of the loss. There are four, each more expensive and more accurate
+than the one before:
 
 1. the diagonal: B = I / theta;
 2. a bound of the Hessian that holds everywhere, sup l'' X~'X~ + penalty: one Gram
@@ -23,8 +24,8 @@ from ..kernels._vector import gradient_to_metric, to_position, to_raw
 from .cost import gram_cost, softmax_cost, sweep_cost
 from .l1_models import MatrixModel, RowModel
 
-# A metric that costs no more than so many sweeps is bought before the first step; that
-# of the squared error, whose first step is then the last, at a higher price.
+# A metric that costs no more than so many sweeps is computed before the first step;
+# that of the squared error, whose first step is then the last, may cost more.
 FREE_SWEEPS, FREE_SQUARED = 4.0, 20.0
 # What an iteration costs beside its sweep, in nanoseconds.
 OVERHEAD = 6e4
@@ -74,7 +75,7 @@ class Coordinates:
         """Coordinates in which every feature has a curvature of about one.
 
         S_jk = (gamma_k var_j + l2)^-1/2, gamma being the natural size of a second
-        derivative of the loss (`Loss.units`).
+        derivative of the loss (`Loss.natural_scale`).
         """
         gamma = statistics.loss_unit / statistics.z_unit**2
         centre, square = statistics.mean, statistics.var
@@ -215,13 +216,14 @@ def ratio(a, b, otherwise):
     return np.where(good, a / np.where(good, b, 1.0), otherwise)
 
 
-class Ladder:
+class HessianSchedule:
     """Decides which metric a run has.
 
-    A run starts on the cheapest metric. The next is bought when the time predicted for
-    the sweeps since the last purchase reaches its price, and so is the Hessian at a new
-    point: whichever metric would have been best, the run takes little more than twice
-    the time. The prices are predictions, not measurements, so a run can be repeated.
+    A run starts with the cheapest metric. The next one is computed when the time spent
+    on passes over X since the last change reaches the time that it takes, and so is the
+    Hessian at a new point: whichever metric would have been best, the run takes little
+    more than twice the time. These times are predictions, not measurements, so that a
+    run can be repeated.
 
     Parameters
     ----------
@@ -240,20 +242,20 @@ class Ladder:
         self.data, self.problem = data, problem
         self.coordinates, self.l2 = coordinates, l2
         self.subset = None if data.everything else data.rows
-        self.total_weight = problem.n_samples * data.share
+        self.total_weight = problem.n_samples * data.mean_weight
         self.sweep = OVERHEAD + sweep_cost(problem.rows, problem.n_outputs, self.subset)
         apart = not data.loss.coupled(problem.n_outputs)
         self.by_rows = l1 and apart and problem.n_samples < problem.n_features
         free = FREE_SQUARED if data.loss.quadratic else FREE_SWEEPS
-        self.spent, self.waiting = 0.0, free * self.sweep
-        self.rungs = self.plan() if curvature else []
+        self.spent, self.allowance = 0.0, free * self.sweep
+        self.levels = self.plan() if curvature else []
         self.coupled = data.loss.coupled(problem.n_outputs)
         self.moments, self.blocks_at, self.heights = None, None, None
         self.damping = DAMPING if self.coupled else 0.0
         self.rejected, self.calm = 0, True
 
     def plan(self):
-        """Price and maker of the metrics, in the order in which they are bought.
+        """Cost and maker of the metrics, in the order in which they are computed.
 
         (Methods of the class: bound ones would refer back to their owner, and keep the
         data alive until the garbage collector comes.)
@@ -261,72 +263,72 @@ class Ladder:
         if not factored(self.data):
             return []
         if self.by_rows:
-            return [(self.sweep, Ladder.row_blocks)]
+            return [(self.sweep, HessianSchedule.row_blocks)]
         loss, K = self.data.loss, self.problem.n_outputs
         order = self.problem.n_features + 1
         n = self.problem.n_samples
         gram = gram_cost(self.problem.rows, self.subset)
-        cheapest = (gram, Ladder.bound)
+        cheapest = (gram, HessianSchedule.bound)
         if loss.quadratic:
             return [cheapest]
         if loss.coupled(K) and order * K <= MAX_COUPLED:
             price = softmax_cost(n, self.problem.n_features, K)
-            hessian = (price, Ladder.hessian)
+            hessian = (price, HessianSchedule.hessian)
         else:
-            hessian = (gram * K, Ladder.blocks)
+            hessian = (gram * K, HessianSchedule.blocks)
         bounded = loss.smooth and np.isfinite(loss.bound(K))
         return [cheapest, hessian] if K > 1 and bounded else [hessian]
 
-    def climb(self, loss, margins):
+    def next_metric(self, loss, raw_predictions):
         """The metric to go on with, or None for the present one.
 
         Parameters
         ----------
         loss : Loss
             As it is minimised now.
-        margins : callable
-            ``margins(start, stop)`` gives the raw predictions of these rows that count,
+        raw_predictions : callable
+            ``raw_predictions(start, stop)`` gives those of the rows at these positions,
             shape (stop - start, n_outputs).
         """
-        if not self.rungs:
+        if not self.levels:
             return None
-        price, make = self.rungs[0]
-        if price > max(self.spent, self.waiting):
+        price, make = self.levels[0]
+        if price > max(self.spent, self.allowance):
             return None
-        self.spent = self.waiting = 0.0
-        if len(self.rungs) > 1 or loss.quadratic:
-            del self.rungs[0]
-        return make(self, loss, margins)
+        self.spent = self.allowance = 0.0
+        if len(self.levels) > 1 or loss.quadratic:
+            del self.levels[0]
+        return make(self, loss, raw_predictions)
 
-    def at_the_end(self, loss, margins):
+    def at_the_end(self, loss, raw_predictions):
         """The Hessian where a run without such metrics seems to end, or None.
 
         None if that costs more than the conjugate gradients that would otherwise
-        estimate what is left to gain. Parameters are those of `climb`.
+        estimate what is left to gain. Parameters are those of `next_metric`.
         """
         order, K = self.problem.n_features + 1, self.problem.n_outputs
         if self.coupled and order * K > MAX_COUPLED:
             return None
-        rungs = self.plan()
-        if not rungs:
+        levels = self.plan()
+        if not levels:
             return None
-        price, make = rungs[-1]
+        price, make = levels[-1]
         if not self.by_rows:
             price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
         if price > HESSIAN_SWEEPS * self.sweep:
             return None
-        metric = make(self, loss, margins)
+        metric = make(self, loss, raw_predictions)
         self.blocks_at = None
         return metric
 
-    def judge(self, t):
+    def learn_from_step(self, t):
         """Learn from the length of a step: a metric for it to change to, or None.
 
         Steps much shorter than one mean that the blocks promise too much: those of
         softmax know nothing of how the classes act on each other, those of a slope with
         kinks nothing of the kinks nearby. Then a bound is mixed in (Levenberg 1944).
         """
-        short = 0.5 if self.data.loss.steady else 0.01
+        short = 0.5 if self.data.loss.twice_smooth else 0.01
         if self.blocks_at is None or t >= short:
             self.rejected = 0
             return None
@@ -342,13 +344,13 @@ class Ladder:
         """Note the time of an iteration."""
         self.spent += sweeps * self.sweep
 
-    def stuck(self):
+    def end_waiting(self):
         """The metric led nowhere: the next one is due whatever it costs."""
         self.spent = np.inf
 
     # ------------------------------------------------------------------ the metrics
 
-    def bound(self, loss, margins):
+    def bound(self, loss, raw_predictions):
         """sup l'' X~'X~ / n + penalty."""
         self.moments = self.second_moments()
         c, scale = loss.bound(self.problem.n_outputs), self.coordinates.scale
@@ -357,12 +359,12 @@ class Ladder:
         matrices = [self.scaled(self.moments, k, c) for k in outputs]
         return Factored(matrices, loss.quadratic)
 
-    def blocks(self, loss, margins):
+    def blocks(self, loss, raw_predictions):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
         grams = [None] * self.problem.n_outputs
         for start, stop in self.slabs():
             rows = self.data.numbers(start, stop)
-            h = self.problem.curvatures(loss, margins(start, stop), start)
+            h = self.problem.curvatures(loss, raw_predictions(start, stop), start)
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
         # What the bound of softmax is for its blocks, the mean curvature is for others.
@@ -372,10 +374,10 @@ class Ladder:
         matrices = [self.scaled(gram, k) for k, gram in enumerate(grams)]
         return self.renewed(matrices, heights)
 
-    def row_blocks(self, loss, margins):
+    def row_blocks(self, loss, raw_predictions):
         """The same by the curvatures of the rows."""
         n = self.problem.n_samples
-        h = self.problem.curvatures(loss, margins(0, n)) / self.total_weight
+        h = self.problem.curvatures(loss, raw_predictions(0, n)) / self.total_weight
         return self.renewed(h, h.sum(axis=0))
 
     def renewed(self, blocks, heights):
@@ -425,12 +427,12 @@ class Ladder:
         """The metric with these curvatures of the rows."""
         return RowBlocks(self.data, self.coordinates, self.l2, curvatures, exact)
 
-    def hessian(self, loss, margins):
+    def hessian(self, loss, raw_predictions):
         """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
         H, active = 0.0, 0
         for start, stop in self.slabs():
             rows, _, s = self.data.part(start, stop)
-            p = softmax(margins(start, stop), axis=1)
+            p = softmax(raw_predictions(start, stop), axis=1)
             some = curved(p, s)
             active += len(some)
             H += softmax_hessian(
@@ -537,7 +539,7 @@ def has_few_rows(data):
         return False
     n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
     reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
-    if loss.smooth and loss.steady:
+    if loss.smooth and loss.twice_smooth:
         subset = None if data.everything else data.rows
         return reduced < SWEEPS * sweep_cost(data.problem().rows, K, subset)
     return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)

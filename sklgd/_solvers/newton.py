@@ -10,18 +10,18 @@ import numpy as np
 
 from .._fit.minimum_norm import FULL
 from ..kernels._vector import add_scaled, curvatures_along
-from .batch import ROUNDING, Batch
-from .fista import ProximalGradient
+from .batch import ROUNDING, BatchSolver
+from .fista import FISTASolver
 from .head_start import prepare, stochastic_passes
 from .hessian import (
     Coordinates,
     Diagonal,
-    Ladder,
+    HessianSchedule,
     factored,
     has_few_rows,
     ratio,
 )
-from .row_space import RowSpace
+from .row_space import RowSpaceSolver
 
 # What the step gains if a promise holds, relative to that.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
@@ -45,8 +45,8 @@ FLAT = 1e-12
 TRUST = 1.25
 
 
-class QuasiNewton(Batch):
-    """Steps -B^-1 g, corrected by the last steps (L-BFGS), in a metric B of the ladder.
+class NewtonSolver(BatchSolver):
+    """Steps -B^-1 g, corrected by the last steps (L-BFGS), in a metric B.
 
     With an l1 penalty a step minimises g.p + p'B p/2 + |S (u + p)|_1 by coordinate
     descent (proximal Newton), and the last steps are not used.
@@ -57,7 +57,7 @@ class QuasiNewton(Batch):
         optimizer = state.plan.optimizer
         self.memory, self.pairs = optimizer.memory, []
         self.metric = Diagonal()
-        self.ladder = Ladder(
+        self.hessians = HessianSchedule(
             data,
             self.problem,
             self.coordinates,
@@ -66,13 +66,13 @@ class QuasiNewton(Batch):
             l1 > 0.0,
         )
         if l1:
-            self.ladder.stuck()
-        self.follows_barrier = bool(self.ladder.rungs) and not data.loss.smooth
+            self.hessians.end_waiting()
+        self.follows_barrier = bool(self.hessians.levels) and not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
         self.proven = self.goal = 0.0
-        # A run that has Hessians on its ladder asks for none outside that.
-        self.asked, self.misled = False, MISLED if self.ladder.rungs else 0
+        # A run that computes Hessians asks for none at its end.
+        self.asked, self.misled = False, MISLED if self.hessians.levels else 0
 
     @classmethod
     def start(cls, data, state, l1, l2, shuffle, average):
@@ -83,12 +83,12 @@ class QuasiNewton(Batch):
         are accelerated proximal gradients.
         """
         if l1 and not factored(data):
-            return ProximalGradient.start(data, state, l1, l2, shuffle, average)
+            return FISTASolver.start(data, state, l1, l2, shuffle, average)
         if not l1 and state.plan.optimizer.curvature and has_few_rows(data):
-            return RowSpace(cls.start, data, state, l2)
+            return RowSpaceSolver(cls.start, data, state, l2)
         apart = data.n_outputs > 1 and not data.loss.coupled(data.n_outputs)
         if apart and not data.loss.quadratic:
-            return OneByOne.after(stochastic_passes, data, state, l1, l2)
+            return SeparateOutputs.after(stochastic_passes, data, state, l1, l2)
         return cls.after(partial(prepare, cls), data, state, l1, l2)
 
     def direction(self):
@@ -96,14 +96,14 @@ class QuasiNewton(Batch):
         if self.step is None:
             self.step = self.last_step()
         if self.step is None:
-            if not self.data.loss.steady:
+            if not self.data.loss.twice_smooth:
                 # The curvature of a barrier or of a slope with kinks tells little of
                 # that a step further on: a Hessian for each step.
-                self.ladder.stuck()
-            metric = self.ladder.climb(self.loss, self.lines.block)
+                self.hessians.end_waiting()
+            metric = self.hessians.next_metric(self.loss, self.lines.block)
             if metric is not None:
                 self.metric = metric
-                if not self.data.loss.steady or metric.exact:
+                if not self.data.loss.twice_smooth or metric.exact:
                     self.pairs.clear()
             self.step = self.proximal_step() if self.l1 else self.newton_step()
         return self.step
@@ -129,7 +129,7 @@ class QuasiNewton(Batch):
             return np.negative(q, out=q), promised
         hessian = None
         if self.misled < MISLED:
-            hessian = self.ladder.at_the_end(self.loss, self.lines.block)
+            hessian = self.hessians.at_the_end(self.loss, self.lines.block)
         if hessian is None:
             self.misled = MISLED
             return self.truncated_step(q)
@@ -156,7 +156,7 @@ class QuasiNewton(Batch):
         course, gains = [], [np.inf, np.inf, np.inf]
         for _ in range(MAX_CG):
             Hd = self.hessian_product(d)
-            self.ladder.use()
+            self.hessians.use()
             self.state.rows += self.problem.n_samples
             dHd = self.dot(d, Hd)
             # Where F is flat, as between kinks, the quadratic model has no minimum.
@@ -213,10 +213,10 @@ class QuasiNewton(Batch):
         """H d, by one product with X and one with its transpose."""
         raw = np.empty_like(self.u)
         self.lines.hessian_product(self.loss, self.coordinates.to_raw(d), raw)
-        return self.coordinates.gradient(raw, self.share, self.l2_u, d)
+        return self.coordinates.gradient(raw, self.mean_weight, self.l2_u, d)
 
     def target(self):
-        """As in `Batch`, or ``goal`` if that is larger."""
+        """As in `BatchSolver`, or ``goal`` if that is larger."""
         return max(super().target(), self.goal)
 
     def apply(self, g):
@@ -236,7 +236,7 @@ class QuasiNewton(Batch):
 
         Adding one number to all classes' scores changes nothing but the penalty.
         """
-        if self.ladder.coupled:
+        if self.hessians.coupled:
             q -= q.mean(axis=1, keepdims=True)
         return q
 
@@ -246,7 +246,7 @@ class QuasiNewton(Batch):
         if promised <= self.target():
             # A bound mixed in promises too little, and would end the run too early; so
             # does coordinate descent among almost collinear columns.
-            sharp = self.ladder.undamped()
+            sharp = self.hessians.undamped()
             p, promised = self.minimise_model(sharp or self.metric, refine=True)
         return p, promised
 
@@ -264,13 +264,13 @@ class QuasiNewton(Batch):
         self.state.rows += self.problem.n_samples
         self.state.steps += 1
         t, value = self.search(p, raw)
-        self.ladder.use()
+        self.hessians.use()
         longest = max(t.tolist())
         if self.asked:
             self.misled += longest < SHORT
             self.asked = False
         exact = self.metric.exact
-        metric = self.ladder.judge(longest)
+        metric = self.hessians.learn_from_step(longest)
         if metric is not None:
             self.metric = metric
             self.pairs.clear()
@@ -278,7 +278,7 @@ class QuasiNewton(Batch):
             if not math.isfinite(value):
                 self.value = value
             self.pairs.clear()
-            self.ladder.stuck()
+            self.hessians.end_waiting()
             return 0.0, 0.0
         before, start = self.gradient, self.smoothed_objective()
         self.move(t, p, raw)
@@ -298,12 +298,12 @@ class QuasiNewton(Batch):
         p *= t
         np.subtract(self.gradient, before, out=before)
         self.remember(p, before)
-        self.tighten()
+        self.lower_barrier()
         return longest, longest
 
     def remember(self, s, y):
         """Keep a step and the change of the gradient along it."""
-        curvature, inverse = curvatures_along(s, y, self.ladder.coupled)
+        curvature, inverse = curvatures_along(s, y, self.hessians.coupled)
         if max(inverse.tolist()) > 0.0:
             self.pairs.append((s, y, inverse))
             self.metric.adapt(y, curvature, self.dot)
@@ -314,7 +314,7 @@ class QuasiNewton(Batch):
         self.pairs.clear()
         self.gains.clear()
         self.step = self.ahead = self.round = None
-        self.ladder.stuck()
+        self.hessians.end_waiting()
 
     def excess(self):
         """Estimate of the smoothed F - F*: what the model promises.
@@ -365,7 +365,7 @@ class QuasiNewton(Batch):
             return promised
         self.ahead = self.look_along(p)
         value, _ = self.line(self.loss, 1.0)
-        self.ladder.use()
+        self.hessians.use()
         moved = self.penalty(self.state.coef + self.ahead)
         share = (self.value - value + self.penalised - moved) / own
         sure = promised
@@ -374,12 +374,12 @@ class QuasiNewton(Batch):
         if LEAST_GAIN <= share <= MOST_GAIN:
             return sure
         # Nor is the Hessian that made it one to go on with.
-        self.ladder.stuck()
+        self.hessians.end_waiting()
         self.refuted = True
         return max(sure, UNSURE * self.target())
 
 
-class OneByOne(Batch):
+class SeparateOutputs(BatchSolver):
     """Quasi-Newton runs of the outputs of a loss that treats them apart.
 
     Each output has a metric, a damping and an end of its own. An epoch is an iteration
@@ -389,7 +389,7 @@ class OneByOne(Batch):
 
     def __init__(self, data, state, l1, l2):
         self.data, self.state, self.problem = data, state, data.problem()
-        self.l1, self.l2, self.share = l1, l2, data.share
+        self.l1, self.l2, self.mean_weight = l1, l2, data.mean_weight
         self.runs, self.targets, self.current = [], np.empty(data.X.shape[0]), None
         self.level, self.ends = None, []
         for k in range(data.n_outputs):
@@ -400,7 +400,7 @@ class OneByOne(Batch):
             part = copy(state)
             part.plan = replace(state.plan, metric=column)
             part.coef = state.coef[:, [k]]
-            run = QuasiNewton(one, part, l1, l2, data.n_outputs)
+            run = NewtonSolver(one, part, l1, l2, data.n_outputs)
             self.runs.append(run)
         self.ended = [False] * len(self.runs)
         self.follows_barrier = all(run.follows_barrier for run in self.runs)
@@ -410,7 +410,7 @@ class OneByOne(Batch):
         """Share the gap out over the outputs."""
         super().aim(null, tol)
         for run in self.each():
-            raw = run.data.null_model()
+            raw = run.data.fit_intercept_only()
             run.aim(run.constant_objective(raw), tol)
 
     def constant_objective(self, raw_predictions):
@@ -450,7 +450,7 @@ class OneByOne(Batch):
 
     def objective(self):
         """F at the coefficients."""
-        runs = self.runs if self.softness is None else self.each()
+        runs = self.runs if self.barrier_weight is None else self.each()
         return sum(run.objective() for run in runs)
 
     def smoothed_objective(self):
@@ -458,9 +458,9 @@ class OneByOne(Batch):
         return sum(run.smoothed_objective() for run in self.runs)
 
     def remaining(self):
-        """As in `Batch`; the promises that end the run together are sure ones."""
+        """As in `BatchSolver`; the promises that end the run together are sure ones."""
         left = sum(run.remaining() for run in self.each())
-        if self.tol is None or self.softness is not None or all(self.ended):
+        if self.tol is None or self.barrier_weight is not None or all(self.ended):
             return left
         objective = self.objective()
         if self.relative(left, objective) > self.tol:
@@ -468,10 +468,10 @@ class OneByOne(Batch):
         return sum(run.confirmed(left) for run in self.each())
 
     def likely(self):
-        """As in `Batch`."""
+        """As in `BatchSolver`."""
         return sum(run.likely() for run in self.each())
 
     @property
-    def softness(self):
+    def barrier_weight(self):
         """Weight of the barriers, None without."""
-        return self.runs[0].softness
+        return self.runs[0].barrier_weight

@@ -54,17 +54,17 @@ class KeptLines:
     def __init__(self, data, problem, coef):
         self.problem, self.coef = problem, coef
         shape = (problem.n_samples, problem.n_outputs)
-        self.margins, self.along = np.empty(shape), np.zeros(shape)
+        self.raw, self.along = np.empty(shape), np.zeros(shape)
         self.slopes, self.last = np.empty(shape), None
 
     def begin(self):
         """Start from w."""
         if np.count_nonzero(self.coef[:-1]):
-            self.problem.margins(self.coef, self.margins)
-            self.watched = self.margins
+            self.problem.raw_predictions(self.coef, self.raw)
+            self.watched = self.raw
         else:
-            self.margins[...] = self.coef[-1]
-            self.watched = self.margins[:SOME]
+            self.raw[...] = self.coef[-1]
+            self.watched = self.raw[:SOME]
         self.size = largest(self.watched)
 
     def lost_digits(self):
@@ -73,7 +73,7 @@ class KeptLines:
 
     def point(self, raw):
         """Let the line run along the raw coefficients p."""
-        self.problem.margins(raw, self.along)
+        self.problem.raw_predictions(raw, self.along)
 
     def evaluate(self, loss, t):
         """Mean loss at w + t p, and its derivatives in t, an entry for each output.
@@ -82,7 +82,7 @@ class KeptLines:
         """
         derivative = np.empty(self.problem.n_outputs)
         value = self.problem.line(
-            loss, self.margins, self.along, t, self.slopes, derivative
+            loss, self.raw, self.along, t, self.slopes, derivative
         )
         return value, derivative
 
@@ -96,30 +96,30 @@ class KeptLines:
 
     def move(self, t):
         """Tell that w goes to w + t p."""
-        add_scaled(self.margins, t, self.along)
+        add_scaled(self.raw, t, self.along)
 
     def block(self, start, stop):
         """Raw predictions at w of these rows, not to be changed."""
-        return self.margins[start:stop]
+        return self.raw[start:stop]
 
     def hessian_product(self, loss, raw, out):
         """Store the product of the Hessian of the mean loss at w with ``raw``."""
-        self.problem.hessian_product(loss, self.coef, raw, out, self.margins)
+        self.problem.hessian_product(loss, self.coef, raw, out, self.raw)
 
     def remember(self):
         """Take w as the point before it, too."""
         if self.last is None:
-            self.last = np.empty_like(self.margins)
-        self.last[...] = self.margins
+            self.last = np.empty_like(self.raw)
+        self.last[...] = self.raw
 
     def extrapolate(self, loss, beta, raw):
         """Mean loss at ``raw`` = w + beta (w - the point before), like `evaluate`."""
-        np.subtract(self.margins, self.last, out=self.along)
+        np.subtract(self.raw, self.last, out=self.along)
         return self.evaluate(loss, np.full(self.problem.n_outputs, beta))[0]
 
     def attempt(self, loss, raw):
         """Mean loss at ``raw``; what `gradient` gives is then undefined."""
-        self.problem.margins(raw, self.along)
+        self.problem.raw_predictions(raw, self.along)
         zero = np.zeros(self.problem.n_outputs)
         return self.problem.line(
             loss, self.along, self.along, zero, self.slopes, np.empty_like(zero)
@@ -127,7 +127,7 @@ class KeptLines:
 
     def accept(self):
         """Tell that w goes to the last attempt."""
-        self.last, self.margins, self.along = self.margins, self.along, self.last
+        self.last, self.raw, self.along = self.raw, self.along, self.last
 
 
 class SweptLines:
@@ -176,7 +176,7 @@ class SweptLines:
 
     def block(self, start, stop):
         out = np.empty((stop - start, self.problem.n_outputs))
-        self.problem.margins(self.coef, out, start)
+        self.problem.raw_predictions(self.coef, out, start)
         return out
 
     def hessian_product(self, loss, raw, out):

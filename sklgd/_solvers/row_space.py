@@ -19,7 +19,7 @@ from scipy.linalg.lapack import dormqr
 from .._threads import effective_threads
 from ..kernels._gram import column_statistics
 from ..kernels._rows import Rows
-from .batch import Batch
+from .batch import BatchSolver
 from .hessian import Coordinates
 
 # What R has beside the norm of a row below so many units of rounding, times the number
@@ -27,7 +27,7 @@ from .hessian import Coordinates
 NOISE = 8.0
 
 
-class RowSpace(Batch):
+class RowSpaceSolver(BatchSolver):
     """A batch run on R' in place of X; its coefficients are turned back by Q.
 
     Objectives are those of the coefficients of X, which differ by the rounding of Q v.
@@ -35,16 +35,16 @@ class RowSpace(Batch):
     Parameters
     ----------
     start : callable
-        Makes the run on R', as `Batch.start`.
+        Makes the run on R', as `BatchSolver.start`.
     data, state, l2
-        As for `Batch`.
+        As for `BatchSolver`.
     """
 
-    softness = None
+    barrier_weight = None
 
     def __init__(self, start, data, state, l2):
         self.data, self.state, self.problem = data, state, data.problem()
-        self.l1, self.l2, self.share = 0.0, l2, data.share
+        self.l1, self.l2, self.mean_weight = 0.0, l2, data.mean_weight
         self.coupled = False
         rows = data.X if data.everything else data.X[data.rows]
         columns = np.empty(rows.shape[::-1], order="F")
@@ -96,11 +96,11 @@ class RowSpace(Batch):
         coef, v = self.state.coef, self.run.coef
         coef[:-1] = self.rotated(v[:-1], "N")
         coef[-1] = v[-1] - self.centre @ coef[:-1]
-        value = self.problem.value(coef) / self.share
+        value = self.problem.value(coef) / self.mean_weight
         self.judged = value + self.penalty(coef)
 
     def aim(self, null, tol):
-        """As in `Batch`, like all that follow."""
+        """As in `BatchSolver`, like all that follow."""
         self.null = null
         self.run.aim(null, tol)
 

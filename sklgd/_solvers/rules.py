@@ -354,7 +354,7 @@ class RuleSolver(Solver):
             loss = self.descent.value(self.full)
         else:
             loss = self.problem.value(coef)
-        return loss / self.share + self.penalty(coef)
+        return loss / self.mean_weight + self.penalty(coef)
 
     @property
     def longest_run(self):
@@ -399,7 +399,7 @@ class RuleSolver(Solver):
     def losses(self, models):
         """Losses of several coefficients; Ctrl-C has to wait for them."""
         try:
-            return self.problem.values(models) / self.share
+            return self.problem.values(models) / self.mean_weight
         except KeyboardInterrupt:
             if self.interrupted:
                 raise

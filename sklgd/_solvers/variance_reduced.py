@@ -5,10 +5,11 @@ and the metric
 
     D_j = 1/(gamma E[x'_j^2] + l2),   gamma = f/z^2,
 
-where f and z are the natural sizes of the loss and of a prediction (`Loss.units`), so
-that neither the units of X nor those of y matter. V is the identity or, where rotating
-a row is cheap, holds the eigenvectors of the second moments: then D is the inverse of
-the whole Hessian bound, and the l2 penalty keeps its form because V is orthonormal.
+where f and z are the natural sizes of the loss and of a prediction
+(`Loss.natural_scale`), so that neither the units of X nor those of y matter. V is the
+identity or, where rotating a row is cheap, holds the eigenvectors of the second
+moments: then D is the inverse of the whole Hessian bound, and the l2 penalty keeps its
+form because V is orthonormal.
 SVRG steps in raw coordinates with the inverse matrix itself. Sparse rows of many
 columns stay where they are (mu = 0) for SAGA and Point-SAGA, and for SVRG where a batch
 `touches_few` of them: a step then costs O(n_outputs) per entry. An explicit step size
@@ -340,7 +341,7 @@ class VarianceReducedSolver(Solver):
         else:
             loss = self.kernel.refresh()
             self.table_ready = True
-        return loss / self.share + self.penalty(self.state.coef)
+        return loss / self.mean_weight + self.penalty(self.state.coef)
 
     def snapshot(self):
         """Copies of what an epoch changes."""

@@ -49,7 +49,7 @@ def trajectory(estimator, objective, X, y, sample_weight, n_epochs):
     explicit = step_is_explicit(estimator)
     start = np.zeros_like(objective.coef)
     if not explicit:
-        start[-1] = estimator._first_intercept(objective.data.null_model())
+        start[-1] = estimator._first_intercept(objective.data.fit_intercept_only())
     streams = explicit and estimator.optimizer_.training == "descent"
     streams = streams and not isinstance(getattr(estimator, "class_weight", None), str)
     run = _by_calls if streams else _by_fits

@@ -18,7 +18,10 @@ class LossFunction:
     def slopes(self, y: np.ndarray, z: np.ndarray) -> np.ndarray: ...
 
 class LinearTails(LossFunction):
-    softness: float
+    barrier_weight: float
     def adapt(
-        self, softness: float, constant: np.ndarray | None, reach: np.ndarray | None
+        self,
+        barrier_weight: float,
+        constant: np.ndarray | None,
+        reach: np.ndarray | None,
     ) -> None: ...

@@ -104,26 +104,26 @@ cdef class LinearTails(LossFunction):
 
     Attributes
     ----------
-    softness : float
+    barrier_weight : float
         e of the smoothed form, see `ramp_value`; 0 for the loss itself.
     """
 
-    cdef readonly double softness
+    cdef readonly double barrier_weight
     # Where ``distant`` is True: the constant model, and how far from it targets are
     # still measured by the loss itself, one entry for each output.
     cdef double[::1] constant, reach
     cdef bint distant
 
-    def adapt(self, double softness, constant, reach):
+    def adapt(self, double barrier_weight, constant, reach):
         """Smooth the loss, and measure distant targets from a constant model.
 
         Parameters
         ----------
-        softness : float
+        barrier_weight : float
         constant, reach : float64 arrays of shape (n_outputs,), or None
             Of targets y with abs(y - c) > reach, l(y, z) becomes l(y, z) - l(y, c).
         """
-        self.softness, self.distant = softness, constant is not None
+        self.barrier_weight, self.distant = barrier_weight, constant is not None
         if self.distant:
             self.constant, self.reach = constant, reach
 
@@ -214,20 +214,20 @@ cdef class EpsilonInsensitive(LinearTails):
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         cdef double r = fabs(z - y) - self.epsilon
-        if self.softness > 0.0:
-            return (ramp_value(z - y - self.epsilon, self.softness, 0.0, 1.0)
-                    + ramp_value(z - y + self.epsilon, self.softness, -1.0, 0.0))
+        if self.barrier_weight > 0.0:
+            return (ramp_value(z - y - self.epsilon, self.barrier_weight, 0.0, 1.0)
+                    + ramp_value(z - y + self.epsilon, self.barrier_weight, -1.0, 0.0))
         return r if not r <= 0.0 else 0.0
 
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
-        cdef double high = y + self.epsilon, low = y - self.epsilon, e = self.softness
+        cdef double high = y + self.epsilon, low = y - self.epsilon, e = self.barrier_weight
         return (kink_change(z - high, c - high, z - c, 0.0, 1.0, e)
                 + kink_change(z - low, c - low, z - c, -1.0, 0.0, e))
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
-        if self.softness > 0.0:
-            return (ramp(z - y - self.epsilon, self.softness, 0.0, 1.0)
-                    + ramp(z - y + self.epsilon, self.softness, -1.0, 0.0))
+        if self.barrier_weight > 0.0:
+            return (ramp(z - y - self.epsilon, self.barrier_weight, 0.0, 1.0)
+                    + ramp(z - y + self.epsilon, self.barrier_weight, -1.0, 0.0))
         if z - y > self.epsilon:
             return 1.0
         if y - z > self.epsilon:
@@ -235,8 +235,8 @@ cdef class EpsilonInsensitive(LinearTails):
         return 0.0
 
     cdef inline double second(self, double y, double z) noexcept nogil:
-        return (ramp_curvature(z - y - self.epsilon, self.softness, 0.0, 1.0)
-                + ramp_curvature(z - y + self.epsilon, self.softness, -1.0, 0.0))
+        return (ramp_curvature(z - y - self.epsilon, self.barrier_weight, 0.0, 1.0)
+                + ramp_curvature(z - y + self.epsilon, self.barrier_weight, -1.0, 0.0))
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
@@ -298,20 +298,20 @@ cdef class AbsoluteError(LinearTails):
         use_loops(self)
 
     cdef inline double value(self, double y, double z) noexcept nogil:
-        if self.softness > 0.0:
-            return ramp_value(z - y, self.softness, -1.0, 1.0)
+        if self.barrier_weight > 0.0:
+            return ramp_value(z - y, self.barrier_weight, -1.0, 1.0)
         return fabs(z - y)
 
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
-        return kink_change(z - y, c - y, z - c, -1.0, 1.0, self.softness)
+        return kink_change(z - y, c - y, z - c, -1.0, 1.0, self.barrier_weight)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
-        if self.softness > 0.0:
-            return ramp(z - y, self.softness, -1.0, 1.0)
+        if self.barrier_weight > 0.0:
+            return ramp(z - y, self.barrier_weight, -1.0, 1.0)
         return <double> (z > y) - <double> (z < y)
 
     cdef inline double second(self, double y, double z) noexcept nogil:
-        return ramp_curvature(z - y, self.softness, -1.0, 1.0)
+        return ramp_curvature(z - y, self.barrier_weight, -1.0, 1.0)
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
@@ -333,17 +333,17 @@ cdef class Quantile(LinearTails):
 
     cdef inline double value(self, double y, double z) noexcept nogil:
         cdef double r = y - z
-        if self.softness > 0.0:
-            return ramp_value(z - y, self.softness, -self.quantile, 1.0 - self.quantile)
+        if self.barrier_weight > 0.0:
+            return ramp_value(z - y, self.barrier_weight, -self.quantile, 1.0 - self.quantile)
         return self.quantile * r if r >= 0.0 else (self.quantile - 1.0) * r
 
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
         return kink_change(
-            z - y, c - y, z - c, -self.quantile, 1.0 - self.quantile, self.softness)
+            z - y, c - y, z - c, -self.quantile, 1.0 - self.quantile, self.barrier_weight)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
-        if self.softness > 0.0:
-            return ramp(z - y, self.softness, -self.quantile, 1.0 - self.quantile)
+        if self.barrier_weight > 0.0:
+            return ramp(z - y, self.barrier_weight, -self.quantile, 1.0 - self.quantile)
         if z < y:
             return -self.quantile
         if z > y:
@@ -352,7 +352,7 @@ cdef class Quantile(LinearTails):
 
     cdef inline double second(self, double y, double z) noexcept nogil:
         return ramp_curvature(
-            z - y, self.softness, -self.quantile, 1.0 - self.quantile)
+            z - y, self.barrier_weight, -self.quantile, 1.0 - self.quantile)
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
@@ -551,18 +551,18 @@ cdef class Hinge(LinearTails):
     cdef inline double value(self, double y, double z) noexcept nogil:
         # Exact first: both are then without mispredicted branches.
         cdef double out = 1.0 - y * z if not y * z > 1.0 else 0.0
-        if self.softness > 0.0:
-            out = ramp_value(y * z - 1.0, self.softness, -1.0, 0.0)
+        if self.barrier_weight > 0.0:
+            out = ramp_value(y * z - 1.0, self.barrier_weight, -1.0, 0.0)
         return out
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         cdef double c = -y if not y * z > 1.0 else 0.0
-        if self.softness > 0.0:
-            c = y * ramp(y * z - 1.0, self.softness, -1.0, 0.0)
+        if self.barrier_weight > 0.0:
+            c = y * ramp(y * z - 1.0, self.barrier_weight, -1.0, 0.0)
         return c
 
     cdef inline double second(self, double y, double z) noexcept nogil:
-        return ramp_curvature(y * z - 1.0, self.softness, -1.0, 0.0)
+        return ramp_curvature(y * z - 1.0, self.barrier_weight, -1.0, 0.0)
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
@@ -581,18 +581,18 @@ cdef class Perceptron(LinearTails):
     cdef inline double value(self, double y, double z) noexcept nogil:
         # Exact first: both are then without mispredicted branches.
         cdef double out = -y * z if not y * z > 0.0 else 0.0
-        if self.softness > 0.0:
-            out = ramp_value(y * z, self.softness, -1.0, 0.0)
+        if self.barrier_weight > 0.0:
+            out = ramp_value(y * z, self.barrier_weight, -1.0, 0.0)
         return out
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         cdef double c = -y if not y * z > 0.0 else 0.0
-        if self.softness > 0.0:
-            c = y * ramp(y * z, self.softness, -1.0, 0.0)
+        if self.barrier_weight > 0.0:
+            c = y * ramp(y * z, self.barrier_weight, -1.0, 0.0)
         return c
 
     cdef inline double second(self, double y, double z) noexcept nogil:
-        return ramp_curvature(y * z, self.softness, -1.0, 0.0)
+        return ramp_curvature(y * z, self.barrier_weight, -1.0, 0.0)
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
@@ -796,9 +796,9 @@ cdef void use_loops(AnyLoss loss) noexcept:
     loss.slope_at = <scalar_function> slope_at[AnyLoss]
     loss.value_at = <scalar_function> value_at[AnyLoss]
     if AnyLoss in Margin:
-        loss.evaluate_batch = <evaluate_function> margins[AnyLoss]
-        loss.curvature_batch = <curvature_function> curvature_margins[AnyLoss]
-        loss.prox_row = <prox_function> prox_margins[AnyLoss]
+        loss.evaluate_batch = <evaluate_function> signed_targets[AnyLoss]
+        loss.curvature_batch = <curvature_function> curvature_signed[AnyLoss]
+        loss.prox_row = <prox_function> prox_signed[AnyLoss]
     elif AnyLoss is LogLoss:
         loss.evaluate_batch = <evaluate_function> evaluate_log_loss
         loss.curvature_batch = <curvature_function> curvature_log_loss
@@ -882,7 +882,7 @@ cdef inline double value_of(
         return loss.value(y, z)
 
 
-cdef double margins(
+cdef double signed_targets(
         Margin loss, const double* y, const double* z, const double* s,
         double* g, Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
     cdef Py_ssize_t i, k, j
@@ -960,7 +960,7 @@ cdef void curvature_pointwise(
             h[j] = 0.0 if c == 0.0 else c * loss.second(y[j], z[j])
 
 
-cdef void curvature_margins(
+cdef void curvature_signed(
         Margin loss, const double* y, const double* z, const double* s,
         double* h, Py_ssize_t m, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t i, k, j
@@ -985,7 +985,7 @@ cdef void prox_pointwise(
             c[k] = slope_at(loss, y[k], z0[k])
 
 
-cdef void prox_margins(
+cdef void prox_signed(
         Margin loss, const double* y, const double* z0, double q, double* z,
         double* c, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t k

@@ -100,7 +100,7 @@ cdef class OnlineLearner:
     cdef readonly bint fit_intercept, centred, coupled, quadratic, classifies
     cdef readonly double reach, power, average, l1, l2
     cdef readonly Py_ssize_t bad_column
-    cdef bint labels, steady, smooth, log_link, regression
+    cdef bint labels, twice_smooth, smooth, log_link, regression
     cdef Py_ssize_t stride, offset, n_groups, group
     cdef object record_array, stream_array, output_array, owners
     cdef double* records
@@ -149,7 +149,7 @@ cdef class OnlineLearner:
         self.bad_column = -1
         self.regression = loss.task == "regression"
         self.labels = not self.regression
-        self.steady, self.smooth = loss.steady, loss.smooth
+        self.twice_smooth, self.smooth = loss.twice_smooth, loss.smooth
         self.log_link = loss.link == "log"
         self.n_groups = 1 if self.coupled else n_outputs
         self.group = n_outputs // self.n_groups
@@ -670,7 +670,7 @@ cdef class OnlineLearner:
         place of it, and one with kinks learns the product with that of its step.
         """
         cdef Py_ssize_t k
-        if self.steady:
+        if self.twice_smooth:
             self.loss.curvature_batch(
                 self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
                 self.h + start, 1, self.group)

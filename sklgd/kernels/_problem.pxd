@@ -91,12 +91,12 @@ cdef class Problem:
     cdef void reduce_columns(
         self, double* grad, Py_ssize_t n_chunks, Py_ssize_t first,
         Py_ssize_t last) noexcept nogil
-    cdef void margins_chunk(
+    cdef void raw_predictions_chunk(
         self, Py_ssize_t start, Py_ssize_t m, const double* coef,
         double* z) noexcept nogil
     cdef void product_chunk(
         self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
-        const double* p, const double* margins, bint coupled, double* q, double* grad,
+        const double* p, const double* raw_predictions, bint coupled, double* q, double* grad,
         bint fresh, int thread) noexcept nogil
     cdef void line_chunk(
         self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* z,
@@ -106,4 +106,4 @@ cdef class Problem:
         self, Py_ssize_t start, Py_ssize_t m, const double* g,
         double* grad, bint fresh) noexcept nogil
     cdef _check(self, const double[:, ::1] w)
-    cdef _check_margins(self, const double[:, ::1] z)
+    cdef _check_raw_predictions(self, const double[:, ::1] z)

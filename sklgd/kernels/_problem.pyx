@@ -94,11 +94,11 @@ cdef void values_part(void* arguments, Py_ssize_t chunk, int thread) noexcept no
             c.out + chunk * c.n_models, thread)
 
 
-cdef void margins_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
+cdef void raw_predictions_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogil:
     cdef Chunks* c = <Chunks*> arguments
     cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
     if m > 0:
-        (<Problem> c.problem).margins_chunk(
+        (<Problem> c.problem).raw_predictions_chunk(
             c.start + first, m, c.coef,
             c.out + first * (<Problem> c.problem).n_outputs)
 
@@ -508,21 +508,21 @@ cdef class Problem:
     # Batch methods keep the raw predictions Z of the rows that count, (n_samples,
     # n_outputs): a step along a direction then costs no product with X.
 
-    def margins(self, coef, out, Py_ssize_t first=0):
+    def raw_predictions(self, coef, out, Py_ssize_t first=0):
         """out = X w + b for the rows that count, in their order, from ``first`` on."""
         cdef Chunks chunks
         cdef Py_ssize_t n = out.shape[0]
         cdef const double* w = entries(coef, self.n_features + 1, self.n_outputs)
         cdef double* z = entries(out, n, self.n_outputs, True)
         if not 0 <= first <= self.n_samples - n:
-            raise ValueError("margins must have shape (n_samples, n_outputs)")
+            raise ValueError("raw_predictions must have shape (n_samples, n_outputs)")
         if n == 0:
             return
         self.cut(&chunks, n)
         chunks.start, chunks.coef, chunks.out = first, w, z
-        self.run(margins_part, &chunks)
+        self.run(raw_predictions_part, &chunks)
 
-    cdef void margins_chunk(
+    cdef void raw_predictions_chunk(
             self, Py_ssize_t start, Py_ssize_t m, const double* coef,
             double* z) noexcept nogil:
         """z (m, n_outputs) = X w + b of m rows."""
@@ -551,13 +551,13 @@ cdef class Problem:
                 done += part
         return total / self.n_samples
 
-    def hessian_product(self, loss, coef, direction, out, margins=None):
+    def hessian_product(self, loss, coef, direction, out, raw_predictions=None):
         """out = H p: the Hessian of a mean loss at ``coef`` times a direction p.
 
         With q_i = x_i.p + p_b, sum_i h_i q_i x_i / n_samples, h_i being the second
         derivative at row i (at least 0); of the softmax
         s_i p_ik (q_ik - sum_l p_il q_il) in place of h_ik q_ik. One read of X. If the
-        raw predictions at ``coef`` are known, as ``margins``, they save a product. The
+        raw predictions at ``coef`` are known, as ``raw_predictions``, they save a product. The
         loss is the problem's own, or a smoothed form of it.
         """
         cdef const double[:, ::1] w = coef, p = direction, known
@@ -570,9 +570,9 @@ cdef class Problem:
         self._check(w)
         self._check(p)
         self._check(grad)
-        if margins is not None:
-            known = margins
-            self._check_margins(known)
+        if raw_predictions is not None:
+            known = raw_predictions
+            self._check_raw_predictions(known)
             z = &known[0, 0]
         products = np.empty(length * self.n_threads)
         more = products
@@ -588,7 +588,7 @@ cdef class Problem:
 
     cdef void product_chunk(
             self, LossFunction loss, Py_ssize_t start, Py_ssize_t m, const double* coef,
-            const double* p, const double* margins, bint coupled, double* q, double* grad,
+            const double* p, const double* raw_predictions, bint coupled, double* q, double* grad,
             bint fresh, int thread) noexcept nogil:
         """`hessian_product` of m rows, not divided; q has block * n_outputs entries.
 
@@ -606,8 +606,8 @@ cdef class Problem:
             memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.block, m - done)
-            z = scratch.z if margins == NULL else margins + (start + done) * K
-            if margins == NULL:
+            z = scratch.z if raw_predictions == NULL else raw_predictions + (start + done) * K
+            if raw_predictions == NULL:
                 self.rows.forward(
                     self.subset, start + done, part, self.n_samples, coef, K, 1.0,
                     scratch.z)
@@ -782,6 +782,6 @@ cdef class Problem:
         if w.shape[0] != self.n_features + 1 or w.shape[1] != self.n_outputs:
             raise ValueError("coef must have shape (n_features + 1, n_outputs)")
 
-    cdef _check_margins(self, const double[:, ::1] z):
+    cdef _check_raw_predictions(self, const double[:, ::1] z):
         if z.shape[0] != self.n_samples or z.shape[1] != self.n_outputs:
-            raise ValueError("margins must have shape (n_samples, n_outputs)")
+            raise ValueError("raw_predictions must have shape (n_samples, n_outputs)")

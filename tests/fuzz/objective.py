@@ -184,9 +184,11 @@ class Solver:
         u = np.zeros(self.shape)
         u[-1] = start / self.z_unit
         kinked = objective.loss.function in reference.KINKS
-        for softness in (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) if kinked else (0.0,):
+        for barrier_weight in (
+            (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) if kinked else (0.0,)
+        ):
             with np.errstate(all="ignore"):
-                u = self.descend(u, softness * self.z_unit)
+                u = self.descend(u, barrier_weight * self.z_unit)
                 F, _ = objective.at(*self.to_raw(u))
             if np.isfinite(F):
                 self.best = min(self.best, F)
@@ -199,7 +201,7 @@ class Solver:
             b = np.zeros_like(b)
         return w.T, b
 
-    def descend(self, u: Array, softness: float) -> Array:
+    def descend(self, u: Array, barrier_weight: float) -> Array:
         """The minimiser of the objective, rounded off at its kinks."""
         F, size = self.F, u.size
         back = self.z_unit / self.scale[:, None]
@@ -208,7 +210,7 @@ class Solver:
         def fun(v: Array) -> tuple[float, Array]:
             u = (v[:size] - v[size:] if parts else v).reshape(self.shape)
             z = self.z_unit * (self.rows @ u)
-            value, slope = self.smoothed(z, softness)
+            value, slope = self.smoothed(z, barrier_weight)
             w = back * u[:-1]
             total = F.weights @ value + 0.5 * F.l2 * np.sum(w**2)
             gradient = self.z_unit * (self.rows.T @ (F.weights[:, None] * slope))
@@ -235,17 +237,17 @@ class Solver:
         ).x  # fmt: skip
         return (found[:size] - found[size:] if parts else found).reshape(self.shape)
 
-    def smoothed(self, z: Array, softness: float) -> tuple[Array, Array]:
+    def smoothed(self, z: Array, barrier_weight: float) -> tuple[Array, Array]:
         """Losses and gradients; with max(a x, b x) replaced by a smooth bound."""
         F = self.F
-        if softness == 0.0:
+        if barrier_weight == 0.0:
             return F.loss.evaluate(F.target, z, **F.loss_params)
         value, slope = np.zeros_like(z), np.zeros_like(z)
         y = F.loss.targets(F.target, z)
         kinks: Any = reference.KINKS
         for x, dx, a, b in kinks[F.loss.function](y, z, **F.loss_params):
-            c = np.clip(x / softness, a, b)
-            value += c * x - 0.5 * softness * c**2
+            c = np.clip(x / barrier_weight, a, b)
+            value += c * x - 0.5 * barrier_weight * c**2
             slope += c * dx
         return value.sum(axis=1), slope
 
