@@ -9,6 +9,8 @@ interior-point method, as Portnoy and Koenker (1997) follow it for quantile regr
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +40,8 @@ ROUNDING = 1e-13
 class BatchSolver(Solver):
     """One run over all rows at a time.
 
-    A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``settled`` (what
-    it forgets when the barrier shrinks).
+    A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``forget_barrier``
+    (what it forgets when the barrier shrinks).
 
     Parameters
     ----------
@@ -55,6 +57,18 @@ class BatchSolver(Solver):
 
     follows_barrier = False
     """True if a run comes close to the minimiser of each smoothed loss."""
+
+    loss: Any
+    """The loss that is minimised now, smoothed if it is non-smooth."""
+
+    barrier_weight: Any
+    """Weight of the barrier, None without."""
+
+    excess: Callable[[], float]
+    """Estimate of F - F* of the smoothed objective, where the run minimises it."""
+
+    forget_barrier: Callable[[], None]
+    """Forget what was learnt under a stronger barrier, likewise."""
 
     def __init__(self, data, state, l1, l2, n_runs=1):
         self.data, self.problem, self.state = data, data.problem(), state
@@ -110,7 +124,8 @@ class BatchSolver(Solver):
     def set_barrier(self, barrier_weight):
         """Minimise the loss with a barrier of this weight from now on."""
         self.barrier_weight = barrier_weight
-        self.loss = self.data.loss.smoothed(barrier_weight)
+        exact: Any = self.data.loss
+        self.loss = exact.smoothed(barrier_weight)
 
     def begin(self):
         """Evaluate everything at the position."""
@@ -174,8 +189,8 @@ class BatchSolver(Solver):
     def constant_objective(self, raw_predictions):
         """F of a constant model."""
         coef = self.state.coef
-        constant = not np.count_nonzero(coef[:-1])
-        if self.started and constant and (coef[-1] == raw_predictions).all():
+        is_constant = not np.count_nonzero(coef[:-1])
+        if self.started and is_constant and (coef[-1] == raw_predictions).all():
             return self.objective()
         constant = np.atleast_1d(np.asarray(raw_predictions, dtype=float))
         return self.problem.constant_value(constant) / self.mean_weight
@@ -251,15 +266,15 @@ class BatchSolver(Solver):
         """Largest distance of the smoothed minimiser's objective from the optimum."""
         if self.barrier_weight is None:
             return 0.0
-        return self.barrier_weight * self.data.loss.n_kinks * self.data.n_outputs
+        return self.barrier_weight * self.loss.n_kinks * self.data.n_outputs
 
     def lower_barrier(self):
         """Weaken the barrier once it, and not the descent, limits the accuracy."""
-        hidden = self.barrier_gap()
-        if hidden > ROUNDING * abs(self.value) and self.excess() <= SETTLED * hidden:
+        gap = self.barrier_gap()
+        if gap > ROUNDING * abs(self.value) and self.excess() <= SETTLED * gap:
             self.set_barrier(self.barrier_weight * SHRINK)
             self.evaluate()
-            self.settled()
+            self.forget_barrier()
 
     def target(self):
         """F - F* at which the run ends: that of `gap`."""

@@ -133,7 +133,7 @@ class FISTASolver(BatchSolver):
             return promised / min(max(2.0 - gain / promised, 2.0 - MOST_GAIN), 1.0)
         return max(otherwise, gain)
 
-    def settled(self):
+    def forget_barrier(self):
         """Start the estimate afresh."""
         self.gains.clear()
         self.momentum, self.at_rest = 1.0, False

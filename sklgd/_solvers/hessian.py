@@ -15,6 +15,8 @@ than the one before:
 4. the whole Hessian of softmax.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.special import softmax
 
@@ -250,7 +252,9 @@ class HessianSchedule:
         self.spent, self.allowance = 0.0, free * self.sweep
         self.levels = self.plan() if curvature else []
         self.coupled = data.loss.coupled(problem.n_outputs)
-        self.moments, self.blocks_at, self.heights = None, None, None
+        self.moments: Any = None
+        self.blocks_at: Any = None
+        self.heights: Any = None
         self.damping = DAMPING if self.coupled else 0.0
         self.rejected, self.calm = 0, True
 
@@ -361,7 +365,7 @@ class HessianSchedule:
 
     def blocks(self, loss, raw_predictions):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
-        grams = [None] * self.problem.n_outputs
+        grams: list[Any] = [None] * self.problem.n_outputs
         for start, stop in self.slabs():
             rows = self.data.numbers(start, stop)
             h = self.problem.curvatures(loss, raw_predictions(start, stop), start)
@@ -429,7 +433,8 @@ class HessianSchedule:
 
     def hessian(self, loss, raw_predictions):
         """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
-        H, active = 0.0, 0
+        H: Any = 0.0
+        active = 0
         for start, stop in self.slabs():
             rows, _, s = self.data.part(start, stop)
             p = softmax(raw_predictions(start, stop), axis=1)
@@ -476,8 +481,9 @@ class HessianSchedule:
 
     def scaled(self, moments, k, factor=1.0):
         """The block of output k in u, from a multiple of the moments' mean."""
+        A, v, total = moments
         return hessian_block(
-            *moments, factor / self.total_weight, self.coordinates.scale, self.l2, k,
+            A, v, total, factor / self.total_weight, self.coordinates.scale, self.l2, k,
             self.data.fit_intercept,
         )  # fmt: skip
 

@@ -284,7 +284,7 @@ class NewtonSolver(BatchSolver):
         self.move(t, p, raw)
         if self.lines.lost_digits():
             self.begin()
-            self.settled()
+            self.forget_barrier()
             return longest, longest
         self.value = value
         # A Hessian of another point may promise far too little, and look like the end.
@@ -309,7 +309,7 @@ class NewtonSolver(BatchSolver):
             self.metric.adapt(y, curvature, self.dot)
         del self.pairs[: max(0, len(self.pairs) - self.memory)]
 
-    def settled(self):
+    def forget_barrier(self):
         """Forget what belongs to the stronger barrier."""
         self.pairs.clear()
         self.gains.clear()

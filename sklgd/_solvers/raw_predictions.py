@@ -8,6 +8,7 @@ gradient, that takes hardly more time.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,8 @@ class KeptLines:
         self.problem, self.coef = problem, coef
         shape = (problem.n_samples, problem.n_outputs)
         self.raw, self.along = np.empty(shape), np.zeros(shape)
-        self.slopes, self.last = np.empty(shape), None
+        self.slopes = np.empty(shape)
+        self.last: Any = None
 
     def begin(self):
         """Start from w."""
