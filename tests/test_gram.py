@@ -5,7 +5,7 @@ import pytest
 import reference
 import scipy.sparse as sp
 
-from sklgd._solvers.cost import gram_cost, sweep_cost
+from sklgd._fit.cost import gram_cost, sweep_cost
 from sklgd.kernels._gram import column_statistics, softmax_hessian, weighted_gram
 from sklgd.kernels._rows import Rows
 

@@ -13,6 +13,7 @@ from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
 from ..losses import Loss
+from .data_term import InMemory
 from .empty_columns import only_columns, used_columns
 
 # Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
@@ -285,12 +286,17 @@ class Data:
         return replace(self, loss=self.loss.measured_from(constant, reach), base=base)
 
     def problem(self):
-        """The compiled data term."""
+        """The compiled data term, for solvers that hand it to their kernels."""
         return Problem(
             Rows(self.X), self.target, self.weights, self.loss, self.n_outputs,
             self.fit_intercept, None if self.everything else self.rows,
             effective_threads(self.n_jobs), slope_limit=self.slope_limit,
         )  # fmt: skip
+
+    def term(self):
+        """The data term, for solvers that use the `DataTerm` contract."""
+        rows = None if self.everything else self.rows
+        return InMemory(self.problem(), self.weights, rows)
 
 
 def batches(n_samples, batch_size):

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from .._fit.settings import Settings
     from .._fit.state import State
     from .._fit.statistics import Statistics
-    from ..kernels._problem import Problem
 
 
 class Point:
@@ -88,8 +87,9 @@ class Solver(ABC):
     ----------
     data : Data
         With weights of mean one.
-    problem : Problem
-        The data term of the rows to learn from.
+    problem : InMemory
+        The data term of the rows to learn from. Methods over all rows use it through
+        the `DataTerm` contract only; others hand it to their kernels.
     state : State
         Updated in place: ``coef`` by every epoch, ``steps`` and ``rows`` count.
     l1, l2 : float
@@ -115,7 +115,7 @@ class Solver(ABC):
     """
 
     data: Data
-    problem: Problem
+    problem: Any
     state: State
     l1: float
     l2: float

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .._fit.data_term import DataTerm
 from ..kernels._vector import add_scaled, all_finite, dots, slopes_along
 from ..schedules import Constant
 from .base import Solver
@@ -58,6 +59,9 @@ class BatchSolver(Solver):
     follows_barrier = False
     """True if a run comes close to the minimiser of each smoothed loss."""
 
+    problem: DataTerm
+    """The only way to the rows."""
+
     loss: Any
     """The loss that is minimised now, smoothed if it is non-smooth."""
 
@@ -71,7 +75,7 @@ class BatchSolver(Solver):
     """Forget what was learnt under a stronger barrier, likewise."""
 
     def __init__(self, data, state, l1, l2, n_runs=1):
-        self.data, self.problem, self.state = data, data.problem(), state
+        self.data, self.problem, self.state = data, data.term(), state
         self.l1, self.l2, self.mean_weight = l1, l2, data.mean_weight
         self.coordinates = state.plan.metric
         scale = self.coordinates.scale

@@ -20,10 +20,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from ..kernels._gram import softmax_hessian, weighted_gram
 from ..kernels._metric import cholesky, hessian_block, natural_scale, solve
 from ..kernels._vector import gradient_to_metric, to_position, to_raw
-from .cost import gram_cost, softmax_cost, sweep_cost
 from .l1_models import MatrixModel, RowModel
 
 # A metric that costs no more than so many sweeps is computed before the first step;
@@ -243,9 +241,8 @@ class HessianSchedule:
     def __init__(self, data, problem, coordinates, l2, curvature=True, l1=False):
         self.data, self.problem = data, problem
         self.coordinates, self.l2 = coordinates, l2
-        self.subset = None if data.everything else data.rows
         self.total_weight = problem.n_samples * data.mean_weight
-        self.sweep = OVERHEAD + sweep_cost(problem.rows, problem.n_outputs, self.subset)
+        self.sweep = OVERHEAD + problem.pass_cost()
         apart = not data.loss.coupled(problem.n_outputs)
         self.by_rows = l1 and apart and problem.n_samples < problem.n_features
         free = FREE_SQUARED if data.loss.quadratic else FREE_SWEEPS
@@ -270,13 +267,12 @@ class HessianSchedule:
             return [(self.sweep, HessianSchedule.row_blocks)]
         loss, K = self.data.loss, self.problem.n_outputs
         order = self.problem.n_features + 1
-        n = self.problem.n_samples
-        gram = gram_cost(self.problem.rows, self.subset)
+        gram = self.problem.gram_cost()
         cheapest = (gram, HessianSchedule.bound)
         if loss.quadratic:
             return [cheapest]
         if loss.coupled(K) and order * K <= MAX_COUPLED:
-            price = softmax_cost(n, self.problem.n_features, K)
+            price = self.problem.softmax_cost()
             hessian = (price, HessianSchedule.hessian)
         else:
             hessian = (gram * K, HessianSchedule.blocks)
@@ -440,10 +436,8 @@ class HessianSchedule:
             p = softmax(raw_predictions(start, stop), axis=1)
             some = curved(p, s)
             active += len(some)
-            H += softmax_hessian(
-                self.problem.rows, p[some], self.data.weights, rows[some],
-                self.coordinates.centre, self.problem.n_threads,
-            )  # fmt: skip
+            centre = self.coordinates.centre
+            H += self.problem.softmax_hessian(p[some], rows[some], centre)
         self.active = active / self.problem.n_samples
         S = self.coordinates.scale.copy()
         S[-1] *= self.data.fit_intercept
@@ -469,9 +463,7 @@ class HessianSchedule:
 
     def gram(self, h, rows, before):
         """Second moments of rows about the centre, weights h, added to ``before``."""
-        gram = weighted_gram(
-            self.problem.rows, h, rows, self.coordinates.centre, self.problem.n_threads
-        )
+        gram = self.problem.weighted_gram(h, rows, self.coordinates.centre)
         if before is None:
             return gram
         A, v, total = before
@@ -524,8 +516,7 @@ def has_costly_hessians(data):
     if data.loss.smooth or 4 * n > d:
         return False
     hessian = CUBE * d**3 + SQUARE * n * d**2
-    subset = None if data.everything else data.rows
-    sweep = OVERHEAD + sweep_cost(data.problem().rows, data.n_outputs, subset)
+    sweep = OVERHEAD + data.term().pass_cost()
     sweeps = SWEEPS_FISTA * sweep
     return sweeps < HESSIANS_NON_SMOOTH * data.n_outputs * hessian
 
@@ -546,6 +537,5 @@ def has_few_rows(data):
     n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
     reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
     if loss.smooth and loss.twice_smooth:
-        subset = None if data.everything else data.rows
-        return reduced < SWEEPS * sweep_cost(data.problem().rows, K, subset)
+        return reduced < SWEEPS * data.term().pass_cost()
     return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)

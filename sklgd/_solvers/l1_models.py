@@ -12,7 +12,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..kernels._coordinate import l1_refine, l1_step
-from ..kernels._gram import column_statistics
 
 # Coordinate descent on a matrix: until no coordinate gains more than this share of the
 # best gain, at most so many sweeps. The minimiser of a model that may end the run:
@@ -66,7 +65,7 @@ class RowModel:
     """
 
     def __init__(self, data, coordinates, ridge, curvatures):
-        self.data, self.problem = data, data.problem()
+        self.data, self.problem = data, data.term()
         self.coordinates, self.ridge = coordinates, ridge
         self.curvatures = curvatures
         self.rows = data.X if data.everything else data.X[data.rows]
@@ -144,9 +143,7 @@ class RowModel:
             weights = np.zeros(self.data.X.shape[0])
             rows = slice(None) if self.data.rows is None else self.data.rows
             weights[rows] = self.curvatures / total
-            _, mean, var = column_statistics(
-                self.problem.rows, weights, self.data.rows, self.problem.n_threads
-            )
+            _, mean, var = self.problem.column_statistics(weights)
             square = var + (mean - self.coordinates.centre) ** 2
             out[:-1] += total * self.scale[:-1] ** 2 * square
             out[-1] += total * self.scale[-1] ** 2

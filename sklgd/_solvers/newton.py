@@ -388,7 +388,7 @@ class SeparateOutputs(BatchSolver):
     """
 
     def __init__(self, data, state, l1, l2):
-        self.data, self.state, self.problem = data, state, data.problem()
+        self.data, self.state, self.problem = data, state, data.term()
         self.l1, self.l2, self.mean_weight = l1, l2, data.mean_weight
         self.runs, self.targets, self.current = [], np.empty(data.X.shape[0]), None
         self.level, self.ends = None, []

@@ -46,7 +46,7 @@ class KeptLines:
     Parameters
     ----------
     data : Data
-    problem : Problem
+    problem : DataTerm
         Of the same data.
     coef : ndarray of shape (n_features + 1, n_outputs)
         The point w; the caller's.
@@ -152,7 +152,7 @@ class SweptLines:
         if loss is self.data.loss:
             return self.problem
         if self.other is None or self.other.loss is not loss:
-            self.other = replace(self.data, loss=loss).problem()
+            self.other = replace(self.data, loss=loss).term()
         return self.other
 
     def point(self, raw):

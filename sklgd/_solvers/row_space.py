@@ -43,7 +43,7 @@ class RowSpaceSolver(BatchSolver):
     barrier_weight = None
 
     def __init__(self, start, data, state, l2):
-        self.data, self.state, self.problem = data, state, data.problem()
+        self.data, self.state, self.problem = data, state, data.term()
         self.l1, self.l2, self.mean_weight = 0.0, l2, data.mean_weight
         self.coupled = False
         rows = data.X if data.everything else data.X[data.rows]
