@@ -363,12 +363,12 @@ class PiecewiseLinear(LinearTails):
 
     Attributes
     ----------
-    n_kinks : int
+    n_jumps : int
         Number of jumps of the slope of l(y, .).
     """
 
     smooth = twice_smooth = False
-    n_kinks: ClassVar[int] = 1
+    n_jumps: ClassVar[int] = 1
 
     def smoothed(self, barrier_weight: float) -> LinearTails:
         """The loss with the barrier e log((c - a)(b - c)/w^2) on each jump's dual c.
@@ -376,7 +376,7 @@ class PiecewiseLinear(LinearTails):
         A summand max(a x, b x), w = (b - a)/2, becomes max_c c x + e log(...): smooth
         and convex, at most max(a x, b x). The minimiser of a penalised sum of such
         losses with weights of sum one has an objective of the losses themselves that is
-        at most ``n_kinks * e`` above the optimum, because (b - c) x and (c - a) |x| are
+        at most ``n_jumps * e`` above the optimum, because (b - c) x and (c - a) |x| are
         at most e (Boyd and Vandenberghe, "Convex optimization", 2004, section 11.2).
         `prox`, `fit_intercept_only` and `natural_scale` stay those of the loss itself.
 
@@ -492,7 +492,7 @@ class EpsilonInsensitive(PiecewiseLinear):
     classifies = True
     unit_slopes = True
     params = ("epsilon",)
-    n_kinks = 2
+    n_jumps = 2
 
     def __init__(self, epsilon: float = 0.1) -> None:
         self.epsilon = epsilon
@@ -719,7 +719,7 @@ class Tweedie(Loss):
 class Hinge(PiecewiseLinear):
     """l = max(0, 1 - y z), the loss of the linear support vector machine.
 
-    At the kink y z = 1 the gradient is -y, as in SGDClassifier.
+    At y z = 1, where the slope jumps, the gradient is -y, as in SGDClassifier.
 
     Examples
     --------

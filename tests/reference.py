@@ -90,7 +90,7 @@ def logistic(y, z):
 def hinge(y, z):
     """Soft margin of Cortes & Vapnik, "Support-vector networks" (1995).
 
-    At the kink the derivative is that of the left side.
+    At the jump the derivative is that of the left side.
     """
     return np.maximum(0.0, 1.0 - y * z), np.where(y * z <= 1.0, -y, 0.0)
 
@@ -144,8 +144,8 @@ CURVATURES = {
 }
 
 
-# (x, dx/dz, a, b) of each kink max(a x, b x) that a loss made of lines adds up.
-KINKS = {
+# (x, dx/dz, a, b) of each jump max(a x, b x) that a loss made of lines adds up.
+JUMPS = {
     absolute_error: lambda y, z: [(z - y, 1.0, -1.0, 1.0)],
     quantile: lambda y, z, quantile=0.5: [(z - y, 1.0, -quantile, 1.0 - quantile)],
     epsilon_insensitive: lambda y, z, epsilon=0.1: [
@@ -189,7 +189,7 @@ def prox_softmax(codes, z0, q):
 class Loss:
     """A loss of the registry.
 
-    ``function`` works element by element on targets shaped like z. ``kinks`` are the
+    ``function`` works element by element on targets shaped like z. ``jumps`` are the
     points where it has no derivative, in terms of the residual z - y (regression) or of
     the margin y z (classification), as a function of the loss's parameters.
     """
@@ -197,7 +197,7 @@ class Loss:
     task: str
     function: object
     params: tuple = ()
-    kinks: object = lambda **params: ()
+    jumps: object = lambda **params: ()
 
     def evaluate(self, y, z, **params):
         """Loss of each row (n,) and its gradient in z (n, K).
@@ -223,19 +223,19 @@ class Loss:
         """Second derivatives of each output; p (1 - p) for the softmax."""
         if self.function is logistic and z.shape[1] > 1:
             return softmax(z, axis=1) * (1.0 - softmax(z, axis=1))
-        if self.kinks(**params):
+        if self.jumps(**params):
             return np.zeros_like(z)
         return CURVATURES[self.function](self.targets(y, z), z, **params)
 
     def smoothed(self, y, z, barrier_weight, **params):
-        """Kinks max(a x, b x) with a logarithmic barrier on their dual variables c.
+        """Jumps max(a x, b x) with a logarithmic barrier on their dual variables c.
 
         max_c c x + e log((c - a) (b - c) / w^2), w = (b - a) / 2: Boyd & Vandenberghe
         (2004), section 11.2. Returns values, derivatives in z, and what is lost by c
         not being the best one: the sum of max(a x, b x) - c x.
         """
         value, slope, lost = np.zeros((3, *z.shape))
-        for x, dx, a, b in KINKS[self.function](self.targets(y, z), z, **params):
+        for x, dx, a, b in JUMPS[self.function](self.targets(y, z), z, **params):
             with np.errstate(divide="ignore"):
                 c = bisect(
                     lambda c, x=x, a=a, b=b: (
@@ -1324,7 +1324,7 @@ class Online:
         return g * g / self.unit if self.unit > 0.0 else 0.0 * g
 
     def learnt_curvature(self, y, z, h, c):
-        if self.loss.kinks(**self.params):
+        if self.loss.jumps(**self.params):
             g = self.evaluate(y, z)[1]
             return h * c / np.where(g == 0.0, 1.0, g)
         return h

@@ -34,7 +34,7 @@ METHODS = ["newton", "lbfgs", "fista"]
 PENALTIES = ["l2", "l1", "elasticnet", None]
 SMOOTH = [name for name, cls in LOSSES.items() if cls.smooth]
 # The perceptron's F is zero at w = 0, its minimum: there is nothing to compare.
-KINKED = [n for n, cls in LOSSES.items() if not cls.smooth and n != "perceptron"]
+NON_SMOOTH = [n for n, cls in LOSSES.items() if not cls.smooth and n != "perceptron"]
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -125,7 +125,7 @@ def test_the_oracles_derivatives(rng):
             assert np.vdot(F.gradient(u), p) == pytest.approx(
                 (ahead - behind) / (2 * step), rel=1e-4, abs=1e-7
             )
-            # Where no row is within a step of a kink of the slope.
+            # Where no row is within a step of a jump of the slope.
             ahead, behind = (F.gradient(u + t * p) for t in (step, -step))
             Hp = np.einsum("jkml,ml->jk", F.hessian(u), p)
             assert_allclose(Hp, (ahead - behind) / (2 * step), rtol=1e-3, atol=1e-4)
@@ -466,8 +466,8 @@ def test_optimum_of_smooth_losses(loss, method, penalty, n_outputs):
 @quiet
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize(("method", "penalty"), JOBS)
-@pytest.mark.parametrize("loss", KINKED)
-def test_optimum_of_kinked_losses(loss, method, penalty, n_outputs):
+@pytest.mark.parametrize("loss", NON_SMOOTH)
+def test_optimum_of_non_smooth_losses(loss, method, penalty, n_outputs):
     X, y, s, null, best = truth(loss, penalty, n_outputs)
     settings = {"penalty": penalty, "alpha": 0.02, "l1_ratio": 0.5, "max_iter": 5000}
     settings |= PARAMS.get(loss, {}) | {"optimizer": method, "tol": 1e-4}
@@ -595,8 +595,8 @@ def test_no_divergence(name, method, penalty, kind, rng):
     else:
         X = X.copy()
         X[rng.integers(0, len(X), 3), rng.integers(0, X.shape[1], 3)] *= 1e4
-    kinked = "hinge" if loss == "log_loss" else "absolute_error"
-    for each in (loss, kinked):
+    non_smooth = "hinge" if loss == "log_loss" else "absolute_error"
+    for each in (loss, non_smooth):
         for form in (np.asarray, sp.csr_matrix):
             model = estimator(each, optimizer=method, penalty=penalty, max_iter=300)
             model.fit(form(X), y)

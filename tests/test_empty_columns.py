@@ -14,7 +14,7 @@ from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import Constant
 
 PENALTIES = ["l2", "l1", "elasticnet", None]
-DESCENT = [name for name, cls in OPTIMIZERS.items() if cls.why_no_stream is None]
+DESCENT = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
 
 
 def spread(X, n_empty, seed=0):

@@ -54,7 +54,7 @@ def test_registry_is_complete():
     for name, cls in LOSSES.items():
         assert cls.task == reference.LOSSES[name].task
         assert tuple(cls.params) == reference.LOSSES[name].params
-        assert bool(cls.smooth) == (not reference.LOSSES[name].kinks())
+        assert bool(cls.smooth) == (not reference.LOSSES[name].jumps())
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_numerical_gradient(name, params, n_outputs):
         )
         position = sign * z
     regular = np.ones(z.shape, dtype=bool)
-    for kink in reference.LOSSES[name].kinks(**params):
-        regular &= np.abs(position - kink) > 1e-4
+    for jump in reference.LOSSES[name].jumps(**params):
+        regular &= np.abs(position - jump) > 1e-4
     assert regular.mean() > 0.9
 
     h = 1e-6
@@ -394,7 +394,7 @@ def test_curvature_equals_the_oracle(name, params, n_outputs, rng):
 
 
 def check_numerical_curvature(loss, y, z):
-    """Curvature is the change of the slope wherever the slope has no kink."""
+    """Curvature is the change of the slope wherever the slope has no jump."""
     gradient, curvature = (lambda z: loss.evaluate(y, z)[1]), loss.curvature(y, z)
     step = 1e-6
     for k in range(z.shape[1]):
@@ -424,7 +424,7 @@ def test_bound_is_reached(name, params):
     z = np.linspace(-60.0, 60.0, 2401)[:, None]
     y = np.ones(z.shape if loss.task == "regression" else len(z))
     largest = loss.curvature(y, z).max()
-    if reference.LOSSES[name].kinks(**params):
+    if reference.LOSSES[name].jumps(**params):
         assert loss.bound() == np.inf
     elif name in LOG_LINK:
         assert loss.bound() == np.inf
@@ -472,19 +472,19 @@ def test_rows_without_weight_count_nothing(name, params, n_outputs):
 # The piecewise linear losses with a barrier
 # --------------------------------------------------------------------------------------
 
-KINKED = [v for v in VARIANTS if reference.LOSSES[v[0]].kinks(**v[1])]
-kinked = pytest.mark.parametrize(
-    ("name", "params"), KINKED, ids=lambda v: v if isinstance(v, str) else str(v)
+NON_SMOOTH = [v for v in VARIANTS if reference.LOSSES[v[0]].jumps(**v[1])]
+non_smooth = pytest.mark.parametrize(
+    ("name", "params"), NON_SMOOTH, ids=lambda v: v if isinstance(v, str) else str(v)
 )
 softnesses = pytest.mark.parametrize("barrier_weight", [1e-3, 0.3, 5.0])
 
 
-def test_kinked_losses_can_be_smoothed():
+def test_non_smooth_losses_can_be_smoothed():
     for name, cls in LOSSES.items():
-        assert hasattr(cls, "smoothed") == bool(reference.LOSSES[name].kinks())
+        assert hasattr(cls, "smoothed") == bool(reference.LOSSES[name].jumps())
 
 
-@kinked
+@non_smooth
 @outputs
 @softnesses
 def test_barrier_equals_the_oracle(name, params, n_outputs, barrier_weight):
@@ -496,22 +496,22 @@ def test_barrier_equals_the_oracle(name, params, n_outputs, barrier_weight):
     # The oracle's c, within a rounding error of a bound, has a logarithm of few digits.
     assert_allclose(row_values(soft, y, z), value.sum(axis=1), rtol=1e-7, atol=1e-7)
     assert_allclose(soft.evaluate(y, z)[1], slope, rtol=1e-7, atol=1e-7)
-    # Below the loss; and a slope is off by no more than costs e for each kink.
+    # Below the loss; and a slope is off by no more than costs e for each jump.
     exact = row_values(LOSSES[name](**params), y, z)
     assert np.all(row_values(soft, y, z) <= exact + 1e-14)
-    assert np.all(lost <= soft.n_kinks * barrier_weight * (1 + 1e-9) + 1e-12)
-    # Far from its kinks, in units of e, it has the slope of the loss.
+    assert np.all(lost <= soft.n_jumps * barrier_weight * (1 + 1e-9) + 1e-12)
+    # Far from its jumps, in units of e, it has the slope of the loss.
     sharp = LOSSES[name](**params).smoothed(1e-13)
     away = np.ones(len(z), dtype=bool)
     targets = reference.LOSSES[name].targets(y, z)
-    for x, *_ in reference.KINKS[reference.LOSSES[name].function](targets, z, **params):
+    for x, *_ in reference.JUMPS[reference.LOSSES[name].function](targets, z, **params):
         away &= (np.abs(x) > 1e-3).all(axis=1)
     assert away.any()
     plain = LOSSES[name](**params).evaluate(y, z)[1]
     assert_allclose(sharp.evaluate(y, z)[1][away], plain[away], atol=1e-8)
 
 
-@kinked
+@non_smooth
 @outputs
 @softnesses
 def test_barrier_derivatives(name, params, n_outputs, barrier_weight):
@@ -536,7 +536,7 @@ def test_barrier_derivatives(name, params, n_outputs, barrier_weight):
         assert np.all(h > 0.0) and np.all(h <= soft.bound() * (1 + 1e-12))
 
 
-@kinked
+@non_smooth
 @outputs
 def test_prox_is_that_of_the_loss_itself(name, params, n_outputs, rng):
     y, z0 = draw(name, n_outputs, n=500, seed=11)
@@ -548,7 +548,7 @@ def test_prox_is_that_of_the_loss_itself(name, params, n_outputs, rng):
         np.testing.assert_array_equal(a, b)
 
 
-@kinked
+@non_smooth
 def test_barrier_keeps_its_weight(name, params):
     y, z = draw(name, 1)
     loss = LOSSES[name](**params)

@@ -192,7 +192,7 @@ def test_schedules():
 
 
 def test_adaptive_schedule_falls_on_a_plateau():
-    # |x| by steps of one length: to and fro over the kink.
+    # |x| by steps of one length: to and fro over the jump.
     result = minimize(
         lambda x: abs(x[0]), 1.05, jac=np.sign, learning_rate="adaptive", eta0=0.1,
         max_iter=200, n_iter_no_change=5,

@@ -246,7 +246,7 @@ def test_one_optimum(optimizer, decay, penalty):
 
 
 # Every optimizer with the batches that it can take.
-BATCHES = {"saga": [1], "point_saga": [1], "svrg": [1, 32]}
+BATCHES = {"online": [1], "saga": [1], "point_saga": [1], "svrg": [1, 32]}
 BATCHES |= {name: ["full"] for name in ("newton", "lbfgs", "fista")}
 
 

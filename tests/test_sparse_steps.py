@@ -89,7 +89,7 @@ def sparse_problem(kind, task="regression", seed=0, n=None):
     full row  the same with one row in the middle that has every feature
 
     All of them have rows without entries and features that never occur. The values are
-    normal, so that no row lands on a kink of the hinge.
+    normal, so that no row lands on a jump of the hinge.
     """
     rng = np.random.default_rng(seed)
     default_n, d, density = {"tall": (45, 6, 0.5), "wide": (20, 130, 0.03)}.get(
@@ -397,7 +397,7 @@ def test_any_variance_reduced_fit(optimizer, case, columns):
     """SAGA, Point-SAGA and SVRG: the same with fewer courses and schedules."""
     X, y, weight = case.problem()
     assume(case.task != "hinge" or optimizer == "point_saga")
-    # A step with the hinge ends on the kink; a run that starts there takes the slope on
+    # A step with the hinge ends on the jump; a run that starts there takes the slope on
     # one side or the other, as the last digit of a product has it.
     assume(case.task != "hinge" or case.course != "warm start")
     case = replace(case, average=False)

@@ -67,12 +67,12 @@ PATHS = {
 
 
 def is_kinked(loss):
-    return bool(reference.LOSSES[loss].kinks())
+    return bool(reference.LOSSES[loss].jumps())
 
 
 def assert_same_course(a, b, X, c=1.0, power=1.0):
     if is_kinked(a.loss) and a.optimizer == "auto":
-        # Which kinks a step of Newton's crosses hangs on the last digit; what tol
+        # Which jumps a step of Newton's crosses hangs on the last digit; what tol
         # promises does not.
         least = min(a.loss_curve_[-1], b.loss_curve_[-1] / c**power)
         most = max(a.loss_curve_[-1], b.loss_curve_[-1] / c**power)

@@ -316,7 +316,7 @@ RULES = sorted(k for k, v in OPTIMIZERS.items() if v.training == "descent")
 @pytest.mark.parametrize("optimizer", RULES)
 def test_outputs_of_rules(storage, batch_size, learning_rate, optimizer, groups):
     if storage == "wide":
-        # Steps of the touched features only.
+        # Steps of the active features only.
         rng = np.random.default_rng(0)
         X = sp.random_array((1500, 400), density=0.02, rng=rng, format="csr")
         y, weights = 10.0 * (X @ rng.normal(size=(400, 13))), None

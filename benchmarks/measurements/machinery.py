@@ -74,7 +74,7 @@ def without(function, unwanted, least):
 def epochs_alone(self):
     """The loop without anything but the epochs."""
     point = None
-    for _ in range(self.est.max_iter):
+    for _ in range(self.settings.max_iter):
         (point,) = self.training.advance(1)
     self.monitor.loss_curve, self.monitor.stop_reason = [point.objective], "max_iter"
 

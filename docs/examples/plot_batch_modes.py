@@ -83,7 +83,7 @@ plt.show()
 # How noisy is the gradient? At the start, where all coefficients are 0, it is the mean
 # of the rows (1/2 - y) x. The distance of a batch's mean from that of all rows falls as
 # one over the root of the batch size: twice the accuracy costs four times the rows.
-# That is why small batches are the better bargain as long as there is much to gain.
+# That is why small batches pay off as long as much is left to gain.
 
 slopes = (0.5 - y)[:, None] * X
 gradient = slopes.mean(axis=0)

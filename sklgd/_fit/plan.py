@@ -21,8 +21,8 @@ ROTATED = 1000
 SMALL = 2_000_000
 SMALL_SPARSE = 500_000_000
 # Mini-batches of an epoch: in a full metric; where X is too wide for one and a step
-# costs O(n_features); and of a loss with kinks, whose gradient does not fade.
-STEPS, STEPS_WIDE, STEPS_KINKED = 64, 16, 200
+# costs O(n_features); and of a non-smooth loss, whose gradient does not fade.
+STEPS, STEPS_WIDE, STEPS_NON_SMOOTH = 64, 16, 200
 # A step of the features that a sparse batch touches must be so many times cheaper than
 # one of all features (`Optimizer.price`) to be taken instead.
 MARGIN = 1.0
@@ -110,7 +110,7 @@ def choose(settings, data, explicit, stream):
             if n_features > ROTATED:
                 rows = n_samples / STEPS_WIDE
             else:
-                rows = n_samples / (STEPS if data.loss.smooth else STEPS_KINKED)
+                rows = n_samples / (STEPS if data.loss.smooth else STEPS_NON_SMOOTH)
             batch_size = int(np.clip(rows, 32 if n_samples > 2000 else 8, 1024))
     return optimizer, batch_size
 
@@ -247,7 +247,7 @@ def _worth_rotating(settings, data, plan):
 
 
 def moves_by_features(data, optimizer, batch_size, *case):
-    """True if steps shall move the touched features only: the cheapest exact form.
+    """True if steps shall move the active features only: the cheapest exact form.
 
     ``case`` are the arguments of `Optimizer.price`. A lazy rule does so by its name,
     unless a batch holds all rows.

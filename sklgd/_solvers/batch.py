@@ -3,7 +3,7 @@
 An iteration, which counts as an epoch, is one product with X and one with its
 transpose; `raw_predictions` tells how the length of a step is searched.
 
-A loss with kinks is smoothed by a logarithmic barrier of weight e on its dual variables
+A non-smooth loss is smoothed by a logarithmic barrier of weight e on its dual variables
 (`PiecewiseLinear.smoothed`), and e shrinks as the run converges: the path of an
 interior-point method, as Portnoy and Koenker (1997) follow it for quantile regression.
 """
@@ -23,7 +23,7 @@ from .hessian import Coordinates
 from .line_search import Root
 from .raw_predictions import make_lines
 
-# The barrier of a loss with kinks shrinks by this factor as soon as the promised
+# The barrier of a non-smooth loss shrinks by this factor as soon as the promised
 # decrease is this share of what the barrier may still hide.
 SHRINK, SETTLED = 0.2, 0.1
 # Its first weight: this share of F of the constant model may be hidden by it.
@@ -89,7 +89,7 @@ class BatchSolver(Solver):
         if not data.loss.smooth:
             null = self.constant_objective(data.fit_intercept_only())
             self.set_barrier(
-                BARRIER_WEIGHT * null / (data.loss.n_kinks * data.n_outputs)
+                BARRIER_WEIGHT * null / (data.loss.n_jumps * data.n_outputs)
             )
         self.level, self.ends = self.barrier_weight, []
         self.begin()
@@ -270,7 +270,7 @@ class BatchSolver(Solver):
         """Largest distance of the smoothed minimiser's objective from the optimum."""
         if self.barrier_weight is None:
             return 0.0
-        return self.barrier_weight * self.loss.n_kinks * self.data.n_outputs
+        return self.barrier_weight * self.loss.n_jumps * self.data.n_outputs
 
     def lower_barrier(self):
         """Weaken the barrier once it, and not the descent, limits the accuracy."""
@@ -346,9 +346,9 @@ class BatchSolver(Solver):
         slopes = slopes_along(
             self.state.coef, raw, p, self.gradient, self.l2, self.coupled
         )
-        l1_start, l1_slope, kink = self.l1_along(p, 0.0)
+        l1_start, l1_slope, jumps = self.l1_along(p, 0.0)
         if self.l1:
-            slopes[:, 0] += l1_slope + kink
+            slopes[:, 0] += l1_slope + jumps
         roots = [Root(*row) for row in slopes.tolist()]
         slack = sum([abs(root.linear) for root in roots])
         slack = ROUNDING * (abs(self.value) + slack)
@@ -357,11 +357,11 @@ class BatchSolver(Solver):
             value, derivative = self.line(self.loss, t)
             gain = value - self.value
             if self.l1:
-                l1_value, l1_slope, kink = self.l1_along(p, t)
+                l1_value, l1_slope, jumps = self.l1_along(p, t)
                 gain += l1_value - l1_start
                 derivative += l1_slope
             for root, at, jump in zip(
-                roots, derivative.tolist(), kink.tolist(), strict=True
+                roots, derivative.tolist(), jumps.tolist(), strict=True
             ):
                 gain += root.arrive(at, jump)
             finite, settled = math.isfinite(gain), all([root.settled for root in roots])
@@ -381,5 +381,5 @@ class BatchSolver(Solver):
             return 0.0, zero, zero
         at = self.u + t * p
         value = float((self.l1_u * np.abs(at)).sum())
-        kink = self.dot(self.l1_u * (at == 0.0), np.abs(p))
-        return value, self.dot(self.l1_u * np.sign(at), p), kink
+        jump = self.dot(self.l1_u * (at == 0.0), np.abs(p))
+        return value, self.dot(self.l1_u * np.sign(at), p), jump

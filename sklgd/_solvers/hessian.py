@@ -325,8 +325,8 @@ class HessianSchedule:
         """Learn from the length of a step: a metric for it to change to, or None.
 
         Steps much shorter than one mean that the blocks promise too much: those of
-        softmax know nothing of how the classes act on each other, those of a slope with
-        kinks nothing of the kinks nearby. Then a bound is mixed in (Levenberg 1944).
+        softmax know nothing of how the classes act on each other, those of a slope that
+        jumps nothing of the jumps nearby. Then a bound is mixed in (Levenberg 1944).
         """
         short = 0.5 if self.data.loss.twice_smooth else 0.01
         if self.blocks_at is None or t >= short:

@@ -34,15 +34,15 @@ class Root:
         self.high = self.high_slope = math.inf
         self.side = 0
 
-    def arrive(self, derivative, kink):
+    def arrive(self, derivative, jump):
         """Take note of the slope at t, without l2 penalty; returns what that adds to F.
 
-        ``kink`` is half the jump that the slope of an l1 penalty has at t: where
+        ``jump`` is half the jump that the slope of an l1 penalty has at t: where
         coefficients just become zero, the slope nearest to zero counts, or the search
-        would stop short of the kink and leave them at 1e-17.
+        would stop short of that point and leave them at 1e-17.
         """
         slope = derivative + self.linear + self.t * self.square
-        self.derivative = math.copysign(max(abs(slope) - kink, 0.0), slope)
+        self.derivative = math.copysign(max(abs(slope) - jump, 0.0), slope)
         self.settled = (
             abs(self.derivative) <= SLOPE_SHARE * abs(self.slope) or self.t == 0.0
         )

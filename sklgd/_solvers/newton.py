@@ -97,7 +97,7 @@ class NewtonSolver(BatchSolver):
             self.step = self.last_step()
         if self.step is None:
             if not self.data.loss.twice_smooth:
-                # The curvature of a barrier or of a slope with kinks tells little of
+                # The curvature of a barrier or of a slope that jumps tells little of
                 # that a step further on: a Hessian for each step.
                 self.hessians.end_waiting()
             metric = self.hessians.next_metric(self.loss, self.lines.block)
@@ -159,7 +159,8 @@ class NewtonSolver(BatchSolver):
             self.hessians.use()
             self.state.rows += self.problem.n_samples
             dHd = self.dot(d, Hd)
-            # Where F is flat, as between kinks, the quadratic model has no minimum.
+            # Where F is flat, as between jumps of the slope, the quadratic model has no
+            # minimum.
             a = ratio(rz, np.where(dHd > FLAT * self.dot(d, d), dHd, 0.0), 0.0)
             add_scaled(x, a, d)
             add_scaled(r, -a, Hd)

@@ -37,7 +37,7 @@ cdef inline double continued(double e, double x) noexcept nogil:
     return e if not x > EXP_MAX else e * (1.0 + (x - EXP_MAX))
 
 
-# A kink of a piecewise linear loss, max(a x, b x) with slopes a <= 0 <= b, and how it
+# A summand of a piecewise linear loss, max(a x, b x) with slopes a <= 0 <= b, and how it
 # is smoothed: max_c c x + e log((c - a)(b - c)/w^2), w = (b - a)/2, the dual variable c
 # being kept inside [a, b] by a logarithmic barrier, as interior-point methods do. The
 # slope is c = (a + b)/2 + s with x = 2 e s/(w^2 - s^2).
@@ -72,7 +72,7 @@ cdef inline double ramp_curvature(
     return q * q / (2.0 * e * (w * w + s * s))
 
 
-cdef inline double kink_change(
+cdef inline double jump_change(
         double x, double x0, double dz, double a, double b, double e) noexcept nogil:
     """max(a x, b x), smoothed, less max(a x0, b x0), where x = x0 + dz.
 
@@ -85,15 +85,15 @@ cdef inline double kink_change(
     return out - ramp_shortfall(x, e, a, b)
 
 
-cdef inline double kink_prox(
-        double z0, double kink, double q, double a, double b,
+cdef inline double jump_prox(
+        double z0, double jump, double q, double a, double b,
         double* c) noexcept nogil:
     """z with z + q c = z0, c in [a, b] the slope at z of the loss itself."""
-    cdef double x = z0 - kink
+    cdef double x = z0 - jump
     c[0] = a if x <= q * a else (b if x >= q * b else x / q)
     if c[0] == a or c[0] == b:
         return z0 - q * c[0]
-    return kink
+    return jump
 
 
 cdef inline double subtract_exp(double A, double b) noexcept nogil:

@@ -15,8 +15,8 @@ from libc.math cimport fabs, fmax, fmin, log, INFINITY
 import numpy as np
 
 from sklgd.kernels._loss_math cimport (
-    CHUNK, LOG2, PROX_STEPS, bounded, bounded_exp, continued, dispersion, kink_change,
-    kink_prox, log_prox_start, ramp, ramp_curvature, ramp_value, subgradient, subtract_exp)
+    CHUNK, LOG2, PROX_STEPS, bounded, bounded_exp, continued, dispersion, jump_change,
+    jump_prox, log_prox_start, ramp, ramp_curvature, ramp_value, subgradient, subtract_exp)
 from sklgd.kernels._softmax cimport (
     curvature_softmax, evaluate_softmax, prox_softmax, scaled_prox_softmax)
 from sklgd.kernels._vector_math cimport (
@@ -221,8 +221,8 @@ cdef class EpsilonInsensitive(LinearTails):
 
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
         cdef double high = y + self.epsilon, low = y - self.epsilon, e = self.barrier_weight
-        return (kink_change(z - high, c - high, z - c, 0.0, 1.0, e)
-                + kink_change(z - low, c - low, z - c, -1.0, 0.0, e))
+        return (jump_change(z - high, c - high, z - c, 0.0, 1.0, e)
+                + jump_change(z - low, c - low, z - c, -1.0, 0.0, e))
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         if self.barrier_weight > 0.0:
@@ -241,9 +241,9 @@ cdef class EpsilonInsensitive(LinearTails):
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
         if z0 > y + self.epsilon:
-            return kink_prox(z0, y + self.epsilon, q, 0.0, 1.0, c)
+            return jump_prox(z0, y + self.epsilon, q, 0.0, 1.0, c)
         if z0 < y - self.epsilon:
-            return kink_prox(z0, y - self.epsilon, q, -1.0, 0.0, c)
+            return jump_prox(z0, y - self.epsilon, q, -1.0, 0.0, c)
         c[0] = 0.0
         return z0
 
@@ -303,7 +303,7 @@ cdef class AbsoluteError(LinearTails):
         return fabs(z - y)
 
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
-        return kink_change(z - y, c - y, z - c, -1.0, 1.0, self.barrier_weight)
+        return jump_change(z - y, c - y, z - c, -1.0, 1.0, self.barrier_weight)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
         if self.barrier_weight > 0.0:
@@ -315,7 +315,7 @@ cdef class AbsoluteError(LinearTails):
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
-        return kink_prox(z0, y, q, -1.0, 1.0, c)
+        return jump_prox(z0, y, q, -1.0, 1.0, c)
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
         return 1.0 / deviation
@@ -338,7 +338,7 @@ cdef class Quantile(LinearTails):
         return self.quantile * r if r >= 0.0 else (self.quantile - 1.0) * r
 
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
-        return kink_change(
+        return jump_change(
             z - y, c - y, z - c, -self.quantile, 1.0 - self.quantile, self.barrier_weight)
 
     cdef inline double slope(self, double y, double z) noexcept nogil:
@@ -356,7 +356,7 @@ cdef class Quantile(LinearTails):
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
-        return kink_prox(z0, y, q, -self.quantile, 1.0 - self.quantile, c)
+        return jump_prox(z0, y, q, -self.quantile, 1.0 - self.quantile, c)
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
         return 1.0 / deviation
@@ -566,7 +566,7 @@ cdef class Hinge(LinearTails):
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
-        cdef double d, m = kink_prox(y * z0, 1.0, q, -1.0, 0.0, &d)
+        cdef double d, m = jump_prox(y * z0, 1.0, q, -1.0, 0.0, &d)
         c[0] = y * d
         return y * m
 
@@ -596,7 +596,7 @@ cdef class Perceptron(LinearTails):
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
-        cdef double d, m = kink_prox(y * z0, 0.0, q, -1.0, 0.0, &d)
+        cdef double d, m = jump_prox(y * z0, 0.0, q, -1.0, 0.0, &d)
         c[0] = y * d
         return y * m
 

@@ -667,7 +667,7 @@ cdef class OnlineLearner:
         """Second derivatives h at z, where g is the gradient there.
 
         A loss whose second derivative is zero somewhere has the squared gradient in
-        place of it, and one with kinks learns the product with that of its step.
+        place of it, and a non-smooth one learns the product with that of its step.
         """
         cdef Py_ssize_t k
         if self.twice_smooth:

@@ -270,7 +270,7 @@ def with_noise(case: Case, rng: Rng) -> Case:
         return noisy
     # Balanced class weights cancel noise in the weights of the rows. The gradients of
     # the intercept at zero then add up to exactly 0, and only rounding decides on which
-    # side of 0, where the perceptron loss has its kink, the intercept is.
+    # side of 0, where the perceptron loss has its jump, the intercept is.
     classes, codes = np.unique(case.y, return_inverse=True)
     per_row = class_weights(case, classes, codes, weights / weights.max())
     sizes = per_row[[np.flatnonzero(codes == k)[0] for k in range(len(classes))]]

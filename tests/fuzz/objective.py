@@ -98,7 +98,7 @@ class Objective:
             F = s @ value[counts] + reference.penalty_value(coef, self.l1, self.l2)
             shift = 20.0 * EPS * (sizes + np.abs(z))
             moved = (np.abs(slope) * shift).sum(axis=1)
-            # At a kink or the bottom of a parabola the slope does not show it all.
+            # At a jump or the bottom of a parabola the slope does not show it all.
             for beside in (z - shift, z + shift):
                 there, _ = self.loss.evaluate(self.target, beside, **self.loss_params)
                 moved = np.maximum(moved, np.abs(there - value))
@@ -183,9 +183,9 @@ class Solver:
             self.F_unit = abs(self.best) or 1.0
         u = np.zeros(self.shape)
         u[-1] = start / self.z_unit
-        kinked = objective.loss.function in reference.KINKS
+        non_smooth = objective.loss.function in reference.JUMPS
         for barrier_weight in (
-            (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) if kinked else (0.0,)
+            (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6) if non_smooth else (0.0,)
         ):
             with np.errstate(all="ignore"):
                 u = self.descend(u, barrier_weight * self.z_unit)
@@ -202,7 +202,7 @@ class Solver:
         return w.T, b
 
     def descend(self, u: Array, barrier_weight: float) -> Array:
-        """The minimiser of the objective, rounded off at its kinks."""
+        """The minimiser of the objective, rounded off at its jumps."""
         F, size = self.F, u.size
         back = self.z_unit / self.scale[:, None]
         parts = F.l1 > 0.0
@@ -244,8 +244,8 @@ class Solver:
             return F.loss.evaluate(F.target, z, **F.loss_params)
         value, slope = np.zeros_like(z), np.zeros_like(z)
         y = F.loss.targets(F.target, z)
-        kinks: Any = reference.KINKS
-        for x, dx, a, b in kinks[F.loss.function](y, z, **F.loss_params):
+        jumps: Any = reference.JUMPS
+        for x, dx, a, b in jumps[F.loss.function](y, z, **F.loss_params):
             c = np.clip(x / barrier_weight, a, b)
             value += c * x - 0.5 * barrier_weight * c**2
             slope += c * dx
