@@ -1226,6 +1226,10 @@ class Online(Optimizer):
         Exponent of the fall of the learning rates, in (1/2, 1).
     average : float, default=2.0
         Exponent of the weights of the average, zero or more.
+    second_order : bool, default=True
+        Whether dense rows of up to 128 columns are learnt by recursive least squares,
+        too (squared error, and the log loss of two classes, without l1). Then the model
+        is a mixture of both, which follows the progressive loss.
 
     Notes
     -----
@@ -1235,6 +1239,11 @@ class Online(Optimizer):
     and counts as if it were at this limit in the size of the column. An l2 penalty is
     applied to a feature when the next row with it comes. With an l1 penalty the update
     has the dual form of FTRL-Proximal, which has exact zeros, and nothing is averaged.
+
+    Narrow dense rows are learnt by a second rule as well, whose learning rate is the
+    inverse of the matrix of second derivatives. These are recursive least squares, or
+    for the log loss a step of Newton's method per row; the weight of past rows fades
+    like ``t**-1/2``.
 
     There is no learning rate to choose, and ``batch_size`` is 1. A row costs
     O(n_outputs) per entry, so a call of ``partial_fit`` with CSR rows takes the same
@@ -1270,11 +1279,16 @@ class Online(Optimizer):
     averages = True
 
     def __init__(
-        self, prior_scale: float = 8.0, power: float = 2.0 / 3.0, average: float = 2.0
+        self,
+        prior_scale: float = 8.0,
+        power: float = 2.0 / 3.0,
+        average: float = 2.0,
+        second_order: bool = True,
     ) -> None:
         self.prior_scale = prior_scale
         self.power = power
         self.average = average
+        self.second_order = second_order
 
     def resolve_batch_size(
         self, batch_size: int | str, n_features: int, per_row: float

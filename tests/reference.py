@@ -1164,7 +1164,10 @@ class Online:
 
     def __init__(self, loss, n_features, n_outputs=1, *, params=None, centred=True,
                  fit_intercept=True, reach=None, power=2 / 3, average=2.0, l1=0.0,
-                 l2=0.0):  # fmt: skip
+                 l2=0.0, second_order=False):  # fmt: skip
+        self.full = LeastSquares(n_features, n_outputs) if second_order else None
+        self.full_share, self.full_total, self.full_hedge = 1.0, 0.0, -np.log(4.0)
+        self.full_least = 0.0
         self.name, self.loss, self.params = loss, LOSSES[loss], params or {}
         self.log_link = loss in ("poisson", "gamma", "tweedie")
         self.centred, self.fit_intercept = centred, fit_intercept
@@ -1206,6 +1209,8 @@ class Online:
         z, lag = self.b + x @ W, np.zeros_like(self.b)
         if self.C and not self.l1:
             lag = (self.Vb + x @ self.V) / self.C
+        if self.full is not None:
+            self.load_full(x, y, first)
         if not (first and self.regression):
             self.judge(z, lag, y, w, judged, first)
         self.learn_constant(y, w, judged, first)
@@ -1234,6 +1239,8 @@ class Online:
         self.b -= b_rate * a
         if not self.l1:
             self.C += w * self.t**self.average
+        if self.full is not None:
+            self.step_full(y, w)
 
     def weight(self):
         if not self.l1:
@@ -1331,20 +1338,24 @@ class Online:
 
     def judge(self, z, lag, y, w, judged, first):
         c = self.constant
-        f = z - self.averaged() * lag - c
-        value, g = self.evaluate(y, c + self.share * f)
+        z1, value, self.share, self.share_curvature = self.judge_share(
+            y, z - self.averaged() * lag, self.share, self.share_curvature, w, first
+        )
+        if self.full is not None:
+            z2, other, self.full_share, self.full_total = self.judge_share(
+                y, self.full_z, self.full_share, self.full_total, w, first
+            )
+            pi = expit(-self.full_hedge)
+            if not first and self.unit > 0.0:
+                self.full_least += (
+                    (min(other, value) - self.full_least) * 2.0 / (self.steps + 2.0)
+                )
+                unit = 2.0 * self.full_least + 1e-300 if self.regression else self.unit
+                self.full_hedge *= 1.0 - 1.0 / (self.steps + 1.0)
+                self.full_hedge += np.clip(w * (other - value) / unit, -1.0, 1.0)
+            value = self.evaluate(y, pi * z2 + (1.0 - pi) * z1)[0]
         self.total, self.judged = self.total + judged * value, self.judged + judged
-        if first or not self.unit > 0.0:
-            return
-        h = self.curvature(y, c + self.share * f)
-        slope, curvature = g @ f / self.unit, h @ f**2 / self.unit
-        if self.name != "squared_error":
-            curvature = max(curvature, slope**2)
-        self.share_curvature *= 1.0 - 1.0 / (self.steps + 1.0)
-        self.share_curvature += w * curvature
-        self.share -= w * slope / (1.0 + self.share_curvature)
-        self.share = min(max(self.share, 0.0), 1.0)
-        if self.l1:
+        if first or not self.unit > 0.0 or self.l1:
             return
         last = self.evaluate(y, c + self.share * (z - c))[0]
         mean = self.evaluate(y, c + self.share * (z - lag - c))[0]
@@ -1354,6 +1365,50 @@ class Online:
             unit = 2.0 * self.least + 1e-300
         self.hedge *= 1.0 - 2.0 / (self.steps + 2.0)
         self.hedge += w * (mean - last) / unit
+
+    def judge_share(self, y, z, share, total, w, first):
+        """The prediction c + share (z - c), its loss, a Newton step of the share."""
+        new = self.constant + share * (z - self.constant)
+        value, g = self.evaluate(y, new)
+        if first or not self.unit > 0.0:
+            return new, value, share, total
+        f, h = z - self.constant, self.curvature(y, new)
+        slope, curvature = g @ f / self.unit, h @ f**2 / self.unit
+        if self.name != "squared_error":
+            curvature = max(curvature, slope**2)
+        total = total * (1.0 - 1.0 / (self.steps + 1.0)) + w * curvature
+        share = min(max(share - w * slope / (1.0 + total), 0.0), 1.0)
+        return new, value, share, total
+
+    def load_full(self, x, y, first):
+        full, n = self.full, max(1.0, self.active / self.t)
+        full.load(x, self.mean)
+        loose = 1e-6 if self.name == "squared_error" else self.reach**-2
+        for j, size in enumerate(self.size):
+            full.trust(j, size**2 * n / self.reach**2)
+        full.trust(len(self.size), loose)
+        if first and self.regression:
+            full.W[-1] = y
+        self.full_z = full.x @ full.W
+
+    def step_full(self, y, w):
+        full, d, lost = self.full, len(self.size), 0.0
+        h = self.curvature(y, self.full_z)[0]
+        if self.steps > 2 * (d + 1):
+            lost = 0.5 * w / (self.t + 2.0 * w)
+            full.A *= 1.0 - lost
+        full.A += w * h * np.outer(full.x, full.x)
+        gain = full.solve(full.x)
+        a = w * (self.full_z - y)
+        if self.name != "squared_error":
+            a = self.prox(y, self.full_z, np.array([full.x @ gain]), w)[1]
+        full.W -= np.outer(gain, a)
+        if self.l2 or (lost and self.steps % 16 == 0):
+            j = (self.steps if self.l2 else self.steps // 16) % d
+            precision = d * self.l2 * w
+            if self.steps % 16 == 0:
+                precision += 16 * d * lost * full.prior[j]
+            full.pull(j, precision)
 
     def averaged(self):
         return expit(-np.clip(self.hedge, -50.0, 50.0))
@@ -1421,4 +1476,39 @@ class Online:
             b = b - self.averaged() * self.Vb / self.C
         W = self.share * W
         b = self.constant + self.share * (b - self.constant) - self.mean @ W
+        if self.full is not None:
+            pi, own = expit(-self.full_hedge), self.full_share * self.full.W
+            c = (1.0 - self.full_share) * self.constant
+            W = pi * own[:-1] + (1.0 - pi) * W
+            b = pi * (own[-1] + c - self.full.origin @ own[:-1]) + (1.0 - pi) * b
         return np.vstack([W, b])
+
+
+class LeastSquares:
+    """Recursive least squares by the information matrix A itself."""
+
+    def __init__(self, n_features, n_outputs):
+        e = n_features + 1
+        self.A, self.W = np.zeros((e, e)), np.zeros((e, n_outputs))
+        self.prior, self.origin = np.zeros(e), None
+
+    def load(self, x, mean):
+        if self.origin is None:
+            self.origin = mean.copy()
+        self.x = np.append(x + mean - self.origin, 1.0)
+
+    def solve(self, v):
+        seen = np.diag(self.A) > 0.0
+        out = np.zeros_like(v)
+        out[seen] = np.linalg.solve(self.A[np.ix_(seen, seen)], v[seen])
+        return out
+
+    def trust(self, j, precision):
+        if precision > 2.0 * self.prior[j]:
+            more, self.prior[j] = precision - self.prior[j], precision
+            self.pull(j, more)
+
+    def pull(self, j, precision):
+        self.A[j, j] += precision
+        unit = np.eye(len(self.A))[j]
+        self.W -= precision * np.outer(self.solve(unit), self.W[j])

@@ -30,6 +30,7 @@ COST = 1e-4
 # What is stored of a learner, by the names of its constructor's arguments.
 OPTIONS = (
     "fit_intercept", "centred", "classifies", "reach", "power", "average", "l1", "l2",
+    "second_order",
 )  # fmt: skip
 
 
@@ -163,6 +164,7 @@ class Stream:
             "table": table if len(seen) > len(table) // 2 else table[seen],
             "seen": None if len(seen) > len(table) // 2 else seen,
             "outputs": learner.output_table,
+            "full": learner.full_table if learner.second_order else None,
             "stream": learner.stream_table,
             "curve": np.array(self.curve),
             "key": self.key,
@@ -184,6 +186,8 @@ class Stream:
         learner.table[rows] = packed["table"]
         learner.output_table[...] = packed["outputs"]
         learner.stream_table[...] = packed["stream"]
+        if learner.second_order:
+            learner.full_table[...] = packed["full"]
         plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)
         stream = cls(learner, plan, _as_tuple(packed["key"]), packed["seed"])
         stream.curve = array("d", packed["curve"])

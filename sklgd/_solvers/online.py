@@ -13,6 +13,10 @@ from .row_order import new_order
 LOG_LINK = 0.25
 
 
+# Columns up to which the second-order rule learns, too: a row takes O(columns^2).
+NARROW = 128
+
+
 def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centred,
                  classifies, l1, l2):  # fmt: skip
     """A learner that has seen no row.
@@ -28,18 +32,29 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
         Penalty.
     """
     optimizer.check()
+    centred = centred and fit_intercept
+    second_order = (
+        optimizer.second_order
+        and centred
+        and n_features <= NARROW
+        and l1 == 0.0
+        and loss.twice_smooth
+        and loss.link == "identity"
+        and (n_outputs == 1 or loss.quadratic)
+    )
     return OnlineLearner(
         loss,
         n_features,
         n_outputs,
         fit_intercept=fit_intercept,
-        centred=centred and fit_intercept,
+        centred=centred,
         classifies=classifies,
         reach=optimizer.prior_scale * (LOG_LINK if loss.link == "log" else 1.0),
         power=optimizer.power,
         average=optimizer.average,
         l1=l1,
         l2=l2,
+        second_order=second_order,
     )
 
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 
+from sklgd.kernels._least_squares import RecursiveLeastSquares
 from sklgd.kernels._rows import Rows
 
 class OnlineLearner:
@@ -33,6 +34,10 @@ class OnlineLearner:
     def l2(self) -> float: ...
     @property
     def bad_column(self) -> int: ...
+    @property
+    def second_order(self) -> bool: ...
+    @property
+    def full(self) -> RecursiveLeastSquares: ...
     def __init__(
         self,
         loss: Any,
@@ -47,6 +52,7 @@ class OnlineLearner:
         average: float,
         l1: float,
         l2: float,
+        second_order: bool,
     ) -> None: ...
     def learn(
         self,
@@ -63,6 +69,8 @@ class OnlineLearner:
     def start(self, coef: np.ndarray, history: float) -> Any: ...
     @property
     def table(self) -> Any: ...
+    @property
+    def full_table(self) -> Any: ...
     @property
     def output_table(self) -> Any: ...
     @property

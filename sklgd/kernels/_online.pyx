@@ -16,6 +16,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from sklgd.kernels._least_squares cimport RecursiveLeastSquares
 from sklgd.kernels._losses cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._vector_math cimport VectorMath, sklgd_choose_vector_math
@@ -37,7 +38,8 @@ cdef enum:
 cdef enum:
     INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
     MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
-    ERROR, SATURATED, TARGET, SPREAD, N_OUTPUT
+    ERROR, SATURATED, TARGET, SPREAD
+    FULL_SHARE, FULL_SHARE_CURVATURE, FULL_HEDGE, FULL_LEAST, N_OUTPUT
 
 # What is kept of the stream.
 cdef enum:
@@ -55,6 +57,12 @@ cdef double FAR = 10.0, KNOWN = 20.0
 cdef double LARGE = 1e140
 # Precision of the intercept of a squared error before the first row.
 cdef double LOOSE = 1e-3
+# Logarithm of the odds of the first-order rule against the second-order one at first.
+cdef double FIRST_ODDS = -1.386294361119891
+# Past rows weigh like t^FADING in the second-order rule.
+cdef double FADING = 0.5
+# Rows between those that give the prior back what has faded of it.
+cdef Py_ssize_t SPACING = 16
 # Entries after which signals are looked for.
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
 
@@ -85,6 +93,10 @@ cdef class OnlineLearner:
         Iterates are averaged with weights t^average.
     l1, l2 : float
         Penalty for each unit of weight.
+    second_order : bool
+        True if recursive least squares learn as well, for centred columns and a loss with
+        one output or of constant second derivative: then the model reported is a mixture
+        of both.
 
     Attributes
     ----------
@@ -100,6 +112,12 @@ cdef class OnlineLearner:
     cdef readonly bint fit_intercept, centred, coupled, quadratic, classifies
     cdef readonly double reach, power, average, l1, l2
     cdef readonly Py_ssize_t bad_column
+    cdef readonly bint second_order
+    cdef readonly RecursiveLeastSquares full
+    cdef double* mean
+    cdef double* full_z
+    cdef double* full_new
+    cdef double* f
     cdef bint labels, twice_smooth, smooth, log_link, regression
     cdef Py_ssize_t stride, offset, n_groups, group
     cdef object record_array, stream_array, output_array, owners
@@ -136,7 +154,8 @@ cdef class OnlineLearner:
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
                  bint fit_intercept, bint centred, bint classifies, double reach,
-                 double power, double average, double l1, double l2):
+                 double power, double average, double l1, double l2,
+                 bint second_order):
         cdef double[::1] per_output, records, stream
         cdef double[:, ::1] outputs
         self.definition, self.loss = loss, loss.kernel
@@ -146,6 +165,9 @@ cdef class OnlineLearner:
         self.classifies = classifies
         self.reach, self.power, self.average = reach, power, average
         self.l1, self.l2 = l1, l2
+        self.second_order = second_order
+        self.full = RecursiveLeastSquares(
+            n_features if second_order else 0, n_outputs)
         self.bad_column = -1
         self.regression = loss.task == "regression"
         self.labels = not self.regression
@@ -165,8 +187,9 @@ cdef class OnlineLearner:
         self.output_array = np.zeros((N_OUTPUT, n_outputs))
         outputs = self.output_array
         self.outputs = &outputs[0, 0]
-        self.output_array[SHARE] = 1.0
-        per_output = np.zeros(13 * n_outputs)
+        self.output_array[SHARE] = self.output_array[FULL_SHARE] = 1.0
+        self.output_array[FULL_HEDGE] = FIRST_ODDS
+        per_output = np.zeros(16 * n_outputs)
         self.target = &per_output[0]
         self.z, self.lag = self.target + n_outputs, self.target + 2 * n_outputs
         self.g, self.h = self.target + 3 * n_outputs, self.target + 4 * n_outputs
@@ -176,6 +199,9 @@ cdef class OnlineLearner:
         self.curvature = self.target + 10 * n_outputs
         self.scaled_q = self.target + 11 * n_outputs
         self.intercept_rate = self.target + 12 * n_outputs
+        self.full_z = self.target + 13 * n_outputs
+        self.full_new = self.target + 14 * n_outputs
+        self.f = self.target + 15 * n_outputs
         self.owners = [per_output]
         self.capacity = 0
 
@@ -234,13 +260,14 @@ cdef class OnlineLearner:
         if most <= self.capacity:
             return
         columns = np.arange(most, dtype=np.intp)
-        values = np.empty(most * (3 + 2 * self.n_outputs))
+        values = np.empty(most * (4 + 2 * self.n_outputs))
         self.columns = &columns[0]
         self.values = &values[0]
         self.x = self.values + most
         self.precision = self.x + most
         self.rate = self.precision + most
         self.work = self.rate + most * self.n_outputs
+        self.mean = self.work + most * self.n_outputs
         self.owners = [self.owners[0], columns, values]
         self.capacity = most
 
@@ -250,7 +277,8 @@ cdef class OnlineLearner:
         cdef Py_ssize_t[::1] columns
         cdef Py_ssize_t most = self.n_features
         self.saved_array, self.n_saved = None, 0
-        self.saved_scalars = self.stream_array.copy(), self.output_array.copy()
+        self.saved_scalars = (
+            self.stream_array.copy(), self.output_array.copy(), self.full.table.copy())
         self.stream[CALL] += 1.0
         if undoable:
             if not self.centred and rows.is_sparse:
@@ -268,7 +296,9 @@ cdef class OnlineLearner:
         for i in range(self.n_saved):
             memcpy(self.records + self.saved_columns[i] * self.stride,
                    self.saved + i * self.stride, self.stride * sizeof(double))
-        self.stream_array[:], self.output_array[:] = self.saved_scalars
+        stream, outputs, full = self.saved_scalars
+        self.stream_array[:], self.output_array[:], self.full.table[:] = (
+            stream, outputs, full)
         self.release()
 
     def release(self):
@@ -371,13 +401,17 @@ cdef class OnlineLearner:
         if self.l2 > 0.0 and self.l1 == 0.0:
             self.apply_penalty(w)
         self.predict()
+        if self.second_order:
+            self.load_full(w, first)
         for k in range(K):
-            if not isfinite(self.z[k]) or not isfinite(self.lag[k]):
+            if not isfinite(self.z[k] + self.lag[k] + self.full_z[k]):
                 return False
         if not (first and self.regression):
             self.judge(w, judged, first)
         self.learn_constant(w, judged, first)
         self.step(w)
+        if self.second_order:
+            self.step_full(w)
         if self.l1 == 0.0:
             stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
         return True
@@ -437,6 +471,7 @@ cdef class OnlineLearner:
                 share = x / size
                 active += fmin(1.0, share * share)
             self.x[p] = x
+            self.mean[p] = record[PLACE]
         stream[ACTIVE] += w * active
 
     cdef void shrink(self, double* weight, double share) noexcept nogil:
@@ -567,59 +602,89 @@ cdef class OnlineLearner:
         cdef double hedge = self.outputs[HEDGE * self.n_outputs + i]
         return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, hedge))))
 
+    cdef double judge_share(
+            self, Py_ssize_t i, const double* z, Py_ssize_t slot, double* new, double w,
+            bint first) noexcept nogil:
+        """Loss of c + a (z - c), which becomes ``new``, and a step of the share a.
+
+        c is the constant model, and a in [0, 1] takes online Newton steps along the
+        progressive loss; it and their curvature are kept in two slots of the outputs.
+        """
+        cdef double* out = self.outputs
+        cdef double* constant = out + CONSTANT * self.n_outputs
+        cdef double* share = out + slot * self.n_outputs + i
+        cdef double* total = share + self.n_outputs
+        cdef double f, value, slope = 0.0, curvature = 0.0, steps = self.stream[STEPS]
+        cdef Py_ssize_t k, start = i * self.group
+        for k in range(start, start + self.group):
+            new[k] = constant[k] + share[0] * (z[k] - constant[k])
+        value = self.evaluate(start, new)
+        if first or not self.unit[start] > 0.0:
+            return value
+        self.curve(start, new)
+        for k in range(start, start + self.group):
+            f = z[k] - constant[k]
+            slope += self.g[k] * f
+            curvature += self.h[k] * f * f
+        slope /= self.unit[start]
+        curvature /= self.unit[start]
+        if not self.quadratic:
+            curvature = fmax(curvature, slope * slope)
+        total[0] = total[0] * (1.0 - 1.0 / (steps + 1.0)) + w * curvature
+        share[0] = fmin(fmax(share[0] - w * slope / (1.0 + total[0]), 0.0), 1.0)
+        return value
+
+    cdef double hedge_unit(
+            self, Py_ssize_t i, Py_ssize_t slot, double lower) noexcept nogil:
+        """Unit in which losses of two predictions are compared.
+
+        One where losses are minus logarithms of probabilities, else twice the running
+        mean of the lower loss, which is kept in a slot of the outputs.
+        """
+        cdef double* lowest = self.outputs + slot * self.n_outputs + i
+        if self.log_link or not self.regression:
+            return self.unit[i * self.group]
+        lowest[0] += (lower - lowest[0]) * 2.0 / (self.stream[STEPS] + 2.0)
+        return 2.0 * lowest[0] + 1e-300
+
     cdef void judge(self, double w, double judged, bint first) noexcept nogil:
         """Judge the prediction of the row, and adapt how models are mixed.
 
-        The model reported is c + a (z - mu lag - c), c being the constant model. An
-        online Newton step moves the share a in [0, 1], along the progressive loss; mu
-        follows the exponentially weighted losses of the last iterate and the average.
+        The first-order model reported is c + a (z - mu lag - c); mu follows the
+        exponentially weighted losses of the last iterate and the average. With the
+        second-order rule a mixture of both models is reported.
         """
         cdef double* out = self.outputs
-        cdef double a, mu, f, value, slope, curvature, unit, steps, last, mean, lowest
+        cdef double a, c, value, other, last, mean, share, steps = self.stream[STEPS]
         cdef Py_ssize_t i, k, start, K = self.n_outputs
-        steps = self.stream[STEPS]
         for i in range(self.n_groups):
             start = i * self.group
-            a, mu = out[SHARE * K + i], self.averaged(i)
             for k in range(start, start + self.group):
-                f = self.z[k] - mu * self.lag[k]
-                self.new[k] = out[CONSTANT * K + k] + a * (f - out[CONSTANT * K + k])
-            value = self.evaluate(start, self.new)
+                self.f[k] = self.z[k] - self.averaged(i) * self.lag[k]
+            value = self.judge_share(i, self.f, SHARE, self.new, w, first)
+            if self.second_order:
+                other = self.judge_share(
+                    i, self.full_z, FULL_SHARE, self.full_new, w, first)
+                share = self.full_share(i)
+                for k in range(start, start + self.group):
+                    self.new[k] += share * (self.full_new[k] - self.new[k])
+                if not first and self.unit[start] > 0.0:
+                    out[FULL_HEDGE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
+                    out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, w * (other - value)
+                        / self.hedge_unit(i, FULL_LEAST, fmin(other, value))))
+                value = self.evaluate(start, self.new)
             out[LOSS * K + i] += judged * value
-            if first:
-                continue
-            self.curve(start, self.new)
-            slope = curvature = 0.0
-            for k in range(start, start + self.group):
-                f = self.z[k] - mu * self.lag[k] - out[CONSTANT * K + k]
-                slope += self.g[k] * f
-                curvature += self.h[k] * f * f
-            unit = self.unit[start]
-            if not unit > 0.0:
-                continue
-            slope /= unit
-            curvature /= unit
-            if not self.quadratic:
-                curvature = fmax(curvature, slope * slope)
-            out[SHARE_CURVATURE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
-            out[SHARE_CURVATURE * K + i] += w * curvature
-            a -= w * slope / (1.0 + out[SHARE_CURVATURE * K + i])
-            out[SHARE * K + i] = fmin(fmax(a, 0.0), 1.0)
-            if self.l1 > 0.0:
+            if first or self.l1 > 0.0 or not self.unit[start] > 0.0:
                 continue
             a = out[SHARE * K + i]
             for k in range(start, start + self.group):
-                f = out[CONSTANT * K + k]
-                self.old[k] = f + a * (self.z[k] - f)
-                self.c[k] = f + a * (self.z[k] - self.lag[k] - f)
+                c = out[CONSTANT * K + k]
+                self.old[k] = c + a * (self.z[k] - c)
+                self.c[k] = c + a * (self.z[k] - self.lag[k] - c)
             last, mean = self.evaluate(start, self.old), self.evaluate(start, self.c)
-            if self.regression and not self.log_link:
-                lowest = out[LEAST * K + i]
-                lowest += (fmin(last, mean) - lowest) * 2.0 / (steps + 2.0)
-                out[LEAST * K + i] = lowest
-                unit = 2.0 * lowest + 1e-300
             out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
-            out[HEDGE * K + i] += w * (mean - last) / unit
+            out[HEDGE * K + i] += w * (mean - last) / self.hedge_unit(
+                i, LEAST, fmin(last, mean))
         if judged > 0.0:
             self.stream[JUDGED] += judged
             if self.classifies:
@@ -627,6 +692,57 @@ cdef class OnlineLearner:
             else:
                 for k in range(K):
                     self.count_error(k, judged)
+
+    cdef inline double full_share(self, Py_ssize_t i) noexcept nogil:
+        """Share of the second-order rule in the model reported."""
+        cdef double hedge = self.outputs[FULL_HEDGE * self.n_outputs + i]
+        if not self.second_order:
+            return 0.0
+        return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, hedge))))
+
+    cdef void load_full(self, double w, bint first) noexcept nogil:
+        """Predict the row by the second-order rule, its priors brought up to date."""
+        cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
+        cdef double share = active / (self.reach * self.reach), size
+        cdef Py_ssize_t j, k, d = self.n_features
+        self.full.load(self.x, self.mean)
+        self.full.trust(d, 1e-6 if self.quadratic else 1.0 / (self.reach * self.reach))
+        for j in range(d):
+            size = self.records[j * self.stride + SIZE]
+            self.full.trust(j, size * size * share)
+        if first and self.regression:
+            for k in range(self.n_outputs):
+                self.full.coef[d * self.n_outputs + k] = self.target[k]
+        self.full.predict(self.full_z)
+
+    cdef void step_full(self, double w) noexcept nogil:
+        """Learn the row by recursive least squares, or one step of Newton's method.
+
+        The information of past rows fades like t^-1/2, which helps where a model is not
+        linear, but not that of the prior, which is given back row by row.
+        """
+        cdef double t = self.stream[TIME], q, lost = 0.0, precision
+        cdef Py_ssize_t k, j, step = <Py_ssize_t> self.stream[STEPS], d = self.n_features
+        self.evaluate(0, self.full_z)
+        self.curve(0, self.full_z)
+        if step > 2 * (d + 1):
+            lost = FADING * w / (t + 2.0 * w)
+            self.full.fade(1.0 - lost)
+        q = self.full.absorb(w * self.h[0])
+        for k in range(self.n_outputs):
+            if self.quadratic:
+                self.full.move(k, w * (self.full_z[k] - self.target[k]))
+                continue
+            self.q[k] = q
+            self.proximal(k, self.full_z, w)
+            self.full.move(k, self.c[k])
+        if self.l2 > 0.0 or (lost > 0.0 and step % SPACING == 0):
+            # One coefficient in turn, for all of them.
+            j = (step if self.l2 > 0.0 else step // SPACING) % d
+            precision = d * self.l2 * w
+            if step % SPACING == 0:
+                precision += SPACING * d * lost * self.full.prior[j]
+            self.full.pull(j, precision)
 
     cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
         """What the score of an output is made of: errors, and the spread of targets."""
@@ -878,7 +994,8 @@ cdef class OnlineLearner:
         cdef const double* weight = record + N_COLUMN + N_WEIGHT * k
         cdef double[3] now
         cdef Py_ssize_t i = 0 if self.coupled else k
-        cdef double share = self.outputs[SHARE * self.n_outputs + i]
+        cdef double share = self.outputs[SHARE * self.n_outputs + i] * (
+            1.0 - self.full_share(i))
         if self.l1 > 0.0:
             return share * self.dual_weight(weight)
         if weight[WEIGHT] == 0.0 and weight[LAG] == 0.0:
@@ -894,11 +1011,16 @@ cdef class OnlineLearner:
         """The intercept as it is reported, of centred columns."""
         cdef double* out = self.outputs
         cdef Py_ssize_t K = self.n_outputs, i = 0 if self.coupled else k
-        cdef double b = out[INTERCEPT * K + k], c = out[CONSTANT * K + k]
+        cdef double b = out[INTERCEPT * K + k], c = out[CONSTANT * K + k], share, full
         if self.stream[AVERAGE_WEIGHT] > 0.0:
             b -= self.averaged(i) * out[INTERCEPT_LAG * K + k] / (
                 self.stream[AVERAGE_WEIGHT])
-        return c + out[SHARE * K + i] * (b - c)
+        b = c + out[SHARE * K + i] * (b - c)
+        if self.second_order:
+            share = out[FULL_SHARE * K + i]
+            full = self.full.coef[self.n_features * K + k]
+            b += self.full_share(i) * (c + share * (full - c) - b)
+        return b
 
     def coefficients(self):
         """The model that is reported.
@@ -910,6 +1032,7 @@ cdef class OnlineLearner:
         """
         cdef double[:, ::1] coef = np.zeros((self.n_features + 1, self.n_outputs))
         cdef Py_ssize_t j, k, d = self.n_features
+        cdef double w
         with nogil:
             self.find_units()
             for k in range(self.n_outputs):
@@ -919,10 +1042,15 @@ cdef class OnlineLearner:
                     coef[j, k] = self.coefficient(j, k)
                     if self.centred:
                         coef[d, k] -= self.records[j * self.stride + PLACE] * coef[j, k]
+                    if self.second_order:
+                        w = self.full.coef[j * self.n_outputs + k] * self.full_share(k) * (
+                            self.outputs[FULL_SHARE * self.n_outputs + k])
+                        coef[j, k] += w
+                        coef[d, k] -= self.full.origin[j] * w
         return np.asarray(coef)
 
     def predictions(self, Rows rows):
-        """Raw predictions of rows, in O(entries * n_outputs) unless columns are centred.
+        """Raw predictions of rows, in O(entries * n_outputs); columns are not centred.
 
         Returns
         -------
@@ -939,10 +1067,7 @@ cdef class OnlineLearner:
                     z[i, k] = self.intercept(k)
                 for p in range(self.n_entries):
                     for k in range(K):
-                        z[i, k] += self.coefficient(self.columns[p], k) * (
-                            self.values[p] - (
-                                self.records[self.columns[p] * self.stride + PLACE]
-                                if self.centred else 0.0))
+                        z[i, k] += self.coefficient(self.columns[p], k) * self.values[p]
         return np.asarray(z)
 
     def start(self, const double[:, ::1] coef, double history):
@@ -956,6 +1081,8 @@ cdef class OnlineLearner:
         """
         cdef Py_ssize_t j, k
         self.stream[HISTORY] = self.stream[TIME] = history
+        # The rows of the fit are not known, which least squares would need.
+        self.second_order = False
         cdef Py_ssize_t slot = LAG if self.l1 > 0.0 else WEIGHT
         for k in range(self.n_outputs):
             for j in range(self.n_features):
@@ -968,6 +1095,11 @@ cdef class OnlineLearner:
         """The records, (n_features, size of a record); a view."""
         end = self.offset + self.n_features * self.stride
         return self.record_array[self.offset:end].reshape(self.n_features, self.stride)
+
+    @property
+    def full_table(self):
+        """What the second-order rule has learnt; a view."""
+        return self.full.table
 
     @property
     def output_table(self):
