@@ -939,8 +939,9 @@ def _quantile(y: Array, sample_weight: Weights, n_outputs: int, q: float) -> Arr
 def _deviation(y: Array, sample_weight: Weights, null: Array) -> Array:
     """Weighted mean of |y - null|; where y is constant its size, or 1."""
     deviation = column_means(y, sample_weight, len(null), null)
-    for k in np.flatnonzero(~(deviation > 0.0)):
-        deviation[k] = abs(null[k]) or 1.0
+    for k, size in enumerate(deviation.tolist()):
+        if not size > 0.0:
+            deviation[k] = abs(null[k]) or 1.0
     return deviation
 
 

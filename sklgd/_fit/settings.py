@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin
 
 
 class Settings(NamedTuple):
@@ -66,6 +66,6 @@ class Settings(NamedTuple):
             est.early_stopping,
             est.shuffle,
             est.average,
-            is_classifier(est),
+            isinstance(est, ClassifierMixin),
             getattr(est, "feature_names_in_", None),
         )
