@@ -29,8 +29,12 @@ class DataTerm(Protocol):
 
     Attributes
     ----------
+    loss : Loss
     n_samples, n_features, n_outputs : int
     """
+
+    @property
+    def loss(self) -> Loss: ...
 
     @property
     def n_samples(self) -> int: ...
@@ -129,7 +133,8 @@ class InMemory:
         sample_weight: np.ndarray | None,
         numbers: np.ndarray | None,
     ) -> None:
-        self.rows, self.n_threads = problem.rows, problem.n_threads
+        self.rows, self.loss = problem.rows, problem.loss
+        self.n_threads = problem.n_threads
         self.sample_weight, self.numbers = sample_weight, numbers
         self.n_samples, self.n_features = problem.n_samples, problem.n_features
         self.n_outputs = problem.n_outputs
