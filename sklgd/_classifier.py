@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseGD, all_or_nothing, learns_from_streams, optimizer_class
 from ._export import plain_model
-from ._regressor import _no_validation
 from ._scoring import Accuracy
 from ._validation import (
     FEW_LABELS,
@@ -24,6 +23,7 @@ from ._validation import (
     find_classes,
     multiply_weights,
     plain_label,
+    refuse_parts_of_validation,
     rows_with_weight,
 )
 from .losses import LOSSES
@@ -713,7 +713,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     def _validation_set(self, X_val, y_val, sample_weight, per_class):
         if X_val is None:
-            return _no_validation(y_val, sample_weight)
+            return refuse_parts_of_validation(y_val, sample_weight)
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(X_val, y_val, reset=False)

@@ -10,7 +10,13 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import plain_model
 from ._scoring import D2, R2
-from ._validation import check_parameters, check_weights, in_c_order, rows_with_weight
+from ._validation import (
+    check_parameters,
+    check_weights,
+    in_c_order,
+    refuse_parts_of_validation,
+    rows_with_weight,
+)
 from .losses import LOSSES
 
 
@@ -546,7 +552,7 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     def _validation_set(self, X_val, y_val, weights, shape):
         if X_val is None:
-            return _no_validation(y_val, weights)
+            return refuse_parts_of_validation(y_val, weights)
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(
@@ -608,9 +614,3 @@ def _explains_deviance(loss):
     (Of the normal distribution, power 0, these are the same.)
     """
     return loss.link == "log" and loss.power > 0.0
-
-
-def _no_validation(y_val, weights):
-    """Refuse parts of a validation set without its X."""
-    if y_val is not None or weights is not None:
-        raise ValueError("y_val and sample_weight_val need X_val.")

@@ -583,3 +583,9 @@ def check_start(coef_init, intercept_init, n_features, n_outputs):
             raise ValueError(f"{name} contains NaN or infinity.")
         part[...] = value.T
     return start
+
+
+def refuse_parts_of_validation(y_val: Any, weights: Any) -> None:
+    """Raise ValueError for parts of a validation set without its X."""
+    if y_val is not None or weights is not None:
+        raise ValueError("y_val and sample_weight_val need X_val.")
