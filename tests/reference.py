@@ -1146,7 +1146,7 @@ def curvature_unit(loss, mean, deviation, epsilon=0.1, power=1.5):
         dispersion = max(deviation**2, 0.01 * mean**2) / mean**power if mean else 1.0
         return max(1.0, dispersion) if loss == "poisson" else dispersion
     if loss == "huber":
-        return 1.0 if deviation <= epsilon else epsilon / deviation
+        return epsilon / deviation if 0.0 < epsilon < deviation else 1.0
     if loss in ("absolute_error", "quantile", "epsilon_insensitive"):
         return 1.0 / deviation if deviation else np.inf
     return 2.0 if loss == "squared_epsilon_insensitive" else 1.0

@@ -361,3 +361,14 @@ def test_repeated_passes_reach_the_minimiser(loss, penalty, rng):
     online = cls(loss, penalty=penalty, alpha=0.02, optimizer="online", random_state=0)
     online.set_params(max_iter=30, tol=None).fit(X, y)
     assert online.loss_curve_[-1] - best < 5e-3 * (null - best)
+
+
+def test_a_loss_that_is_zero_everywhere_teaches_nothing():
+    """The Huber loss with epsilon=0."""
+    X = np.array([[5.0], [3.0], [1.0]])
+    y = np.array([-0.0003, -0.0003, 0.0007])
+    model = GDRegressor("huber", epsilon=0.0)
+    for i in range(3):
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
+    assert np.isfinite(model.predict(X)).all()

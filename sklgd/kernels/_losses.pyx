@@ -199,7 +199,7 @@ cdef class Huber(LinearTails):
         return (z0 + q * y) / (1.0 + q)
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
-        return 1.0 if deviation <= self.epsilon else self.epsilon / deviation
+        return self.epsilon / deviation if 0.0 < self.epsilon < deviation else 1.0
 
 
 @cython.final
