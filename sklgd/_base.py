@@ -19,9 +19,8 @@ from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down, warn
 from ._effects import warn_without_effect
 from ._export import CONVERT
-from ._fit.data import Data
+from ._fit.data import Data, columns_to_fit
 from ._fit.diagnosis import explain, explain_divergence, warning
-from ._fit.empty_columns import columns_to_fit
 from ._fit.loop import Run
 from ._fit.minimum_norm import minimise_norm
 from ._fit.monitor import Monitor
@@ -49,6 +48,7 @@ from ._validation import (
     has_good_form,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
+    optimizer_class,
     optimizer_name,
     rows_with_weight,
 )
@@ -56,7 +56,7 @@ from .kernels._predict import raw_predictions
 from .kernels._rows import Rows
 from .kernels._vector import all_finite
 from .losses import LOSSES
-from .optimizers import OPTIMIZERS, Optimizer
+from .optimizers import OPTIMIZERS
 
 # Optimizer.training -> the class that runs its epochs.
 SOLVERS: dict[str, type[Solver]] = {
@@ -104,14 +104,6 @@ def all_or_nothing(method):
             raise
 
     return call
-
-
-def optimizer_class(est):
-    """Class of the parameter ``optimizer``; `Optimizer` itself for "auto"."""
-    optimizer = est.optimizer
-    if isinstance(optimizer, str):
-        return OPTIMIZERS.get(optimizer.lower(), Optimizer)
-    return type(optimizer) if isinstance(optimizer, Optimizer) else Optimizer
 
 
 def learns_from_streams(est):

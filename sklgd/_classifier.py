@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD, all_or_nothing, learns_from_streams, optimizer_class
+from ._base import BaseGD, all_or_nothing, learns_from_streams
 from ._export import plain_model
 from ._scoring import Accuracy
 from ._validation import (
@@ -22,6 +22,7 @@ from ._validation import (
     check_weights,
     find_classes,
     multiply_weights,
+    optimizer_class,
     plain_label,
     refuse_parts_of_validation,
     rows_with_weight,

@@ -201,6 +201,14 @@ def check_batch_size(batch_size):
     )
 
 
+def optimizer_class(est):
+    """Class of the parameter ``optimizer``; `Optimizer` itself for "auto"."""
+    optimizer = est.optimizer
+    if isinstance(optimizer, str):
+        return OPTIMIZERS.get(optimizer.lower(), Optimizer)
+    return type(optimizer) if isinstance(optimizer, Optimizer) else Optimizer
+
+
 def optimizer_name(optimizer):
     """Name of an optimizer that is given by name, in lower case; else None."""
     return optimizer.lower() if isinstance(optimizer, str) else None

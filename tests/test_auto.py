@@ -476,7 +476,7 @@ def test_full_metric_whitens_the_curvature(form, damping):
     y = rng.choice([-1.0, 1.0], 300)
     data = fit_data(form(X), y, weight, LogLoss())
     statistics = Statistics.of(data, data.fit_intercept_only())
-    metric, _ = make_metric(data, statistics, 1e-4, "full", True, True)
+    metric, _ = make_metric(data, statistics, 1e-4, True, True)
     coef = np.append(rng.normal(size=4) / X.std(axis=0), 0.3)[:, None]
     rotate(metric, data, statistics, 1e-4, coef, damping)
     p = 1.0 / (1.0 + np.exp(-(X @ coef[:-1, 0] + 0.3)))
@@ -508,7 +508,7 @@ def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
     statistics = Statistics.of(data, data.fit_intercept_only())
     est = GDClassifier(optimizer="sgd", batch_size="full")
     plan = make_plan(est, data)
-    plan.metric, _ = make_metric(data, statistics, l2, "full", True, True)
+    plan.metric, _ = make_metric(data, statistics, l2, True, True)
     # Two classes share most rows, far from the third: the blocks' worst case.
     coef = np.zeros((d + 1, K))
     coef[:-1] = rng.normal(size=(d, K)) / X.std(axis=0)[:, None]

@@ -1,10 +1,11 @@
-"""What a sweep and a Gram matrix cost, in nanoseconds of one thread.
+"""What methods cost in time and memory, as predicted before the fit.
 
-For choosing a method: functions of shapes and numbers of entries alone, so that the
-same data are always treated alike; no clock is read. The constants were fitted to the
-shortest times measured (EPYC, OpenBLAS, float64) on 3 to 2000 dense columns, on 10 to
-150 entries per row of 100 to 20000 sparse columns, and with 1 to 26 outputs. Most lie
-within a factor 1.5; the machine was busy, so single measurements varied by 2.
+Times are nanoseconds of one thread, functions of shapes and numbers of entries alone,
+so that the same data are always treated alike; no clock is read. The constants were
+fitted to the shortest times measured (EPYC, OpenBLAS, float64) on 3 to 2000 dense
+columns, on 10 to 150 entries per row of 100 to 20000 sparse columns, and with 1 to 26
+outputs. Most lie within a factor 1.5; the machine was busy, so single measurements
+varied by 2.
 """
 
 import math
@@ -15,6 +16,23 @@ import numpy as np
 CACHE = 131_072
 # Rows that are looked at together.
 BLOCK = 16384
+# Coordinates that one factorisation may have: memory, and a cube of operations.
+MAX_FACTOR = 3000
+# What an iteration costs beside its sweep, in nanoseconds.
+OVERHEAD = 6e4
+# A run in the space of the rows: nanoseconds of a multiply-add of the factorisation of
+# the rows, and of a Hessian with its Cholesky factor per cube of their order and per
+# row and square of it; what the smaller problem costs at least; and the largest copy of
+# the rows, in bytes.
+QR, CUBE, SQUARE, ROWS_OVERHEAD, ROWS_COPY = 0.08, 0.03, 0.034, 5e5, 2**28
+# Hessians of a run: of a smooth loss, and of a non-smooth one along the path of its
+# barrier; and sweeps over X of a run of a smooth loss without a Hessian.
+HESSIANS, HESSIANS_NON_SMOOTH, SWEEPS = 6.0, 30.0, 40.0
+# Sweeps of a run of FISTA for a non-smooth loss.
+SWEEPS_FISTA = 1500.0
+# Entries of X, as a dense matrix, up to which a fit may copy it, and their bytes.
+COPY_ENTRIES = 2**25
+COPY_BYTES = 8 * COPY_ENTRIES
 
 
 def squared_lengths(rows, subset):
@@ -97,3 +115,40 @@ def softmax_cost(n, n_features, n_outputs):
     pairs = 0.5 * (n_features + 1.0) ** 2
     order = (n_features + 1.0) * n_outputs
     return n * pairs * (0.3 + 0.025 * n_outputs**2) + 0.03 * order**3
+
+
+def has_costly_hessians(data):
+    """True if a non-smooth loss with an l1 penalty is better fitted without Hessians.
+
+    Its gap is an extrapolation, too small by far in some runs (0.06 where 1e-4 was
+    claimed, on 100 rows of 450 columns), so it has to be much cheaper than Newton's
+    method: `SWEEPS_FISTA` is what an exact gap of 1e-4 takes, 400 to 3000 sweeps (hinge
+    and epsilon-insensitive, 40 and 100 rows of 200 and 450 columns).
+    """
+    n, d = data.n_rows, data.width
+    if data.loss.smooth or 4 * n > d:
+        return False
+    hessian = CUBE * d**3 + SQUARE * n * d**2
+    sweep = OVERHEAD + data.term().pass_cost()
+    sweeps = SWEEPS_FISTA * sweep
+    return sweeps < HESSIANS_NON_SMOOTH * data.n_outputs * hessian
+
+
+def has_few_rows(data):
+    """True if a run without an l1 penalty is cheaper in the space of the rows.
+
+    The costs are predicted from the numbers of rows, columns and outputs. The squared
+    error needs only a few sweeps over X, which cost less than the factorisation. So do
+    losses whose second derivative is continuous; for the others Hessians are factored,
+    as for non-smooth ones.
+    """
+    n, d, K, loss = data.n_rows, data.width, data.n_outputs, data.loss
+    if not n < d or n >= MAX_FACTOR or 8 * n * d > ROWS_COPY:
+        return False
+    if loss.quadratic:
+        return False
+    n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
+    reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
+    if loss.smooth and loss.twice_smooth:
+        return reduced < SWEEPS * data.term().pass_cost()
+    return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)

@@ -9,11 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._threads import effective_threads
+from ..kernels import _gram
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
 from ..losses import Loss
-from .data_term import InMemory
+from . import cost
 from .empty_columns import only_columns, used_columns
 
 # Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
@@ -297,6 +298,104 @@ class Data:
         """The data term, for solvers that use the `DataTerm` contract."""
         rows = None if self.everything else self.rows
         return InMemory(self.problem(), self.weights, rows)
+
+
+class InMemory:
+    """The data term of an ndarray or a CSR matrix; see `DataTerm`.
+
+    Most methods are those of the compiled `Problem` itself.
+
+    Parameters
+    ----------
+    problem : Problem
+    sample_weight : float64 array or None
+        As ``problem`` has them.
+    numbers : intp array or None
+        Numbers of the rows to learn from; None means all.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        sample_weight: np.ndarray | None,
+        numbers: np.ndarray | None,
+    ) -> None:
+        self.rows, self.loss = problem.rows, problem.loss
+        self.n_threads = problem.n_threads
+        self.sample_weight, self.numbers = sample_weight, numbers
+        self.n_samples, self.n_features = problem.n_samples, problem.n_features
+        self.n_outputs = problem.n_outputs
+        self.value = problem.value
+        self.value_and_gradient = problem.value_and_gradient
+        self.constant_value = problem.constant_value
+        self.raw_predictions = problem.raw_predictions
+        self.line = problem.line
+        self.gradient = problem.gradient
+        self.curvatures = problem.curvatures
+        self.hessian_product = problem.hessian_product
+
+    def weighted_gram(
+        self, h: np.ndarray | None, rows: np.ndarray | None, centre: np.ndarray
+    ) -> Any:
+        """See `DataTerm.weighted_gram`."""
+        return _gram.weighted_gram(self.rows, h, rows, centre, self.n_threads)
+
+    def column_statistics(self, weights: np.ndarray | None) -> Any:
+        """See `DataTerm.column_statistics`."""
+        return _gram.column_statistics(self.rows, weights, self.numbers, self.n_threads)
+
+    def softmax_hessian(
+        self, p: np.ndarray, rows: np.ndarray, centre: np.ndarray
+    ) -> np.ndarray:
+        """See `DataTerm.softmax_hessian`."""
+        weights = self.sample_weight
+        return _gram.softmax_hessian(
+            self.rows, p, weights, rows, centre, self.n_threads
+        )
+
+    def pass_cost(self) -> float:
+        """See `DataTerm.pass_cost`."""
+        return cost.sweep_cost(self.rows, self.n_outputs, self.numbers)
+
+    def gram_cost(self) -> float:
+        """See `DataTerm.gram_cost`."""
+        return cost.gram_cost(self.rows, self.numbers)
+
+    def softmax_cost(self) -> float:
+        """See `DataTerm.softmax_cost`."""
+        return cost.softmax_cost(self.n_samples, self.n_features, self.n_outputs)
+
+
+def columns_to_fit(X, rows, start, n_outputs):
+    """The columns of X that a fit needs, and how many they are.
+
+    Parameters
+    ----------
+    X, rows
+        As in `used_columns`.
+    start : array of shape (n_features + 1, n_outputs) or None
+        Where the fit starts.
+    n_outputs : int
+
+    Returns
+    -------
+    columns : intp array or None
+        Their numbers; None if the fit takes X as it is.
+    n_used : int or None
+        Their number; None for dense X, which is always taken as it is.
+    """
+    if not sp.issparse(X):
+        return None, None
+    used = used_columns(X, rows, None if start is None else start[:-1])
+    if not used.any():
+        used[:1] = True
+    n_used = int(np.count_nonzero(used))
+    n_empty = len(used) - n_used
+    # The new indices are no larger than what the coefficients and one more array of
+    # their size would take, or than other working copies.
+    if not n_empty or X.indices.nbytes > max(cost.COPY_BYTES, 16 * n_outputs * n_empty):
+        return None, n_used
+    return np.flatnonzero(used), n_used
 
 
 def batches(n_samples, batch_size):

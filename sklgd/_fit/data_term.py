@@ -1,8 +1,8 @@
 """The data term of the objective, as the methods over all rows use it.
 
 `DataTerm` is everything that `BatchSolver` and its subclasses ask of the rows: they
-never look at X. `InMemory` is its implementation for arrays and CSR matrices; rows that
-come in blocks, or that lie on several machines, need another one.
+never look at X. `InMemory` (in `_fit/data.py`) is its implementation for arrays and CSR
+matrices; rows that come in blocks, or that lie on several machines, need another one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..kernels import _gram
-from ..kernels._problem import Problem
 from ..losses import Loss
-from . import cost
 
 
 class DataTerm(Protocol):
@@ -111,69 +108,3 @@ class DataTerm(Protocol):
 
     def softmax_cost(self) -> float:
         """Predicted nanoseconds of `softmax_hessian` over all rows, and its factor."""
-
-
-class InMemory:
-    """The data term of an ndarray or a CSR matrix; see `DataTerm`.
-
-    Most methods are those of the compiled `Problem` itself.
-
-    Parameters
-    ----------
-    problem : Problem
-    sample_weight : float64 array or None
-        As ``problem`` has them.
-    numbers : intp array or None
-        Numbers of the rows to learn from; None means all.
-    """
-
-    def __init__(
-        self,
-        problem: Problem,
-        sample_weight: np.ndarray | None,
-        numbers: np.ndarray | None,
-    ) -> None:
-        self.rows, self.loss = problem.rows, problem.loss
-        self.n_threads = problem.n_threads
-        self.sample_weight, self.numbers = sample_weight, numbers
-        self.n_samples, self.n_features = problem.n_samples, problem.n_features
-        self.n_outputs = problem.n_outputs
-        self.value = problem.value
-        self.value_and_gradient = problem.value_and_gradient
-        self.constant_value = problem.constant_value
-        self.raw_predictions = problem.raw_predictions
-        self.line = problem.line
-        self.gradient = problem.gradient
-        self.curvatures = problem.curvatures
-        self.hessian_product = problem.hessian_product
-
-    def weighted_gram(
-        self, h: np.ndarray | None, rows: np.ndarray | None, centre: np.ndarray
-    ) -> Any:
-        """See `DataTerm.weighted_gram`."""
-        return _gram.weighted_gram(self.rows, h, rows, centre, self.n_threads)
-
-    def column_statistics(self, weights: np.ndarray | None) -> Any:
-        """See `DataTerm.column_statistics`."""
-        return _gram.column_statistics(self.rows, weights, self.numbers, self.n_threads)
-
-    def softmax_hessian(
-        self, p: np.ndarray, rows: np.ndarray, centre: np.ndarray
-    ) -> np.ndarray:
-        """See `DataTerm.softmax_hessian`."""
-        weights = self.sample_weight
-        return _gram.softmax_hessian(
-            self.rows, p, weights, rows, centre, self.n_threads
-        )
-
-    def pass_cost(self) -> float:
-        """See `DataTerm.pass_cost`."""
-        return cost.sweep_cost(self.rows, self.n_outputs, self.numbers)
-
-    def gram_cost(self) -> float:
-        """See `DataTerm.gram_cost`."""
-        return cost.gram_cost(self.rows, self.numbers)
-
-    def softmax_cost(self) -> float:
-        """See `DataTerm.softmax_cost`."""
-        return cost.softmax_cost(self.n_samples, self.n_features, self.n_outputs)

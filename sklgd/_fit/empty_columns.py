@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._solvers.row_order import COPY_BYTES
 from ..kernels._columns import mark_columns, renumber
 
 # Rows of dense X that are looked at together.
@@ -60,38 +59,6 @@ def used_columns(X, rows, start=None):
         # What is left to look at is often a column or two.
         size = max(BLOCK_ROWS, BLOCK_ROWS * X.shape[1] // len(left))
     return used
-
-
-def columns_to_fit(X, rows, start, n_outputs):
-    """The columns of X that a fit needs, and how many they are.
-
-    Parameters
-    ----------
-    X, rows
-        As in `used_columns`.
-    start : array of shape (n_features + 1, n_outputs) or None
-        Where the fit starts.
-    n_outputs : int
-
-    Returns
-    -------
-    columns : intp array or None
-        Their numbers; None if the fit takes X as it is.
-    n_used : int or None
-        Their number; None for dense X, which is always taken as it is.
-    """
-    if not sp.issparse(X):
-        return None, None
-    used = used_columns(X, rows, None if start is None else start[:-1])
-    if not used.any():
-        used[:1] = True
-    n_used = int(np.count_nonzero(used))
-    n_empty = len(used) - n_used
-    # The new indices are no larger than what the coefficients and one more array of
-    # their size would take, or than other working copies.
-    if not n_empty or X.indices.nbytes > max(COPY_BYTES, 16 * n_outputs * n_empty):
-        return None, n_used
-    return np.flatnonzero(used), n_used
 
 
 def only_columns(X, columns):

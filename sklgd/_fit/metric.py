@@ -22,7 +22,6 @@ from ..kernels._gram import weighted_gram
 from ..kernels._rows import Rows
 from .data import row_blocks
 from .empty_columns import widened
-from .statistics import batch_curvature, interpolate
 
 # Rows or entries of which arrays are made, where one of all would take too much memory.
 CHUNK = 16384
@@ -89,8 +88,8 @@ class Metric:
         return out
 
 
-def make_metric(data, statistics, l2, batch_size, rotated, centred):
-    """Metric of the data, and the largest curvature that a batch sees in it."""
+def make_metric(data, statistics, l2, rotated, centred):
+    """Metric of the data, and the mean squared norm of the rows in a rotated one."""
     z_unit, loss_unit = statistics.z_unit, statistics.loss_unit
     centre, var = statistics.mean, statistics.var
     if not (data.fit_intercept and centred):
@@ -113,13 +112,9 @@ def make_metric(data, statistics, l2, batch_size, rotated, centred):
             "X, y: the columns of X are so small beside y that the coefficients' "
             "squares leave float64. Scale X and y."
         )
-    widest = (scale[:-1] / z_unit).max(axis=1, initial=0.0)
-    share = None
-    if rotated:
-        share = rotate(metric, data, statistics, l2, np.zeros_like(scale), 1.0)
-    if share is None:
-        return metric, batch_curvature(data, centre, var, widest, batch_size)
-    return metric, interpolate(data.n_rows, batch_size, 1.1, 1.0 + share)
+    if not rotated:
+        return metric, None
+    return metric, rotate(metric, data, statistics, l2, np.zeros_like(scale), 1.0)
 
 
 def rotate(metric, data, statistics, l2, coef, damping):

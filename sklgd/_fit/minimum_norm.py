@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
-from .._solvers.hessian import MAX_FACTOR
 from .._threads import effective_threads
 from ..kernels._gram import column_statistics, weighted_gram
 from ..kernels._rows import Rows
 from ..kernels._vector import penalty
+from .cost import MAX_FACTOR
 
 # A pivot of the columns' correlation matrix above which the rank is full; and one below
 # which a column counts as a combination of others, if F agrees.

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._solvers.hessian import MAX_FACTOR, has_costly_hessians, has_few_rows
 from .._validation import optimizer_name, schedule_of, step_is_explicit
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import as_schedule
+from .cost import MAX_FACTOR, has_costly_hessians, has_few_rows
 from .data import batches
 from .metric import Metric, make_metric, rotate
-from .statistics import interpolate, raw_curvatures
+from .statistics import interpolate, metric_curvature, raw_curvatures
 
 # Features up to which the metric may be a full one.
 ROTATED = 1000
@@ -206,9 +206,11 @@ def add_metric(plan, settings, data, statistics, l2):
         (curvature,) = raw_curvatures(data, statistics, [plan.batch_size])
     else:
         rotated = not by_features and _worth_rotating(settings, data, plan)
-        plan.metric, curvature = make_metric(
-            data, statistics, l2, plan.batch_size, rotated, not by_features
-        )
+        plan.metric, share = make_metric(data, statistics, l2, rotated, not by_features)
+        if share is None:
+            curvature = metric_curvature(plan.metric, data, statistics, plan.batch_size)
+        else:
+            curvature = interpolate(data.n_rows, plan.batch_size, 1.1, 1.0 + share)
     set_pace(plan, settings, data, curvature)
 
 

@@ -188,6 +188,13 @@ def batch_curvature(data, centre, var, scale, batch_size):
     return interpolate(data.n_rows, batch_size, largest, row)
 
 
+def metric_curvature(metric, data, statistics, batch_size):
+    """Curvature that a batch sees in the coordinates of a metric without rotations."""
+    var = statistics.var + (statistics.mean - metric.centre) ** 2
+    widest = (metric.scale[:-1] / statistics.z_unit).max(axis=1, initial=0.0)
+    return batch_curvature(data, metric.centre, var, widest, batch_size)
+
+
 def interpolate(n, batch_size, largest, row):
     """Curvature of a batch, between the largest eigenvalue and a row's norm."""
     b = batches(n, batch_size)[0]

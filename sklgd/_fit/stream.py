@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 from .._compat import warn
 from .._effects import warn_without_effect
 from .._log import Log
-from .._solvers.online import make_learner
 from .._validation import optimizer_name, random_stream, rows_with_weight, stream_at
 from ..kernels._online import OnlineLearner
 from ..kernels._rows import Rows
@@ -19,6 +18,7 @@ from ..optimizers import OPTIMIZERS
 from ..schedules import Constant
 from .data import LARGE_TARGET
 from .diagnosis import explain_stream, warning
+from .online_learner import make_learner
 from .plan import Plan
 from .settings import Settings
 from .state import State

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD
 from ..kernels._metric import cholesky, hessian_block, natural_scale, solve
 from ..kernels._vector import gradient_to_metric, to_position, to_raw
 from .l1_models import MatrixModel, RowModel
@@ -27,29 +28,15 @@ from .l1_models import MatrixModel, RowModel
 # A metric that costs no more than so many sweeps is computed before the first step;
 # that of the squared error, whose first step is then the last, may cost more.
 FREE_SWEEPS, FREE_SQUARED = 4.0, 20.0
-# What an iteration costs beside its sweep, in nanoseconds.
-OVERHEAD = 6e4
 # Share of a bound in the blocks: softmax's at first, others' at the first short step,
 # and the least.
 DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
 # Rows for each coordinate from which on the bound of softmax's Hessian is of use.
 SCARCE = 4
-# Coordinates that one factorisation may have: memory, and a cube of operations.
-MAX_FACTOR = 3000
-# The same for the whole Hessian of softmax, above which its blocks serve.
+# Coordinates of the whole Hessian of softmax, above which its blocks serve.
 MAX_COUPLED = 500
 # Rows whose curvatures are looked at together.
 SLAB = 16384
-# A run in the space of the rows: nanoseconds of a multiply-add of the factorisation of
-# the rows, and of a Hessian with its Cholesky factor per cube of their order and per
-# row and square of it; what the smaller problem costs at least; and the largest copy of
-# the rows, in bytes.
-QR, CUBE, SQUARE, ROWS_OVERHEAD, ROWS_COPY = 0.08, 0.03, 0.034, 5e5, 2**28
-# Hessians of a run: of a smooth loss, and of a non-smooth one along the path of its
-# barrier; and sweeps over X of a run of a smooth loss without a Hessian.
-HESSIANS, HESSIANS_NON_SMOOTH, SWEEPS = 6.0, 30.0, 40.0
-# Sweeps of a run of FISTA for a non-smooth loss.
-SWEEPS_FISTA = 1500.0
 # A Hessian that only confirms the end of a run costs at most so many sweeps.
 HESSIAN_SWEEPS = 8.0
 # Share of the curvature that rows may make together to be left out of that Hessian.
@@ -502,40 +489,3 @@ def factored(data):
     if not data.loss.coupled(K) or order * K <= MAX_COUPLED:
         return True
     return data.n_rows >= SCARCE * order
-
-
-def has_costly_hessians(data):
-    """True if a non-smooth loss with an l1 penalty is better fitted without Hessians.
-
-    Its gap is an extrapolation, too small by far in some runs (0.06 where 1e-4 was
-    claimed, on 100 rows of 450 columns), so it has to be much cheaper than Newton's
-    method: `SWEEPS_FISTA` is what an exact gap of 1e-4 takes, 400 to 3000 sweeps (hinge
-    and epsilon-insensitive, 40 and 100 rows of 200 and 450 columns).
-    """
-    n, d = data.n_rows, data.width
-    if data.loss.smooth or 4 * n > d:
-        return False
-    hessian = CUBE * d**3 + SQUARE * n * d**2
-    sweep = OVERHEAD + data.term().pass_cost()
-    sweeps = SWEEPS_FISTA * sweep
-    return sweeps < HESSIANS_NON_SMOOTH * data.n_outputs * hessian
-
-
-def has_few_rows(data):
-    """True if a run without an l1 penalty is cheaper in the space of the rows.
-
-    The costs are predicted from the numbers of rows, columns and outputs. The squared
-    error needs only a few sweeps over X, which cost less than the factorisation. So do
-    losses whose second derivative is continuous; for the others Hessians are factored,
-    as for non-smooth ones.
-    """
-    n, d, K, loss = data.n_rows, data.width, data.n_outputs, data.loss
-    if not n < d or n >= MAX_FACTOR or 8 * n * d > ROWS_COPY:
-        return False
-    if loss.quadratic:
-        return False
-    n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
-    reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
-    if loss.smooth and loss.twice_smooth:
-        return reduced < SWEEPS * data.term().pass_cost()
-    return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)

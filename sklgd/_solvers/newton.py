@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .._fit.cost import has_few_rows
 from .._fit.minimum_norm import FULL
 from ..kernels._vector import add_scaled, curvatures_along
 from .batch import ROUNDING, BatchSolver
@@ -18,7 +19,6 @@ from .hessian import (
     Diagonal,
     HessianSchedule,
     factored,
-    has_few_rows,
     ratio,
 )
 from .row_space import RowSpaceSolver

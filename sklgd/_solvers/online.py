@@ -2,61 +2,11 @@
 
 import numpy as np
 
-from ..kernels._online import OnlineLearner
+from .._fit.online_learner import make_learner
 from ..kernels._rows import Rows
 from ..schedules import Constant
 from .base import Solver
 from .row_order import new_order
-
-# Share of ``Online.prior_scale`` for losses with a log link, whose raw predictions are
-# exponents (fitted to the counts of three data sets: a half does as well).
-LOG_LINK = 0.25
-
-
-# Columns up to which the second-order rule learns, too. A row takes O(columns^2): with
-# 100 columns 20 microseconds, seven times as long as without it.
-NARROW = 64
-
-
-def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centred,
-                 classifies, l1, l2):  # fmt: skip
-    """A learner that has seen no row.
-
-    Parameters
-    ----------
-    optimizer : Online
-    loss : Loss
-    n_features, n_outputs : int
-    fit_intercept, centred, classifies : bool
-        As in `OnlineLearner`.
-    l1, l2 : float
-        Penalty.
-    """
-    optimizer.check()
-    centred = centred and fit_intercept
-    second_order = (
-        optimizer.second_order
-        and centred
-        and n_features <= NARROW
-        and l1 == 0.0
-        and loss.twice_smooth
-        and loss.link == "identity"
-        and (n_outputs == 1 or loss.quadratic)
-    )
-    return OnlineLearner(
-        loss,
-        n_features,
-        n_outputs,
-        fit_intercept=fit_intercept,
-        centred=centred,
-        classifies=classifies,
-        reach=optimizer.prior_scale * (LOG_LINK if loss.link == "log" else 1.0),
-        power=optimizer.power,
-        average=optimizer.average,
-        l1=l1,
-        l2=l2,
-        second_order=second_order,
-    )
 
 
 class OnlineSolver(Solver):

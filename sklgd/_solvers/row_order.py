@@ -25,6 +25,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from .._fit.cost import COPY_ENTRIES
 from ..kernels._order import Blocks, shuffled
 from ..kernels._rows import Rows
 
@@ -32,11 +33,9 @@ from ..kernels._rows import Rows
 FEW_ROWS = 8192
 # Rows of a block: with 8 the speed is that of 32 for short rows, but not for long ones.
 BLOCK = 32
-# Entries of X as a dense matrix up to which rows are permuted once; and features from
-# which on X will be sparse, so that this number says nothing.
-COPY_ENTRIES, WIDE = 2**25, 10_000
-# Bytes of X up to which it is copied: COPY_ENTRIES in float64.
-COPY_BYTES = 8 * COPY_ENTRIES
+# Features from which on X will be sparse, so that the number of entries of a dense
+# matrix says nothing.
+WIDE = 10_000
 # Windows: a block from each of so many parts; rows of a block, at least and at most;
 # and entries of a window that stay in the L2 cache.
 PARTS = 64

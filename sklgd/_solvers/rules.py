@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from .._fit.cost import COPY_BYTES
 from .._fit.data import batches
 from .._fit.l1_zeros import with_zeros
 from .._fit.plan import add_metric, moves_by_features, renew_rotation
@@ -14,7 +15,6 @@ from .base import Point, Solver
 from .mixed_rows import rows_are_mixed
 from .output_threads import descend
 from .row_order import (
-    COPY_BYTES,
     ArrayOrder,
     BlockOrder,
     WorkingCopy,

@@ -1,5 +1,6 @@
 """A function to be minimised: its values, gradients and bounds, and their counts."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,19 @@ from scipy.optimize import Bounds
 EPS = float(np.finfo(float).eps)
 # Relative steps of finite differences: where rounding and truncation are about equal.
 STEPS = {"2-point": EPS ** (1 / 2), "3-point": EPS ** (1 / 3)}
+# Distance, relative to max(1, |x|), at which a function is looked at beside a point.
+NEARBY = 1e-3
+
+
+def norm(x):
+    """Euclidean length; neither overflow nor underflow of squares changes it."""
+    square = float(x @ x)
+    if 0.0 < square < np.inf:
+        return math.sqrt(square)
+    largest = float(np.abs(x).max())
+    if not 0.0 < largest < np.inf:
+        return largest
+    return largest * math.sqrt(float(((x / largest) ** 2).sum()))
 
 
 class Function:
