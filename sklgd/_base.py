@@ -4,23 +4,20 @@ import math
 from abc import abstractmethod
 from copy import copy, deepcopy
 from dataclasses import replace
-from functools import wraps
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._blas import blas_threads
 from ._callbacks import FitTasks
-from ._compat import CallbackSupport, has_callbacks, sparse_result, tear_down, warn
+from ._compat import CallbackSupport, has_callbacks, sparse_result, warn
 from ._effects import warn_without_effect
 from ._export import CONVERT
 from ._fit.data import Data, columns_to_fit
-from ._fit.diagnosis import explain, explain_divergence, warning
+from ._fit.diagnosis import explain, warning
 from ._fit.loop import Run
 from ._fit.minimum_norm import minimise_norm
 from ._fit.monitor import Monitor
@@ -29,9 +26,11 @@ from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State
 from ._fit.stored_state import pack, unpack
-from ._fit.stream import learn_chunk, online_optimizer
-from ._hints import ExplainsKeywords
+from ._fit.stream import OfStream, learn_chunk, online_optimizer
+from ._hints import PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
+from ._partial_fit import learn_by_rule
+from ._prediction import raw_prediction
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._solvers.base import Solver
 from ._solvers.fista import FISTASolver
@@ -39,22 +38,16 @@ from ._solvers.newton import NewtonSolver
 from ._solvers.online import OnlineSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
-from ._threads import effective_threads
 from ._validation import (
     canonical,
     check_indices,
     check_start,
     gathered,
-    has_good_form,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
-    optimizer_class,
     optimizer_name,
     rows_with_weight,
 )
-from .kernels._predict import raw_predictions
-from .kernels._rows import Rows
-from .kernels._vector import all_finite
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
@@ -77,85 +70,12 @@ EXAMPLES = {
 PLAIN = str, int, float, type(None)
 
 
-def all_or_nothing(method):
-    """Make a method leave the estimator as it was if it raises.
-
-    Unless it had come to a result: the fitted attributes are set at one stroke. Then a
-    warning that is made an error does not undo it, nor does Ctrl-C. The callbacks that
-    were set up are torn down in any case.
-
-    NumPy does not warn of overflow meanwhile: runs judge their objectives, and say so
-    where these are not finite. BLAS uses one thread.
-    """
-
-    @wraps(method)
-    def call(self, *args, **kwargs):
-        before = vars(self).copy()
-        try:
-            try:
-                with np.errstate(all="ignore"), blas_threads(1):
-                    return method(self, *args, **kwargs)
-            finally:
-                tear_down(self)
-        except BaseException as error:
-            done = vars(self).get("_state") is not before.get("_state")
-            if not (done and isinstance(error, (KeyboardInterrupt, Warning))):
-                self.__dict__ = before
-            raise
-
-    return call
-
-
-def learns_from_streams(est):
-    """True if the optimizer does; otherwise an AttributeError that says why not."""
-    reason = optimizer_class(est).why_no_stream
-    if reason is not None:
-        able = [name for name, cls in OPTIMIZERS.items() if cls.why_no_stream is None]
-        raise AttributeError(
-            f"partial_fit is not available with optimizer={est.optimizer!r}, which "
-            f"{reason}. Use fit, or an optimizer that learns from streams: 'auto', "
-            f"{', '.join(map(repr, able))}."
-        )
-    return True
-
-
 def without_dead_weight(results):
     """Fitted attributes; the state without what no `partial_fit` would go on from."""
     state = results["_state"]
     if not state.plan.streams:
         state.forget(results["coef_"], results["intercept_"])
     return results
-
-
-OPTIMIZER_HINT = (
-    "It is a parameter of an optimizer: optimizer=Momentum(momentum=0.9), "
-    "optimizer=Adam(beta_1=0.9, beta_2=0.999), with the classes of sklgd.optimizers."
-)
-STRENGTH_HINT = "The strength of the penalty is alpha."
-LEARNING_RATE_HINT = "The learning rate is learning_rate."
-EPOCHS_HINT = "The number of epochs is max_iter."
-METHOD_HINT = "The method is optimizer, for example optimizer='lbfgs'."
-
-
-class OfStream:
-    """``coef_`` or ``intercept_`` of a stream, made when it is asked for.
-
-    What a fit has set is an attribute of the estimator, and comes first.
-    """
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, est, cls=None):
-        if est is None:
-            return self
-        fitted = getattr(vars(est).get("_state"), "fitted", None)
-        if fitted is None:
-            raise AttributeError(
-                f"This {type(est).__name__} instance has no {self.name} yet. Call fit "
-                "or partial_fit first."
-            )
-        return fitted(est)[self.name]
 
 
 class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
@@ -166,41 +86,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     classes_: Any
     _state: Any
 
-    keyword_hints = {
-        "C": "The strength of the penalty is alpha, which is 1/(C * n_samples).",
-        **dict.fromkeys(
-            ("lambda_", "lambda", "lam", "reg_lambda", "reg_alpha", "weight_decay"),
-            STRENGTH_HINT,
-        ),
-        "l1": "The l1 penalty is penalty='l1', its strength is alpha.",
-        "l2": "The l2 penalty is penalty='l2', its strength is alpha.",
-        "regularization": "The kind of penalty is penalty, its strength is alpha.",
-        **dict.fromkeys(
-            ("lr", "eta", "learning_rate_init", "step_size"), LEARNING_RATE_HINT
-        ),
-        **dict.fromkeys(
-            ("epochs", "n_epochs", "n_iter", "num_epochs", "nb_epoch"), EPOCHS_HINT
-        ),
-        **dict.fromkeys(("solver", "method", "algorithm"), METHOD_HINT),
-        "multi_class": "From three classes on, loss='log_loss' is multinomial, and the "
-        "other losses are one-vs-rest. For log_loss one-vs-rest, use "
-        "sklearn.multiclass.OneVsRestClassifier.",
-        "dual": "There is no dual form; optimizer='auto' chooses the method.",
-        "random_seed": "The seed is random_state.",
-        "seed": "The seed is random_state.",
-        **dict.fromkeys(
-            (
-                "momentum",
-                "nesterov",
-                "nesterovs_momentum",
-                "betas",
-                "beta_1",
-                "beta_2",
-                "rho",
-            ),
-            OPTIMIZER_HINT,
-        ),
-    }
+    keyword_hints = PARAMETERS_OF_OTHERS
     _min_validation_rows = 1
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
@@ -532,125 +418,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )  # fmt: skip
         return tuple([v if type(v) in PLAIN else _description(v) for v in values])
 
-    # -------------------------------------------------------------- partial_fit
-
     def _partial_fit(self, X, target, weights, n_outputs):
-        """One epoch over a chunk, continuing from the state of the last call.
-
-        A chunk without weight is no chunk: the model stays as it was or begins at zero.
-        """
+        """One epoch over a chunk; arguments as in `_fit`."""
         online = online_optimizer(self)
-        if online is not None:
-            return learn_chunk(self, online, X, target, weights, n_outputs)
-        settings, loss = Settings.of(self), self._make_loss()
-        l1, l2 = settings.l1, settings.l2
-        rows = rows_with_weight(weights)
-        data = Data(
-            X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
-            penalised=bool(l1 or l2),
-        )  # fmt: skip
-        log = Log(self.verbose) if self.verbose else None
-        before_call: Any = getattr(self, "_state", None)
-        if before_call is not None:
-            before_call = before_call.of_all_features(X.shape[1])
-        if data.n_rows == 0:
-            return self if before_call is not None else self._wait_for_rows(data)
-        first = before_call is None or before_call.weight_rows == 0
-        if first:
-            state = self._new_stream(data)
-            warn_without_effect(self, state.plan, stream=True)
-        else:
-            # The state of the last call stays as it is until this one has succeeded.
-            state = before_call.successor(self.n_iter_)
-            if state.key != self._plan_key() or not state.plan.streams:
-                state.plan, state.key = (
-                    make_plan(settings, data, True),
-                    self._plan_key(),
-                )
-                warn_without_effect(self, state.plan, stream=True)
-                state.statistics, state.factor, state.steps = None, 1.0, 0
-                state.place()
-        state.normalise(data)
-        if state.plan.schedule is None:
-            null = data.fit_intercept_only()
-            if first:
-                state.coef[-1] = self._first_intercept(null)
-            state.tune(settings, data, null, l1, l2, RuleSolver.tune)
-        elif state.statistics is not None:
-            state.retune(settings, data, data.fit_intercept_only(), l2)
-        training = RuleSolver(data, state, l1, l2, self.shuffle, self.average)
-        if first or not state.shares_coordinates(before_call):
-            kept = training.snapshot()
-        else:
-            kept = training.snapshot_of(before_call)
-        zero = np.zeros(n_outputs)
-        state.unit = max(state.unit, float(data.natural_scale(zero)[1].sum()))
-        zero_objective = training.constant_objective(zero)
-        grows = loss.degenerate and len(state.curve) > 0
-        monitor = Monitor(
-            tol=None,
-            n_iter_no_change=1,
-            null=zero_objective,
-            unit=state.unit,
-            start=state.curve[-1] if grows else zero_objective,
-            degenerate=loss.degenerate,
-            patient=state.plan.schedule.starts_wild,
-            early_stopping=False,
-            growth=training.growth() if loss.degenerate else np.inf,
-        )
-        if log is not None:
-            log.begin(self, data, state)
-        before = training.objective() if state.plan.guarded else None
-        eta, largest = training.epoch()
-        after = training.objective()
-        monitor.expect(largest)
-        diverged = monitor.diverged(after) or not all_finite(training.coef)
-        accepted, diagnosis = True, None
-        if state.plan.guarded:
-            accepted = training.accept(before, after, kept, diverged)
-            if not accepted:
-                after = before
-        elif diverged:
-            training.restore(kept)
-            epoch = len(state.curve) + 1
-            diagnosis = explain_divergence(
-                settings, training, monitor, epoch, after, largest
-            )
-            after = training.objective()
-        state.curve.append(after)
-        state.reported = training.add_zeros(after)
-        training.keep()
-        dtype, state.reported = dtype_of_result(
-            training, X.dtype, state.reported, state.unit,
-            lambda: training.constant_objective(data.fit_intercept_only()),
-        )  # fmt: skip
-        results = self._results(state, training.coef, dtype)
-        results["n_iter_"] = len(state.curve)
-        results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"
-        results["diagnosis_"] = diagnosis
-        self.__dict__.update(results)
-        if log is not None:
-            notes = ["undone"] * (not accepted)
-            title, after = f"partial_fit {self.n_iter_}", state.reported
-            log.epoch(title, after, None, np.nan, eta, training, notes)
-            log.trouble(diagnosis)
-        if diagnosis is not None:
-            warn(warning(diagnosis), ConvergenceWarning)
-        return self
-
-    def _new_stream(self, data):
-        """The state of a stream before its first rows."""
-        coef = np.zeros((data.X.shape[1] + 1, data.n_outputs))
-        plan = make_plan(Settings.of(self), data, True)
-        return State(coef, plan, self._plan_key(), self.random_state)
-
-    def _wait_for_rows(self, data):
-        """Become a model of zeros: the stream has not brought a row with a weight."""
-        # (The next call plans anew; here only the shapes matter.)
-        state = self._new_stream(replace(data, rows=None))
-        results = self._results(state, state.coef, data.X.dtype)
-        self.__dict__.update(results, n_iter_=0, stop_reason_="partial_fit")
-        return self
+        if online is None:
+            return learn_by_rule(self, X, target, weights, n_outputs)
+        return learn_chunk(self, online, X, target, weights, n_outputs)
 
     # ----------------------------------------------------------------- data out
 
@@ -746,51 +519,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     def _raw_prediction(self, X):
         """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self, "coef_")
-        z = self._streamed_prediction(X)
-        if z is not None:
-            return z
-        coef = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
-        if self._reads_once(X, coef):
-            full = np.empty((len(coef) + 1, coef.shape[1]))
-            full[:-1], full[-1] = coef, self.intercept_
-            n_threads = effective_threads(self.n_jobs)
-            z = raw_predictions(Rows(check_indices(X)), full, n_threads)
-            if all_finite(z):
-                # So X is finite, too, and need not be checked.
-                return z.astype(np.result_type(X.dtype, coef.dtype), copy=False)
-        X = self._validate(X, reset=False)
-        if sp.issparse(coef):
-            # (scikit-learn multiplies sparse matrices of one dtype only.)
-            dtype = np.result_type(X.dtype, coef.dtype)
-            X, coef = X.astype(dtype, copy=False), coef.astype(dtype, copy=False)
-        with blas_threads(effective_threads(self.n_jobs)):
-            return safe_sparse_dot(X, coef, dense_output=True) + self.intercept_
-
-    def _streamed_prediction(self, X):
-        """The same in O(entries of X), or None where ``coef_`` is there to predict."""
-        state: Any = vars(self).get("_state")
-        if "coef_" in vars(self) or not getattr(state, "predicts_directly", False):
-            return None
-        X = self._validate(X, reset=False)
-        z = state.learner.predictions(Rows(X))
-        return z.astype(np.result_type(X.dtype, state.dtype), copy=False)
-
-    def _reads_once(self, X, coef):
-        """True if a kernel predicts faster than NumPy and SciPy after their checks.
-
-        It reads sparse rows once and needs no copy of float32 in float64. BLAS is
-        faster where that needs no copy either.
-        """
-        return (
-            has_good_form(X)
-            and self._expects(X, reset=False)
-            and not sp.issparse(coef)
-            and (
-                sp.issparse(X)
-                or (coef.shape[1] == 1 and X.dtype.itemsize < coef.dtype.itemsize)
-            )
-        )
+        return raw_prediction(self, X)
 
     def drop_training_state(self):
         """Drop what only `partial_fit` needs, for a smaller file and less memory.

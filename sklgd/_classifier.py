@@ -9,8 +9,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD, all_or_nothing, learns_from_streams
+from ._all_or_nothing import all_or_nothing
+from ._base import BaseGD
 from ._export import plain_model
+from ._partial_fit import learns_from_streams
 from ._scoring import Accuracy
 from ._validation import (
     FEW_LABELS,

@@ -16,6 +16,50 @@ SYNONYMS = {
     "gd": "sgd",
     "l1l2": "elasticnet",
 }
+OPTIMIZER_HINT = (
+    "It is a parameter of an optimizer: optimizer=Momentum(momentum=0.9), "
+    "optimizer=Adam(beta_1=0.9, beta_2=0.999), with the classes of sklgd.optimizers."
+)
+STRENGTH_HINT = "The strength of the penalty is alpha."
+LEARNING_RATE_HINT = "The learning rate is learning_rate."
+EPOCHS_HINT = "The number of epochs is max_iter."
+METHOD_HINT = "The method is optimizer, for example optimizer='lbfgs'."
+# What the estimators do not have, but other libraries do -> what to do instead.
+PARAMETERS_OF_OTHERS = {
+    "C": "The strength of the penalty is alpha, which is 1/(C * n_samples).",
+    **dict.fromkeys(
+        ("lambda_", "lambda", "lam", "reg_lambda", "reg_alpha", "weight_decay"),
+        STRENGTH_HINT,
+    ),
+    "l1": "The l1 penalty is penalty='l1', its strength is alpha.",
+    "l2": "The l2 penalty is penalty='l2', its strength is alpha.",
+    "regularization": "The kind of penalty is penalty, its strength is alpha.",
+    **dict.fromkeys(
+        ("lr", "eta", "learning_rate_init", "step_size"), LEARNING_RATE_HINT
+    ),
+    **dict.fromkeys(
+        ("epochs", "n_epochs", "n_iter", "num_epochs", "nb_epoch"), EPOCHS_HINT
+    ),
+    **dict.fromkeys(("solver", "method", "algorithm"), METHOD_HINT),
+    "multi_class": "From three classes on, loss='log_loss' is multinomial, and the "
+    "other losses are one-vs-rest. For log_loss one-vs-rest, use "
+    "sklearn.multiclass.OneVsRestClassifier.",
+    "dual": "There is no dual form; optimizer='auto' chooses the method.",
+    "random_seed": "The seed is random_state.",
+    "seed": "The seed is random_state.",
+    **dict.fromkeys(
+        (
+            "momentum",
+            "nesterov",
+            "nesterovs_momentum",
+            "betas",
+            "beta_1",
+            "beta_2",
+            "rho",
+        ),
+        OPTIMIZER_HINT,
+    ),
+}
 
 
 def did_you_mean(value, choices):

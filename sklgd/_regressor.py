@@ -7,8 +7,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseGD, all_or_nothing, learns_from_streams
+from ._all_or_nothing import all_or_nothing
+from ._base import BaseGD
 from ._export import plain_model
+from ._partial_fit import learns_from_streams
 from ._scoring import D2, R2
 from ._validation import (
     check_parameters,

@@ -198,6 +198,27 @@ class Stream:
         return stream
 
 
+class OfStream:
+    """``coef_`` or ``intercept_`` of a stream, made when it is asked for.
+
+    What a fit has set is an attribute of the estimator, and comes first.
+    """
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, est, cls=None):
+        if est is None:
+            return self
+        fitted = getattr(vars(est).get("_state"), "fitted", None)
+        if fitted is None:
+            raise AttributeError(
+                f"This {type(est).__name__} instance has no {self.name} yet. Call fit "
+                "or partial_fit first."
+            )
+        return fitted(est)[self.name]
+
+
 def _as_tuple(key):
     """Lists, which some storage makes of tuples, as tuples again."""
     return tuple(map(_as_tuple, key)) if isinstance(key, (list, tuple)) else key
