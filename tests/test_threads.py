@@ -448,10 +448,11 @@ def test_blas_has_one_thread_in_a_stream(during_fits, blas):
 def test_blas_has_as_many_threads_as_n_jobs_in_predictions(monkeypatch, blas):
     X, z = large_problem("dense", 3)
     model = GDRegressor().fit(X, z)
-    monkeypatch.setattr("sklgd._prediction.effective_threads", lambda n_jobs: n_jobs or 1)
+    module = "sklgd._prediction"
+    monkeypatch.setattr(f"{module}.effective_threads", lambda n_jobs: n_jobs or 1)
     seen = []
     monkeypatch.setattr(
-        "sklgd._prediction.safe_sparse_dot", lambda *_, **__: seen.append(blas()) or 0.0
+        f"{module}.safe_sparse_dot", lambda *_, **__: seen.append(blas()) or 0.0
     )
     for n_jobs in (None, 1, 2, 3):
         model.set_params(n_jobs=n_jobs).predict(X)
