@@ -1,25 +1,40 @@
 """One pass over raw streams: progressive loss, held-out score, time of a call.
 
     SKLGD_DATA=folder OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \\
-        python benchmarks/streams.py --chunks 1 32 256 --output streams.json
+        python benchmarks/streams.py --chunks 1 32 256 --seeds 0 1 2 \\
+        --output streams.json --picture streams.png
+
+prints a line for every stream and learner, then a table of all sets, and draws it.
+``--from streams.json`` makes table and picture of figures that were measured before;
+``--sets``, ``--rows`` and ``--only`` (learners) measure less. ``--calls`` times single
+calls of `partial_fit` instead. Vowpal Wabbit and river take part where they can be
+imported (``pip install vowpalwabbit river``).
 
 Rows are permuted with a seed, at most 20000 of them. The first three quarters are
-learnt once, chunk by chunk, each chunk being predicted before it is learnt; the rest is
-held out. The learners are GDClassifier and GDRegressor with their defaults;
-SGDClassifier (log loss) and SGDRegressor with theirs, raw and behind a scaler that
-was fitted to the first 1000 rows (StandardScaler, for CSR MaxAbsScaler); and, where
-they can be imported, Vowpal Wabbit and river's linear models behind its StandardScaler,
-which learn one row at a time.
+learnt once, chunk by chunk, and each chunk but the first is predicted before any of its
+rows is learnt; the rest is held out. Nobody is tuned:
 
-The loss is half the squared error, or minus the logarithm of the probability of the
-class. The table gives it relative to that of the running constant model, so that 1 is
-no better than no features at all; the score is R2 or the accuracy. ``--calls`` times
-single calls of `partial_fit` instead. Sets that come with scikit-learn are used in any
-case, those of the folder SKLGD_DATA if it is set.
+- GDClassifier and GDRegressor with their defaults;
+- SGDClassifier (log loss) and SGDRegressor with theirs, raw and behind a scaler that
+  was fitted to the first 1000 rows (StandardScaler, for CSR MaxAbsScaler);
+- Vowpal Wabbit with its defaults (for labels the logistic loss and, from three classes
+  on, one against all), with more bits where columns and classes need them;
+- river's LinearRegression or LogisticRegression (one against the rest from three
+  classes on) behind its StandardScaler. Rows of a CSR matrix have their stored entries
+  only.
+
+Vowpal Wabbit and river learn one row at a time, so one pass serves all sizes of chunks.
+
+The loss is half the squared error (of counts, too), or minus the logarithm of the
+probability of the class, which is at least 1e-15. The tables give it relative to that
+of the running constant model, so that 1 is no better than no features at all; the score
+is R2 or the accuracy. Where a learner fails, its loss is infinite. Sets that come with
+scikit-learn are used in any case, those of the folder SKLGD_DATA if it is set.
 """
 
 import argparse
 import json
+import math
 import time
 import warnings
 
@@ -30,22 +45,24 @@ from sklearn import datasets
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
-from problems import data_folder, load_raw
+from problems import data_folder, load_raw, problem_names
 from sklgd import GDClassifier, GDRegressor
 
 MOST_ROWS, HELD_OUT, SCALED_BY = 20_000, 0.25, 1000
+SMALLEST = 1e-15  # probability
 BUNDLED = {
     "breast cancer": datasets.load_breast_cancer,
     "digits": datasets.load_digits,
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
     "diabetes": lambda **options: datasets.load_diabetes(scaled=False, **options),
 }
-SETS = (
-    "a9a", "abalone", "sms_spam", "rcv1_small", "imdb", "banking77",
-    "california_housing", "diamonds", "magic", "kdd99_10pct", "adult", "letter",
-)  # fmt: skip
+OWN, CONSTANT = "sklgd", "constant"
+# A set is as good as the best of the others up to these.
+LOSS_FACTOR, SCORE_MARGIN = 1.02, 0.005
 
 
-def load(name, seed):
+def load(name, seed, most_rows):
     """X, y (class codes or numbers) and whether they are classes; rows permuted."""
     if name in BUNDLED:
         X, y = BUNDLED[name](return_X_y=True)
@@ -53,47 +70,102 @@ def load(name, seed):
     else:
         X, y, loss = load_raw(name)
         classifies = loss == "log_loss"
-    order = np.random.default_rng(seed).permutation(X.shape[0])[:MOST_ROWS]
+    order = np.random.default_rng(seed).permutation(X.shape[0])[:most_rows]
     X, y = X[order], np.asarray(y)[order]
     X = sp.csr_matrix(X, dtype=float) if sp.issparse(X) else np.asarray(X, dtype=float)
     y = np.unique(y, return_inverse=True)[1] if classifies else y.astype(float)
     return X, y, classifies
 
 
-class Learner:
+# ------------------------------------------------------------------------ learners
+
+
+class Batches:
     """An estimator with `partial_fit`, behind a scaler of the first rows or none."""
 
-    def __init__(self, model, scaler=None):
-        self.model, self.scaler = model, scaler
+    def __init__(self, make, scaler=None):
+        self.make, self.scaler = make, scaler
 
-    def begin(self, X, classes):
-        self.classes = classes
+    def passes(self, X, y, classes, chunks):
+        """For each size of chunks: it, predictions of all rows but the first, time."""
         if self.scaler is not None:
             self.scaler.fit(X[:SCALED_BY])
+        self.classes = classes
+        for chunk in chunks:
+            self.model, predicted, elapsed = self.make(), [], 0.0
+            for start in range(0, len(y), chunk or len(y)):
+                rows = slice(start, start + (chunk or len(y)))
+                if start:
+                    predicted.append(self.predict(X[rows]))
+                piece = self.scaled(X[rows])
+                begin = time.process_time()
+                self.learn(piece, y[rows])
+                elapsed += time.process_time() - begin
+            yield chunk, predicted, elapsed
 
     def scaled(self, X):
         return X if self.scaler is None else self.scaler.transform(X)
 
     def learn(self, X, y):
         arguments = {} if self.classes is None else {"classes": self.classes}
-        self.model.partial_fit(self.scaled(X), y, **arguments)
+        self.model.partial_fit(X, y, **arguments)
 
     def predict(self, X):
         """Predictions, or the logarithms of the probabilities of the classes."""
         X = self.scaled(X)
         if self.classes is None:
             return self.model.predict(X)
-        if isinstance(self.model, SGDClassifier) and len(self.classes) > 2:
-            # One against the rest; `predict_proba` loses what is far below one.
-            z = -np.logaddexp(0.0, -self.model.decision_function(X))
-            return z - logsumexp(z, axis=1, keepdims=True)
         z = self.model.decision_function(X)
         if z.ndim == 1:
             z = np.column_stack([np.zeros(len(z)), z])
+        elif isinstance(self.model, SGDClassifier):
+            # One against the rest; `predict_proba` loses what is far below one.
+            z = -np.logaddexp(0.0, -z)
+            return z - logsumexp(z, axis=1, keepdims=True)
         return log_softmax(z, axis=1)
 
 
-class River:
+class Rows:
+    """A learner of single rows: `begin`, `convert`, `learn_row` and `predict_row`."""
+
+    def passes(self, X, y, classes, chunks):
+        self.begin(X, classes)
+        chunks = [chunk or len(y) for chunk in chunks]
+        predicted = {chunk: [] for chunk in chunks}
+        elapsed, block = 0.0, max(chunks)
+        for first in range(0, len(y), block):
+            rows = list(self.convert(X[first : first + block]))
+            for i, (row, target) in enumerate(
+                zip(rows, y[first : first + block].tolist(), strict=True)
+            ):
+                for chunk in chunks:
+                    if (first + i) % chunk == 0 and first + i:
+                        ahead = [
+                            self.predict_row(other) for other in rows[i : i + chunk]
+                        ]
+                        predicted[chunk].append(np.array(ahead))
+                begin = time.process_time()
+                self.learn_row(row, target)
+                elapsed += time.process_time() - begin
+        for chunk in chunks:
+            yield chunk, predicted[chunk], elapsed
+
+    def predict(self, X):
+        return np.array([self.predict_row(row) for row in self.convert(X)])
+
+
+def entries(X):
+    """Columns and values of each row as lists: all of dense rows, the stored of CSR."""
+    if not sp.issparse(X):
+        columns = list(range(X.shape[1]))
+        for row in X:
+            yield columns, row.tolist()
+        return
+    for begin, end in zip(X.indptr, X.indptr[1:], strict=False):
+        yield X.indices[begin:end].tolist(), X.data[begin:end].tolist()
+
+
+class River(Rows):
     """river's linear or logistic regression behind its scaler."""
 
     def begin(self, X, classes):
@@ -106,68 +178,74 @@ class River:
             model = linear_model.LogisticRegression()
             if len(classes) > 2:
                 model = multiclass.OneVsRestClassifier(model)
+                # As the others, it knows from the start which classes there are.
+                for label in classes.tolist():
+                    model.classifiers[label] = model.classifier.clone()
         self.model = preprocessing.StandardScaler() | model
 
-    def rows(self, X):
-        X = sp.csr_matrix(X)
-        for i in range(X.shape[0]):
-            entries = slice(X.indptr[i], X.indptr[i + 1])
-            columns, values = X.indices[entries].tolist(), X.data[entries].tolist()
-            yield dict(zip(columns, values, strict=True))
+    def convert(self, X):
+        return (dict(zip(*entry, strict=True)) for entry in entries(X))
 
-    def learn(self, X, y):
-        for row, target in zip(self.rows(X), y.tolist(), strict=True):
-            self.model.learn_one(row, target)
+    def learn_row(self, row, target):
+        self.model.learn_one(row, target)
 
-    def predict(self, X):
+    def predict_row(self, row):
         if self.classes is None:
-            return np.array([self.model.predict_one(row) for row in self.rows(X)])
-        p = np.full((X.shape[0], len(self.classes)), 1e-15)
-        for i, row in enumerate(self.rows(X)):
-            for label, share in self.model.predict_proba_one(row).items():
-                p[i, int(label)] = max(share, 1e-15)
-        return np.log(p / p.sum(axis=1, keepdims=True))
+            return self.model.predict_one(row)
+        shares = self.model.predict_proba_one(row)
+        p = np.maximum([shares.get(label, 0.0) for label in self.classes], SMALLEST)
+        return np.log(p / p.sum())
 
 
-class VowpalWabbit:
+class VowpalWabbit(Rows):
     """Vowpal Wabbit with its defaults; one against all and logistic for classes."""
 
     def begin(self, X, classes):
         from vowpalwabbit import Workspace
 
-        self.classes, arguments = classes, "--quiet -b 22"
+        n_models = 1 if classes is None or len(classes) == 2 else len(classes)
+        bits = max(18, 2 + math.ceil(math.log2(X.shape[1] * n_models)))
+        arguments = f"--quiet -b {bits}"
+        self.labels, self.binary = None, False
         if classes is not None:
-            arguments += (
-                f" --oaa {len(classes)} --probabilities --loss_function logistic"
-            )
+            arguments += " --loss_function logistic"
+            self.binary = n_models == 1
+            if self.binary:
+                arguments += " --link logistic"
+                self.labels = ("-1", "1")
+            else:
+                arguments += f" --oaa {n_models} --probabilities"
+                self.labels = [str(1 + label) for label in range(n_models)]
         self.model = Workspace(arguments)
 
-    def rows(self, X):
-        X = sp.csr_matrix(X)
-        for i in range(X.shape[0]):
-            entries = range(X.indptr[i], X.indptr[i + 1])
-            yield " ".join(f"{X.indices[p]}:{X.data[p]:.8g}" for p in entries)
+    def convert(self, X):
+        for columns, values in entries(X):
+            yield "| " + " ".join(
+                [f"{j}:{v:.8g}" for j, v in zip(columns, values, strict=True) if v]
+            )
 
-    def learn(self, X, y):
-        for row, target in zip(self.rows(X), y.tolist(), strict=True):
-            label = target if self.classes is None else target + 1
-            self.model.learn(f"{label} | {row}")
+    def learn_row(self, row, target):
+        label = repr(target) if self.labels is None else self.labels[target]
+        self.model.learn(f"{label} {row}")
 
-    def predict(self, X):
-        z = np.array([self.model.predict(f"| {row}") for row in self.rows(X)])
-        return z if self.classes is None else np.log(np.maximum(z, 1e-15))
+    def predict_row(self, row):
+        z = self.model.predict(row)
+        if self.labels is None:
+            return z
+        p = np.maximum([1.0 - z, z] if self.binary else z, SMALLEST)
+        return np.log(p / p.sum())
 
 
 def learners(X, classifies):
-    """Name -> learner; None where the package is not installed."""
+    """Name -> learner, of those that are installed."""
     plain = SGDClassifier if classifies else SGDRegressor
     own = GDClassifier if classifies else GDRegressor
     options = {"loss": "log_loss"} if classifies else {}
     scaler = MaxAbsScaler() if sp.issparse(X) else StandardScaler()
     found = {
-        "sklgd": Learner(own(random_state=0)),
-        "SGD*": Learner(plain(random_state=0, **options)),
-        "SGD* scaled": Learner(plain(random_state=0, **options), scaler),
+        OWN: Batches(lambda: own(random_state=0)),
+        "SGD*": Batches(lambda: plain(random_state=0, **options)),
+        "SGD* scaled": Batches(lambda: plain(random_state=0, **options), scaler),
     }
     for name, module, cls in (
         ("Vowpal Wabbit", "vowpalwabbit", VowpalWabbit), ("river", "river", River),
@@ -180,12 +258,22 @@ def learners(X, classifies):
     return found
 
 
-def loss_of(y, predicted, classifies):
+# ----------------------------------------------------------------------- measuring
+
+
+def losses_of(y, predicted, classifies):
     """Loss of each row."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         if not classifies:
             return 0.5 * (y - predicted) ** 2
-        return -predicted[np.arange(len(y)), y]
+        return -np.maximum(predicted[np.arange(len(y)), y], math.log(SMALLEST))
+
+
+def score_of(y, predicted, classifies):
+    if classifies:
+        return float((predicted.argmax(axis=1) == y).mean())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(1.0 - np.square(y - predicted).mean() / y.var())
 
 
 def constant_losses(y, classifies):
@@ -199,58 +287,196 @@ def constant_losses(y, classifies):
     return -np.log(shares[np.arange(len(y) - 1), y[1:]])
 
 
-def run(learner, X, y, classifies, chunk, held_out):
-    """Relative progressive loss, score on rows held out, microseconds per row."""
-    n = X.shape[0]
+def measure(learner, X, y, classifies, chunks, held_out):
+    """For each size of chunks: relative progressive loss, score, microseconds a row.
+
+    The loss is None if there is no second chunk.
+    """
     X_test, y_test = held_out
     classes = np.arange(max(y.max(), y_test.max()) + 1) if classifies else None
-    learner.begin(X, classes)
-    losses, elapsed = [], 0.0
-    for start in range(0, n, chunk):
-        rows = slice(start, start + chunk)
-        if start:
-            predicted = learner.predict(X[rows])
-            losses.append(loss_of(y[rows], predicted, classifies))
-        begin = time.process_time()
-        learner.learn(X[rows], y[rows])
-        elapsed += time.process_time() - begin
-    base = constant_losses(y, classifies)[chunk - 1 :].sum()
-    loss = float(np.concatenate(losses).sum() / base) if losses else float("nan")
-    predicted = learner.predict(X_test)
-    if classifies:
-        score = float((predicted.argmax(axis=1) == y_test).mean())
-    else:
-        spread = np.square(y_test - y_test.mean()).sum()
-        with np.errstate(over="ignore"):
-            score = float(1.0 - np.square(y_test - predicted).sum() / spread)
-    return {"loss": loss, "score": score, "microseconds": 1e6 * elapsed / n}
+    found = {chunk: {"loss": math.inf, "score": -math.inf} for chunk in chunks}
+    constant = constant_losses(y, classifies)
+    try:
+        for chunk, predicted, elapsed in learner.passes(X, y, classes, chunks):
+            loss, first = None, chunk or len(y)
+            if predicted:
+                losses = losses_of(y[first:], np.concatenate(predicted), classifies)
+                loss = float(losses.sum() / constant[first - 1 :].sum())
+                loss = loss if math.isfinite(loss) else math.inf
+            score = score_of(y_test, learner.predict(X_test), classifies)
+            score = score if math.isfinite(score) else -math.inf
+            microseconds = 1e6 * elapsed / len(y)
+            found[chunk] = {"loss": loss, "score": score, "microseconds": microseconds}
+    except (ValueError, OverflowError) as error:
+        # SGD* refuses to go on where its coefficients have left float64.
+        print(f"{type(error).__name__}: {error}")
+    return found
 
 
 def compare(options):
-    """The table of all sets, learners and sizes of chunks."""
-    names = options.sets or [*BUNDLED, *(SETS if data_folder() else ())]
+    """The figures of all sets, learners and sizes of chunks."""
+    names = options.sets or [*BUNDLED, *(problem_names() if data_folder() else ())]
     results = []
-    print(
-        f"{'set':20}{'chunk':>7}  {'learner':14}{'loss':>10}{'score':>9}{'us/row':>9}"
-    )
+    print(f"{'set':20}{'seed':>5}{'chunk':>6}  {'learner':14}", end="")
+    print(f"{'loss':>10}{'score':>9}{'us/row':>9}")
     for name in names:
-        for seed in range(options.seeds):
-            X, y, classifies = load(name, seed)
+        for seed in options.seeds:
+            X, y, classifies = load(name, seed, options.rows)
             n = int((1.0 - HELD_OUT) * X.shape[0])
             held_out = X[n:], y[n:]
+            case = {"set": name, "seed": seed, "rows": n}
+            constant = (
+                float((y[n:] == np.bincount(y[:n]).argmax()).mean())
+                if classifies
+                else score_of(y[n:], y[:n].mean(), False)
+            )
             for chunk in options.chunks:
-                for label, learner in learners(X, classifies).items():
-                    if options.only and label not in options.only:
-                        continue
-                    found = run(learner, X[:n], y[:n], classifies, chunk or n, held_out)
-                    case = {"set": name, "seed": seed, "chunk": chunk, "learner": label}
-                    results.append(case | found)
+                figures = {"chunk": chunk, "learner": CONSTANT, "score": constant}
+                results.append(case | figures | {"loss": 1.0})
+            for label, learner in learners(X, classifies).items():
+                if options.only and label not in options.only:
+                    continue
+                found = measure(
+                    learner, X[:n], y[:n], classifies, options.chunks, held_out
+                )
+                for chunk in options.chunks:
+                    figures = found[chunk]
+                    results.append(case | {"chunk": chunk, "learner": label} | figures)
                     print(
-                        f"{name:20}{chunk:7}  {label:14}{found['loss']:10.4g}"
-                        f"{found['score']:9.4f}{found['microseconds']:9.1f}",
+                        f"{name:20}{seed:5}{chunk:6}  {label:14}"
+                        f"{short(figures['loss']):>10}{short(figures['score']):>9}"
+                        f"{figures.get('microseconds', math.nan):9.1f}",
                         flush=True,
                     )
+            save(results, options.output)
     return results
+
+
+def save(results, path):
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(results, file, indent=1)
+
+
+# ------------------------------------------------------------------------- results
+
+
+def means(results):
+    """(set, chunk) -> learner -> mean loss (None if there is none) and mean score."""
+    cases = {}
+    for r in results:
+        learner = cases.setdefault((r["set"], r["chunk"]), {})
+        learner.setdefault(r["learner"], []).append((r["loss"], r["score"]))
+    return {
+        case: {
+            name: (
+                None if None in (losses := [f[0] for f in figures])
+                else sum(losses) / len(losses),
+                sum(f[1] for f in figures) / len(figures),
+            )
+            for name, figures in found.items()
+        }
+        for case, found in cases.items()
+    }  # fmt: skip
+
+
+def against_best(found):
+    """Loss relative to the least of the others, score less the highest of them."""
+    loss, score = found[OWN]
+    others = [figures for name, figures in found.items() if name != OWN]
+    ratio = None if loss is None else loss / min(figures[0] for figures in others)
+    return ratio, score - max(figures[1] for figures in others)
+
+
+def as_good(found):
+    ratio, difference = against_best(found)
+    return (ratio is None or ratio <= LOSS_FACTOR) and difference >= -SCORE_MARGIN
+
+
+def table(results):
+    """Lines of Markdown: loss and score of every learner, means over the seeds."""
+    found = means(results)
+    names = list(dict.fromkeys(r["learner"] for r in results))
+    yield "| set | chunk | " + " | ".join(names) + " | loss / best | score - best | |"
+    yield "|---|---|" + "---|" * (len(names) + 3)
+    for (name, chunk), figures in found.items():
+        cells = []
+        for learner in names:
+            loss, score = figures.get(learner, (None, None))
+            cells.append(f"{short(loss)} / {short(score)}")
+        ratio, difference = against_best(figures)
+        ratio = "-" if ratio is None else f"{ratio:.3f}"
+        verdict = "" if as_good(figures) else "worse"
+        cells += [ratio, f"{difference:+.4f}", verdict]
+        yield f"| {name} | {chunk or 'all'} | " + " | ".join(cells) + " |"
+    for chunk in dict.fromkeys(r["chunk"] for r in results):
+        cases = [figures for (_, size), figures in found.items() if size == chunk]
+        yield ""
+        yield (
+            f"Chunks of {chunk or 'all'} rows: loss at most {LOSS_FACTOR} times the "
+            f"best and score at least the best - {SCORE_MARGIN} on "
+            f"{sum(map(as_good, cases))} of {len(cases)} sets."
+        )
+
+
+def short(value):
+    if value is None:
+        return "-"
+    if math.isinf(value):
+        return "fails"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0e}"
+
+
+def draw(results, path):
+    """Loss relative to the best of the others and difference of the scores, by set."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = means(results)
+    chunks = list(dict.fromkeys(chunk for _, chunk in found))
+    sets = list(dict.fromkeys(name for name, _ in found))
+
+    def ratio(name):
+        values = [against_best(found[name, chunk])[0] for chunk in chunks]
+        values = [value for value in values if value is not None]
+        return max(values) if values else 1.0
+
+    sets.sort(key=ratio)
+    figure, axes = plt.subplots(
+        1, 2, figsize=(9, 1.5 + 0.22 * len(sets)), sharey=True, layout="constrained"
+    )
+    markers = dict(zip(chunks, "osD^v<>", strict=False))
+    for chunk in chunks:
+        rows = [i for i, name in enumerate(sets) if (name, chunk) in found]
+        pairs = [against_best(found[sets[i], chunk]) for i in rows]
+        style = {
+            "marker": markers[chunk],
+            "linestyle": "",
+            "markersize": 4,
+            "alpha": 0.7,
+        }
+        label = f"chunks of {chunk}" if chunk else "one chunk"
+        axes[0].plot([r or math.nan for r, _ in pairs], rows, label=label, **style)
+        axes[1].plot([d for _, d in pairs], rows, label=label, **style)
+    for axis, limit, title in (
+        (axes[0], LOSS_FACTOR, "progressive loss / best of the others"),
+        (axes[1], -SCORE_MARGIN, "held-out score - best of the others"),
+    ):
+        axis.axvline(1.0 if limit > 0 else 0.0, color="black", linewidth=0.8)
+        axis.axvline(limit, color="tab:red", linewidth=0.8, linestyle=":")
+        axis.set_xlabel(title)
+        axis.grid(axis="y", linewidth=0.3)
+    axes[0].set_yticks(range(len(sets)), sets, fontsize=7)
+    axes[0].set_xscale("log")
+    axes[0].set_title("left of the line: sklgd is better", fontsize=9)
+    axes[1].set_title("right of the line: sklgd is better", fontsize=9)
+    axes[0].legend(loc="upper left", fontsize=7)
+    figure.savefig(path, dpi=150)
+
+
+# --------------------------------------------------------------------------- calls
 
 
 def sparse_rows(rng, n, columns, entries):
@@ -296,20 +522,33 @@ def time_calls(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", nargs="*")
-    parser.add_argument("--chunks", nargs="*", type=int, default=[32],
-                        help="rows of a call; 0 is all")  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="learners")
-    parser.add_argument("--calls", action="store_true")
-    parser.add_argument("--output", help="a file for the figures, in JSON")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--sets", nargs="*", help="names; all by default")
+    add("--chunks", nargs="*", type=int, default=[32], help="rows of a call; 0 is all")
+    add("--seeds", nargs="*", type=int, default=[0], help="permutations of each set")
+    add("--rows", type=int, default=MOST_ROWS, help="most rows of a set")
+    add("--only", nargs="*", help="learners")
+    add("--calls", action="store_true", help="time single calls")
+    add("--from", dest="files", nargs="*", help="figures that were measured before")
+    add("--output", help="a file for the figures, in JSON")
+    add("--picture", help="a file for the picture")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    results = time_calls(options) if options.calls else compare(options)
-    if options.output:
-        with open(options.output, "w", encoding="utf-8") as file:
-            json.dump(results, file, indent=1)
+    if options.calls:
+        save(time_calls(options), options.output)
+        return
+    results = []
+    for name in options.files or ():
+        with open(name, encoding="utf-8") as file:
+            results += json.load(file)
+    if not results:
+        results = compare(options)
+    print("\n", *table(results), sep="\n")
+    if options.picture:
+        draw(results, options.picture)
 
 
 if __name__ == "__main__":
