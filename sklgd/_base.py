@@ -50,6 +50,7 @@ from ._validation import (
 )
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
+from .penalties import PENALTIES
 
 # Optimizer.training -> the class that runs its epochs.
 SOLVERS: dict[str, type[Solver]] = {
@@ -173,12 +174,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         return float(self.alpha)
 
     def _penalty(self, alpha=None):
-        """(l1, l2): the strengths of |w|_1 and |w|_2^2 / 2, for ``alpha_`` if given."""
-        if self.penalty is None:
-            return 0.0, 0.0
-        ratio: Any = {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
+        """The penalty, of strength ``alpha`` in place of the parameter if given."""
         alpha = self._alpha() if alpha is None else alpha
-        return float(alpha * ratio), float(alpha * (1.0 - ratio))
+        return PENALTIES[self.penalty](alpha, self.l1_ratio)
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):
         """Starting point of a fit, or None: the arguments', else a warm start's."""
@@ -281,10 +279,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if has_callbacks(self):
             tasks = FitTasks(self, X, y, sample_weight, rows)
         settings, loss = Settings.of(self), self._make_loss()
-        l1, l2 = settings.l1, settings.l2
+        penalty = settings.penalty
         data = Data(
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
-            penalised=bool(l1 or l2),
+            penalised=not penalty.absent,
         )  # fmt: skip
         columns, data.n_columns = columns_to_fit(X, rows, start, n_outputs)
         data = data.of_columns(columns)
@@ -314,12 +312,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if state.plan.schedule is None:
             if start is None:
                 coef[-1] = self._first_intercept(null)
-            state.tune(settings, data, null, l1, l2, solver.tune)
+            state.tune(settings, data, null, penalty, solver.tune)
             z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
             z_unit, loss_unit = data.natural_scale(null)
         unit, data = float(np.add.reduce(loss_unit)), data.measured_from(null, z_unit)
-        training = solver.start(data, state, l1, l2, self.shuffle, self.average)
+        training = solver.start(data, state, penalty, self.shuffle, self.average)
         at_start = training.objective()
         if not math.isfinite(at_start) and data.is_finite():
             if start is None:
@@ -363,8 +361,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if diagnosis is None and interrupt is None:
             diagnosis = explain(settings, training, monitor)
         training.keep()
-        if self._may_shorten(state.plan, monitor, l1):
-            objective = minimise_norm(training, unit, l2)
+        if self._may_shorten(state.plan, monitor, penalty):
+            objective = minimise_norm(training, unit)
             if objective is not None:
                 monitor.loss_curve[-1] = objective
                 state.place()
@@ -395,10 +393,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             warn(warning(diagnosis), ConvergenceWarning)
         return self
 
-    def _may_shorten(self, plan, monitor, l1):
+    def _may_shorten(self, plan, monitor, penalty):
         """True if F may have several minimisers, of which the run has found one."""
         return (
-            not (l1 or self.early_stopping)
+            penalty.smooth
+            and not self.early_stopping
             and plan.guarded
             and monitor.stop_reason not in ("diverged", "interrupted", "callback")
         )

@@ -205,7 +205,13 @@ def plain_model(est):
             f"loss, only with {', '.join(map(repr, EXPORTS))}. Pickle the estimator "
             "itself instead."
         )
-    model = build(est, *est._penalty(est.alpha_))
+    penalty = est._penalty(est.alpha_)
+    if not penalty.elastic_net:
+        raise ValueError(
+            f"penalty={est.penalty!r}: to_sklearn knows no model of scikit-learn with "
+            "this penalty. Pickle the estimator itself instead."
+        )
+    model = build(est, penalty.l1, penalty.l2)
     coef, intercept = copy(est).densify().coef_, est.intercept_
     if hasattr(est, "classes_"):
         _prime(model, est.classes_)

@@ -66,11 +66,11 @@ class Log:
             return
         X, plan = data.X, state.plan
         storage = f"CSR with {X.nnz} entries" if sp.issparse(X) else "dense"
-        l1, l2 = est._penalty()
+        penalty = est._penalty()
         say(
             f"{type(est).__name__}: {data.n_rows} rows, {est.n_features_in_} features "
             f"({storage}, {X.dtype}), {data.n_outputs} output(s), loss={est.loss!r}, "
-            f"l1 {l1:g}, l2 {l2:g}"
+            f"l1 {penalty.l1:g}, l2 {penalty.l2:g}"
         )
         eta = state.factor * float(plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         coordinates = "raw" if plan.metric is None else "centred and scaled"

@@ -58,11 +58,11 @@ def learn_by_rule(est, X, target, weights, n_outputs):
     est
     """
     settings, loss = Settings.of(est), est._make_loss()
-    l1, l2 = settings.l1, settings.l2
+    penalty = settings.penalty
     rows = rows_with_weight(weights)
     data = Data(
         X, target, weights, rows, loss, n_outputs, est.fit_intercept, est.n_jobs,
-        penalised=bool(l1 or l2),
+        penalised=not penalty.absent,
     )  # fmt: skip
     log = Log(est.verbose) if est.verbose else None
     before_call: Any = getattr(est, "_state", None)
@@ -77,10 +77,10 @@ def learn_by_rule(est, X, target, weights, n_outputs):
         null = data.fit_intercept_only()
         if first:
             state.coef[-1] = est._first_intercept(null)
-        state.tune(settings, data, null, l1, l2, RuleSolver.tune)
+        state.tune(settings, data, null, penalty, RuleSolver.tune)
     elif state.statistics is not None:
-        state.retune(settings, data, data.fit_intercept_only(), l2)
-    training = RuleSolver(data, state, l1, l2, est.shuffle, est.average)
+        state.retune(settings, data, data.fit_intercept_only(), penalty)
+    training = RuleSolver(data, state, penalty, est.shuffle, est.average)
     if first or not state.shares_coordinates(before_call):
         kept = training.snapshot()
     else:

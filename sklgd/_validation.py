@@ -17,6 +17,7 @@ from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, Optimizer
+from .penalties import PENALTIES
 from .schedules import SCHEDULES, as_schedule, schedule_class
 
 # Bytes of a dask collection up to which it is gathered.
@@ -32,7 +33,6 @@ LOSS_NAMES = {
 }
 LEARNING_RATES = ("auto", *SCHEDULES)
 ORDERS = ("full", "blocks", "window")
-PENALTIES = ("l2", "l1", "elasticnet", None)
 
 
 def check_number(name, value, *, low, high=np.inf, closed="both", integer=False):

@@ -27,6 +27,7 @@ from .kernels._rules import (
     SGDRule,
 )
 from .kernels._variance_reduced import PointSteps, RowSteps, SnapshotSteps
+from .penalties import Penalty
 
 INF = float("inf")
 
@@ -76,6 +77,9 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         effect.
     shuffles : bool
         False if the order of the rows has no effect.
+    any_penalty : bool
+        True if the optimizer needs no more of a penalty than its proximal step; else it
+        needs an elastic net (`sklgd.penalties.Penalty.elastic_net`).
     keyword_hints : dict
         See `sklgd._hints.ExplainsKeywords`.
     """
@@ -92,6 +96,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     estimates_gap = False
     averages = False
     shuffles = True
+    any_penalty = False
     keyword_hints = {
         "lr": LEARNING_RATE_HINT,
         "learning_rate": LEARNING_RATE_HINT,
@@ -163,7 +168,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         return {}
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """What a step costs a touched feature of sparse rows that has to catch up.
 
@@ -172,8 +177,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
 
         Parameters
         ----------
-        l1, l2 : float
-            Penalty of the features.
+        penalty : Penalty
+            Of the features.
         uniform : bool
             True if it is the same for all in the rule's coordinates.
         summed : bool
@@ -216,6 +221,13 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         settings : Settings
         loss : Loss
         """
+        if not (settings.penalty.elastic_net or self.any_penalty):
+            able = [name for name, cls in OPTIMIZERS.items() if cls.any_penalty]
+            raise ValueError(
+                f"penalty={settings.penalty_name!r} is not possible with optimizer="
+                f"{self.name!r}, which needs the penalty in closed form. Use optimizer="
+                f"{' or '.join(map(repr, able))}, or 'auto' in fit."
+            )
 
     def refuse_average(self, settings: Any) -> None:
         """Raise ValueError if the estimator asks for averages of the iterates.
@@ -289,7 +301,7 @@ class SGD(Optimizer):
         pass
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
         return 10.0
@@ -313,10 +325,10 @@ class VelocityOptimizer(Optimizer):
         self.momentum = momentum
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        return 45.0 if l1 else 24.0 if l2 else 8.0
+        return 45.0 if penalty.l1 else 24.0 if penalty.l2 else 8.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -458,12 +470,12 @@ class Adagrad(Optimizer):
         return {"accumulator": self.initial_accumulator}
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        if summed and l2 and not constant:
+        if summed and penalty.l2 and not constant:
             return INF
-        return 12.0 if l2 else 6.0
+        return 12.0 if penalty.l2 else 6.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -514,12 +526,12 @@ class RMSprop(Optimizer):
         self.sparse_update = sparse_update
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        if l2 or (l1 and not uniform):
+        if penalty.l2 or (penalty.l1 and not uniform):
             return INF
-        return 14.0 if l1 else 6.0
+        return 14.0 if penalty.l1 else 6.0
 
 
 class Adadelta(Optimizer):
@@ -567,10 +579,10 @@ class Adadelta(Optimizer):
         self.sparse_update = sparse_update
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        return INF if l2 else 50.0 if l1 else 6.0
+        return INF if penalty.l2 else 50.0 if penalty.l1 else 6.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -599,13 +611,14 @@ class MomentOptimizer(Optimizer):
         self.sparse_update = sparse_update
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
         # Needs a series that converges (`LaggedAdam.bounded`), for any of the family.
-        if l2 or (l1 and not uniform) or self.beta_1 >= self.beta_2**4:
+        lags = uniform or not penalty.l1
+        if penalty.l2 or not lags or self.beta_1 >= self.beta_2**4:
             return INF
-        return 20.0 if l1 else 6.0
+        return 20.0 if penalty.l1 else 6.0
 
 
 class Adam(MomentOptimizer):
@@ -823,10 +836,10 @@ class FTRL(Optimizer):
         return {"proximal": state["first"]}
 
     def price(
-        self, l1: float, l2: float, uniform: bool, summed: bool, constant: bool
+        self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        return INF if summed and (l1 or l2) else 4.0
+        return INF if summed and not penalty.absent else 4.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -868,6 +881,7 @@ class VarianceReducedOptimizer(Optimizer):
 
     def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make."""
+        super().check_run(settings, loss)
         self.refuse_average(settings)
         if not loss.smooth and not self.takes_non_smooth:
             raise ValueError(
@@ -1050,6 +1064,7 @@ class BatchOptimizer(Optimizer):
 
     def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that this optimizer cannot make."""
+        super().check_run(settings, loss)
         if loss.degenerate:
             raise ValueError(
                 f"loss={loss.name!r} is not possible with optimizer={self.name!r}: its "
@@ -1159,11 +1174,11 @@ class LBFGS(Newton):
     def check_run(self, settings: Any, loss: Any) -> None:
         """Raise ValueError for a run that L-BFGS cannot make."""
         super().check_run(settings, loss)
-        if settings.l1 > 0.0:
+        if not settings.penalty.smooth:
             raise ValueError(
-                f"penalty={settings.penalty!r} is not possible with optimizer='lbfgs', "
-                "which needs a smooth penalty. Use optimizer='fista' or 'newton', or "
-                "penalty='l2'."
+                f"penalty={settings.penalty_name!r} is not possible with "
+                "optimizer='lbfgs', which needs a smooth penalty. Use "
+                "optimizer='fista' or 'newton', or penalty='l2'."
             )
 
 
@@ -1195,6 +1210,7 @@ class FISTA(BatchOptimizer):
 
     name = "fista"
     training = "proximal_gradient"
+    any_penalty = True
 
     def __init__(self) -> None:
         pass

@@ -16,6 +16,7 @@ from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.data import Data
 from sklgd._fit.metric import make_metric, rotate
 from sklgd._fit.plan import make_plan, renew_rotation
+from sklgd._fit.settings import Settings
 from sklgd._fit.statistics import Statistics
 from sklgd._validation import canonical
 from sklgd.losses import LOSSES, LogLoss
@@ -506,14 +507,14 @@ def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
     rows = np.arange(n, dtype=np.intp)
     data = Data(X, y.astype(float), None, rows, LogLoss(), K, True, None)
     statistics = Statistics.of(data, data.fit_intercept_only())
-    est = GDClassifier(optimizer="sgd", batch_size="full")
-    plan = make_plan(est, data)
+    settings = Settings.of(GDClassifier(optimizer="sgd", batch_size="full"))
+    plan = make_plan(settings, data)
     plan.metric, _ = make_metric(data, statistics, l2, True, True)
     # Two classes share most rows, far from the third: the blocks' worst case.
     coef = np.zeros((d + 1, K))
     coef[:-1] = rng.normal(size=(d, K)) / X.std(axis=0)[:, None]
     coef[-1, 0] = -6.0
-    renew_rotation(plan, est, data, statistics, l2, coef, damping)
+    renew_rotation(plan, settings, data, statistics, l2, coef, damping)
     assert len(plan.metric.rotation) == (1 if shared or damping == 1.0 else K)
     z = X @ coef[:-1] + coef[-1]
     p = np.exp(z - z.max(axis=1, keepdims=True))
@@ -544,7 +545,8 @@ def test_batch_sizes_of_named_optimizers():
         rows = np.arange(n, dtype=np.intp)
         y = rng.integers(0, 3, n).astype(float)
         data = Data(X, y, None, rows, LOSSES[loss](), n_outputs, True, None)
-        return make_plan(GDRegressor(optimizer=optimizer), data).batch_size
+        settings = Settings.of(GDRegressor(optimizer=optimizer))
+        return make_plan(settings, data).batch_size
 
     assert chosen("momentum", 25_000, 20, "squared_error") == "full"
     assert chosen("adam", 25_600, 20, "squared_error") == 400

@@ -29,6 +29,7 @@ from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
 from sklgd.losses import LOSSES
 from sklgd.optimizers import FISTA, LBFGS, OPTIMIZERS, Newton
+from sklgd.penalties import ElasticNet
 
 METHODS = ["newton", "lbfgs", "fista"]
 PENALTIES = ["l2", "l1", "elasticnet", None]
@@ -808,7 +809,7 @@ def test_the_stochastic_passes_are_plain_sgd(penalty, n_classes, weighted):
     data, state = run_data(X, y, weight, n_classes)
     start = state.coef[-1].copy()
     l1, l2 = reference.penalty_strengths(penalty, 1e-2, 0.3)
-    assert head_start.stochastic_passes(data, state, l1, l2)
+    assert head_start.stochastic_passes(data, state, ElasticNet(l1, l2))
     passes, pace = (2, 1.0) if n_classes == 2 else (3, 2.0)
     # From pace / L on, L = h (1 + mean of |x|^2), h the null model's curvature.
     dense, rng = X.toarray(), np.random.RandomState(0)

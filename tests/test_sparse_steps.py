@@ -22,6 +22,7 @@ from test_dense_vs_csr import duplicated, unsorted, widened, with_stored_zeros
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.plan import moves_by_features
 from sklgd.optimizers import OPTIMIZERS
+from sklgd.penalties import ElasticNet
 from sklgd.schedules import (
     Adaptive,
     Cosine,
@@ -455,7 +456,7 @@ ANY_PENALTY = ["sgd", "momentum", "nesterov", "adagrad", "ftrl"]
 WORTHWHILE = [
     (optimizer, penalty, average)
     for optimizer in RULES
-    if OPTIMIZERS[optimizer]().price(0.0, 0.0, True, False, True) < np.inf
+    if OPTIMIZERS[optimizer]().price(ElasticNet(), True, False, True) < np.inf
     for penalty in (PENALTIES if optimizer in ANY_PENALTY else [None, "l1"])
     for average in (False, True)
     if not (optimizer == "ftrl" and penalty and average)

@@ -149,7 +149,7 @@ def trial(X, y, coef, model, sample_weight=None, worth=0.0):
     best = model.set_params(tol=1e-12, max_iter=2000).fit(X, y, sample_weight)
     F = Objective(best, X, y, sample_weight)
     coef = np.ascontiguousarray(coef.reshape(F.coef.shape))
-    gain = possible_gain(F.data, F.problem, coef, F.l1, F.l2, worth)
+    gain = possible_gain(F.data, F.problem, coef, F.penalty, worth)
     return gain, F(coef) - F(F.coef)
 
 

@@ -363,9 +363,7 @@ def _missing(training, monitor):
         return 0.0
     worth = max(far / (1.0 - far) * gained, LEAST * monitor.unit)
     coef = np.ascontiguousarray(training.coef)
-    gain = possible_gain(
-        training.data, training.problem, coef, training.l1, training.l2, worth
-    )
+    gain = possible_gain(training.data, training.problem, coef, training.penalty, worth)
     return gain / (gained + gain) if gain > 0.0 else 0.0
 
 
@@ -483,7 +481,10 @@ class Sizes:
         curvature, largest = raw_curvatures(
             data, statistics, [plan.batch_size, "full"], sample
         )
-        curvature, largest = curvature + training.l2, largest + training.l2
+        curvature, largest = (
+            curvature + training.penalty.l2,
+            largest + training.penalty.l2,
+        )
         self.plain_limit = _possible(2.0 / curvature)
         self.limit = _possible(plan.optimizer.stable_step(largest, curvature - largest))
         self.normalised = (

@@ -12,7 +12,6 @@ from zlib import crc32
 import numpy as np
 import scipy.sparse as sp
 
-from ..kernels._vector import penalty
 from .trial_step import proximal_step, sizes_of, some_rows
 
 # Rounds of looking at the gradient, and how often the set of coefficients is halved
@@ -27,7 +26,7 @@ ROUNDING = 1e-14
 SOME = 256
 
 
-def with_zeros(data, problem, coef, l1, l2, objective):
+def with_zeros(data, problem, coef, penalty, objective):
     """Coefficients with the zeros that the l1 penalty asks for.
 
     Parameters
@@ -38,8 +37,7 @@ def with_zeros(data, problem, coef, l1, l2, objective):
         Of these data.
     coef : float64 array of shape (n_features + 1, n_outputs)
         Not changed.
-    l1, l2 : float
-        Penalty.
+    penalty : ElasticNet
     objective : float
         F at ``coef``.
 
@@ -53,8 +51,8 @@ def with_zeros(data, problem, coef, l1, l2, objective):
     with np.errstate(over="ignore", invalid="ignore"):
         sizes = sizes_of(data, some_rows(data))
         for _ in range(ROUNDS):
-            step = proximal_step(data, problem, coef, sizes, l1, l2)
-            found = _round(data, problem, coef, step, l1, l2, objective)
+            step = proximal_step(data, problem, coef, sizes, penalty)
+            found = _round(data, problem, coef, step, penalty, objective)
             if found is None:
                 break
             before = np.count_nonzero(coef[:-1])
@@ -65,7 +63,7 @@ def with_zeros(data, problem, coef, l1, l2, objective):
     return coef, objective
 
 
-def _round(data, problem, coef, step, l1, l2, objective):
+def _round(data, problem, coef, step, penalty, objective):
     """As many zeros as do no harm: coefficients and F; None if there are none."""
     gradient, change, hessian, mean, *_ = step
     w = coef[:-1]
@@ -76,7 +74,7 @@ def _round(data, problem, coef, step, l1, l2, objective):
             # first.
             move, slope = change.take(going), gradient.take(going)
             harm = slope * move + 0.5 * hessian.take(going) * move**2
-            going = going[np.argsort(harm - l1 * np.abs(move), kind="stable")]
+            going = going[np.argsort(harm - penalty.l1 * np.abs(move), kind="stable")]
         if attempt:
             going = going[: len(going) // 2]
         if not len(going):
@@ -87,7 +85,7 @@ def _round(data, problem, coef, step, l1, l2, objective):
         trial[:-1] -= gone
         if data.fit_intercept:
             trial[-1] += mean @ gone
-        value = problem.value(trial) / data.mean_weight + penalty(trial, l1, l2)
+        value = problem.value(trial) / data.mean_weight + penalty.value(trial)
         if value <= objective + ROUNDING * abs(objective):
             return trial, value
     return None

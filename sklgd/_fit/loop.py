@@ -259,7 +259,7 @@ class Run:
         worth = self.settings.tol * monitor.gained()
         coef = np.ascontiguousarray(training.coef)
         gain = possible_gain(
-            training.data, training.problem, coef, training.l1, training.l2, worth
+            training.data, training.problem, coef, training.penalty, worth
         )
         if gain == 0.0:
             return False

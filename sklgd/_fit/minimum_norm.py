@@ -19,7 +19,6 @@ from scipy.linalg.lapack import dpstrf
 from .._threads import effective_threads
 from ..kernels._gram import column_statistics, weighted_gram
 from ..kernels._rows import Rows
-from ..kernels._vector import penalty
 from .cost import MAX_FACTOR
 
 # A pivot of the columns' correlation matrix above which the rank is full; and one below
@@ -40,18 +39,16 @@ MAX_ORDER = 1000
 LARGEST_COPY, LARGEST_DENSE = 2**28, 2**24
 
 
-def minimise_norm(training, unit, l2=0.0):
+def minimise_norm(training, unit):
     """Make the coefficients of a run those of minimum norm, if that is not unique.
 
     Parameters
     ----------
     training : Solver
-        A run without l1 penalty that is over.
+        A run with a smooth penalty that is over. Coefficients for which the penalty
+        is more than rounding stay as they are.
     unit : float
         Natural size of the loss.
-    l2 : float, default=0.0
-        Its l2 penalty. Coefficients for which this is more than rounding stay as
-        they are.
 
     Returns
     -------
@@ -59,7 +56,8 @@ def minimise_norm(training, unit, l2=0.0):
         F of the new coefficients; None if there are none.
     """
     data, coef = training.data, training.coef
-    if penalty(coef, 0.0, l2) > ROUNDING * unit:
+    penalty = training.penalty.value
+    if penalty(coef) > ROUNDING * unit:
         return None
     largest = MAX_FACTOR if data.loss.quadratic else MAX_ORDER
     if min(data.n_rows, data.X.shape[1]) > largest or training.has_full_rank():
@@ -74,7 +72,7 @@ def minimise_norm(training, unit, l2=0.0):
     if not after <= before + ROUNDING * unit:
         return None
     coef[...] = shorter
-    return after + penalty(coef, 0.0, l2)
+    return after + penalty(coef)
 
 
 def by_columns(data, coef):

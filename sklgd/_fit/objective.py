@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..kernels._vector import penalty
 from .data import Data
 
 # Models whose objectives are found in one read of the data.
@@ -48,14 +47,14 @@ class Objective:
             X, target, weights, None, estimator._make_loss(), self.coef.shape[1],
             estimator.fit_intercept, estimator.n_jobs,
         )  # fmt: skip
-        self.l1, self.l2 = estimator._penalty()
+        self.penalty = estimator._penalty()
         self.problem = self.data.problem()
 
     def __call__(self, coef):
         """F at coefficients of shape (n_features + 1, n_outputs)."""
         coef = np.ascontiguousarray(coef, dtype=np.float64)
         loss = self.problem.value(coef) / self.data.mean_weight
-        return loss + penalty(coef, self.l1, self.l2)
+        return loss + self.penalty.value(coef)
 
     def section(self, places, output, points):
         """F at the estimator's coefficients but for some of them, at many points.
@@ -93,8 +92,8 @@ class Objective:
             models[:, K:-1, output] = block
             loss[start : start + MODELS] = problem.values(models)
         w = points[:, [place != n_features for place in places]]
-        varying = self.l1 * np.abs(w).sum(axis=1) + 0.5 * self.l2 * (w**2).sum(axis=1)
-        return loss / self.data.mean_weight + penalty(rest, self.l1, self.l2) + varying
+        varying = self.penalty.terms(w).sum(axis=1)
+        return loss / self.data.mean_weight + self.penalty.value(rest) + varying
 
     def _feature(self, place):
         """A column of X, or of ones for the intercept."""

@@ -13,7 +13,7 @@ NARROW = 64
 
 
 def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centred,
-                 classifies, l1, l2):  # fmt: skip
+                 classifies, penalty):  # fmt: skip
     """A learner that has seen no row.
 
     Parameters
@@ -23,8 +23,7 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
     n_features, n_outputs : int
     fit_intercept, centred, classifies : bool
         As in `OnlineLearner`.
-    l1, l2 : float
-        Penalty.
+    penalty : Penalty
     """
     optimizer.check()
     centred = centred and fit_intercept
@@ -32,7 +31,7 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
         optimizer.second_order
         and centred
         and n_features <= NARROW
-        and l1 == 0.0
+        and penalty.smooth
         and loss.twice_smooth
         and loss.link == "identity"
         and (n_outputs == 1 or loss.quadratic)
@@ -47,7 +46,7 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
         reach=optimizer.prior_scale * (LOG_LINK if loss.link == "log" else 1.0),
         power=optimizer.power,
         average=optimizer.average,
-        l1=l1,
-        l2=l2,
+        l1=penalty.l1,
+        l2=penalty.l2,
         second_order=second_order,
     )

@@ -123,7 +123,8 @@ def choose_optimizer(settings, data, explicit, stream, full):
     all rows or Adam over some of them. Otherwise the batch size decides: Point-SAGA for
     single rows, SVRG for mini-batches, and over all rows the second-order method as
     long as n_features^2 numbers fit, or the rows are few beside the columns; beyond
-    that L-BFGS, or FISTA with an l1 penalty.
+    that L-BFGS, or FISTA with an l1 penalty. Of a penalty that is no elastic net FISTA
+    needs least.
     """
     if explicit:
         return "sgd"
@@ -136,12 +137,14 @@ def choose_optimizer(settings, data, explicit, stream, full):
     ):
         all_rows = batch_size == "full" or (batch_size == "auto" and full)
         return "nesterov" if all_rows else "adam"
+    if not settings.penalty.elastic_net:
+        return "fista"
     if batch_size == 1:
         return "point_saga"
     if batch_size not in ("auto", "full"):
         return "svrg" if loss.smooth else "adam"
     wide = data.width >= MAX_FACTOR
-    if settings.l1 > 0.0:
+    if not settings.penalty.smooth:
         # Softmax has no curvature that coordinate descent could use cheaply.
         by_gradients = wide or loss.coupled(data.n_outputs)
         by_gradients = by_gradients or has_costly_hessians(data)
@@ -181,7 +184,7 @@ def make_plan(settings, data, stream=False):
     return plan
 
 
-def add_metric(plan, settings, data, statistics, l2):
+def add_metric(plan, settings, data, statistics, penalty):
     """Give a plan its metric and the step size that suits it.
 
     Where steps shall move the features that they touch only, the metric is not centred.
@@ -195,8 +198,7 @@ def add_metric(plan, settings, data, statistics, l2):
         data,
         plan.optimizer,
         plan.batch_size,
-        settings.l1,
-        settings.l2,
+        settings.penalty,
         not normalised,
         summed,
         constant,
@@ -206,7 +208,9 @@ def add_metric(plan, settings, data, statistics, l2):
         (curvature,) = raw_curvatures(data, statistics, [plan.batch_size])
     else:
         rotated = not by_features and _worth_rotating(settings, data, plan)
-        plan.metric, share = make_metric(data, statistics, l2, rotated, not by_features)
+        plan.metric, share = make_metric(
+            data, statistics, penalty.l2, rotated, not by_features
+        )
         if share is None:
             curvature = metric_curvature(plan.metric, data, statistics, plan.batch_size)
         else:
@@ -237,11 +241,7 @@ def set_pace(plan, settings, data, curvature):
 
 def _worth_rotating(settings, data, plan):
     """True if a full metric suits the penalty and costs little beside the rows."""
-    if (
-        not plan.adaptive
-        or settings.penalty not in ("l2", None)
-        or not data.loss.smooth
-    ):
+    if not plan.adaptive or not settings.penalty.smooth or not data.loss.smooth:
         return False
     n_features = data.X.shape[1]
     rows = batches(data.n_rows, plan.batch_size)[0]

@@ -57,8 +57,8 @@ def dtype_of_result(training, dtype, objective, unit, null):
     if change <= NOTICED * gained:
         return dtype, objective
     before, after = training.problem.value(coef), training.problem.value(rounded)
-    before = before / training.mean_weight + training.penalty(coef)
-    after = after / training.mean_weight + training.penalty(rounded)
+    before = before / training.mean_weight + training.penalty.value(coef)
+    after = after / training.mean_weight + training.penalty.value(rounded)
     if after - before <= COST * gained:
         return dtype, after
     return np.float64, objective

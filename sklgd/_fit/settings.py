@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from sklearn.base import ClassifierMixin
 
+from ..penalties import Penalty
+
 
 class Settings(NamedTuple):
     """The parameters of an estimator, read once at the beginning of a fit.
@@ -17,8 +19,9 @@ class Settings(NamedTuple):
     ----------
     alpha : float
         With "auto" resolved.
-    l1, l2 : float
-        Strengths of |w|_1 and |w|_2^2 / 2.
+    penalty : Penalty
+    penalty_name : str or None
+        The parameter ``penalty``.
     classifies : bool
         True if the estimator is a classifier.
     feature_names : sequence of str or None
@@ -30,10 +33,9 @@ class Settings(NamedTuple):
     learning_rate: Any
     eta0: float | None
     power_t: float
-    penalty: str | None
+    penalty: Penalty
+    penalty_name: str | None
     alpha: float
-    l1: float
-    l2: float
     fit_intercept: bool
     max_iter: int
     tol: float | None
@@ -48,17 +50,15 @@ class Settings(NamedTuple):
     def of(cls, est: Any, stream: bool = False) -> Settings:
         """Those of an estimator; ``stream`` is True for the online learner's chunks."""
         alpha = est._alpha(stream)
-        l1, l2 = est._penalty(alpha)
         return cls(
             est.optimizer,
             est.batch_size,
             est.learning_rate,
             est.eta0,
             est.power_t,
+            est._penalty(alpha),
             est.penalty,
             alpha,
-            l1,
-            l2,
             est.fit_intercept,
             est.max_iter,
             est.tol,

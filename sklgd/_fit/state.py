@@ -267,16 +267,16 @@ class State:
         absent = 1.0 - counts / self.occurrence_rows
         return 1.0 - absent ** batches(data.n_rows, self.plan.batch_size)[0]
 
-    def tune(self, settings, data, null, l1, l2, tune):
+    def tune(self, settings, data, null, penalty, tune):
         """Find the metric and the step size from the data (first chunk or fit).
 
         ``tune`` is that of the class of the run.
         """
         self.statistics = self.basis = self.chunk = Statistics.of(data, null)
-        tune(self.plan, settings, data, self.basis, l1, l2)
+        tune(self.plan, settings, data, self.basis, penalty)
         self.place()
 
-    def retune(self, settings, data, null, l2):
+    def retune(self, settings, data, null, penalty):
         """Follow a stream: a new metric when the old one does not fit any more."""
         chunk, seen = Statistics.of(data, null), self.statistics
         assert seen is not None
@@ -290,7 +290,7 @@ class State:
         self.statistics = seen.merge(chunk)
         if self.statistics.differs(self.basis):
             self.basis = self.statistics
-            add_metric(self.plan, settings, data, self.basis, l2)
+            add_metric(self.plan, settings, data, self.basis, penalty)
             self.place()
 
 

@@ -295,10 +295,10 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
 def _continued(est, optimizer, before, X, n_outputs):
     """The stream that a call goes on with; it begins where there was none."""
     settings = Settings.of(est, stream=True)
-    l1, l2 = settings.l1, settings.l2
+    penalty = settings.penalty
     loss = est._make_loss()
     params = tuple(getattr(loss, name) for name in loss.params)
-    key = (*est._plan_key(), params, est.fit_intercept, l1, l2)
+    key = (*est._plan_key(), params, est.fit_intercept, penalty.l1, penalty.l2)
     if isinstance(before, Stream) and before.key == key:
         return before.goes_on(X.dtype)
     optimizer.check_run(settings, loss)
@@ -311,7 +311,7 @@ def _continued(est, optimizer, before, X, n_outputs):
         centred = before.learner.centred
     learner = make_learner(
         optimizer, loss, X.shape[1], n_outputs, fit_intercept=est.fit_intercept,
-        centred=centred, classifies=settings.classifies, l1=l1, l2=l2,
+        centred=centred, classifies=settings.classifies, penalty=penalty,
     )  # fmt: skip
     stream = Stream(learner, plan, key, est.random_state)
     stream.dtype = X.dtype

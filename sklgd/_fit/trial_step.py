@@ -14,7 +14,6 @@ import numpy as np
 from .._threads import effective_threads
 from ..kernels._gram import column_statistics
 from ..kernels._rows import Rows
-from ..kernels._vector import penalty
 from .data import row_blocks
 
 # Rows and entries of X on which the length is searched for.
@@ -24,7 +23,7 @@ ROWS, ENTRIES = 4096, 2**22
 STRIDE, SHORTEST, LONGEST = 4.0, 4.0**-12, 4.0**8
 
 
-def possible_gain(data, problem, coef, l1, l2, worth):
+def possible_gain(data, problem, coef, penalty, worth):
     """By how much one step lowers F, at least; 0.0 if that is less than ``worth``.
 
     Parameters
@@ -35,8 +34,7 @@ def possible_gain(data, problem, coef, l1, l2, worth):
         Of these data.
     coef : float64 array of shape (n_features + 1, n_outputs)
         Where the run has ended.
-    l1, l2 : float
-        Penalty.
+    penalty : Penalty
     worth : float
         Gain from which on the caller is interested.
 
@@ -47,15 +45,15 @@ def possible_gain(data, problem, coef, l1, l2, worth):
     """
     rows = some_rows(data)
     with np.errstate(over="ignore", invalid="ignore"):
-        step, slope = _direction(data, problem, coef, rows, l1, l2)
+        step, slope = _direction(data, problem, coef, rows, penalty)
         # F is convex: F(w + t p) >= F(w) + t slope.
         if not -LONGEST * slope >= worth:
             return 0.0
-        t, gain = _best_length(_on_a_line(data, coef, step, rows, l1, l2))
+        t, gain = _best_length(_on_a_line(data, coef, step, rows, penalty))
         if gain >= worth and len(rows) < data.n_rows:
-            before = problem.value(coef) / data.mean_weight + penalty(coef, l1, l2)
+            before = problem.value(coef) / data.mean_weight + penalty.value(coef)
             moved = coef + t * step
-            after = problem.value(moved) / data.mean_weight + penalty(moved, l1, l2)
+            after = problem.value(moved) / data.mean_weight + penalty.value(moved)
             gain = before - after
     return gain if gain >= worth else 0.0
 
@@ -91,7 +89,7 @@ def sizes_of(data, rows):
     return mean, size, loss_unit / z_unit**2
 
 
-def proximal_step(data, problem, coef, sizes, l1, l2):
+def proximal_step(data, problem, coef, sizes, penalty):
     """A proximal step of the features in standardised coordinates.
 
     Parameters
@@ -119,39 +117,39 @@ def proximal_step(data, problem, coef, sizes, l1, l2):
     problem.value_and_gradient(coef, full)
     full /= data.mean_weight
     w, gradient, intercept = coef[:-1], full[:-1], full[-1]
-    gradient += l2 * w
+    gradient += penalty.l2 * w
     if data.fit_intercept:
         # Centred: an intercept that makes up for the columns' means comes along.
         gradient -= mean[:, None] * intercept
-    hessian = size[:, None] * curvature + l2
+    hessian = size[:, None] * curvature + penalty.l2
     hessian[size == 0.0] = np.inf
     aim = w - gradient / hessian
-    if l1:
-        aim = np.sign(aim) * np.maximum(np.abs(aim) - l1 / hessian, 0.0)
+    if not penalty.smooth:
+        aim = penalty.prox(aim, 1.0 / hessian)
     return gradient, aim - w, hessian, mean, intercept, curvature
 
 
-def _direction(data, problem, coef, rows, l1, l2):
+def _direction(data, problem, coef, rows, penalty):
     """A proximal step in standardised coordinates, and the derivative of F along it."""
     weights, step = data.weights, np.zeros_like(coef)
     if weights is not None and not weights[rows].any():
         return step, 0.0
     gradient, change, _, mean, intercept, curvature = proximal_step(
-        data, problem, coef, sizes_of(data, rows), l1, l2
+        data, problem, coef, sizes_of(data, rows), penalty
     )
-    w, step[:-1] = coef[:-1], change
+    step[:-1] = change
     slope = np.vdot(gradient, change)
     if data.fit_intercept:
         # The step of the centred intercept, and what makes up for the means.
         step[-1] = -intercept / curvature
         slope += intercept @ step[-1]
         step[-1] -= mean @ change
-    if l1:
-        slope += l1 * np.where(w == 0.0, np.abs(change), np.sign(w) * change).sum()
+    if not penalty.smooth:
+        slope += penalty.slope(coef[:-1], change)
     return step, float(slope)
 
 
-def _on_a_line(data, coef, step, rows, l1, l2):
+def _on_a_line(data, coef, step, rows, penalty):
     """F(w + t p) - F(w) on some rows, as a function of t."""
     z, along = np.empty((2, len(rows), data.n_outputs))
     done = 0
@@ -166,7 +164,7 @@ def _on_a_line(data, coef, step, rows, l1, l2):
 
     def objective(t):
         loss = data.loss.evaluate(target, z + t * along, weights)[0] / total
-        return loss + penalty(coef + t * step, l1, l2)
+        return loss + penalty.value(coef + t * step)
 
     start = objective(0.0)
     return lambda t: objective(t) - start

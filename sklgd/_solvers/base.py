@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels._vector import penalty
+from ..penalties import Penalty
 
 if TYPE_CHECKING:
     from .._fit.data import Data
@@ -80,8 +80,8 @@ class Solver(ABC):
     """One run of a method on one problem, epoch by epoch.
 
     A subclass is named in ``sklgd._base.SOLVERS`` under the ``training`` of the
-    optimizers that it runs. Its constructor sets ``data``, ``problem``, ``state``,
-    ``l1`` and ``l2``; the capabilities are class attributes or properties.
+    optimizers that it runs. Its constructor sets ``data``, ``problem``, ``state``
+    and ``penalty``; the capabilities are class attributes or properties.
 
     Attributes
     ----------
@@ -92,8 +92,8 @@ class Solver(ABC):
         the `DataTerm` contract only; others hand it to their kernels.
     state : State
         Updated in place: ``coef`` by every epoch, ``steps`` and ``rows`` count.
-    l1, l2 : float
-        Penalty of the raw coefficients.
+    penalty : Penalty
+        Of the raw coefficients.
     full : bool
         True for batch descent.
     plain : bool
@@ -117,8 +117,7 @@ class Solver(ABC):
     data: Data
     problem: Any
     state: State
-    l1: float
-    l2: float
+    penalty: Penalty
     full: bool = False
     may_add_zeros: bool = False
     n_epochs: int = 1
@@ -154,8 +153,7 @@ class Solver(ABC):
         settings: Settings,
         data: Data,
         statistics: Statistics,
-        l1: float,
-        l2: float,
+        penalty: Penalty,
     ) -> None:
         """Set ``plan.metric`` and ``plan.schedule``, found from the data."""
 
@@ -164,8 +162,7 @@ class Solver(ABC):
         cls,
         data: Data,
         state: State,
-        l1: float,
-        l2: float,
+        penalty: Penalty,
         shuffle: Any,
         average: bool | int,
     ) -> Solver:
@@ -173,12 +170,12 @@ class Solver(ABC):
 
         Parameters
         ----------
-        data, state, l1, l2
+        data, state, penalty
             As the attributes.
         shuffle, average
             As the estimators' parameters.
         """
-        return cls(data, state, l1, l2, shuffle, average)  # type: ignore[call-arg]
+        return cls(data, state, penalty, shuffle, average)  # type: ignore[call-arg]
 
     def aim(self, null: float, tol: float | None) -> None:
         """Take note of F of the constant model, and of the relative gap to reach."""
@@ -256,17 +253,13 @@ class Solver(ABC):
     def objective(self) -> float:
         """F at the coefficients to report."""
         coef = self.coef
-        return self.problem.value(coef) / self.mean_weight + self.penalty(coef)
+        return self.problem.value(coef) / self.mean_weight + self.penalty.value(coef)
 
     def constant_objective(self, raw_predictions: np.ndarray) -> float:
         """F of a constant model."""
         coef = np.zeros(self.state.coef.shape)
         coef[-1] = raw_predictions
         return self.problem.value(coef) / self.mean_weight
-
-    def penalty(self, coef: np.ndarray) -> float:
-        """l1 |w|_1 + l2/2 |w|_2^2 without the intercept."""
-        return penalty(coef, self.l1, self.l2)
 
     def gap(self) -> float:
         """Estimate of (F - F*) / (F_null - F*) at the present point; NaN if unknown."""

@@ -50,8 +50,8 @@ class BatchSolver(Solver):
         With normalised weights.
     state : State
         Updated in place.
-    l1, l2 : float
-        Penalty of the raw coefficients.
+    penalty : Penalty
+        Of the raw coefficients.
     n_runs : int, default=1
         Number of such runs that exist together.
     """
@@ -74,13 +74,11 @@ class BatchSolver(Solver):
     forget_barrier: Callable[[], None]
     """Forget what was learnt under a stronger barrier, likewise."""
 
-    def __init__(self, data, state, l1, l2, n_runs=1):
+    def __init__(self, data, state, penalty, n_runs=1):
         self.data, self.problem, self.state = data, data.term(), state
-        self.l1, self.l2, self.mean_weight = l1, l2, data.mean_weight
+        self.penalty, self.mean_weight = penalty, data.mean_weight
         self.coordinates = state.plan.metric
-        scale = self.coordinates.scale
-        self.l1_u, self.l2_u = l1 * scale, l2 * scale * scale
-        self.l1_u[-1] = self.l2_u[-1] = 0.0
+        self.l1_u, self.l2_u = penalty.strengths(self.coordinates.scale)
         self.u = self.coordinates.to_position(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
@@ -96,29 +94,29 @@ class BatchSolver(Solver):
         self.started = True
 
     @classmethod
-    def start(cls, data, state, l1, l2, shuffle, average):
+    def start(cls, data, state, penalty, shuffle, average):
         """The run of a state; ``shuffle`` and ``average`` are for other methods."""
-        return cls.after(stochastic_passes, data, state, l1, l2)
+        return cls.after(stochastic_passes, data, state, penalty)
 
     @classmethod
-    def after(cls, prepare, data, state, l1, l2):
+    def after(cls, prepare, data, state, penalty):
         """The run that starts where ``prepare`` has left the coefficients.
 
-        ``prepare(data, state, l1, l2)`` tells whether it has changed them. Where the
+        ``prepare(data, state, penalty)`` tells whether it has changed them. Where the
         constant model is better, the run starts from that.
         """
         cold = state.coef.copy()
-        changed = prepare(data, state, l1, l2)
-        run = cls(data, state, l1, l2)
+        changed = prepare(data, state, penalty)
+        run = cls(data, state, penalty)
         if changed and not run.objective() <= run.constant_objective(cold[-1]):
             state.coef[...] = cold
-            run = cls(data, state, l1, l2)
+            run = cls(data, state, penalty)
         return run
 
     @staticmethod
-    def tune(plan, settings, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, penalty):
         """Give a plan its coordinates; the length of a step is searched."""
-        plan.metric = Coordinates.of(data, statistics, l2)
+        plan.metric = Coordinates.of(data, statistics, penalty.l2)
         plan.schedule = Constant(1.0)
 
     def aim(self, null, tol):
@@ -140,7 +138,7 @@ class BatchSolver(Solver):
     def go_to(self, coef):
         """Take over the coefficients of another point."""
         self.state.coef[...] = coef
-        self.penalised = self.penalty(coef)
+        self.penalised = self.penalty.value(coef)
 
     def evaluate(self):
         """Loss and gradient at the position."""
@@ -325,12 +323,12 @@ class BatchSolver(Solver):
         """Go t along p, whose raw coefficients are ``raw``."""
         self.lines.move(t)
         add_scaled(self.u, t, p)
-        if self.l1:
+        if not self.penalty.smooth:
             # A sum of steps would leave 1e-17 where u is zero.
             self.go_to(self.coordinates.to_raw(self.u))
         else:
             add_scaled(self.state.coef, t, raw)
-            self.penalised = self.penalty(self.state.coef)
+            self.penalised = self.penalty.value(self.state.coef)
 
     def search(self, p, raw):
         """Lengths t of the steps along p, whose raw coefficients are ``raw``.
@@ -344,10 +342,10 @@ class BatchSolver(Solver):
             The last point evaluated is that at t.
         """
         slopes = slopes_along(
-            self.state.coef, raw, p, self.gradient, self.l2, self.coupled
+            self.state.coef, raw, p, self.gradient, self.penalty.l2, self.coupled
         )
         l1_start, l1_slope, jumps = self.l1_along(p, 0.0)
-        if self.l1:
+        if not self.penalty.smooth:
             slopes[:, 0] += l1_slope + jumps
         roots = [Root(*row) for row in slopes.tolist()]
         slack = sum([abs(root.linear) for root in roots])
@@ -356,7 +354,7 @@ class BatchSolver(Solver):
             t = np.array([root.t for root in roots])
             value, derivative = self.line(self.loss, t)
             gain = value - self.value
-            if self.l1:
+            if not self.penalty.smooth:
                 l1_value, l1_slope, jumps = self.l1_along(p, t)
                 gain += l1_value - l1_start
                 derivative += l1_slope
@@ -376,7 +374,7 @@ class BatchSolver(Solver):
 
     def l1_along(self, p, t):
         """The l1 penalty at u + t p; its slopes in t, and half their jumps there."""
-        if not self.l1:
+        if self.penalty.smooth:
             zero = np.zeros(1 if self.coupled else p.shape[1])
             return 0.0, zero, zero
         at = self.u + t * p

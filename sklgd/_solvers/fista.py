@@ -15,15 +15,17 @@ LEAST_GAIN, MOST_GAIN = 0.5, 1.5
 class FISTASolver(BatchSolver):
     """Accelerated proximal gradient steps with restarts (FISTA) in u."""
 
-    def __init__(self, data, state, l1, l2):
-        super().__init__(data, state, l1, l2)
+    def __init__(self, data, state, penalty):
+        super().__init__(data, state, penalty)
         self.theta, self.momentum, self.at_rest = 1.0, 1.0, False
         self.last_u = self.u.copy()
         self.lines.remember()
         self.hessians = HessianSchedule(
-            data, self.problem, self.coordinates, self.l2_u, False, l1 > 0.0
+            data, self.problem, self.coordinates, self.l2_u, False, not penalty.smooth
         )
-        self.asks, self.left, self.left_at = data.loss.smooth, 0.0, None
+        self.prox = penalty.prox_in(self.coordinates.scale)
+        self.asks = data.loss.smooth and penalty.elastic_net
+        self.left, self.left_at = 0.0, None
 
     def epoch(self):
         """One step from y = u + beta (u - u_last); returns its size twice.
@@ -44,7 +46,7 @@ class FISTASolver(BatchSolver):
         value += 0.5 * float(np.vdot(self.l2_u * y, y))
         after, theta = np.inf, self.theta * GROWTH
         for _ in range(MAX_TRIALS):
-            new = soft(y - theta * gradient, theta * self.l1_u)
+            new = self.prox(y - theta * gradient, theta)
             step = new - y
             bound = value + float(np.vdot(gradient, step))
             bound += 0.5 * float(np.vdot(step, step)) / theta
@@ -53,7 +55,7 @@ class FISTASolver(BatchSolver):
             self.state.rows += self.problem.n_samples
             smooth = loss + 0.5 * float(np.vdot(self.l2_u * new, new))
             if smooth <= bound + ROUNDING * abs(bound):
-                self.theta, after = theta, loss + self.penalty(raw)
+                self.theta, after = theta, loss + self.penalty.value(raw)
                 break
             theta *= 0.5
         else:
@@ -117,7 +119,7 @@ class FISTASolver(BatchSolver):
         value, _ = self.line(self.loss, 0.0)
         self.gradient = self.gradient_at(self.u)
         self.state.rows += 2 * self.problem.n_samples
-        if self.l1:
+        if not self.penalty.smooth:
             step, promised = self.minimise_model(hessian, refine=True)
         else:
             step = -hessian.solve(self.gradient.copy())
@@ -125,9 +127,9 @@ class FISTASolver(BatchSolver):
         if not promised > ROUNDING * abs(value):
             return max(promised, 0.0)
         raw = self.coordinates.to_raw(self.u + step)
-        after = self.lines.attempt(self.loss, raw) / self.mean_weight + self.penalty(
-            raw
-        )
+        after = self.lines.attempt(
+            self.loss, raw
+        ) / self.mean_weight + self.penalty.value(raw)
         gain = value + self.penalised - after
         if LEAST_GAIN * promised <= gain <= MOST_GAIN * promised:
             return promised / min(max(2.0 - gain / promised, 2.0 - MOST_GAIN), 1.0)
@@ -139,8 +141,3 @@ class FISTASolver(BatchSolver):
         self.momentum, self.at_rest = 1.0, False
         self.last_u[...] = self.u
         self.lines.remember()
-
-
-def soft(x, threshold):
-    """The soft threshold: x moved towards zero by ``threshold``."""
-    return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)

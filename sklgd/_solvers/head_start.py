@@ -18,7 +18,7 @@ COUPLED_PASSES, PASSES, PASS_ROWS = (3, 2.0), (2, 1.0), 1000
 CHUNK_ROWS = 16384
 
 
-def stochastic_passes(data, state, l1, l2):
+def stochastic_passes(data, state, penalty):
     """A few stochastic passes over sparse rows, into ``state.coef``.
 
     A row of text is nearly orthogonal to most others, so steps on single rows get
@@ -36,6 +36,7 @@ def stochastic_passes(data, state, l1, l2):
     if (
         not sp.issparse(data.X)
         or n < PASS_ROWS
+        or not penalty.elastic_net
         or not data.loss.smooth
         or statistics is None
         or state.coef[:-1].any()
@@ -46,13 +47,13 @@ def stochastic_passes(data, state, l1, l2):
     size = 1.0 + float((statistics.var + statistics.mean**2).sum())
     passes, pace = COUPLED_PASSES if data.loss.coupled(data.n_outputs) else PASSES
     eta0, n_steps = pace / (per_row * size), passes * n
-    penalties = np.full_like(cold, l1), np.full_like(cold, l2)
+    penalties = np.full_like(cold, penalty.l1), np.full_like(cold, penalty.l2)
     make_rule = SGD().make_rule
     rule = make_rule(state.coef, *penalties)
     work = min(n, CHUNK_ROWS) * int(data.entries_per_row) * data.n_outputs
     descent = descend(
         data.problem(), rule, make_rule, penalties, 1, work, coef=state.coef,
-        position=state.coef, row_penalty=(l1, l2),
+        position=state.coef, row_penalty=(penalty.l1, penalty.l2),
     )  # fmt: skip
     rng = np.random.RandomState(0)
     with np.errstate(all="ignore"):
@@ -78,16 +79,16 @@ LEAST_ROWS, ROWS_PER_COEFFICIENT, LEAST_OF_CLASS, WORTH = 600, 20, 20, 15
 SUBSAMPLE_TOL, SUBSAMPLE_STEPS = 1e-3, 15
 
 
-def prepare(method, data, state, l1, l2):
+def prepare(method, data, state, penalty):
     """A fit of a subsample, or stochastic passes where that does not take place."""
     if data.loss.quadratic and state.plan.optimizer.curvature:
         return False  # one step leads to the minimum
-    return fit_subsample(method, data, state, l1, l2) or stochastic_passes(
-        data, state, l1, l2
+    return fit_subsample(method, data, state, penalty) or stochastic_passes(
+        data, state, penalty
     )
 
 
-def fit_subsample(method, data, state, l1, l2):
+def fit_subsample(method, data, state, penalty):
     """Put the optimum of a few rows into ``state.coef``, if that is worth it.
 
     The optimum of m rows is about n_features / m from that of all (in units of the
@@ -115,7 +116,7 @@ def fit_subsample(method, data, state, l1, l2):
         return False
     part = copy(state)
     part.coef = state.coef.copy()
-    run = method(few, part, l1, l2)
+    run = method(few, part, penalty)
     run.aim(run.constant_objective(few.fit_intercept_only()), SUBSAMPLE_TOL)
     run.tries = False
     for _ in range(SUBSAMPLE_STEPS):

@@ -52,8 +52,8 @@ class NewtonSolver(BatchSolver):
     descent (proximal Newton), and the last steps are not used.
     """
 
-    def __init__(self, data, state, l1, l2, n_runs=1):
-        super().__init__(data, state, l1, l2, n_runs)
+    def __init__(self, data, state, penalty, n_runs=1):
+        super().__init__(data, state, penalty, n_runs)
         optimizer = state.plan.optimizer
         self.memory, self.pairs = optimizer.memory, []
         self.metric = Diagonal()
@@ -63,9 +63,9 @@ class NewtonSolver(BatchSolver):
             self.coordinates,
             self.l2_u,
             optimizer.curvature,
-            l1 > 0.0,
+            not penalty.smooth,
         )
-        if l1:
+        if not penalty.smooth:
             self.hessians.end_waiting()
         self.follows_barrier = bool(self.hessians.levels) and not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
@@ -75,21 +75,21 @@ class NewtonSolver(BatchSolver):
         self.asked, self.misled = False, MISLED if self.hessians.levels else 0
 
     @classmethod
-    def start(cls, data, state, l1, l2, shuffle, average):
+    def start(cls, data, state, penalty, shuffle, average):
         """A run; of outputs that have nothing in common but X, one each.
 
         Few rows of many columns make it one in the space of the rows. With an l1
         penalty and no matrix for coordinate descent, the steps on the diagonal metric
         are accelerated proximal gradients.
         """
-        if l1 and not factored(data):
-            return FISTASolver.start(data, state, l1, l2, shuffle, average)
-        if not l1 and state.plan.optimizer.curvature and has_few_rows(data):
-            return RowSpaceSolver(cls.start, data, state, l2)
+        if not penalty.smooth and not factored(data):
+            return FISTASolver.start(data, state, penalty, shuffle, average)
+        if penalty.smooth and state.plan.optimizer.curvature and has_few_rows(data):
+            return RowSpaceSolver(cls.start, data, state, penalty)
         apart = data.n_outputs > 1 and not data.loss.coupled(data.n_outputs)
         if apart and not data.loss.quadratic:
-            return SeparateOutputs.after(stochastic_passes, data, state, l1, l2)
-        return cls.after(partial(prepare, cls), data, state, l1, l2)
+            return SeparateOutputs.after(stochastic_passes, data, state, penalty)
+        return cls.after(partial(prepare, cls), data, state, penalty)
 
     def direction(self):
         """The step that the model proposes and the decrease that it promises."""
@@ -105,12 +105,14 @@ class NewtonSolver(BatchSolver):
                 self.metric = metric
                 if not self.data.loss.twice_smooth or metric.exact:
                     self.pairs.clear()
-            self.step = self.proximal_step() if self.l1 else self.newton_step()
+            self.step = (
+                self.newton_step() if self.penalty.smooth else self.proximal_step()
+            )
         return self.step
 
     def last_step(self):
         """A step so small that it ends the run, if the present Hessian shows it."""
-        if self.l1 or not (self.metric.exact and self.trusted):
+        if not self.penalty.smooth or not (self.metric.exact and self.trusted):
             return None
         q = self.apply(self.gradient)
         promised = 0.5 * float(np.vdot(q, self.gradient))
@@ -330,7 +332,7 @@ class NewtonSolver(BatchSolver):
         if self.tries and self.ahead is None and promised <= target and not proven:
             promised = self.tried(p, promised)
             self.step = p, promised
-        if self.l1 and self.coupled:
+        if not self.penalty.smooth and self.coupled:
             # A bound's promise is too small, and there is no Hessian to ask.
             return max(promised, self.extrapolated())
         return promised
@@ -361,13 +363,17 @@ class NewtonSolver(BatchSolver):
         Where F and a quadratic model have little in common, the promise means nothing,
         and the run goes on.
         """
-        own = promised if self.l1 else -0.5 * float(np.vdot(p, self.gradient))
+        own = (
+            promised
+            if not self.penalty.smooth
+            else -0.5 * float(np.vdot(p, self.gradient))
+        )
         if not own > ROUNDING * abs(self.value):
             return promised
         self.ahead = self.look_along(p)
         value, _ = self.line(self.loss, 1.0)
         self.hessians.use()
-        moved = self.penalty(self.state.coef + self.ahead)
+        moved = self.penalty.value(self.state.coef + self.ahead)
         share = (self.value - value + self.penalised - moved) / own
         sure = promised
         if share > 1.0:
@@ -388,9 +394,9 @@ class SeparateOutputs(BatchSolver):
     for one after the other.
     """
 
-    def __init__(self, data, state, l1, l2):
+    def __init__(self, data, state, penalty):
         self.data, self.state, self.problem = data, state, data.term()
-        self.l1, self.l2, self.mean_weight = l1, l2, data.mean_weight
+        self.penalty, self.mean_weight = penalty, data.mean_weight
         self.runs, self.targets, self.current = [], np.empty(data.X.shape[0]), None
         self.level, self.ends = None, []
         for k in range(data.n_outputs):
@@ -401,7 +407,7 @@ class SeparateOutputs(BatchSolver):
             part = copy(state)
             part.plan = replace(state.plan, metric=column)
             part.coef = state.coef[:, [k]]
-            run = NewtonSolver(one, part, l1, l2, data.n_outputs)
+            run = NewtonSolver(one, part, penalty, data.n_outputs)
             self.runs.append(run)
         self.ended = [False] * len(self.runs)
         self.follows_barrier = all(run.follows_barrier for run in self.runs)

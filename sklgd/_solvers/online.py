@@ -14,29 +14,29 @@ class OnlineSolver(Solver):
 
     Parameters
     ----------
-    data, state, l1, l2
+    data, state, penalty
         As the attributes of `Solver`.
     shuffle, average
         As the estimators' parameters; the learner averages in any case.
     """
 
-    def __init__(self, data, state, l1, l2, shuffle, average):
+    def __init__(self, data, state, penalty, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state
-        self.l1, self.l2 = l1, l2
+        self.penalty = penalty
         # A permutation unless another order is asked for by its name.
         self.order_kind = {True: "full", False: None}.get(shuffle, shuffle)
         n_features, n_outputs = data.X.shape[1], data.n_outputs
         self.learner = make_learner(
             state.plan.optimizer, data.loss, n_features, n_outputs,
             fit_intercept=data.fit_intercept, centred=isinstance(data.X, np.ndarray),
-            classifies=data.loss.task == "classification", l1=l1, l2=l2,
+            classifies=data.loss.task == "classification", penalty=penalty,
         )  # fmt: skip
         if state.coef[:-1].any():
             # What a start is worth is not known: as much as one epoch.
             self.learner.start(state.coef, data.n_rows)
 
     @staticmethod
-    def tune(plan, settings, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, penalty):
         """Nothing has to be found: the learner finds its learning rates itself."""
         plan.schedule = Constant(1.0)
 

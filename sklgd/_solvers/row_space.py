@@ -36,15 +36,15 @@ class RowSpaceSolver(BatchSolver):
     ----------
     start : callable
         Makes the run on R', as `BatchSolver.start`.
-    data, state, l2
+    data, state, penalty
         As for `BatchSolver`.
     """
 
     barrier_weight = None
 
-    def __init__(self, start, data, state, l2):
+    def __init__(self, start, data, state, penalty):
         self.data, self.state, self.problem = data, state, data.term()
-        self.l1, self.l2, self.mean_weight = 0.0, l2, data.mean_weight
+        self.penalty, self.mean_weight = penalty, data.mean_weight
         self.coupled = False
         rows = data.X if data.everything else data.X[data.rows]
         columns = np.empty(rows.shape[::-1], order="F")
@@ -76,12 +76,12 @@ class RowSpaceSolver(BatchSolver):
         threads = effective_threads(data.n_jobs)
         mean, var = column_statistics(Rows(few.X), few.weights, None, threads)[1:]
         statistics = replace(state.basis, mean=mean, var=var)
-        metric = Coordinates.of(few, statistics, l2)
+        metric = Coordinates.of(few, statistics, penalty.l2)
         part.plan, part.basis = replace(state.plan, metric=metric), statistics
         part.coef = np.empty((n + 1, data.n_outputs))
         part.coef[:-1] = self.rotated(state.coef[:-1], "T")[:n]
         part.coef[-1] = state.coef[-1] + self.centre @ state.coef[:-1]
-        self.run = start(few, part, 0.0, l2, True, False)
+        self.run = start(few, part, penalty, True, False)
         self.collect()
 
     def rotated(self, w, transposed):
@@ -97,7 +97,7 @@ class RowSpaceSolver(BatchSolver):
         coef[:-1] = self.rotated(v[:-1], "N")
         coef[-1] = v[-1] - self.centre @ coef[:-1]
         value = self.problem.value(coef) / self.mean_weight
-        self.judged = value + self.penalty(coef)
+        self.judged = value + self.penalty.value(coef)
 
     def aim(self, null, tol):
         """As in `BatchSolver`, like all that follow."""

@@ -61,17 +61,17 @@ class RuleSolver(Solver):
         With normalised weights.
     state : State
         Updated in place.
-    l1, l2 : float
-        Penalty of the raw coefficients.
+    penalty : Penalty
+        Of the raw coefficients.
     shuffle : bool
     average : bool or int
         As the estimators' parameter.
     """
 
-    def __init__(self, data, state, l1, l2, shuffle, average):
+    def __init__(self, data, state, penalty, shuffle, average):
         data.slope_limit = state.plan.schedule.slope_limit
         self.data, self.problem, self.state = data, data.problem(), state
-        self.l1, self.l2 = l1, l2
+        self.penalty = penalty
         self.average_from = int(average)
         plan, metric = state.plan, state.plan.metric
         self.full = plan.batch_size == "full"
@@ -84,12 +84,13 @@ class RuleSolver(Solver):
                 plan.batch_size,
                 lambda: rows_are_mixed(data),
             )
-        penalty_1, penalty_2 = np.zeros((2, *state.coef.shape))
-        penalty_1[:-1], penalty_2[:-1] = l1, l2
+        penalty_1, penalty_2 = penalty.strengths(np.ones_like(state.coef))
         averaged = (
             plan.adaptive and not self.full and not average and metric is not None
         )
-        self.cumulative = l1 > 0.0 and plan.schedule.cumulative_l1 and self.steps_singly
+        self.cumulative = (
+            not penalty.smooth and plan.schedule.cumulative_l1 and self.steps_singly
+        )
         self.by_features = (
             sp.issparse(data.X)
             and not self.cumulative
@@ -101,8 +102,7 @@ class RuleSolver(Solver):
                 data,
                 plan.optimizer,
                 plan.batch_size,
-                l1,
-                l2,
+                penalty,
                 metric is None,
                 bool(average) or averaged,
                 isinstance(plan.schedule, Constant),
@@ -138,7 +138,7 @@ class RuleSolver(Solver):
         self.chunk_rows = self.rows_per_call()
         # (The cumulative penalty leaves zeros in iterates, but not in their average.)
         self.may_add_zeros = (
-            l1 > 0.0
+            not penalty.smooth
             and not (self.cumulative and not average)
             and not data.loss.degenerate
             and state.has_seen_only(data)
@@ -177,9 +177,9 @@ class RuleSolver(Solver):
         return self.steps_plainly and plan.batch_size == 1 and plan.metric is None
 
     @staticmethod
-    def tune(plan, settings, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, penalty):
         """Give a plan its metric and the step size that suits it."""
-        add_metric(plan, settings, data, statistics, l2)
+        add_metric(plan, settings, data, statistics, penalty)
 
     def rows_per_call(self):
         """Rows per call of the kernel."""
@@ -209,8 +209,10 @@ class RuleSolver(Solver):
             "scale": None if metric is None else metric.scale,
             "gradient_scale": None if metric is None else metric.gradient_scale,
             "rotation": None if metric is None else metric.rotation,
-            "l2": 0.0 if metric is None or metric.rotation is None else self.l2,
-            "row_penalty": (self.l1, self.l2) if metric is None and not lazy else None,
+            "l2": 0.0 if metric is None or metric.rotation is None else self.penalty.l2,
+            "row_penalty": (self.penalty.l1, self.penalty.l2)
+            if metric is None and not lazy
+            else None,
             "by_features": self.by_features and not self.adds_rows,
             "average": state.average if self.average_from else None,
             "average_count": state.average_count,
@@ -354,7 +356,7 @@ class RuleSolver(Solver):
             loss = self.descent.value(self.full)
         else:
             loss = self.problem.value(coef)
-        return loss / self.mean_weight + self.penalty(coef)
+        return loss / self.mean_weight + self.penalty.value(coef)
 
     @property
     def longest_run(self):
@@ -383,7 +385,7 @@ class RuleSolver(Solver):
                 last, largest = self.epoch()
                 points.append(Point(self, last, largest, None))
                 model[...] = self.coef
-                penalties.append(self.penalty(self.coef))
+                penalties.append(self.penalty.value(self.coef))
         except KeyboardInterrupt:
             # The epochs that have ended count.
             points = points[: len(penalties)]
@@ -441,7 +443,7 @@ class RuleSolver(Solver):
         if not (self.may_add_zeros and np.isfinite(objective)):
             return objective
         coef, after = with_zeros(
-            self.data, self.problem, self.coef, self.l1, self.l2, objective
+            self.data, self.problem, self.coef, self.penalty, objective
         )
         if coef is not self.coef:
             self.reported, objective = coef, after
@@ -486,7 +488,7 @@ class RuleSolver(Solver):
             settings,
             self.data,
             state.basis,
-            self.l2,
+            self.penalty.l2,
             state.coef,
             self.damping,
         )

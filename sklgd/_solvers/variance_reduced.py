@@ -130,21 +130,21 @@ def raw_sizes(data, square, gamma, l2):
     return inverse(gamma * seen[:, None] + l2) * (square > 0.0)[:, None]
 
 
-def row_coordinates(data, statistics, gamma, l1, l2):
+def row_coordinates(data, statistics, gamma, penalty):
     """Coordinates of SAGA and Point-SAGA, and the mean curvature of a row in them."""
     dense = not sp.issparse(data.X) or narrow(data.X)
     if not dense:
         square = statistics.var + statistics.mean**2
-        sizes = raw_sizes(data, square, gamma, l2)
+        sizes = raw_sizes(data, square, gamma, penalty.l2)
         coordinates = Coordinates(sizes, dense=False)
     else:
         centre, square = statistics.mean, statistics.var
         if not data.fit_intercept:
             centre, square = None, square + statistics.mean**2
         basis = None
-        if l1 == 0.0 and narrow(data.X):
+        if penalty.smooth and narrow(data.X):
             basis, square = principal_axes(data, centre, square)
-        sizes = inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
+        sizes = inverse(gamma * square[:, None] + penalty.l2) * (square > 0.0)[:, None]
         coordinates = Coordinates(sizes, centre, basis)
     mean = float((gamma * square[:, None] * sizes).sum(axis=0).max())
     return coordinates, mean + data.fit_intercept
@@ -184,7 +184,7 @@ def principal_axes(data, centre, square):
     return basis, values
 
 
-def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
+def batch_coordinates(data, statistics, gamma, penalty, batch_size):
     """Coordinates of SVRG, and the curvature that a batch sees in them.
 
     Where a batch touches few columns these are raw: there is no centre.
@@ -194,15 +194,15 @@ def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
     if raw or not data.fit_intercept:
         centre, square = np.zeros_like(centre), square + centre**2
     if raw:
-        sizes = raw_sizes(data, square, gamma, l2)
+        sizes = raw_sizes(data, square, gamma, penalty.l2)
         scale = np.sqrt((gamma * sizes).max(axis=1))
         curvature = batch_curvature(data, centre, square, scale, batch_size)
         return Coordinates(sizes, dense=False), curvature
-    sizes = inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
+    sizes = inverse(gamma * square[:, None] + penalty.l2) * (square > 0.0)[:, None]
     coordinates = Coordinates(sizes, centre if data.fit_intercept else None)
     one_unit = gamma.max() <= (1.0 + 1e-9) * gamma.min()
     moments = None
-    if l1 == 0.0 and narrow(data.X) and one_unit:
+    if penalty.smooth and narrow(data.X) and one_unit:
         moments = second_moments(data, centre)
     # (They are not finite if somebody else has changed X since it was checked.)
     if moments is None or not np.isfinite(moments).all():
@@ -211,7 +211,7 @@ def batch_coordinates(data, statistics, gamma, l1, l2, batch_size):
     # Scaled to unit diagonal first, which keeps small columns from drowning.
     scale = np.sqrt(sizes[:, 0])
     hessian = gamma[0] * scale[:, None] * moments * scale
-    hessian[np.diag_indices_from(hessian)] += l2 * scale**2
+    hessian[np.diag_indices_from(hessian)] += penalty.l2 * scale**2
     values, vectors = np.linalg.eigh(hessian)
     inverted = inverse(np.maximum(values, SMALLEST * max(values.max(), 0.0)))
     matrix = scale[:, None] * ((vectors * inverted) @ vectors.T) * scale
@@ -228,7 +228,7 @@ class VarianceReducedSolver(Solver):
 
     Parameters
     ----------
-    data, state, l1, l2
+    data, state, penalty
         As for `Solver`.
     shuffle : bool or str
         As the estimators' parameter.
@@ -236,9 +236,9 @@ class VarianceReducedSolver(Solver):
         Not used: these methods have no noise that an average takes out.
     """
 
-    def __init__(self, data, state, l1, l2, shuffle, average):
+    def __init__(self, data, state, penalty, shuffle, average):
         self.data, self.problem, self.state = data, data.problem(), state
-        self.l1, self.l2 = l1, l2
+        self.penalty = penalty
         # A permutation unless another order is asked for by its name.
         self.order_kind = {True: "full", False: None}.get(shuffle, shuffle)
         self.optimizer = state.plan.optimizer
@@ -254,7 +254,7 @@ class VarianceReducedSolver(Solver):
             raw = metric.centre is None and metric.matrix is None
             options["lazy"] = raw and touches_few(data, state.plan.batch_size)
         self.kernel = self.optimizer.steps(
-            self.problem, state.coef, l1, l2, metric.sizes, **options
+            self.problem, state.coef, penalty.l1, penalty.l2, metric.sizes, **options
         )
         self.table_ready = False
         # For `accept`: epochs since the step size changed, and needed to double it.
@@ -262,12 +262,12 @@ class VarianceReducedSolver(Solver):
         self.grows = data.loss.smooth and isinstance(state.plan.schedule, Constant)
 
     @staticmethod
-    def tune(plan, settings, data, statistics, l1, l2):
+    def tune(plan, settings, data, statistics, penalty):
         """Give a plan its metric and the step size that suits it."""
         optimizer = plan.optimizer
         gamma = statistics.loss_unit / statistics.z_unit**2
         if optimizer.by_rows:
-            metric, mean = row_coordinates(data, statistics, gamma, l1, l2)
+            metric, mean = row_coordinates(data, statistics, gamma, penalty)
             largest = mean
             if optimizer.needs_largest_row:
                 largest = data.fit_intercept + max(
@@ -280,7 +280,7 @@ class VarianceReducedSolver(Solver):
             eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
         else:
             metric, curvature = batch_coordinates(
-                data, statistics, gamma, l1, l2, plan.batch_size
+                data, statistics, gamma, penalty, plan.batch_size
             )
             eta0 = optimizer.unit_step(curvature, False)
         metric.sizes = np.vstack([metric.sizes, 1.0 / gamma])
@@ -341,7 +341,7 @@ class VarianceReducedSolver(Solver):
         else:
             loss = self.kernel.refresh()
             self.table_ready = True
-        return loss / self.mean_weight + self.penalty(self.state.coef)
+        return loss / self.mean_weight + self.penalty.value(self.state.coef)
 
     def snapshot(self):
         """Copies of what an epoch changes."""

@@ -1,0 +1,186 @@
+"""Penalties of the coefficients, which the estimators' ``penalty`` names.
+
+A penalty is a convex function that is a sum over the coefficients of the features; the
+intercepts have none. Its part ``l2 |w|_2^2 / 2`` is smooth, and methods add it to the
+loss. Of the rest R they need the proximal step. Rules of descent, their lagged updates
+and Newton's models know one R, ``l1 |w|_1``, in closed form; FISTA takes any.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from .kernels._vector import penalty as elastic_net_value
+
+__all__ = ["PENALTIES", "ElasticNet", "Penalty"]
+
+Prox: TypeAlias = Callable[[np.ndarray, float], np.ndarray]
+
+
+class Penalty(ABC):
+    """A convex penalty, sum_jk p(w_jk) = l2 |w|_2^2 / 2 + R(w).
+
+    A subclass gives `terms`, `prox` and `slope`; these are all that FISTA uses.
+
+    Attributes
+    ----------
+    l1, l2 : float
+        Strengths of the parts |w|_1 and |w|_2^2 / 2 that methods treat in closed form.
+    elastic_net : bool
+        True if there is nothing but these parts, so that every method can minimise it.
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+    elastic_net: bool = False
+
+    @property
+    def smooth(self) -> bool:
+        """True if the penalty has a derivative everywhere."""
+        return self.elastic_net and self.l1 == 0.0
+
+    @property
+    def absent(self) -> bool:
+        """True if the penalty is zero for all coefficients."""
+        return self.smooth and self.l2 == 0.0
+
+    @abstractmethod
+    def terms(self, w: np.ndarray) -> np.ndarray:
+        """p(w) of each coefficient."""
+
+    @abstractmethod
+    def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
+        """argmin_v R(v) + |v - w|_2^2 / (2 step), for each coefficient.
+
+        ``step`` is a number, or an array that broadcasts to ``w``; it may be zero.
+        """
+
+    @abstractmethod
+    def slope(self, w: np.ndarray, direction: np.ndarray) -> float:
+        """Derivative of R at w along a direction, to the right."""
+
+    def value(self, coef: np.ndarray) -> float:
+        """The penalty of coefficients (w, b), the last row being the intercepts'."""
+        return float(self.terms(coef[:-1]).sum())
+
+    def strengths(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Strengths l1 and l2 of coordinates u, where (w, b) = scale u.
+
+        Parameters
+        ----------
+        scale : ndarray of shape (n_features + 1, n_outputs)
+
+        Returns
+        -------
+        l1, l2 : ndarrays of the same shape
+            Zero for the intercepts.
+        """
+        l1, l2 = self.l1 * scale, self.l2 * scale * scale
+        l1[-1] = l2[-1] = 0.0
+        return l1, l2
+
+    def prox_in(self, scale: np.ndarray) -> Prox:
+        """The proximal step of R in coordinates u, where (w, b) = scale u.
+
+        Parameters
+        ----------
+        scale : ndarray of shape (n_features + 1, n_outputs)
+            Not negative; a coordinate of scale zero stays as it is.
+
+        Returns
+        -------
+        prox : callable
+            ``prox(u, step)`` is argmin_v R(scale v) + |v - u|_2^2 / (2 step).
+        """
+        size = scale[:-1]
+        moves = size > 0.0
+
+        def prox(u: np.ndarray, step: float) -> np.ndarray:
+            out = u.copy()
+            w = self.prox(size * u[:-1], step * size * size)
+            np.divide(w, size, out=out[:-1], where=moves)
+            return out
+
+        return prox
+
+    def violation(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """How far coefficients are from optimal: |w - prox(w - g)|, entry by entry.
+
+        ``gradient`` is that of F without R. Zero everywhere if and only if w minimises
+        F; with an l1 penalty and at w = 0 it is max(|g| - l1, 0).
+        """
+        return np.abs(w - self.prox(w - gradient, 1.0))
+
+
+class ElasticNet(Penalty):
+    """l1 |w|_1 + l2 |w|_2^2 / 2; without a penalty, both are zero.
+
+    Parameters
+    ----------
+    l1, l2 : float, default=0.0
+        Not negative.
+
+    References
+    ----------
+    H. Zou and T. Hastie, "Regularization and variable selection via the elastic net",
+    Journal of the Royal Statistical Society B 67 (2005).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgd.penalties import ElasticNet
+    >>> ElasticNet(l1=1.0).prox(np.array([-3.0, 0.5, 2.0]), 1.0)
+    array([-2.,  0.,  1.])
+    """
+
+    elastic_net = True
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1, self.l2 = float(l1), float(l2)
+
+    def terms(self, w: np.ndarray) -> np.ndarray:
+        """p(w) of each coefficient."""
+        return self.l1 * np.abs(w) + 0.5 * self.l2 * w**2
+
+    def value(self, coef: np.ndarray) -> float:
+        """The penalty of coefficients (w, b), by a compiled loop."""
+        return elastic_net_value(coef, self.l1, self.l2)
+
+    def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
+        """The soft threshold: w moved towards zero by l1 step, and 0 within that."""
+        return soft_threshold(w, self.l1 * step)
+
+    def slope(self, w: np.ndarray, direction: np.ndarray) -> float:
+        """Derivative of l1 |w|_1 along a direction."""
+        at_zero = np.abs(direction)
+        along = np.where(w == 0.0, at_zero, np.sign(w) * direction)
+        return float(self.l1 * along.sum())
+
+    def prox_in(self, scale: np.ndarray) -> Prox:
+        """As in `Penalty`; a soft threshold again."""
+        l1 = self.strengths(scale)[0]
+        return lambda u, step: soft_threshold(u, step * l1)
+
+
+def soft_threshold(x: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
+    """x moved towards zero by ``threshold``, and exactly 0 within it."""
+    return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)
+
+
+PENALTIES: dict[str | None, Callable[[float, float], Penalty]] = {
+    "l2": lambda alpha, l1_ratio: ElasticNet(l2=alpha),
+    "l1": lambda alpha, l1_ratio: ElasticNet(l1=alpha),
+    "elasticnet": lambda alpha, l1_ratio: ElasticNet(
+        alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+    ),
+    None: lambda alpha, l1_ratio: ElasticNet(),
+}
+"""What makes a penalty of each name, from the estimators' ``alpha`` and ``l1_ratio``.
+
+For "elasticnet" ``l1_ratio`` is a number between 0 and 1; for the others it may be
+None, and has no effect.
+"""

@@ -1,0 +1,192 @@
+"""Penalties: values, proximal steps and slopes, and a penalty of one's own."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize_scalar
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.preprocessing import scale
+
+from sklgd import GDClassifier, GDRegressor, to_sklearn
+from sklgd._fit.objective import Objective
+from sklgd.optimizers import OPTIMIZERS
+from sklgd.penalties import PENALTIES, ElasticNet, Penalty
+
+POINTS = np.array([-3.0, -1.0, -0.2, 0.0, 0.1, 0.5, 2.0])
+
+
+class OneSided(Penalty):
+    """alpha |w|, and so many times that where w is negative."""
+
+    def __init__(self, alpha, ratio):
+        self.right, self.left = alpha, alpha * ratio
+
+    def terms(self, w):
+        return np.where(w > 0.0, self.right * w, -self.left * w)
+
+    def prox(self, w, step):
+        return np.maximum(w - self.right * step, 0.0) + np.minimum(
+            w + self.left * step, 0.0
+        )
+
+    def slope(self, w, direction):
+        right = (w > 0.0) | ((w == 0.0) & (direction > 0.0))
+        return float((np.where(right, self.right, -self.left) * direction).sum())
+
+
+@pytest.fixture
+def one_sided(monkeypatch):
+    """Register the penalty for one test."""
+    monkeypatch.setitem(PENALTIES, "one_sided", lambda a, ratio: OneSided(a, 5.0))
+
+
+PENALTY_OBJECTS = [
+    *(make(0.3, 0.4) for make in PENALTIES.values()),
+    OneSided(0.2, 3.0),
+]
+
+
+def without_ridge(penalty, w):
+    return penalty.terms(w) - 0.5 * penalty.l2 * w**2
+
+
+@pytest.mark.parametrize("penalty", PENALTY_OBJECTS, ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("step", [0.0, 0.5, 4.0])
+def test_the_proximal_step_minimises_what_it_is_defined_to(penalty, step):
+    found = penalty.prox(POINTS, step)
+    for w, v in zip(POINTS, found, strict=True):
+
+        def cost(v, w=w):
+            return step * without_ridge(penalty, np.array([v]))[0] + 0.5 * (v - w) ** 2
+
+        best = minimize_scalar(cost, bounds=(-4.0, 4.0), options={"xatol": 1e-10})
+        assert cost(v) <= best.fun + 1e-12
+
+
+@pytest.mark.parametrize("penalty", PENALTY_OBJECTS, ids=lambda p: type(p).__name__)
+def test_the_proximal_step_in_other_coordinates_is_that_of_scaled_coefficients(
+    penalty, rng
+):
+    size = np.vstack([rng.uniform(0.1, 5.0, (6, 2)), [[2.0, 3.0]]])
+    size[1, 0] = 0.0
+    u, step = rng.normal(size=(7, 2)), 0.7
+    found = penalty.prox_in(size)(u, step)
+    np.testing.assert_array_equal(found[-1], u[-1])
+    assert found[1, 0] == u[1, 0]
+    for value, s, start in zip(found[2:6, 0], size[2:6, 0], u[2:6, 0], strict=True):
+
+        def cost(v, s=s, start=start):
+            R = without_ridge(penalty, np.array([s * v]))[0]
+            return step * R + 0.5 * (v - start) ** 2
+
+        best = minimize_scalar(cost, bounds=(-6.0, 6.0), options={"xatol": 1e-10})
+        assert cost(value) <= best.fun + 1e-12
+
+
+@pytest.mark.parametrize("penalty", PENALTY_OBJECTS, ids=lambda p: type(p).__name__)
+def test_the_slope_is_the_limit_of_differences(penalty, rng):
+    direction, t = rng.normal(size=len(POINTS)), 1e-7
+    before, after = (
+        without_ridge(penalty, w).sum() for w in (POINTS, POINTS + t * direction)
+    )
+    assert_allclose(penalty.slope(POINTS, direction), (after - before) / t, rtol=1e-5)
+
+
+def test_the_value_leaves_out_the_intercept(rng):
+    coef = rng.normal(size=(5, 2))
+    penalty = ElasticNet(0.3, 0.7)
+    expected = penalty.terms(coef[:-1]).sum()
+    assert_allclose(penalty.value(coef), expected, rtol=1e-14)
+    assert_allclose(OneSided(1.0, 1.0).value(coef), np.abs(coef[:-1]).sum())
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_smooth_and_absent_say_what_there_is(name):
+    penalty = PENALTIES[name](0.3, 0.4)
+    assert penalty.smooth == (name in ("l2", None))
+    assert penalty.absent == (name is None)
+    assert PENALTIES[name](0.0, 0.4).absent
+    assert not OneSided(0.1, 2.0).smooth
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "elasticnet"])
+def test_the_violation_vanishes_at_the_optimum_alone(name):
+    X, y = load_diabetes(return_X_y=True)
+    X = scale(X)
+    model = GDRegressor(penalty=name, l1_ratio=0.5, alpha=1.0, tol=1e-12).fit(X, y)
+    penalty = model._penalty()
+    F = Objective(model, X, y)
+
+    def violation(coef):
+        gradient = np.empty_like(coef)
+        F.problem.value_and_gradient(coef, gradient)
+        return penalty.violation(coef[:-1], gradient[:-1] + penalty.l2 * coef[:-1])
+
+    assert violation(F.coef).max() < 1e-3
+    assert violation(F.coef + 0.1).max() > 1e-2
+
+
+def optimum(model, X, y, penalty):
+    """F* and its minimiser, by plain proximal gradient steps in raw coordinates."""
+    F = Objective(model, X, y)
+    coef, theta, last = np.zeros(F.coef.shape), 1.0, np.inf
+    for _ in range(20_000):
+        gradient = np.empty_like(coef)
+        before = F.problem.value_and_gradient(coef, gradient)
+        while True:
+            new = coef - theta * gradient
+            new[:-1] = penalty.prox(new[:-1], theta)
+            step = new - coef
+            bound = before + np.vdot(gradient, step) + np.vdot(step, step) / 2 / theta
+            if F.problem.value(new) <= bound + 1e-15 * abs(bound):
+                break
+            theta *= 0.5
+        coef, now = new, F.problem.value(new) + penalty.value(new)
+        if last - now <= 1e-12 * abs(now):
+            break
+        last = now
+    return now, coef
+
+
+@pytest.mark.parametrize(
+    "form, dtype",
+    [(np.asarray, np.float64), (sp.csr_array, np.float64), (np.asarray, np.float32)],
+)
+@pytest.mark.parametrize("problem", ["regression", "two classes", "three classes"])
+def test_a_penalty_of_ones_own_is_minimised(one_sided, problem, form, dtype):
+    load, cls, loss = {
+        "regression": (load_diabetes, GDRegressor, "squared_error"),
+        "two classes": (load_breast_cancer, GDClassifier, "log_loss"),
+        "three classes": (load_iris, GDClassifier, "squared_hinge"),
+    }[problem]
+    X, y = load(return_X_y=True)
+    X = form(scale(X).astype(dtype))
+    model = cls(loss=loss, penalty="one_sided", alpha=0.02, tol=1e-9, max_iter=5000)
+    model.fit(X, y)
+    assert repr(model.optimizer_) == "FISTA()"
+    F = Objective(model, X, y)
+    best, coef = optimum(model, X, y, OneSided(0.02, 5.0))
+    assert_allclose(F(F.coef), best, rtol=1e-6)
+    # Its zeros are exact, and its coefficients rather positive.
+    assert (F.coef[:-1] == 0.0).sum() == (coef[:-1] == 0.0).sum()
+
+
+def test_methods_that_need_a_closed_form_refuse_other_penalties(one_sided):
+    X, y = load_diabetes(return_X_y=True)
+    for name, optimizer in OPTIMIZERS.items():
+        model = GDRegressor(penalty="one_sided", optimizer=name)
+        if optimizer.any_penalty:
+            model.fit(X, y)
+            continue
+        with pytest.raises(ValueError, match=r"penalty='one_sided' .*'fista'"):
+            model.fit(X, y)
+    with pytest.raises(ValueError, match=r"penalty='one_sided' .*'fista'"):
+        GDRegressor(penalty="one_sided").partial_fit(X, y)
+
+
+def test_an_unknown_penalty_is_not_exported(one_sided):
+    X, y = load_diabetes(return_X_y=True)
+    model = GDRegressor(penalty="one_sided").fit(X, y)
+    with pytest.raises(ValueError, match="penalty='one_sided'"):
+        to_sklearn(model)
