@@ -71,14 +71,6 @@ EXAMPLES = {
 PLAIN = str, int, float, type(None)
 
 
-def without_dead_weight(results):
-    """Fitted attributes; the state without what no `partial_fit` would go on from."""
-    state = results["_state"]
-    if not state.plan.streams:
-        state.forget(results["coef_"], results["intercept_"])
-    return results
-
-
 class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
     """Linear model fitted by gradient descent; see the two estimators."""
 
@@ -379,7 +371,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             tasks.end(
                 lambda: self._results_so_far(training, monitor, monitor.stop_reason)
             )
-        self.__dict__.update(without_dead_weight(results))
+        state.conclude(results["coef_"], results["intercept_"])
+        self.__dict__.update(results)
         if log is not None:
             log.trouble(diagnosis)
             log.end(monitor)
@@ -514,7 +507,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         state.unit, state.curve = monitor.unit, monitor.curve()
         state.reported = state.curve[-1]
         results = self._results(state, training.coef, training.data.X.dtype, monitor)
-        return without_dead_weight(results)
+        state.conclude(results["coef_"], results["intercept_"])
+        return results
 
     def _raw_prediction(self, X):
         """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
@@ -526,7 +520,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         The optimizer's moments, averages, column statistics and the position of the
         shuffle stream go. Predictions and all fitted attributes stay as they are.
         `partial_fit` still works: it goes on from ``coef_`` with an optimizer that
-        starts afresh, as after a `fit` by a batch method, which keeps no such state.
+        starts afresh.
 
         Returns
         -------

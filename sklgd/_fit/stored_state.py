@@ -6,7 +6,7 @@ learns on from, without what its public attributes hold already; `unpack` makes 
 that is private to the package.
 """
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 import numpy as np
 
@@ -28,6 +28,11 @@ TRUSTED_TYPES = sorted(
 # Attributes of a `State` that are stored in another form, or follow from others.
 TRANSLATED = {"coef", "position", "plan", "rng", "curve"}
 SETS_OF_ROWS = "statistics", "basis", "chunk"
+# What an attribute is that is not stored.
+DEFAULTS = {
+    item.name: None if item.default is MISSING else item.default
+    for item in fields(State)
+}
 
 
 def pack(est):
@@ -51,7 +56,7 @@ def pack(est):
     packed = {
         name: value
         for name, value in vars(state).items()
-        if name not in TRANSLATED and value is not None
+        if name not in TRANSLATED and not _is_default(name, value)
     }
     if same and state.key is None:
         # Nothing but the coefficients goes on from here.
@@ -62,10 +67,13 @@ def pack(est):
     for name in SETS_OF_ROWS:
         if name in packed:
             packed[name] = vars(packed[name])
+    if not same:
+        packed["coef"] = state.coef
+    if state.position is not state.coef:
+        packed["position"] = state.position
+    if plan.metric is not None:
+        packed["metric"] = pack_metric(plan.metric, state.basis)
     packed |= {
-        "coef": None if same else state.coef,
-        "position": None if state.position is state.coef else state.position,
-        "metric": pack_metric(plan.metric, state.basis),
         "guarded": plan.guarded,
         "adaptive": plan.adaptive,
         "curve": state.curve[: est.n_iter_],
@@ -83,11 +91,10 @@ def unpack(packed, est):
     if "stream" in packed and "outputs" in packed:
         return Stream.unpack(packed, est)
     state = object.__new__(State)
-    # What is not stored is None.
-    vars(state).update(dict.fromkeys(item.name for item in fields(State)))
-    stored = vars(state).keys() & packed.keys()
+    vars(state).update(DEFAULTS)
+    stored = (item.name for item in fields(State) if item.name in packed)
     vars(state).update({name: packed[name] for name in stored})
-    coef, position = packed["coef"], packed["position"]
+    coef, position = packed.get("coef"), packed.get("position")
     # (joblib hands out memory maps that may be read-only.)
     if coef is None:
         state.coef = together(est.coef_, est.intercept_, state.columns)
@@ -101,7 +108,7 @@ def unpack(packed, est):
             setattr(state, name, Statistics(**packed[name]))
     state.plan = Plan(
         est.optimizer_, est.batch_size_, est.learning_rate_, packed["guarded"],
-        packed["adaptive"], unpack_metric(packed["metric"], state.basis),
+        packed["adaptive"], unpack_metric(packed.get("metric"), state.basis),
     )  # fmt: skip
     if state.key is not None:
         state.key = tuple(state.key)
@@ -110,10 +117,13 @@ def unpack(packed, est):
     return state
 
 
+def _is_default(name, value):
+    default = DEFAULTS[name]
+    return value is None if default is None else value == default
+
+
 def pack_metric(metric, basis):
     """A metric as a dict, without what follows from the rest or is zero."""
-    if metric is None:
-        return None
     packed = {name: value for name, value in vars(metric).items() if value is not None}
     if not metric.centre.any():
         del packed["centre"]
