@@ -25,8 +25,7 @@ from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State
-from ._fit.stored_state import pack, unpack
-from ._fit.stream import OfStream, learn_chunk, online_optimizer
+from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
 from ._hints import PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
 from ._partial_fit import learn_by_rule
@@ -60,6 +59,10 @@ SOLVERS: dict[str, type[Solver]] = {
     "proximal_gradient": FISTASolver,
     "online": OnlineSolver,
 }
+# Number of the form in which states are stored: a change of `pack` raises it.
+FORMAT = 1
+# What is stored, by the name of its class.
+KINDS = {cls.__name__: cls for cls in (State, Stream)}
 # What alpha="auto" means, but for streams of the online learner, which need no penalty.
 ALPHA = 1e-4
 # Objects that a message may propose in place of a name.
@@ -542,12 +545,21 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     def __getstate__(self):
         stored = super().__getstate__()
-        return stored | {"_state": pack(self)} if "_state" in stored else stored
+        if "_state" not in stored:
+            return stored
+        state = self._state
+        head = {"format": FORMAT, "kind": type(state).__name__}
+        return stored | {"_state": head | state.pack(self)}
 
     def __setstate__(self, stored):
         super().__setstate__(stored)
-        if "_state" in stored:
-            self._state = unpack(stored["_state"], self)
+        if "_state" not in stored:
+            return
+        packed = stored["_state"]
+        if isinstance(packed, dict) and packed.get("format") == FORMAT:
+            self._state = KINDS[packed["kind"]].unpack(packed, self)
+        else:
+            self._state = State.of_another_version(packed, self)
 
     def sparsify(self):
         """Turn ``coef_`` into a sparse matrix: less memory after an l1 fit.

@@ -697,3 +697,24 @@ def test_a_stream_with_a_new_schedule_starts_its_steps_afresh():
     fresh = GDRegressor(eta0=0.05, max_iter=1, tol=None, **settings)
     fresh.fit(X, y, coef_init=start[0], intercept_init=start[1])
     np.testing.assert_allclose(model.coef_, fresh.coef_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("older", [{"form": "of long ago"}, "no dict at all"])
+def test_a_model_that_another_version_has_stored_predicts_and_starts_afresh(older):
+    X, y = load_diabetes(return_X_y=True)
+    model = GDRegressor(optimizer="adam", batch_size=32, max_iter=3).fit(X, y)
+    stored = model.__getstate__() | {"_state": older}
+    again = GDRegressor.__new__(GDRegressor)
+    with pytest.warns(UserWarning, match="stored by another version of sklgd"):
+        again.__setstate__(stored)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    again.partial_fit(X, y)
+    assert np.isfinite(again.coef_).all()
+
+
+def test_a_stream_that_another_version_has_stored_is_refused():
+    X, y = load_diabetes(return_X_y=True)
+    stored = GDRegressor().partial_fit(X, y).__getstate__()
+    stored["_state"] = {**stored["_state"], "format": -1}
+    with pytest.raises(ValueError, match="stored by another version of sklgd"):
+        GDRegressor.__new__(GDRegressor).__setstate__(stored)

@@ -56,6 +56,26 @@ class Metric:
     rotation: np.ndarray | None = None
     inverse: np.ndarray | None = None
 
+    def pack(self, loss_unit):
+        """A dict for storage, without what follows from the rest or is zero."""
+        packed = {
+            name: value for name, value in vars(self).items() if value is not None
+        }
+        if not self.centre.any():
+            del packed["centre"]
+        if np.array_equal(self.gradient_scale, self.scale / loss_unit):
+            del packed["gradient_scale"]
+        return packed
+
+    @classmethod
+    def unpack(cls, packed, loss_unit):
+        """The metric that `pack` made a dict of."""
+        scale = packed["scale"]
+        known = {"centre": np.zeros(len(scale) - 1)} | packed
+        if "gradient_scale" not in known:
+            known["gradient_scale"] = scale / loss_unit
+        return cls(**known)
+
     def to_position(self, coef):
         """Raw coefficients as coordinates of the metric."""
         position = coef.copy()

@@ -2,14 +2,17 @@
 
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .._validation import random_stream
+from .._compat import warn
+from .._validation import random_stream, stream_at
 from .data import batches
 from .empty_columns import widened
 from .l1_zeros import mark_of
+from .metric import Metric
 from .plan import Plan, add_metric
 from .statistics import Statistics, column_counts
 
@@ -33,6 +36,11 @@ def together(coef, intercept, columns):
     both = np.empty((coef.shape[1] + 1, coef.shape[0]))
     both[:-1], both[-1] = coef.T, intercept
     return both
+
+
+# Attributes of a `State` that are stored in another form, or follow from others.
+TRANSLATED = {"coef", "position", "plan", "rng", "curve"}
+SETS_OF_ROWS = "statistics", "basis", "chunk"
 
 
 @dataclass
@@ -250,6 +258,121 @@ class State:
         absent = 1.0 - counts / self.occurrence_rows
         return 1.0 - absent ** batches(data.n_rows, self.plan.batch_size)[0]
 
+    # -------------------------------------------------------------------- storage
+
+    def pack(self, est):
+        """A dict of arrays, numbers and strings, without what ``est`` has, too.
+
+        Readers that trust known types only, such as skops, then meet no type that is
+        private to the package.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+            Fitted; the state is its own.
+
+        Returns
+        -------
+        packed : dict
+            It shares its arrays with the estimator.
+        """
+        plan = self.plan
+        reported = together(est.coef_, est.intercept_, self.columns)
+        same = np.array_equal(self.coef, reported)
+        packed = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in TRANSLATED and not _is_default(name, value)
+        }
+        if same and self.key is None:
+            # Nothing but the coefficients goes on from here.
+            packed.pop("columns", None)
+        if self.stream:
+            # It only tells whether the rows have changed, and they have.
+            packed.pop("chunk", None)
+        for name in SETS_OF_ROWS:
+            if name in packed:
+                packed[name] = vars(packed[name])
+        if not same:
+            packed["coef"] = self.coef
+        if self.position is not self.coef:
+            packed["position"] = self.position
+        if plan.metric is not None and self.basis is not None:
+            packed["metric"] = plan.metric.pack(self.basis.loss_unit)
+        packed |= {
+            "guarded": plan.guarded,
+            "adaptive": plan.adaptive,
+            "curve": self.curve[: est.n_iter_],
+        }
+        rng = vars(self).get("rng")
+        if rng is not None and rng is not self.seed and self.seed is not None:
+            # (The generator of the user, or NumPy's own, goes on by itself.)
+            stream = rng.get_state(legacy=False)["state"]
+            packed["generator"] = stream["key"], int(stream["pos"])
+        return packed
+
+    @classmethod
+    def unpack(cls, packed, est):
+        """The state that `pack` made a dict of, for the estimator it is stored in."""
+        state = object.__new__(cls)
+        vars(state).update(DEFAULTS)
+        stored = (item.name for item in fields(cls) if item.name in packed)
+        vars(state).update({name: packed[name] for name in stored})
+        coef, position = packed.get("coef"), packed.get("position")
+        # (joblib hands out memory maps that may be read-only.)
+        if coef is None:
+            state.coef = together(est.coef_, est.intercept_, state.columns)
+        else:
+            state.coef = np.array(coef)
+        state.position = state.coef if position is None else np.array(position)
+        if state.average is not None:
+            state.average = np.array(state.average)
+        for name in SETS_OF_ROWS:
+            if name in packed:
+                setattr(state, name, Statistics(**packed[name]))
+        metric = packed.get("metric")
+        if metric is not None:
+            basis: Any = state.basis
+            metric = Metric.unpack(metric, basis.loss_unit)
+        state.plan = Plan(
+            est.optimizer_, est.batch_size_, est.learning_rate_, packed["guarded"],
+            packed["adaptive"], metric,
+        )  # fmt: skip
+        if state.key is not None:
+            state.key = tuple(state.key)
+        if "generator" in packed:
+            state.rng = stream_at(*packed["generator"])
+        return state
+
+    @classmethod
+    def of_another_version(cls, packed, est):
+        """The state of an estimator that another version of the package has stored.
+
+        It goes on from the coefficients alone, as ``packed`` cannot be read.
+
+        Raises
+        ------
+        ValueError
+            If these are not stored either, as in the middle of a stream.
+        """
+        name = type(est).__name__
+        if "coef_" not in vars(est):
+            raise ValueError(
+                f"This {name} was stored by another version of sklgd, in a form that "
+                "this one cannot read. Load it with that version, or fit it again."
+            )
+        warn(
+            f"This {name} was stored by another version of sklgd. It predicts as "
+            "before; partial_fit goes on from coef_, with an optimizer that starts "
+            "afresh."
+        )
+        plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)
+        coef = together(est.coef_, est.intercept_, None)
+        state = cls(coef, plan, None, est.random_state)
+        if isinstance(packed, dict):
+            state.curve = list(packed.get("curve", []))
+        return state
+
     def tune(self, settings, data, null, penalty, tune):
         """Find the metric and the step size from the data (first chunk or fit).
 
@@ -296,3 +419,13 @@ AFRESH = {"key": None} | {
     if item.name not in KEPT and item.default is not MISSING
 }
 AFRESH_WITHIN_PATH = {k: v for k, v in AFRESH.items() if k not in PATH}
+# What an attribute is that is not stored.
+DEFAULTS = {
+    item.name: None if item.default is MISSING else item.default
+    for item in fields(State)
+}
+
+
+def _is_default(name, value):
+    default = DEFAULTS[name]
+    return value is None if default is None else value == default

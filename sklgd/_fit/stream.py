@@ -151,7 +151,7 @@ class Stream:
 
     # -------------------------------------------------------------------- storage
 
-    def pack(self):
+    def pack(self, est):
         """A dict of arrays, numbers and strings that `unpack` makes a stream of."""
         learner = self.learner
         loss, table = learner.definition, learner.table
