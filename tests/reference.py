@@ -1392,23 +1392,22 @@ class Online:
         self.full_z = full.x @ full.W
 
     def step_full(self, y, w):
-        full, d, lost = self.full, len(self.size), 0.0
+        full, d = self.full, len(self.size)
         h = self.curvature(y, self.full_z)[0]
         if self.steps > 2 * (d + 1):
-            lost = 0.5 * w / (self.t + 2.0 * w)
-            full.A *= 1.0 - lost
+            share = 1.0 - 0.5 * w / (self.t + 2.0 * w)
+            full.A, full.faded = full.A * share, 1.0 - (1.0 - full.faded) * share
         full.A += w * h * np.outer(full.x, full.x)
         gain = full.solve(full.x)
         a = w * (self.full_z - y)
         if self.name != "squared_error":
             a = self.prox(y, self.full_z, np.array([full.x @ gain]), w)[1]
         full.W -= np.outer(gain, a)
-        if self.l2 or (lost and self.steps % 16 == 0):
-            j = (self.steps if self.l2 else self.steps // 16) % d
-            precision = d * self.l2 * w
-            if self.steps % 16 == 0:
-                precision += 16 * d * lost * full.prior[j]
-            full.pull(j, precision)
+        full.owed += w * self.l2
+        if full.faded > 0.25 or (self.l2 and self.steps % d == 0):
+            for j in np.flatnonzero(full.prior[:-1]):
+                full.pull(j, full.faded * full.prior[j] + full.owed)
+            full.faded = full.owed = 0.0
 
     def averaged(self):
         return expit(-np.clip(self.hedge, -50.0, 50.0))
@@ -1491,6 +1490,7 @@ class LeastSquares:
         e = n_features + 1
         self.A, self.W = np.zeros((e, e)), np.zeros((e, n_outputs))
         self.prior, self.origin = np.zeros(e), None
+        self.faded = self.owed = 0.0
 
     def load(self, x, mean):
         if self.origin is None:

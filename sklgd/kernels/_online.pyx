@@ -61,8 +61,8 @@ cdef double LOOSE = 1e-3
 cdef double FIRST_ODDS = -1.386294361119891
 # Past rows weigh like t^FADING in the second-order rule.
 cdef double FADING = 0.5
-# Rows between those that give the prior back what has faded of it.
-cdef Py_ssize_t SPACING = 16
+# Share of the prior that may fade before it is given back.
+cdef double MOST_FADED = 0.25
 # Entries after which signals are looked for.
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
 
@@ -719,15 +719,15 @@ cdef class OnlineLearner:
         """Learn the row by recursive least squares, or one step of Newton's method.
 
         The information of past rows fades like t^-1/2, which helps where a model is not
-        linear, but not that of the prior, which is given back row by row.
+        linear, but that of the prior is given back.
         """
-        cdef double t = self.stream[TIME], q, lost = 0.0, precision
-        cdef Py_ssize_t k, j, step = <Py_ssize_t> self.stream[STEPS], d = self.n_features
+        cdef double t = self.stream[TIME], q
+        cdef double* faded = self.full.faded
+        cdef Py_ssize_t k, step = <Py_ssize_t> self.stream[STEPS], d = self.n_features
         self.evaluate(0, self.full_z)
         self.curve(0, self.full_z)
         if step > 2 * (d + 1):
-            lost = FADING * w / (t + 2.0 * w)
-            self.full.fade(1.0 - lost)
+            self.full.fade(1.0 - FADING * w / (t + 2.0 * w))
         q = self.full.absorb(w * self.h[0])
         for k in range(self.n_outputs):
             if self.quadratic:
@@ -736,13 +736,9 @@ cdef class OnlineLearner:
             self.q[k] = q
             self.proximal(k, self.full_z, w)
             self.full.move(k, self.c[k])
-        if self.l2 > 0.0 or (lost > 0.0 and step % SPACING == 0):
-            # One coefficient in turn, for all of them.
-            j = (step if self.l2 > 0.0 else step // SPACING) % d
-            precision = d * self.l2 * w
-            if step % SPACING == 0:
-                precision += SPACING * d * lost * self.full.prior[j]
-            self.full.pull(j, precision)
+        faded[1] += w * self.l2
+        if faded[0] > MOST_FADED or (self.l2 > 0.0 and step % d == 0):
+            self.full.restore()
 
     cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
         """What the score of an output is made of: errors, and the spread of targets."""
