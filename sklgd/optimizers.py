@@ -1220,7 +1220,7 @@ class Online(Optimizer):
     average : float, default=2.0
         Exponent of the weights of the average, zero or more.
     second_order : bool, default=True
-        Whether dense rows of up to 64 columns are learnt by recursive least squares,
+        Whether dense rows of up to 100 columns are learnt by recursive least squares,
         too (squared error, and the log loss of two classes, without l1). Then the model
         is a mixture of both, which follows the progressive loss.
 
