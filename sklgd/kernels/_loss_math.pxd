@@ -1,5 +1,5 @@
 """Functions of one number that the formulas of losses share."""
-from libc.math cimport fabs, fmax, log, log1p, sqrt
+from libc.math cimport fabs, fmax, log, log1p, sqrt, INFINITY
 
 from sklgd.kernels._vector_math cimport sklgd_exp as exp
 
@@ -133,6 +133,11 @@ cdef inline double log_prox_start(double a, double q) noexcept nogil:
     cdef double m = log1p(q / (1.0 + fabs(a)))
     m = fmax(m, a + 1e-3)
     return log1p(q / (m - a))
+
+
+cdef inline double jump_curvature(double deviation) noexcept nogil:
+    """1/deviation, the mean curvature of a jump of one; infinite without a spread."""
+    return 1.0 / deviation if deviation > 0.0 else INFINITY
 
 
 cdef inline double dispersion(

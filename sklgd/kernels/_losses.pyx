@@ -16,7 +16,8 @@ import numpy as np
 
 from sklgd.kernels._loss_math cimport (
     CHUNK, LOG2, PROX_STEPS, bounded, bounded_exp, continued, dispersion, jump_change,
-    jump_prox, log_prox_start, ramp, ramp_curvature, ramp_value, subgradient, subtract_exp)
+    jump_curvature, jump_prox, log_prox_start, ramp, ramp_curvature, ramp_value,
+    subgradient, subtract_exp)
 from sklgd.kernels._softmax cimport (
     curvature_softmax, evaluate_softmax, prox_softmax, scaled_prox_softmax)
 from sklgd.kernels._vector_math cimport (
@@ -248,7 +249,7 @@ cdef class EpsilonInsensitive(LinearTails):
         return z0
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
-        return 1.0 / deviation
+        return jump_curvature(deviation)
 
 
 @cython.final
@@ -318,7 +319,7 @@ cdef class AbsoluteError(LinearTails):
         return jump_prox(z0, y, q, -1.0, 1.0, c)
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
-        return 1.0 / deviation
+        return jump_curvature(deviation)
 
 
 @cython.final
@@ -359,7 +360,7 @@ cdef class Quantile(LinearTails):
         return jump_prox(z0, y, q, -self.quantile, 1.0 - self.quantile, c)
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
-        return 1.0 / deviation
+        return jump_curvature(deviation)
 
 
 @cython.final
