@@ -27,10 +27,7 @@ from sklgd.optimizers import OPTIMIZERS
 @pytest.fixture
 def threads(monkeypatch):
     """As many threads as n_jobs says: OMP_NUM_THREADS may be 1 where the tests run."""
-    for name in ("data", "statistics", "metric"):
-        monkeypatch.setattr(
-            f"sklgd._fit.{name}.effective_threads", lambda n_jobs: n_jobs or 1
-        )
+    monkeypatch.setattr("sklgd._fit.data.effective_threads", lambda n_jobs: n_jobs or 1)
 
 
 def large_problem(storage, n_outputs):

@@ -119,6 +119,21 @@ class Data:
         return self.rows is None or len(self.rows) == self.X.shape[0]
 
     @property
+    def subset(self):
+        """Numbers of the rows to learn from; None if these are all rows."""
+        return None if self.everything else self.rows
+
+    @cached_property
+    def matrix(self):
+        """X as the kernels read it."""
+        return Rows(self.X)
+
+    @cached_property
+    def n_threads(self):
+        """How many threads the kernels may use."""
+        return effective_threads(self.n_jobs)
+
+    @property
     def n_rows(self):
         """Number of rows to learn from."""
         return self.X.shape[0] if self.rows is None else len(self.rows)
@@ -128,7 +143,7 @@ class Data:
         """Number of entries, of CSR of the stored ones, of the rows to learn from."""
         if not sp.issparse(self.X):
             return self.n_rows * self.X.shape[1]
-        return Rows(self.X).total_entries(None if self.everything else self.rows)
+        return self.matrix.total_entries(self.subset)
 
     @property
     def entries_per_row(self):
@@ -289,15 +304,14 @@ class Data:
     def problem(self):
         """The compiled data term, for solvers that hand it to their kernels."""
         return Problem(
-            Rows(self.X), self.target, self.weights, self.loss, self.n_outputs,
-            self.fit_intercept, None if self.everything else self.rows,
-            effective_threads(self.n_jobs), slope_limit=self.slope_limit,
+            self.matrix, self.target, self.weights, self.loss, self.n_outputs,
+            self.fit_intercept, self.subset, self.n_threads,
+            slope_limit=self.slope_limit,
         )  # fmt: skip
 
     def term(self):
         """The data term, for solvers that use the `DataTerm` contract."""
-        rows = None if self.everything else self.rows
-        return InMemory(self.problem(), self.weights, rows)
+        return InMemory(self.problem(), self.weights, self.subset)
 
 
 class InMemory:

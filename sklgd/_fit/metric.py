@@ -17,9 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._threads import effective_threads
 from ..kernels._gram import weighted_gram
-from ..kernels._rows import Rows
 from .data import row_blocks
 
 # Rows or entries of which arrays are made, where one of all would take too much memory.
@@ -177,7 +175,6 @@ def curvature_moments(data, metric, statistics, coef, damping):
     base = metric.scale[:-1, 0] / statistics.z_unit[0]
     out = np.zeros((K if each else 1, size, size))
     h, total, done = np.empty((min(CHUNK, len(rows)), len(out))), 0.0, 0
-    X, n_threads = Rows(data.X), effective_threads(data.n_jobs)
     for start in range(0, len(rows), CHUNK):
         some, done = rows[start : start + CHUNK], 0
         for part, block in row_blocks(data.X, some):
@@ -193,7 +190,9 @@ def curvature_moments(data, metric, statistics, coef, damping):
             h[done : done + len(part)] = s[:, None] * curvature
             done += len(part)
         for k, moments in enumerate(out):
-            A, v, height = weighted_gram(X, h[:done, k], some, metric.centre, n_threads)
+            A, v, height = weighted_gram(
+                data.matrix, h[:done, k], some, metric.centre, data.n_threads
+            )
             moments[:-1, :-1] += A * base * base[:, None]
             moments[-1, :-1] += v * base
             moments[-1, -1] += height

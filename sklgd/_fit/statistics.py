@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._threads import effective_threads
 from ..kernels._gram import column_statistics as kernel_statistics
 from ..kernels._gram import count_entries
-from ..kernels._rows import Rows
 from .data import LARGE_COLUMN, batches, row_blocks
 
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
@@ -31,11 +29,9 @@ def column_statistics(data):
     ValueError
         If values of X are so large or so small that their squares leave float64.
     """
-    subset = None if data.everything else data.rows
-    n_threads = effective_threads(data.n_jobs)
     try:
         mean, var = kernel_statistics(
-            Rows(data.X), data.weights, subset, n_threads, data.columns
+            data.matrix, data.weights, data.subset, data.n_threads, data.columns
         )[1:]
     except ValueError:
         data.check_finite()
@@ -64,7 +60,7 @@ def size_error(column, what):
 
 def column_counts(data):
     """Stored entries of each column of sparse X, over the rows to learn from."""
-    return count_entries(Rows(data.X), None if data.everything else data.rows)
+    return count_entries(data.matrix, data.subset)
 
 
 def largest_eigenvalue(data, centre, scale):

@@ -11,9 +11,7 @@ import math
 
 import numpy as np
 
-from .._threads import effective_threads
 from ..kernels._gram import column_statistics
-from ..kernels._rows import Rows
 from .data import row_blocks
 
 # Rows and entries of X on which the length is searched for.
@@ -79,9 +77,8 @@ def sizes_of(data, rows):
         Of the features; the latter about the mean if there is an intercept.
     curvature : ndarray of shape (n_outputs,)
     """
-    n_threads = effective_threads(data.n_jobs)
     mean, size = column_statistics(
-        Rows(data.X), data.weights, rows, n_threads, data.columns
+        data.matrix, data.weights, rows, data.n_threads, data.columns
     )[1:]
     if not data.fit_intercept:
         size = size + mean**2

@@ -3,7 +3,6 @@
 import numpy as np
 
 from .._fit.online_learner import make_learner
-from ..kernels._rows import Rows
 from ..schedules import Constant
 from .base import Solver
 from .row_order import new_order
@@ -47,7 +46,7 @@ class OnlineSolver(Solver):
         if self.order_kind is not None:
             order = new_order(self.order_kind, self.state.rng, data).take(n)[0]
         learnt = self.learner.learn(
-            Rows(data.X), data.target.reshape(-1), data.weights, order, undoable=False
+            data.matrix, data.target.reshape(-1), data.weights, order, undoable=False
         )
         if learnt:
             self.state.coef[...] = self.learner.coefficients()

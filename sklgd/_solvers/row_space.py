@@ -16,9 +16,7 @@ import scipy.sparse as sp
 from scipy.linalg import qr
 from scipy.linalg.lapack import dormqr
 
-from .._threads import effective_threads
 from ..kernels._gram import column_statistics
-from ..kernels._rows import Rows
 from .batch import BatchSolver
 from .hessian import Coordinates
 
@@ -73,8 +71,7 @@ class RowSpaceSolver(BatchSolver):
             else data.weights[data.rows],
         )
         part = copy(state)
-        threads = effective_threads(data.n_jobs)
-        mean, var = column_statistics(Rows(few.X), few.weights, None, threads)[1:]
+        mean, var = column_statistics(few.matrix, few.weights, None, few.n_threads)[1:]
         statistics = replace(state.basis, mean=mean, var=var)
         metric = Coordinates.of(few, statistics, penalty.l2)
         part.plan, part.basis = replace(state.plan, metric=metric), statistics

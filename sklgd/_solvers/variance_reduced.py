@@ -25,9 +25,7 @@ from scipy.linalg.lapack import dgejsv
 from .._fit.data import batches, row_blocks
 from .._fit.plan import bind
 from .._fit.statistics import batch_curvature, column_counts
-from .._threads import effective_threads
 from ..kernels._gram import weighted_gram
-from ..kernels._rows import Rows
 from ..optimizers import FEW
 from ..schedules import Constant, as_schedule
 from .base import Solver
@@ -89,9 +87,9 @@ def touches_few(data, batch_size):
 
 def second_moments(data, centre):
     """Weighted mean of (x - centre)(x - centre)', shape (n_features, n_features)."""
-    rows = None if data.everything else data.rows
-    threads = effective_threads(data.n_jobs)
-    gram, _, total = weighted_gram(Rows(data.X), data.weights, rows, centre, threads)
+    gram, _, total = weighted_gram(
+        data.matrix, data.weights, data.subset, centre, data.n_threads
+    )
     return gram / total
 
 
