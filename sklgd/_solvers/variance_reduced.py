@@ -42,8 +42,8 @@ SMALLEST = 1e-12
 
 
 @dataclass
-class Coordinates:
-    """Metric of a variance-reduced method, as its kernel takes it.
+class RowMetric:
+    """Metric of a variance-reduced method, as its kernel takes it; see the module.
 
     Attributes
     ----------
@@ -115,6 +115,11 @@ def inverse(curvature):
     return np.divide(1.0, curvature, out=out, where=curvature > 0.0)
 
 
+def diagonal(square, gamma, l2):
+    """D_jk = 1/(gamma_k E[x_j^2] + l2), 0 for a column without a size."""
+    return inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
+
+
 def raw_sizes(data, square, gamma, l2):
     """Metric of sparse rows that stay as they are; ``square`` is E[x_j^2].
 
@@ -125,16 +130,16 @@ def raw_sizes(data, square, gamma, l2):
     seen = np.divide(
         square, np.sqrt(share), out=np.zeros(len(share)), where=share > 0.0
     )
-    return inverse(gamma * seen[:, None] + l2) * (square > 0.0)[:, None]
+    return diagonal(seen, gamma, l2)
 
 
-def row_coordinates(data, statistics, gamma, penalty):
-    """Coordinates of SAGA and Point-SAGA, and the mean curvature of a row in them."""
+def row_metric(data, statistics, gamma, penalty):
+    """RowMetric of SAGA and Point-SAGA, and the mean curvature of a row in them."""
     dense = not sp.issparse(data.X) or narrow(data.X)
     if not dense:
         square = statistics.var + statistics.mean**2
         sizes = raw_sizes(data, square, gamma, penalty.l2)
-        coordinates = Coordinates(sizes, dense=False)
+        metric = RowMetric(sizes, dense=False)
     else:
         centre, square = statistics.mean, statistics.var
         if not data.fit_intercept:
@@ -142,10 +147,10 @@ def row_coordinates(data, statistics, gamma, penalty):
         basis = None
         if penalty.smooth and narrow(data.X):
             basis, square = principal_axes(data, centre, square)
-        sizes = inverse(gamma * square[:, None] + penalty.l2) * (square > 0.0)[:, None]
-        coordinates = Coordinates(sizes, centre, basis)
+        sizes = diagonal(square, gamma, penalty.l2)
+        metric = RowMetric(sizes, centre, basis)
     mean = float((gamma * square[:, None] * sizes).sum(axis=0).max())
-    return coordinates, mean + data.fit_intercept
+    return metric, mean + data.fit_intercept
 
 
 def principal_axes(data, centre, square):
@@ -182,8 +187,8 @@ def principal_axes(data, centre, square):
     return basis, values
 
 
-def batch_coordinates(data, statistics, gamma, penalty, batch_size):
-    """Coordinates of SVRG, and the curvature that a batch sees in them.
+def batch_metric(data, statistics, gamma, penalty, batch_size):
+    """RowMetric of SVRG, and the curvature that a batch sees in them.
 
     Where a batch touches few columns these are raw: there is no centre.
     """
@@ -195,9 +200,9 @@ def batch_coordinates(data, statistics, gamma, penalty, batch_size):
         sizes = raw_sizes(data, square, gamma, penalty.l2)
         scale = np.sqrt((gamma * sizes).max(axis=1))
         curvature = batch_curvature(data, centre, square, scale, batch_size)
-        return Coordinates(sizes, dense=False), curvature
-    sizes = inverse(gamma * square[:, None] + penalty.l2) * (square > 0.0)[:, None]
-    coordinates = Coordinates(sizes, centre if data.fit_intercept else None)
+        return RowMetric(sizes, dense=False), curvature
+    sizes = diagonal(square, gamma, penalty.l2)
+    metric = RowMetric(sizes, centre if data.fit_intercept else None)
     one_unit = gamma.max() <= (1.0 + 1e-9) * gamma.min()
     moments = None
     if penalty.smooth and narrow(data.X) and one_unit:
@@ -205,7 +210,7 @@ def batch_coordinates(data, statistics, gamma, penalty, batch_size):
     # (They are not finite if somebody else has changed X since it was checked.)
     if moments is None or not np.isfinite(moments).all():
         scale = np.sqrt((gamma * sizes).max(axis=1))
-        return coordinates, batch_curvature(data, centre, square, scale, batch_size)
+        return metric, batch_curvature(data, centre, square, scale, batch_size)
     # Scaled to unit diagonal first, which keeps small columns from drowning.
     scale = np.sqrt(sizes[:, 0])
     hessian = gamma[0] * scale[:, None] * moments * scale
@@ -213,12 +218,12 @@ def batch_coordinates(data, statistics, gamma, penalty, batch_size):
     values, vectors = np.linalg.eigh(hessian)
     inverted = inverse(np.maximum(values, SMALLEST * max(values.max(), 0.0)))
     matrix = scale[:, None] * ((vectors * inverted) @ vectors.T) * scale
-    coordinates.matrix = np.ascontiguousarray(0.5 * (matrix + matrix.T))
+    metric.matrix = np.ascontiguousarray(0.5 * (matrix + matrix.T))
     # In this metric every curvature of F is at most 1, and a row's mean is a trace.
     n, b = data.n_rows, batches(data.n_rows, batch_size)[0]
     share = 1.0 if n == 1 else n * (b - 1) / (b * (n - 1))
     row = float((values * inverted).sum()) + 1.0
-    return coordinates, share * 1.1 + (1.0 - share) * max(row, 1.1)
+    return metric, share * 1.1 + (1.0 - share) * max(row, 1.1)
 
 
 class VarianceReducedSolver(Solver):
@@ -242,7 +247,7 @@ class VarianceReducedSolver(Solver):
         self.optimizer = state.plan.optimizer
         metric = state.plan.metric
         if metric is None:
-            metric = Coordinates(np.ones_like(state.coef), dense=narrow(data.X))
+            metric = RowMetric(np.ones_like(state.coef), dense=narrow(data.X))
         slopes, limit = 8 * data.n_rows * data.n_outputs, SHARE * data.n_bytes
         options = {"centre": metric.centre, "compact": slopes > max(limit, LITTLE)}
         if self.optimizer.by_rows:
@@ -265,7 +270,7 @@ class VarianceReducedSolver(Solver):
         optimizer = plan.optimizer
         gamma = statistics.loss_unit / statistics.z_unit**2
         if optimizer.by_rows:
-            metric, mean = row_coordinates(data, statistics, gamma, penalty)
+            metric, mean = row_metric(data, statistics, gamma, penalty)
             largest = mean
             if optimizer.needs_largest_row:
                 largest = data.fit_intercept + max(
@@ -277,7 +282,7 @@ class VarianceReducedSolver(Solver):
                 mean = largest = 1.0
             eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
         else:
-            metric, curvature = batch_coordinates(
+            metric, curvature = batch_metric(
                 data, statistics, gamma, penalty, plan.batch_size
             )
             eta0 = optimizer.unit_step(curvature, False)
