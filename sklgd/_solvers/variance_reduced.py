@@ -134,7 +134,7 @@ def raw_sizes(data, square, gamma, l2):
 
 
 def row_metric(data, statistics, gamma, penalty):
-    """RowMetric of SAGA and Point-SAGA, and the mean curvature of a row in them."""
+    """Metric of SAGA and Point-SAGA, and the mean curvature of a row in it."""
     dense = not sp.issparse(data.X) or narrow(data.X)
     if not dense:
         square = statistics.var + statistics.mean**2
@@ -188,7 +188,7 @@ def principal_axes(data, centre, square):
 
 
 def batch_metric(data, statistics, gamma, penalty, batch_size):
-    """RowMetric of SVRG, and the curvature that a batch sees in them.
+    """Metric of SVRG, and the curvature that a batch sees in it.
 
     Where a batch touches few columns these are raw: there is no centre.
     """
