@@ -32,9 +32,10 @@ RECENT, RISES = 10, 0.25
 # been one epoch, which this should not double.
 ROWS, FEWEST_ROWS, ENTRIES = 1024, 256, 2**15
 
-# Rows of a stream after which it is compared with the constant model, and the share of
-# that model's loss by which its own must be worse.
-FEW_ROWS, WORSE = 100, 0.05
+# Rows of a stream after which it is compared with the constant model. Its progressive
+# loss may be larger by a share of that model's loss, and by that of so many rows: those
+# from which a linear model takes longer to learn than a constant.
+FEW_ROWS, WORSE, START = 100, 0.01, 5.0
 
 # Problem -> the constant text of its warning, up to `WHERE`.
 WARNINGS = {
@@ -181,11 +182,14 @@ def explain_stream(learner):
     """
     loss, weight = learner.progress()
     constant = learner.constant_loss()
-    if weight < FEW_ROWS or not loss - constant > WORSE * abs(constant):
+    n_rows = learner.n_rows
+    if n_rows < FEW_ROWS or not weight > 0.0:
+        return None
+    if not loss - constant > (WORSE + START / n_rows) * abs(constant):
         return None
     loss, constant = loss / weight, constant / weight
     trouble = (
-        f"The progressive loss of the {weight:.6g} rows so far is {loss:.4g}, that of "
+        f"The progressive loss of the {n_rows} rows so far is {loss:.4g}, that of "
         f"a constant model {constant:.4g}."
     )
     known = _plain({"progressive_loss": loss, "constant_model_loss": constant})

@@ -360,11 +360,14 @@ class Check:
         True for a case and its fit if the promise is about them.
     share : float
         Share of these cases that are checked.
+    needs_fit : bool
+        False if the fit of the case plays no part.
     """
 
     function: Callable[[Case, Fit, Rng], None]
     applies: Callable[[Case, Fit], bool]
     share: float
+    needs_fit: bool = True
 
     @property
     def name(self) -> str:
@@ -382,12 +385,14 @@ CHECKS: list[Check] = []
 
 
 def check(
-    share: float = 1.0, when: Callable[[Case, Fit], bool] = lambda case, fit: True
+    share: float = 1.0,
+    when: Callable[[Case, Fit], bool] = lambda case, fit: True,
+    needs_fit: bool = True,
 ) -> Callable[[Callable[[Case, Fit, Rng], None]], Callable[[Case, Fit, Rng], None]]:
     """Register a check."""
 
     def register(function: Callable[[Case, Fit, Rng], None]) -> Any:
-        CHECKS.append(Check(function, when, share))
+        CHECKS.append(Check(function, when, share, needs_fit))
         return function
 
     return register
@@ -1034,36 +1039,50 @@ class Outcome:
     fits: int = 0
 
 
-def run(case: Case) -> Outcome:
-    """Fit a case and check what is promised of it."""
+def run(case: Case, only: str = "") -> Outcome:
+    """Fit a case and check what is promised of it.
+
+    Parameters
+    ----------
+    case : Case
+    only : str, default=""
+        Part of the names of the checks, which are then all made. Those of fits alone
+        are left out if the case is refused.
+    """
     before = n_fits
     outcome = Outcome([])
     main = Check(lambda case, fit, rng: None, lambda case, fit: True, 1.0)
     main.function.__name__, main.function.__doc__ = answers.__name__, answers.__doc__
-    try:
-        fitted = answers(case)
-    except Refused as refusal:
-        outcome.refusal = str(refusal)
-    except Broken as broken:
-        outcome.failures.append(Failure(main.name, main.promise, str(broken)))
-    else:
-        for number, one in enumerate(CHECKS):
-            rng = np.random.default_rng([case.seed, number])
-            if rng.random() >= one.share or not one.applies(case, fitted):
-                continue
-            try:
-                one.function(case, fitted, rng)
-            except Broken as broken:
-                outcome.failures.append(Failure(one.name, one.promise, str(broken)))
-            except Refused as refusal:
-                # Values at the end of what floats can hold may go beyond it.
-                if case.tame:
-                    text = f"a fit of the same kind is refused: {refusal}"
-                    outcome.failures.append(Failure(one.name, one.promise, text))
+    chosen = [(number, one) for number, one in enumerate(CHECKS) if only in one.name]
+    fitted = Fit(None)
+    if not only or any(one.needs_fit for _, one in chosen):
+        try:
+            fitted = answers(case)
+        except Refused as refusal:
+            outcome.refusal = str(refusal)
+        except Broken as broken:
+            outcome.failures.append(Failure(main.name, main.promise, str(broken)))
+    for number, one in chosen:
+        rng = np.random.default_rng([case.seed, number])
+        if rng.random() >= one.share and not only:
+            continue
+        if one.needs_fit and (fitted.model is None or not one.applies(case, fitted)):
+            continue
+        if case.spoiled and not one.needs_fit:
+            continue
+        try:
+            one.function(case, fitted, rng)
+        except Broken as broken:
+            outcome.failures.append(Failure(one.name, one.promise, str(broken)))
+        except Refused as refusal:
+            # Values at the end of what floats can hold may go beyond it.
+            if case.tame:
+                text = f"a fit of the same kind is refused: {refusal}"
+                outcome.failures.append(Failure(one.name, one.promise, text))
     outcome.fits = n_fits - before
     return outcome
 
 
-def run_seed(seed: int) -> Outcome:
+def run_seed(seed: int, only: str = "") -> Outcome:
     """The same of the case of a seed."""
-    return run(draw(seed))
+    return run(draw(seed), only)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import fuzz.streams  # noqa: F401 (registers its checks)
 from fuzz.cases import case_seed, draw
 from fuzz.checks import Failure, Outcome, run, run_seed
 from fuzz.shrink import program, shrink
@@ -25,21 +26,25 @@ LISTED = 5
 WORKER = (sys.executable, "-X", "faulthandler", "-m", "fuzz", "--work")
 
 
-def work(first: int, count: int) -> None:
+def work(first: int, count: int, only: str) -> None:
     """Run cases with these seeds; a line for each goes to stdout."""
     logging.getLogger("sklgd").addHandler(logging.NullHandler())
     for seed in range(first, first + count):
-        print(json.dumps({"seed": seed, **asdict(run_seed(seed))}), flush=True)
+        print(json.dumps({"seed": seed, **asdict(run_seed(seed, only))}), flush=True)
 
 
 def run_in_subprocess(
-    first: int, count: int, timeout: float, worker: Sequence[str] = WORKER
+    first: int,
+    count: int,
+    timeout: float,
+    worker: Sequence[str] = WORKER,
+    only: str = "",
 ) -> Iterator[tuple[int, Outcome]]:
     """Seeds of cases and what became of them; a crash or a time-out is a failure."""
     end = first + count
     while first < end:
         process = subprocess.Popen(
-            [*worker, str(first), str(end - first)],
+            [*worker, str(first), str(end - first), *filter(None, [only])],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -120,12 +125,13 @@ class Report:
         )
 
 
-def run_many(number: int, seed: int, timeout: float) -> int:
+def run_many(number: int, seed: int, timeout: float, only: str) -> int:
     """Run so many cases; the exit status is 1 if one fails."""
     report, start = Report(), time.monotonic()
     for first in range(0, number, BATCH):
         count = min(BATCH, number - first)
-        for one, outcome in run_in_subprocess(case_seed(seed, first), count, timeout):
+        first_seed = case_seed(seed, first)
+        for one, outcome in run_in_subprocess(first_seed, count, timeout, only=only):
             report.add(one, outcome)
             for failure in outcome.failures:
                 print(f"case {one}: {failure.check}: {failure.message}", flush=True)
@@ -133,11 +139,11 @@ def run_many(number: int, seed: int, timeout: float) -> int:
     return 1 if report.failures else 0
 
 
-def run_one(seed: int, seconds: float) -> int:
+def run_one(seed: int, seconds: float, only: str) -> int:
     """Run one case, make it smaller if it fails, and print it as a program."""
     logging.getLogger("sklgd").addHandler(logging.NullHandler())
     case = draw(seed)
-    outcome = run(case)
+    outcome = run(case, only)
     if outcome.refusal is not None:
         print(f"refused: {outcome.refusal}")
     if not outcome.failures:
@@ -146,8 +152,8 @@ def run_one(seed: int, seconds: float) -> int:
         return 0
     for failure in outcome.failures:
         print(f"\n# {failure.promise}\n# {failure.check}: {failure.message}")
-        small = shrink(case, failure.check, seconds)
-        for other in run(small).failures:
+        small = shrink(case, failure.check, seconds, only)
+        for other in run(small, only).failures:
             if other.check == failure.check:
                 print(f"# smaller: {other.message}")
         print(program(small), flush=True)
@@ -166,16 +172,18 @@ def main(arguments: list[str] | None = None) -> int:
         ("--seed", int, 0, "S", "seed of the run"),
         ("--case", int, None, "SEED", "only this case, made as small as it can be"),
         ("--timeout", float, 60.0, "SECONDS", "time for a case"),
+        ("--only", str, "", "NAME", "the checks with this in their names, always"),
     ):
-        text += "" if default is None else f" (default: {default})"
+        text += "" if default in (None, "") else f" (default: {default})"
         parser.add_argument(
             name, type=kind, default=default, metavar=metavar, help=text
         )
-    parser.add_argument("--work", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     options: Any = parser.parse_args(arguments)
     if options.work is not None:
-        work(*options.work)
+        first, count, *only = options.work
+        work(int(first), int(count), *only or [""])
         return 0
     if options.case is not None:
-        return run_one(options.case, options.timeout)
-    return run_many(options.fits, options.seed, options.timeout)
+        return run_one(options.case, options.timeout, options.only)
+    return run_many(options.fits, options.seed, options.timeout, options.only)

@@ -19,11 +19,11 @@ FEW_ENTRIES = 400
 PAIRS = (("coef_init", "intercept_init"), ("X_val", "y_val", "sample_weight_val"))
 
 
-def failures(case: Case, check: str) -> set[str]:
+def failures(case: Case, check: str, only: str = "") -> set[str]:
     """How a check fails: the beginning of its message, without figures."""
     return {
         re.sub(r"[\d.e+-]+", "", failure.message.split(":")[0])
-        for failure in run(case).failures
+        for failure in run(case, only).failures
         if failure.check == check
     }
 
@@ -93,9 +93,9 @@ def same_weights(a: Array | None, b: Array | None) -> bool:
     return np.array_equal(a, b, equal_nan=True)
 
 
-def shrink(case: Case, check: str, seconds: float = 60.0) -> Case:
+def shrink(case: Case, check: str, seconds: float = 60.0, only: str = "") -> Case:
     """The simplest case found in this time that still fails the check."""
-    end, wanted = time.monotonic() + seconds, failures(case, check)
+    end, wanted = time.monotonic() + seconds, failures(case, check, only)
     improved = True
     while improved:
         improved = False
@@ -105,7 +105,7 @@ def shrink(case: Case, check: str, seconds: float = 60.0) -> Case:
             if is_same(candidate, case) or min(candidate.table.shape) < 1:
                 continue
             try:
-                found = bool(wanted & failures(candidate, check))
+                found = bool(wanted & failures(candidate, check, only))
             except Exception:
                 # No case that the checks are made for.
                 found = False
