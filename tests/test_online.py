@@ -8,6 +8,7 @@ import reference
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd.kernels._online import OnlineLearner
@@ -246,6 +247,18 @@ def test_an_error_undoes_a_call(estimator):
     assert model.loss_curve_ == twin.loss_curve_
 
 
+def test_a_call_that_fails_leaves_the_order_of_later_rows_as_it_was():
+    X, y = make_stream("squared_error")
+    models = [GDRegressor(random_state=0).partial_fit(X[:20], y[:20]) for _ in "ab"]
+    bad = X[:20].copy()
+    bad[10, 2] = 1e200
+    with pytest.raises(ValueError, match="column 2 are so large"):
+        models[0].partial_fit(bad, y[:20])
+    for model in models:
+        model.partial_fit(X, y)
+    assert_array_equal(models[0].coef_, models[1].coef_)
+
+
 def test_the_progressive_loss_is_that_of_rows_before_they_are_learnt():
     X, y = make_stream("squared_error")
     X, y = np.delete(X, 50, axis=0), np.delete(y, 50)
@@ -361,6 +374,19 @@ def test_repeated_passes_reach_the_minimiser(loss, penalty, rng):
     online = cls(loss, penalty=penalty, alpha=0.02, optimizer="online", random_state=0)
     online.set_params(max_iter=30, tol=None).fit(X, y)
     assert online.loss_curve_[-1] - best < 5e-3 * (null - best)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_a_stream_that_goes_wrong_says_so_whatever_the_unit_of_the_weights(unit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 5))
+    y = np.exp(3.0 * (X @ np.arange(5.0) + rng.normal(size=600)))
+    X *= np.exp(4.0 * rng.normal(size=X.shape))
+    model = GDRegressor(shuffle=False)
+    with pytest.warns(ConvergenceWarning, match="worse than a constant one"):
+        model.partial_fit(X, y, sample_weight=np.full(600, unit))
+    assert model.stop_reason_ == "stalled"
+    assert model.diagnosis_["problem"] == "worse_than_constant"
 
 
 def test_a_loss_that_is_zero_everywhere_teaches_nothing():

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._compat import warn
 from .._effects import warn_without_effect
 from .._log import Log
-from .._validation import optimizer_name, random_stream, rows_with_weight, stream_at
+from .._validation import optimizer_name, random_stream, rows_with_weight
 from ..kernels._online import OnlineLearner
 from ..kernels._rows import Rows
 from ..losses import LOSSES
@@ -75,8 +75,18 @@ class Stream:
         self.dtype = np.dtype(np.float64)
 
     @cached_property
-    def rng(self):
-        return random_stream(self.seed)
+    def order_seed(self):
+        """What the order of the rows of each call follows from, with its number."""
+        return int(random_stream(self.seed).randint(2**31))
+
+    @cached_property
+    def generator(self):
+        return random_stream(0)
+
+    def shuffled(self, rows):
+        """Rows of the next call in random order; a call that fails draws nothing."""
+        self.generator.seed(self.order_seed + len(self.curve))
+        return self.generator.permutation(rows)
 
     def goes_on(self, dtype):
         """The same stream after another call, with the same learner."""
@@ -141,8 +151,6 @@ class Stream:
         state.rows = state.weight_rows = self.rows
         state.weight_sum, state.curve = self.weight_sum, list(self.curve)
         state.stream = True
-        if "rng" in vars(self):
-            state.rng = self.rng
         return state
 
     def forgetful(self, coef_, intercept_):
@@ -172,9 +180,8 @@ class Stream:
             "dtype": self.dtype.name,
             "earlier": [self.earlier_rows, self.earlier_weight],
         }
-        if self.seed is not None and vars(self).get("rng", self.seed) is not self.seed:
-            state = self.rng.get_state(legacy=False)["state"]
-            packed["generator"] = state["key"], int(state["pos"])
+        if "order_seed" in vars(self):
+            packed["order_seed"] = self.order_seed
         return packed
 
     @classmethod
@@ -193,8 +200,8 @@ class Stream:
         stream.curve = array("d", packed["curve"])
         stream.dtype = np.dtype(packed["dtype"])
         stream.earlier_rows, stream.earlier_weight = packed["earlier"]
-        if "generator" in packed:
-            stream.rng = stream_at(*packed["generator"])
+        if "order_seed" in packed:
+            stream.order_seed = packed["order_seed"]
         return stream
 
 
@@ -248,7 +255,7 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
     _check_size(learner, target)
     order = np.arange(X.shape[0]) if rows is None else rows
     if est.shuffle and len(order) > 1:
-        order = stream.rng.permutation(order)
+        order = stream.shuffled(order)
     earlier, n_calls = learner.progress(), len(curve)
     try:
         if not learner.learn(Rows(X), target.reshape(-1), weights, order):
@@ -320,8 +327,6 @@ def _continued(est, optimizer, before, X, n_outputs):
         learner.start(before.coef, before.weight_rows)
         stream.earlier_rows, stream.earlier_weight = before.rows, before.weight_sum
         stream.curve = array("d", before.curve[: est.n_iter_])
-        if "rng" in vars(before):
-            stream.rng = before.rng
     return stream
 
 
