@@ -1186,7 +1186,7 @@ class Online:
         self.share, self.share_curvature, self.hedge, self.least = 1.0, 0.0, 0.0, 0.0
         self.t = self.active = self.C = self.weights = 0.0
         self.steps = self.rows = 0
-        self.total = self.constant_total = self.judged = 0.0
+        self.total = self.constant_total = self.judged = self.largest = 0.0
 
     def learn(self, x, y, w=1.0):
         if w == 0.0:
@@ -1209,6 +1209,12 @@ class Online:
         z, lag = self.b + x @ W, np.zeros_like(self.b)
         if self.C and not self.l1:
             lag = (self.Vb + x @ self.V) / self.C
+        if self.log_link:
+            self.largest = max(self.largest, y)
+            top = np.log(max(self.largest, 0.1)) + 1.0
+            mean = np.minimum(z - lag, top)
+            z = np.minimum(z, top)
+            lag = z - mean
         if self.full is not None:
             self.load_full(x, y, first)
         if not (first and self.regression):
@@ -1257,7 +1263,7 @@ class Online:
                 abs(d) > self.far * size and self.absolutes[j] >= self.known * size > 0
             )
             d = np.sign(d) * self.far * size if far else d
-            moved = w * d / self.t if self.centred else 0.0
+            moved = w / self.t * d if self.centred else 0.0
             self.mean[j] += moved
             self.squares[j] += w * d * (d - moved)
             d -= moved
@@ -1326,7 +1332,8 @@ class Online:
 
     def curvature(self, y, z):
         if self.steady:
-            return self.loss.curvature(self.targets(y), z[None], **self.params)[0]
+            h = self.loss.curvature(self.targets(y), z[None], **self.params)[0]
+            return np.maximum(h, 0.0)
         g = self.evaluate(y, z)[1]
         return g * g / self.unit if self.unit > 0.0 else 0.0 * g
 

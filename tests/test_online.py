@@ -398,3 +398,22 @@ def test_a_loss_that_is_zero_everywhere_teaches_nothing():
         model.partial_fit(X[i : i + 1], y[i : i + 1])
     assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
     assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_a_deviance_that_is_not_convex_stays_finite(power):
+    X = np.array([[-2.19, 3.0], [1.07, 3.0], [-1.5, 3.0], [0.1, 3.0]])
+    y, weights = [1.8697, 3.0499, 10.1958, 2.8442], [0.3748, 0.0956, 0.7072, 0.3426]
+    model = GDRegressor("tweedie", power=power, shuffle=False)
+    model.partial_fit(X, y, sample_weight=weights)
+    assert np.isfinite([*model.coef_, model.intercept_, model.progressive_loss_]).all()
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_an_outlier_among_the_first_rows_is_no_exponential_loss(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = 1.0 + rng.poisson(np.exp(0.5 * X[:, 0])).astype(float)
+    X[8:12] *= 1000.0
+    model = GDRegressor(loss, shuffle=False).partial_fit(X, y)
+    assert model.progressive_loss_ < 10.0 * y.max()

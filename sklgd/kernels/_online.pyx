@@ -1,62 +1,34 @@
 """Online learning of single rows: the loop over rows of `sklgd.optimizers.Online`.
 
 A row is looked at once. First the sizes of its columns are brought up to date, then the
-row is predicted and the prediction judged, then it is learnt by a proximal step. All
-that belongs to a feature lies in one record, a cache line with one output, and a row
-reads and writes the records of its own entries alone. So a call costs O(entries *
-n_outputs), however many features there are.
+row is predicted and the prediction judged, then it is learnt by a proximal step. A row
+touches what belongs to its own entries alone. So a call costs O(entries * n_outputs),
+however many features there are.
 
 Every row is a step of its own, its statistics included: how a stream is cut into chunks
 changes nothing. What a call has changed can be taken back (`undo`).
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport ceil, copysign, exp, expm1, fabs, fmax, fmin, isfinite, log, pow, sqrt
+from libc.math cimport ceil, exp, fabs, fmax, fmin, isfinite, log, pow
 from libc.string cimport memcpy
 
 import numpy as np
 
 from sklgd.kernels._least_squares cimport RecursiveLeastSquares
-from sklgd.kernels._losses cimport LossFunction
+from sklgd.kernels._online_rule cimport (
+    ACTIVE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS, DEVIATIONS,
+    ERROR, FULL_HEDGE, FULL_LEAST, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT,
+    INTERCEPT_LAG, JUDGED, LAG, LEAST, LOSS, MARK, N_COLUMN, PLACE, ROWS, SATURATED, SHARE,
+    SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule)
 from sklgd.kernels._rows cimport Rows
-from sklgd.kernels._vector_math cimport VectorMath, sklgd_choose_vector_math
-
-cdef VectorMath vector_math = sklgd_choose_vector_math()
-
-# What a record holds of a feature, and then of each output. The place is the mean of the
-# column where columns are centred, else the time up to which its penalty was applied. The
-# mark is the number of the last call that met the feature.
-cdef enum:
-    SQUARES, ABSOLUTES, SIZE, PLACE, MARK, N_COLUMN
-    # With an l1 penalty: the precision, and the sum of the gradients.
-    WEIGHT = 0
-    CURVATURE = 1
-    LAG = 2
-    N_WEIGHT = 3
-
-# What is kept of each output.
-cdef enum:
-    INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
-    MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
-    ERROR, SATURATED, TARGET, SPREAD
-    FULL_SHARE, FULL_SHARE_CURVATURE, FULL_HEDGE, FULL_LEAST, N_OUTPUT
-
-# What is kept of the stream.
-cdef enum:
-    TIME, STEPS, ACTIVE, AVERAGE_WEIGHT, WEIGHTS, ROWS, JUDGED, HITS, CALL, HISTORY
-    N_STREAM
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
 cdef double MOST_COPIES = 8.0
 # Mean weights that are taken as they are; beyond them weights are relative.
 cdef double LARGE_WEIGHT = 8.0
-# An entry so many sizes from the mean is an outlier, once a column has so many entries of
-# its size.
-cdef double FAR = 10.0, KNOWN = 20.0
 # Squares of larger numbers, times their weights, leave float64.
 cdef double LARGE = 1e140
-# Precision of the intercept of a squared error before the first row.
-cdef double LOOSE = 1e-3
 # Logarithm of the odds of the first-order rule against the second-order one at first.
 cdef double FIRST_ODDS = -1.386294361119891
 # Past rows weigh like t^FADING in the second-order rule.
@@ -67,32 +39,21 @@ cdef double MOST_FADED = 0.25
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
 
 
-cdef inline double soft(double x, double threshold) noexcept nogil:
-    return copysign(fmax(fabs(x) - threshold, 0.0), x)
+cdef inline double share_of(double odds) noexcept nogil:
+    """Share of the second of two models, given the logarithm of the odds of the first."""
+    return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, odds))))
 
 
 @cython.final
-cdef class OnlineLearner:
-    """A linear model that learns single rows, and what it knows of the columns.
+cdef class OnlineLearner(OnlineRule):
+    """A linear model that learns single rows, and how good its predictions were.
 
     Parameters
     ----------
-    loss : Loss
-    n_features, n_outputs : int
-    fit_intercept : bool
-    centred : bool
-        True if columns are centred: then a row costs O(n_features), zeros included.
+    loss, n_features, n_outputs, fit_intercept, centred, reach, power, average, l1, l2
+        As in `OnlineRule`.
     classifies : bool
         True if the prediction is a class: that of the largest output, or the sign.
-    reach : float
-        Standard deviation of raw predictions, in their natural unit, before the first
-        row.
-    power : float
-        Learning rates fall like t^-power, 1/2 < power < 1.
-    average : float
-        Iterates are averaged with weights t^average.
-    l1, l2 : float
-        Penalty for each unit of weight.
     second_order : bool
         True if recursive least squares learn as well, for centred columns and a loss with
         one output or of constant second derivative: then the model reported is a mixture
@@ -106,46 +67,16 @@ cdef class OnlineLearner:
         was the model that left float64.
     """
 
-    cdef readonly object definition
-    cdef LossFunction loss
-    cdef readonly Py_ssize_t n_features, n_outputs
-    cdef readonly bint fit_intercept, centred, coupled, quadratic, classifies
-    cdef readonly double reach, power, average, l1, l2
+    cdef readonly bint classifies, second_order
     cdef readonly Py_ssize_t bad_column
-    cdef readonly bint second_order
     cdef readonly RecursiveLeastSquares full
-    cdef double* mean
+    cdef object own_array
+    # Shares of the average in the prediction reported, and of the second-order rule.
+    cdef double* averaged
+    cdef double* full_share
     cdef double* full_z
     cdef double* full_new
     cdef double* f
-    cdef bint labels, twice_smooth, smooth, log_link, regression
-    cdef Py_ssize_t stride, offset, n_groups, group
-    cdef object record_array, stream_array, output_array, owners
-    cdef double* records
-    cdef double* stream
-    cdef double* outputs
-    # Of the row at hand: raw values, values less means, precisions and learning rates.
-    cdef double* values
-    cdef double* x
-    cdef double* precision
-    cdef double* rate
-    cdef double* work
-    cdef Py_ssize_t* columns
-    cdef Py_ssize_t capacity, n_entries
-    # Of the outputs.
-    cdef double* target
-    cdef double* z
-    cdef double* lag
-    cdef double* g
-    cdef double* h
-    cdef double* q
-    cdef double* c
-    cdef double* old
-    cdef double* new
-    cdef double* unit
-    cdef double* curvature
-    cdef double* scaled_q
-    cdef double* intercept_rate
     # Records as they were before this call.
     cdef object saved_array, saved_columns_array, saved_scalars
     cdef double* saved
@@ -156,56 +87,24 @@ cdef class OnlineLearner:
                  bint fit_intercept, bint centred, bint classifies, double reach,
                  double power, double average, double l1, double l2,
                  bint second_order):
-        cdef double[::1] per_output, records, stream
-        cdef double[:, ::1] outputs
-        self.definition, self.loss = loss, loss.kernel
-        self.n_features, self.n_outputs = n_features, n_outputs
-        self.fit_intercept, self.centred = fit_intercept, centred
-        self.coupled, self.quadratic = loss.coupled(n_outputs), loss.quadratic
+        cdef double[::1] own
+        OnlineRule.__init__(
+            self, loss, n_features, n_outputs, fit_intercept=fit_intercept,
+            centred=centred, reach=reach, power=power, average=average, l1=l1, l2=l2)
         self.classifies = classifies
-        self.reach, self.power, self.average = reach, power, average
-        self.l1, self.l2 = l1, l2
         self.second_order = second_order
         self.full = RecursiveLeastSquares(
             n_features if second_order else 0, n_outputs)
         self.bad_column = -1
-        self.regression = loss.task == "regression"
-        self.labels = not self.regression
-        self.twice_smooth, self.smooth = loss.twice_smooth, loss.smooth
-        self.log_link = loss.link == "log"
-        self.n_groups = 1 if self.coupled else n_outputs
-        self.group = n_outputs // self.n_groups
-        self.stride = 8 * ((N_COLUMN + N_WEIGHT * n_outputs + 7) // 8)
-        # (Memory that no row has met is not touched, and costs nothing.)
-        self.record_array = np.zeros(n_features * self.stride + 8)
-        records = self.record_array
-        self.offset = (-<Py_ssize_t> (<size_t> &records[0] // sizeof(double))) & 7
-        self.records = &records[self.offset]
-        self.stream_array = np.zeros(N_STREAM)
-        stream = self.stream_array
-        self.stream = &stream[0]
-        self.output_array = np.zeros((N_OUTPUT, n_outputs))
-        outputs = self.output_array
-        self.outputs = &outputs[0, 0]
         self.output_array[SHARE] = self.output_array[FULL_SHARE] = 1.0
         self.output_array[FULL_HEDGE] = FIRST_ODDS
-        per_output = np.zeros(16 * n_outputs)
-        self.target = &per_output[0]
-        self.z, self.lag = self.target + n_outputs, self.target + 2 * n_outputs
-        self.g, self.h = self.target + 3 * n_outputs, self.target + 4 * n_outputs
-        self.q, self.c = self.target + 5 * n_outputs, self.target + 6 * n_outputs
-        self.old, self.new = self.target + 7 * n_outputs, self.target + 8 * n_outputs
-        self.unit = self.target + 9 * n_outputs
-        self.curvature = self.target + 10 * n_outputs
-        self.scaled_q = self.target + 11 * n_outputs
-        self.intercept_rate = self.target + 12 * n_outputs
-        self.full_z = self.target + 13 * n_outputs
-        self.full_new = self.target + 14 * n_outputs
-        self.f = self.target + 15 * n_outputs
-        self.owners = [per_output]
-        self.capacity = 0
+        self.own_array = np.zeros(5 * n_outputs)
+        own = self.own_array
+        self.averaged, self.full_share = &own[0], &own[n_outputs]
+        self.full_z, self.full_new = &own[2 * n_outputs], &own[3 * n_outputs]
+        self.f = &own[4 * n_outputs]
 
-    # ------------------------------------------------------------------ the loop
+    # -------------------------------------------------------------------- the loop
 
     def learn(self, Rows rows, const double[::1] y, const double[::1] weights,
               const Py_ssize_t[::1] order, bint undoable=True):
@@ -250,26 +149,12 @@ cdef class OnlineLearner:
     cdef reserve(self, Rows rows, const Py_ssize_t* order, Py_ssize_t n):
         """Make room for the longest of these rows."""
         cdef Py_ssize_t i, most = 1
-        cdef Py_ssize_t[::1] columns
-        cdef double[::1] values
         if self.centred or not rows.is_sparse:
             most = self.n_features
         else:
             for i in range(n):
                 most = max(most, rows.n_entries(order, i, 1))
-        if most <= self.capacity:
-            return
-        columns = np.arange(most, dtype=np.intp)
-        values = np.empty(most * (4 + 2 * self.n_outputs))
-        self.columns = &columns[0]
-        self.values = &values[0]
-        self.x = self.values + most
-        self.precision = self.x + most
-        self.rate = self.precision + most
-        self.work = self.rate + most * self.n_outputs
-        self.mean = self.work + most * self.n_outputs
-        self.owners = [self.owners[0], columns, values]
-        self.capacity = most
+        self.reserve_entries(most)
 
     cdef begin(self, Rows rows, const Py_ssize_t* order, Py_ssize_t n, bint undoable):
         """Begin a call, in which the records that rows meet first are saved."""
@@ -400,6 +285,7 @@ cdef class OnlineLearner:
         self.measure_targets(w, first)
         if self.l2 > 0.0 and self.l1 == 0.0:
             self.apply_penalty(w)
+        self.find_shares()
         self.predict()
         if self.second_order:
             self.load_full(w, first)
@@ -416,191 +302,16 @@ cdef class OnlineLearner:
             stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
         return True
 
-    # ------------------------------------------------- sizes of columns and targets
+    # --------------------------------------------------------------- the judgement
 
-    cdef void measure_columns(self, double w) noexcept nogil:
-        """Bring sizes and means of the row's columns up to date.
-
-        The size of a column is sum x^2 / sum |x| over its entries (less their mean),
-        and never falls. When it rises, coefficients fall, so that predictions keep
-        their size; then the mean moves, and with it the intercept. Entries that are far
-        from the mean count as if they were at the limit, and are not learnt from.
-        """
-        cdef double* stream = self.stream
-        cdef double* out = self.outputs
-        cdef double* record
-        cdef double* weight
-        cdef double moved, x, size, ratio, share, active = 0.0
-        cdef Py_ssize_t p, k, K = self.n_outputs
-        cdef bint far
-        for p in range(self.n_entries):
-            record = self.records + self.columns[p] * self.stride
-            weight = record + N_COLUMN
-            size = record[SIZE]
-            x, moved = self.values[p], 0.0
-            if self.centred:
-                x -= record[PLACE]
-            far = fabs(x) > FAR * size and record[ABSOLUTES] >= KNOWN * size > 0.0
-            if far:
-                x = copysign(FAR * size, x)
-            if self.centred:
-                # (Nothing is known of the means before the first row.)
-                moved = x if stream[STEPS] == 1.0 else w * x / stream[TIME]
-                record[PLACE] += moved
-            record[SQUARES] += w * x * (x - moved)
-            x -= moved
-            record[ABSOLUTES] += w * fabs(x)
-            if record[SQUARES] > size * record[ABSOLUTES]:
-                ratio = record[SQUARES] / record[ABSOLUTES]
-                # (A fit knew the size of the column, which its first rows do not show.)
-                if size > 0.0 and (
-                        stream[HISTORY] == 0.0 or record[ABSOLUTES] >= KNOWN * size):
-                    self.shrink(weight, size / ratio)
-                size = record[SIZE] = ratio
-            if moved != 0.0:
-                for k in range(K):
-                    if self.l1 > 0.0:
-                        out[INTERCEPT * K + k] += moved * self.dual_weight(
-                            weight + N_WEIGHT * k)
-                        continue
-                    out[INTERCEPT * K + k] += weight[N_WEIGHT * k + WEIGHT] * moved
-                    out[INTERCEPT_LAG * K + k] += weight[N_WEIGHT * k + LAG] * moved
-            if far or size == 0.0:
-                x = 0.0
-            else:
-                share = x / size
-                active += fmin(1.0, share * share)
-            self.x[p] = x
-            self.mean[p] = record[PLACE]
-        stream[ACTIVE] += w * active
-
-    cdef void shrink(self, double* weight, double share) noexcept nogil:
-        """Multiply the coefficients of a feature with a share."""
-        cdef Py_ssize_t _
-        cdef double w
-        for _ in range(self.n_outputs):
-            if self.l1 > 0.0:
-                w = self.dual_weight(weight)
-                if w == 0.0 or weight[WEIGHT] == 0.0:
-                    weight[LAG] *= share
-                else:
-                    weight[LAG] = -share * w * (
-                        weight[WEIGHT] + self.l2 * self.stream[TIME]) - copysign(
-                            self.l1 * self.stream[TIME], w)
-            else:
-                weight[WEIGHT] *= share
-                weight[LAG] *= share
-            weight += N_WEIGHT
-
-    cdef void measure_targets(self, double w, bint first) noexcept nogil:
-        """Bring the sizes of targets and losses up to date."""
-        cdef double* out = self.outputs
-        # (A fit that the model started from has said nothing of its targets.)
-        cdef double t = self.stream[TIME] - self.stream[HISTORY], y, step, deviation
-        cdef Py_ssize_t k, K = self.n_outputs
-        for k in range(K):
-            self.curvature[k] = self.unit[k] = 1.0
-            if not self.regression:
-                continue
-            y = self.target[k]
-            deviation = sqrt(out[DEVIATIONS * K + k] / t)
-            step = y - out[MEAN * K + k]
-            if self.stream[STEPS] > KNOWN and fabs(step) > FAR * deviation > 0.0:
-                step = copysign(FAR * deviation, step)
-            out[MEAN * K + k] += w * step / t
-            out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
-            deviation = sqrt(out[DEVIATIONS * K + k] / t)
-            self.curvature[k] = self.loss.curvature_unit(out[MEAN * K + k], deviation)
-            self.unit[k] = self.curvature[k]
-            if not self.log_link:
-                self.unit[k] = (
-                    self.curvature[k] * deviation * deviation if deviation > 0.0 else 0.0)
-            if first and self.fit_intercept:
-                out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
-                    log(fmax(y, 0.1)) if self.log_link else y)
-
-    cdef void apply_penalty(self, double w) noexcept nogil:
-        """Apply the l2 penalty of all steps since the features were met last."""
-        cdef double* record
-        cdef double* weight
-        cdef double since
-        cdef Py_ssize_t p, k, K = self.n_outputs
-        cdef double[3] after
-        for p in range(self.n_entries):
-            record = self.records + self.columns[p] * self.stride
-            since = self.stream[TIME] - w
-            if not self.centred:
-                since = record[PLACE]
-                record[PLACE] = self.stream[TIME]
-            for k in range(K):
-                weight = record + N_COLUMN + N_WEIGHT * k
-                self.decay(record[SIZE], weight, k, since, after)
-                memcpy(weight, after, sizeof(after))
-
-    cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
-                    double* after) noexcept nogil:
-        """What the l2 penalty has made of a coefficient since a time.
-
-        Its curvature has grown by l2 in every unit of time, and the coefficient has
-        fallen with the learning rate of that time: an integral in closed form. The
-        change takes part in the average with the mean of the weights of that span.
-        """
-        cdef double now = self.stream[TIME], precision, ratio, exponent, change
-        memcpy(after, weight, N_WEIGHT * sizeof(double))
-        precision = (
-            size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
-            / (self.reach * self.reach)) + self.known_curvature(size, k)
-        if not (0.0 < precision < 1e300) or since >= now:
-            return
-        after[CURVATURE] += self.l2 * (now - since)
-        ratio = (precision + after[CURVATURE]) / (precision + weight[CURVATURE])
-        # (Without a difference of nearly equal numbers where little has happened.)
-        exponent = pow(1.0 + weight[CURVATURE] / precision, 1.0 - self.power) * expm1(
-            (1.0 - self.power) * log(ratio)) / (1.0 - self.power)
-        change = weight[WEIGHT] * expm1(-exponent)
-        after[WEIGHT] += change
-        after[LAG] += change * 0.5 * (
-            self.stream[AVERAGE_WEIGHT]
-            + pow(since, self.average + 1.0) / (self.average + 1.0))
-
-    # ---------------------------------------------------------------- predictions
-
-    cdef inline double dual_weight(self, const double* weight) noexcept nogil:
-        """A coefficient with an l1 penalty."""
-        cdef double t = self.stream[TIME]
-        if weight[WEIGHT] == 0.0:
-            # Where a fit left it: no row has met the feature since.
-            return weight[LAG]
-        return -soft(weight[LAG], self.l1 * t) / (weight[WEIGHT] + self.l2 * t)
-
-    cdef void predict(self) noexcept nogil:
-        """Raw predictions z of the last iterate, and ``lag``, z less the average's."""
-        cdef double* out = self.outputs
-        cdef const double* weight
-        cdef double x, total = self.stream[AVERAGE_WEIGHT]
-        cdef Py_ssize_t p, k, K = self.n_outputs
-        for k in range(K):
-            self.z[k] = out[INTERCEPT * K + k]
-            self.lag[k] = out[INTERCEPT_LAG * K + k]
-        for p in range(self.n_entries):
-            x = self.x[p]
-            if x == 0.0:
-                continue
-            weight = self.records + self.columns[p] * self.stride + N_COLUMN
-            if self.l1 > 0.0:
-                for k in range(K):
-                    self.z[k] += x * self.dual_weight(weight + N_WEIGHT * k)
-            else:
-                for k in range(K):
-                    self.z[k] += x * weight[N_WEIGHT * k + WEIGHT]
-                    self.lag[k] += x * weight[N_WEIGHT * k + LAG]
-        for k in range(K):
-            self.lag[k] = self.lag[k] / total if total > 0.0 and self.l1 == 0.0 else 0.0
-
-    cdef inline double averaged(self, Py_ssize_t i) noexcept nogil:
-        """Share of the average in the model reported, for the outputs of group i."""
-        cdef double hedge = self.outputs[HEDGE * self.n_outputs + i]
-        return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, hedge))))
+    cdef void find_shares(self) noexcept nogil:
+        """Shares of the average and of the second-order rule in the model reported."""
+        cdef Py_ssize_t i
+        for i in range(self.n_groups):
+            self.averaged[i] = share_of(self.outputs[HEDGE * self.n_outputs + i])
+            if self.second_order:
+                self.full_share[i] = share_of(
+                    self.outputs[FULL_HEDGE * self.n_outputs + i])
 
     cdef double judge_share(
             self, Py_ssize_t i, const double* z, Py_ssize_t slot, double* new, double w,
@@ -655,23 +366,24 @@ cdef class OnlineLearner:
         second-order rule a mixture of both models is reported.
         """
         cdef double* out = self.outputs
-        cdef double a, c, value, other, last, mean, share, steps = self.stream[STEPS]
+        cdef double a, c, value, other, last, mean, share, change, steps = self.stream[STEPS]
         cdef Py_ssize_t i, k, start, K = self.n_outputs
         for i in range(self.n_groups):
             start = i * self.group
             for k in range(start, start + self.group):
-                self.f[k] = self.z[k] - self.averaged(i) * self.lag[k]
+                self.f[k] = self.z[k] - self.averaged[i] * self.lag[k]
             value = self.judge_share(i, self.f, SHARE, self.new, w, first)
             if self.second_order:
                 other = self.judge_share(
                     i, self.full_z, FULL_SHARE, self.full_new, w, first)
-                share = self.full_share(i)
+                share = self.full_share[i]
                 for k in range(start, start + self.group):
                     self.new[k] += share * (self.full_new[k] - self.new[k])
                 if not first and self.unit[start] > 0.0:
                     out[FULL_HEDGE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
-                    out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, w * (other - value)
-                        / self.hedge_unit(i, FULL_LEAST, fmin(other, value))))
+                    change = w * (other - value) / self.hedge_unit(
+                        i, FULL_LEAST, fmin(other, value))
+                    out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, change))
                 value = self.evaluate(start, self.new)
             out[LOSS * K + i] += judged * value
             if first or self.l1 > 0.0 or not self.unit[start] > 0.0:
@@ -692,53 +404,6 @@ cdef class OnlineLearner:
             else:
                 for k in range(K):
                     self.count_error(k, judged)
-
-    cdef inline double full_share(self, Py_ssize_t i) noexcept nogil:
-        """Share of the second-order rule in the model reported."""
-        cdef double hedge = self.outputs[FULL_HEDGE * self.n_outputs + i]
-        if not self.second_order:
-            return 0.0
-        return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, hedge))))
-
-    cdef void load_full(self, double w, bint first) noexcept nogil:
-        """Predict the row by the second-order rule, its priors brought up to date."""
-        cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
-        cdef double share = active / (self.reach * self.reach), size
-        cdef Py_ssize_t j, k, d = self.n_features
-        self.full.load(self.x, self.mean)
-        self.full.trust(d, 1e-6 if self.quadratic else 1.0 / (self.reach * self.reach))
-        for j in range(d):
-            size = self.records[j * self.stride + SIZE]
-            self.full.trust(j, size * size * share)
-        if first and self.regression:
-            for k in range(self.n_outputs):
-                self.full.coef[d * self.n_outputs + k] = self.target[k]
-        self.full.predict(self.full_z)
-
-    cdef void step_full(self, double w) noexcept nogil:
-        """Learn the row by recursive least squares, or one step of Newton's method.
-
-        The information of past rows fades like t^-1/2, which helps where a model is not
-        linear, but that of the prior is given back.
-        """
-        cdef double t = self.stream[TIME], q
-        cdef double* faded = self.full.faded
-        cdef Py_ssize_t k, step = <Py_ssize_t> self.stream[STEPS], d = self.n_features
-        self.evaluate(0, self.full_z)
-        self.curve(0, self.full_z)
-        if step > 2 * (d + 1):
-            self.full.fade(1.0 - FADING * w / (t + 2.0 * w))
-        q = self.full.absorb(w * self.h[0])
-        for k in range(self.n_outputs):
-            if self.quadratic:
-                self.full.move(k, w * (self.full_z[k] - self.target[k]))
-                continue
-            self.q[k] = q
-            self.proximal(k, self.full_z, w)
-            self.full.move(k, self.c[k])
-        faded[1] += w * self.l2
-        if faded[0] > MOST_FADED or (self.l2 > 0.0 and step % d == 0):
-            self.full.restore()
 
     cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
         """What the score of an output is made of: errors, and the spread of targets."""
@@ -769,57 +434,6 @@ cdef class OnlineLearner:
             true = <Py_ssize_t> self.target[0]
         return best == true
 
-    cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil:
-        """Loss of the outputs from ``start`` on at z; g is its gradient."""
-        return self.loss.evaluate_batch(
-            self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
-            self.g + start, 1, self.group, True)
-
-    cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil:
-        """Second derivatives h at z, where g is the gradient there.
-
-        A loss whose second derivative is zero somewhere has the squared gradient in
-        place of it, and a non-smooth one learns the product with that of its step.
-        """
-        cdef Py_ssize_t k
-        if self.twice_smooth:
-            self.loss.curvature_batch(
-                self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
-                self.h + start, 1, self.group)
-            return
-        for k in range(start, start + self.group):
-            self.h[k] = self.unit_curvature(k, self.g[k], self.g[k])
-
-    cdef inline double unit_curvature(
-            self, Py_ssize_t k, double g, double c) noexcept nogil:
-        return g * c / self.unit[k] if self.unit[k] > 0.0 else 0.0
-
-    # --------------------------------------------------------------------- steps
-
-    cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil:
-        """Precision of an intercept before the first row."""
-        if self.quadratic:
-            return LOOSE
-        return self.curvature[k] * active / (self.reach * self.reach)
-
-    cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil:
-        """c = w l'(z - q c) for the outputs from ``start`` on; ``new`` is z - q c."""
-        cdef Py_ssize_t k
-        for k in range(start, start + self.group):
-            self.scaled_q[k] = w * self.q[k]
-        if self.coupled:
-            self.loss.prox_scaled(
-                self.target, z, self.scaled_q, self.new, self.c, self.group)
-        else:
-            self.loss.prox_row(
-                self.loss, self.target + start, z + start, self.scaled_q[start],
-                self.new + start, self.c + start, 1)
-        for k in range(start, start + self.group):
-            if not self.smooth:
-                # It depends on z continuously, as the gradient at z does not.
-                self.h[k] = self.unit_curvature(k, self.g[k], self.c[k])
-            self.c[k] *= w
-
     cdef void learn_constant(self, double w, double judged, bint first) noexcept nogil:
         """One step of the constant model: the same rule with the intercept alone."""
         cdef double* out = self.outputs
@@ -845,162 +459,66 @@ cdef class OnlineLearner:
                 constant[k] -= self.q[k] * self.c[k]
                 total[k] += w * self.h[k]
 
-    cdef inline double known_curvature(
-            self, double size, Py_ssize_t k) noexcept nogil:
-        """Curvature of a feature from the rows of the fit that the model started from."""
-        return self.stream[HISTORY] * self.curvature[k] * size * size
+    # ------------------------------------------------------------ the second order
 
-    cdef void find_rates(self, double w) noexcept nogil:
-        """Learning rates and precisions of the row's features, and q of each output.
-
-        The rate is precision^(power - 1) (precision + G)^-power, where G is the sum of
-        w h x^2 over the rows, this one included.
-        """
-        cdef double* out = self.outputs
+    cdef void load_full(self, double w, bint first) noexcept nogil:
+        """Predict the row by the second-order rule, its priors brought up to date."""
         cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
-        cdef double share = active / (self.reach * self.reach), size, x2, total
-        cdef const double* record
-        cdef Py_ssize_t p, k, j, K = self.n_outputs, n = self.n_entries
-        for p in range(n):
-            record = self.records + self.columns[p] * self.stride
-            size = record[SIZE]
-            self.precision[p] = size * size * share
-            x2 = self.x[p] * self.x[p]
-            for k in range(K):
-                j = p * K + k
-                total = self.precision[p] * self.curvature[k]
-                self.rate[j] = total
-                if 0.0 < total < 1e300:
-                    self.work[j] = (
-                        record[N_COLUMN + N_WEIGHT * k + CURVATURE] + w * self.h[k] * x2
-                        + self.known_curvature(size, k)) / total
-                else:
-                    self.work[j] = 0.0
-        vector_math.log1p(self.work, n * K)
-        for j in range(n * K):
-            self.work[j] *= -self.power
-        vector_math.exp(self.work, n * K)
-        for k in range(K):
-            self.q[k] = self.intercept_rate[k] = 0.0
-            if self.fit_intercept:
-                total = self.intercept_precision(k, active)
-                if total < 1e300:
-                    self.q[k] = self.intercept_rate[k] = pow(
-                        total, self.power - 1.0) * pow(
-                            total + out[INTERCEPT_CURVATURE * K + k] + w * self.h[k]
-                            + self.known_curvature(1.0, k), -self.power)
-        for p in range(n):
-            x2 = self.x[p] * self.x[p]
-            for k in range(K):
-                j = p * K + k
-                total = self.rate[j]
-                self.rate[j] = self.work[j] / total if 0.0 < total < 1e300 else 0.0
-                if self.l1 > 0.0 and self.rate[j] > 0.0:
-                    self.q[k] += x2 / (1.0 / self.rate[j] + self.l2 * self.stream[TIME])
-                else:
-                    self.q[k] += x2 * self.rate[j]
+        cdef double share = active / (self.reach * self.reach), size
+        cdef Py_ssize_t j, k, d = self.n_features
+        self.full.load(self.x, self.mean)
+        self.full.trust(d, 1e-6 if self.quadratic else 1.0 / (self.reach * self.reach))
+        for j in range(d):
+            size = self.records[j * self.stride + SIZE]
+            self.full.trust(j, size * size * share)
+        if first and self.regression:
+            for k in range(self.n_outputs):
+                self.full.coef[d * self.n_outputs + k] = self.target[k]
+        self.full.predict(self.full_z)
 
-    cdef void step(self, double w) noexcept nogil:
-        """Learn the row: a proximal step with the learning rates of its features.
+    cdef void step_full(self, double w) noexcept nogil:
+        """Learn the row by recursive least squares, or one step of Newton's method.
 
-        The derivative of the loss is that after the step, so that no step passes the
-        minimum of the row's own loss.
+        The information of past rows fades like t^-1/2, which helps where a model is not
+        linear, but that of the prior is given back.
         """
-        cdef double* out = self.outputs
-        cdef double* record
-        cdef double* weight
-        cdef double x, move, total = self.stream[AVERAGE_WEIGHT], y
-        cdef Py_ssize_t i, p, k, K = self.n_outputs
-        for i in range(self.n_groups):
-            self.evaluate(i * self.group, self.z)
-            self.curve(i * self.group, self.z)
-        if self.log_link:
-            # The curvature may be tiny here and large where the step ends: a first step,
-            # with the curvature at the row's own minimum, finds that place.
-            for k in range(K):
-                y = self.target[k]
-                self.h[k] = 0.0
-                if y > 0.0:
-                    self.old[k] = log(y)
-                    self.loss.curvature_batch(
-                        self.loss, &self.target[k], self.old + k, NULL, self.h + k, 1, 1)
-            self.find_rates(w)
-            for k in range(K):
-                self.proximal(k, self.z, w)
-                self.loss.curvature_batch(
-                    self.loss, &self.target[k], self.new + k, NULL, self.h + k, 1, 1)
-        self.find_rates(w)
-        for i in range(self.n_groups):
-            self.proximal(i * self.group, self.z, w)
-        for p in range(self.n_entries):
-            x = self.x[p]
-            if x == 0.0:
+        cdef double t = self.stream[TIME], q
+        cdef double* faded = self.full.faded
+        cdef Py_ssize_t k, step = <Py_ssize_t> self.stream[STEPS], d = self.n_features
+        self.curve(0, self.full_z)
+        if step > 2 * (d + 1):
+            self.full.fade(1.0 - FADING * w / (t + 2.0 * w))
+        q = self.full.absorb(w * self.h[0])
+        for k in range(self.n_outputs):
+            if self.quadratic:
+                self.full.move(k, w * (self.full_z[k] - self.target[k]))
                 continue
-            record = self.records + self.columns[p] * self.stride
-            weight = record + N_COLUMN
-            for k in range(K):
-                weight[CURVATURE] += w * self.h[k] * x * x
-                if self.l1 > 0.0:
-                    if self.rate[p * K + k] > 0.0:
-                        self.learn_dual(weight, 1.0 / self.rate[p * K + k], self.c[k] * x)
-                else:
-                    move = -self.rate[p * K + k] * self.c[k] * x
-                    weight[WEIGHT] += move
-                    weight[LAG] += move * total
-                weight += N_WEIGHT
-        if self.fit_intercept:
-            for k in range(K):
-                move = -self.intercept_rate[k] * self.c[k]
-                out[INTERCEPT_CURVATURE * K + k] += w * self.h[k]
-                out[INTERCEPT * K + k] += move
-                if self.l1 == 0.0:
-                    out[INTERCEPT_LAG * K + k] += move * total
+            self.q[k] = q
+            self.proximal(k, self.full_z, w)
+            self.full.move(k, self.c[k])
+        faded[1] += w * self.l2
+        if faded[0] > MOST_FADED or (self.l2 > 0.0 and step % d == 0):
+            self.full.restore()
 
-    cdef void learn_dual(
-            self, double* weight, double precision, double g) noexcept nogil:
-        """The step of FTRL-Proximal along a gradient g, with a new precision."""
-        cdef double w = self.dual_weight(weight), t = self.stream[TIME]
-        if weight[WEIGHT] == 0.0 and w != 0.0:
-            weight[LAG] = -w * self.l2 * t - copysign(self.l1 * t, w)
-        weight[LAG] += g - (precision - weight[WEIGHT]) * w
-        weight[WEIGHT] = precision
-
-    # -------------------------------------------------------------------- results
-
-    cdef void find_units(self) noexcept nogil:
-        """Sizes of targets and losses, of what was learnt so far."""
-        cdef double* out = self.outputs
-        cdef double t = self.stream[TIME] - self.stream[HISTORY], deviation
-        cdef Py_ssize_t k, K = self.n_outputs
-        for k in range(K):
-            self.curvature[k] = self.unit[k] = 1.0
-            if self.regression and t > 0.0:
-                deviation = sqrt(out[DEVIATIONS * K + k] / t)
-                self.curvature[k] = self.loss.curvature_unit(
-                    out[MEAN * K + k], deviation)
-                self.unit[k] = self.curvature[k]
-                if not self.log_link:
-                    self.unit[k] = (
-                        self.curvature[k] * deviation * deviation
-                        if deviation > 0.0 else 0.0)
+    # --------------------------------------------------------------------- results
 
     cdef double coefficient(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
         """The coefficient of a feature as it is reported."""
         cdef const double* record = self.records + j * self.stride
-        cdef const double* weight = record + N_COLUMN + N_WEIGHT * k
+        cdef const double* weight = record + N_COLUMN + k
         cdef double[3] now
-        cdef Py_ssize_t i = 0 if self.coupled else k
+        cdef Py_ssize_t i = 0 if self.coupled else k, K = self.n_outputs
         cdef double share = self.outputs[SHARE * self.n_outputs + i] * (
-            1.0 - self.full_share(i))
+            1.0 - self.full_share[i])
         if self.l1 > 0.0:
             return share * self.dual_weight(weight)
-        if weight[WEIGHT] == 0.0 and weight[LAG] == 0.0:
+        now[WEIGHT], now[LAG] = weight[WEIGHT * K], weight[LAG * K]
+        if now[WEIGHT] == 0.0 and now[LAG] == 0.0:
             return 0.0
-        memcpy(now, weight, sizeof(now))
         if self.l2 > 0.0 and not self.centred:
             self.decay(record[SIZE], weight, k, record[PLACE], now)
         if self.stream[AVERAGE_WEIGHT] > 0.0:
-            now[WEIGHT] -= self.averaged(i) * now[LAG] / self.stream[AVERAGE_WEIGHT]
+            now[WEIGHT] -= self.averaged[i] * now[LAG] / self.stream[AVERAGE_WEIGHT]
         return share * now[WEIGHT]
 
     cdef double intercept(self, Py_ssize_t k) noexcept nogil:
@@ -1009,13 +527,13 @@ cdef class OnlineLearner:
         cdef Py_ssize_t K = self.n_outputs, i = 0 if self.coupled else k
         cdef double b = out[INTERCEPT * K + k], c = out[CONSTANT * K + k], share, full
         if self.stream[AVERAGE_WEIGHT] > 0.0:
-            b -= self.averaged(i) * out[INTERCEPT_LAG * K + k] / (
+            b -= self.averaged[i] * out[INTERCEPT_LAG * K + k] / (
                 self.stream[AVERAGE_WEIGHT])
         b = c + out[SHARE * K + i] * (b - c)
         if self.second_order:
             share = out[FULL_SHARE * K + i]
             full = self.full.coef[self.n_features * K + k]
-            b += self.full_share(i) * (c + share * (full - c) - b)
+            b += self.full_share[i] * (c + share * (full - c) - b)
         return b
 
     def coefficients(self):
@@ -1031,6 +549,7 @@ cdef class OnlineLearner:
         cdef double w
         with nogil:
             self.find_units()
+            self.find_shares()
             for k in range(self.n_outputs):
                 coef[d, k] = self.intercept(k)
             for j in range(d):
@@ -1039,7 +558,7 @@ cdef class OnlineLearner:
                     if self.centred:
                         coef[d, k] -= self.records[j * self.stride + PLACE] * coef[j, k]
                     if self.second_order:
-                        w = self.full.coef[j * self.n_outputs + k] * self.full_share(k) * (
+                        w = self.full.coef[j * self.n_outputs + k] * self.full_share[k] * (
                             self.outputs[FULL_SHARE * self.n_outputs + k])
                         coef[j, k] += w
                         coef[d, k] -= self.full.origin[j] * w
@@ -1057,6 +576,7 @@ cdef class OnlineLearner:
         self.reserve(rows, NULL, n)
         with nogil:
             self.find_units()
+            self.find_shares()
             for i in range(n):
                 self.load(rows, NULL, i, n)
                 for k in range(K):
@@ -1082,7 +602,8 @@ cdef class OnlineLearner:
         cdef Py_ssize_t slot = LAG if self.l1 > 0.0 else WEIGHT
         for k in range(self.n_outputs):
             for j in range(self.n_features):
-                self.records[j * self.stride + N_COLUMN + N_WEIGHT * k + slot] = coef[j, k]
+                self.records[j * self.stride + N_COLUMN
+                             + slot * self.n_outputs + k] = coef[j, k]
             self.outputs[INTERCEPT * self.n_outputs + k] = coef[self.n_features, k]
             self.outputs[CONSTANT * self.n_outputs + k] = coef[self.n_features, k]
 

@@ -68,15 +68,13 @@ static SKLGD_INLINE double sklgd_exp(double x) {
     return sklgd_exp_scale(sklgd_exp_series(r), k);
 }
 
-/* log(1 + x) for x >= 0 (the losses need no other), NaN for NaN. With u the rounded
-   1 + x, u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2): the series in s = f/(2 + f) and
-   its coefficients are those of fdlibm's e_log.c (Sun Microsystems, 1993), and what
-   rounding took from u comes back by log(u + c) = log(u) + c/u. */
-static SKLGD_INLINE double sklgd_log1p(double x) {
-    double u = 1.0 + x, c, k, f, s, z, w, even, odd, half;
+/* log(u) + rest for u >= 1. With u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2): the series
+   in s = f/(2 + f) and its coefficients are those of fdlibm's e_log.c (Sun Microsystems,
+   1993). */
+static SKLGD_INLINE double sklgd_log_and(double u, double rest) {
+    double k, f, s, z, w, even, odd, half;
     uint64_t above = sklgd_bits(u) - 0x3fe6a09e667f3bcdULL;
     uint64_t exponent = above >> 52;
-    c = (u >= 2.0 ? 1.0 - (u - x) : x - (u - 1.0)) / u;
     k = sklgd_from_bits(exponent | 0x4330000000000000ULL) - 4503599627370496.0;
     f = sklgd_from_bits(sklgd_bits(u) - (exponent << 52)) - 1.0;
     s = f / (2.0 + f);
@@ -86,10 +84,18 @@ static SKLGD_INLINE double sklgd_log1p(double x) {
                 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
     odd = z * (6.666666666666735130e-01
                + w * (2.857142874366239149e-01
-                      + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
+                      + w * (1.818357216161805012e-01 + w * 1.479819860510658591e-01)));
     half = 0.5 * f * f;
-    s = k * SKLGD_LN2_HIGH
-        - ((half - (s * (half + (odd + even)) + (k * SKLGD_LN2_LOW + c))) - f);
+    return k * SKLGD_LN2_HIGH
+           - ((half - (s * (half + (odd + even)) + (k * SKLGD_LN2_LOW + rest))) - f);
+}
+
+/* log(1 + x) for x >= 0 (the losses need no other), NaN for NaN. What rounding took from
+   u = 1 + x comes back by log(u + c) = log(u) + c/u. */
+static SKLGD_INLINE double sklgd_log1p(double x) {
+    double u = 1.0 + x, c, s;
+    c = (u >= 2.0 ? 1.0 - (u - x) : x - (u - 1.0)) / u;
+    s = sklgd_log_and(u, c);
     return x <= 1.7976931348623157e308 ? s : x + x;
 }
 

@@ -1,0 +1,107 @@
+from sklgd.kernels._losses cimport LossFunction
+
+
+cdef extern from "online.h":
+    ctypedef struct sklgd_online_row:
+        Py_ssize_t n, K, stride
+        double* records
+        const Py_ssize_t* columns
+        double* x
+        double* precision
+        double* rate
+        double* work
+    ctypedef struct sklgd_online_loops:
+        void (*predict)(
+            const sklgd_online_row* row, double* z, double* lag) noexcept nogil
+        void (*rates)(
+            const sklgd_online_row* row, double share, double known, double power,
+            const double* unit, const double* h, double* q) noexcept nogil
+        void (*step)(
+            const sklgd_online_row* row, const double* h, const double* c,
+            double total) noexcept nogil
+    sklgd_online_loops sklgd_choose_online_loops() noexcept nogil
+
+
+# What a record holds of a feature (online.h). The place is the mean of the column where
+# columns are centred, else the time up to which its penalty was applied. The mark is the
+# number of the last call that met the feature. Then it holds the numbers of N_WEIGHT kinds
+# of each output.
+cdef enum:
+    SQUARES, ABSOLUTES, SIZE, PLACE, MARK, N_COLUMN
+    # With an l1 penalty: the precision, and the sum of the gradients.
+    WEIGHT = 0
+    CURVATURE = 1
+    LAG = 2
+    N_WEIGHT = 3
+
+# What is kept of each output.
+cdef enum:
+    INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
+    MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
+    ERROR, SATURATED, TARGET, SPREAD
+    FULL_SHARE, FULL_SHARE_CURVATURE, FULL_HEDGE, FULL_LEAST, LARGEST, N_OUTPUT
+
+# What is kept of the stream.
+cdef enum:
+    TIME, STEPS, ACTIVE, AVERAGE_WEIGHT, WEIGHTS, ROWS, JUDGED, HITS, CALL, HISTORY
+    N_STREAM
+
+
+cdef class OnlineRule:
+    cdef readonly object definition
+    cdef LossFunction loss
+    cdef readonly Py_ssize_t n_features, n_outputs
+    cdef readonly bint fit_intercept, centred, coupled, quadratic
+    cdef readonly double reach, power, average, l1, l2
+    cdef bint twice_smooth, smooth, log_link, regression
+    cdef Py_ssize_t stride, offset, n_groups, group
+    cdef object record_array, stream_array, output_array, entry_owner, per_output_array
+    cdef double* records
+    cdef double* stream
+    cdef double* outputs
+    # Of the row at hand: raw values, values less means, and the means.
+    cdef sklgd_online_row row
+    cdef double* values
+    cdef double* x
+    cdef double* mean
+    cdef Py_ssize_t* columns
+    cdef Py_ssize_t capacity, n_entries
+    # Of the outputs.
+    cdef double* target
+    cdef double* z
+    cdef double* lag
+    cdef double* g
+    cdef double* h
+    cdef double* q
+    cdef double* c
+    cdef double* old
+    cdef double* new
+    cdef double* unit
+    cdef double* curvature
+    cdef double* scaled_q
+    cdef double* scaled_h
+    cdef double* intercept_rate
+
+    cdef reserve_entries(self, Py_ssize_t most)
+    cdef void measure_columns(self, double w) noexcept nogil
+    cdef void shrink(self, double* weight, double share) noexcept nogil
+    cdef void measure_targets(self, double w, bint first) noexcept nogil
+    cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil
+    cdef void find_units(self) noexcept nogil
+    cdef void apply_penalty(self, double w) noexcept nogil
+    cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
+                    double* after) noexcept nogil
+    cdef double dual_weight(self, const double* weight) noexcept nogil
+    cdef void predict(self) noexcept nogil
+    cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil
+    cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil
+    cdef double unit_curvature(self, Py_ssize_t k, double g, double c) noexcept nogil
+    cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil
+    cdef double known_curvature(self, double size, Py_ssize_t k) noexcept nogil
+    cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil
+    cdef void find_rates(self, double w) noexcept nogil
+    cdef void find_dual_share(self) noexcept nogil
+    cdef void step(self, double w) noexcept nogil
+    cdef void step_dual(self, double w) noexcept nogil
+    cdef void learn_dual(
+        self, double* weight, double precision, double g) noexcept nogil

@@ -1,0 +1,476 @@
+"""The first-order rule of online learning: what it keeps of columns, and its steps.
+
+All that belongs to a feature lies in one record, a cache line with one output, and a row
+reads and writes the records of its own entries alone.
+"""
+from libc.math cimport copysign, expm1, fabs, fmax, log, pow, sqrt
+
+import numpy as np
+
+cdef sklgd_online_loops loops = sklgd_choose_online_loops()
+
+# An entry so many sizes from the mean is an outlier, once a column has so many entries of
+# its size.
+cdef double FAR = 10.0, KNOWN = 20.0
+# Precision of the intercept of a squared error before the first row.
+cdef double LOOSE = 1e-3
+
+
+cdef inline double soft(double x, double threshold) noexcept nogil:
+    return copysign(fmax(fabs(x) - threshold, 0.0), x)
+
+
+cdef class OnlineRule:
+    """A linear model that learns by proximal steps, and what it knows of the columns.
+
+    Parameters
+    ----------
+    loss : Loss
+    n_features, n_outputs : int
+    fit_intercept : bool
+    centred : bool
+        True if columns are centred: then a row costs O(n_features), zeros included.
+    reach : float
+        Standard deviation of raw predictions, in their natural unit, before the first
+        row.
+    power : float
+        Learning rates fall like t^-power, 1/2 < power < 1.
+    average : float
+        Iterates are averaged with weights t^average.
+    l1, l2 : float
+        Penalty for each unit of weight.
+    """
+
+    def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
+                 bint fit_intercept, bint centred, double reach, double power,
+                 double average, double l1, double l2):
+        cdef double[::1] per_output, records, stream
+        cdef double[:, ::1] outputs
+        self.definition, self.loss = loss, loss.kernel
+        self.n_features, self.n_outputs = n_features, n_outputs
+        self.fit_intercept, self.centred = fit_intercept, centred
+        self.coupled, self.quadratic = loss.coupled(n_outputs), loss.quadratic
+        self.reach, self.power, self.average = reach, power, average
+        self.l1, self.l2 = l1, l2
+        self.regression = loss.task == "regression"
+        self.twice_smooth, self.smooth = loss.twice_smooth, loss.smooth
+        self.log_link = loss.link == "log"
+        self.n_groups = 1 if self.coupled else n_outputs
+        self.group = n_outputs // self.n_groups
+        self.stride = 8 * ((N_COLUMN + N_WEIGHT * n_outputs + 7) // 8)
+        # (Memory that no row has met is not touched, and costs nothing.)
+        self.record_array = np.zeros(n_features * self.stride + 8)
+        records = self.record_array
+        self.offset = (-<Py_ssize_t> (<size_t> &records[0] // sizeof(double))) & 7
+        self.records = &records[self.offset]
+        self.row.records, self.row.stride = self.records, self.stride
+        self.row.K = n_outputs
+        self.stream_array = np.zeros(N_STREAM)
+        stream = self.stream_array
+        self.stream = &stream[0]
+        self.output_array = np.zeros((N_OUTPUT, n_outputs))
+        outputs = self.output_array
+        self.outputs = &outputs[0, 0]
+        self.per_output_array = np.zeros(14 * n_outputs)
+        per_output = self.per_output_array
+        self.target = &per_output[0]
+        self.z, self.lag = self.target + n_outputs, self.target + 2 * n_outputs
+        self.g, self.h = self.target + 3 * n_outputs, self.target + 4 * n_outputs
+        self.q, self.c = self.target + 5 * n_outputs, self.target + 6 * n_outputs
+        self.old, self.new = self.target + 7 * n_outputs, self.target + 8 * n_outputs
+        self.unit = self.target + 9 * n_outputs
+        self.curvature = self.target + 10 * n_outputs
+        self.scaled_q = self.target + 11 * n_outputs
+        self.scaled_h = self.target + 12 * n_outputs
+        self.intercept_rate = self.target + 13 * n_outputs
+        self.capacity = 0
+
+    cdef reserve_entries(self, Py_ssize_t most):
+        """Make room for rows of so many entries."""
+        cdef Py_ssize_t[::1] columns
+        cdef double[::1] values
+        if most <= self.capacity:
+            return
+        columns = np.arange(most, dtype=np.intp)
+        values = np.empty(most * (4 + 2 * self.n_outputs))
+        self.columns = &columns[0]
+        self.values, self.x = &values[0], &values[most]
+        self.mean = self.x + most
+        self.row.columns, self.row.x = self.columns, self.x
+        self.row.precision = self.mean + most
+        self.row.rate = self.row.precision + most
+        self.row.work = self.row.rate + most * self.n_outputs
+        self.entry_owner = columns, values
+        self.capacity = most
+
+    # ------------------------------------------------- sizes of columns and targets
+
+    cdef void measure_columns(self, double w) noexcept nogil:
+        """Bring sizes and means of the row's columns up to date.
+
+        The size of a column is sum x^2 / sum |x| over its entries (less their mean),
+        and never falls. When it rises, coefficients fall, so that predictions keep
+        their size; then the mean moves, and with it the intercept. Entries that are far
+        from the mean count as if they were at the limit, and are not learnt from.
+        """
+        cdef double* stream = self.stream
+        cdef double* b = self.outputs + INTERCEPT * self.n_outputs
+        cdef double* b_lag = self.outputs + INTERCEPT_LAG * self.n_outputs
+        cdef double* record
+        cdef double* weight
+        cdef double moved = 0.0, x, size, ratio, share, active = 0.0
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef bint far, centred = self.centred, dual = self.l1 > 0.0
+        # (Nothing is known of the means before the first row.)
+        cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
+        self.row.n = self.n_entries
+        for p in range(self.n_entries):
+            record = self.records + self.columns[p] * self.stride
+            weight = record + N_COLUMN
+            size, x = record[SIZE], self.values[p]
+            if centred:
+                x -= record[PLACE]
+            far = fabs(x) > FAR * size and record[ABSOLUTES] >= KNOWN * size > 0.0
+            if far:
+                x = copysign(FAR * size, x)
+            if centred:
+                moved = pace * x
+                record[PLACE] += moved
+                self.mean[p] = record[PLACE]
+            record[SQUARES] += w * x * (x - moved)
+            x -= moved
+            record[ABSOLUTES] += w * fabs(x)
+            if record[SQUARES] > size * record[ABSOLUTES]:
+                ratio = record[SQUARES] / record[ABSOLUTES]
+                # (A fit knew the size of the column, which its first rows do not show.)
+                if size > 0.0 and (
+                        stream[HISTORY] == 0.0 or record[ABSOLUTES] >= KNOWN * size):
+                    self.shrink(weight, size / ratio)
+                size = record[SIZE] = ratio
+            if centred:
+                for k in range(K):
+                    if dual:
+                        b[k] += moved * self.dual_weight(weight + k)
+                        continue
+                    b[k] += weight[k] * moved
+                    b_lag[k] += weight[LAG * K + k] * moved
+            if far or size == 0.0:
+                x = 0.0
+            else:
+                share = x / size
+                share *= share
+                active += share if share < 1.0 else 1.0
+            self.x[p] = x
+        stream[ACTIVE] += w * active
+
+    cdef void shrink(self, double* weight, double share) noexcept nogil:
+        """Multiply the coefficients of a feature with a share."""
+        cdef Py_ssize_t _, K = self.n_outputs
+        cdef double w
+        for _ in range(K):
+            if self.l1 > 0.0:
+                w = self.dual_weight(weight)
+                if w == 0.0 or weight[WEIGHT * K] == 0.0:
+                    weight[LAG * K] *= share
+                else:
+                    weight[LAG * K] = -share * w * (
+                        weight[WEIGHT * K] + self.l2 * self.stream[TIME]) - copysign(
+                            self.l1 * self.stream[TIME], w)
+            else:
+                weight[WEIGHT * K] *= share
+                weight[LAG * K] *= share
+            weight += 1
+
+    cdef void measure_targets(self, double w, bint first) noexcept nogil:
+        """Bring the sizes of targets and losses up to date."""
+        cdef double* out = self.outputs
+        # (A fit that the model started from has said nothing of its targets.)
+        cdef double t = self.stream[TIME] - self.stream[HISTORY], y, step, deviation
+        cdef Py_ssize_t k, K = self.n_outputs
+        for k in range(K):
+            if self.regression:
+                y = self.target[k]
+                deviation = sqrt(out[DEVIATIONS * K + k] / t)
+                step = y - out[MEAN * K + k]
+                if self.stream[STEPS] > KNOWN and fabs(step) > FAR * deviation > 0.0:
+                    step = copysign(FAR * deviation, step)
+                out[MEAN * K + k] += w * step / t
+                out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
+                out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
+                if first and self.fit_intercept:
+                    out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
+                        log(fmax(y, 0.1)) if self.log_link else y)
+            self.find_unit(k, t)
+
+    cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil:
+        """Sizes of an output's targets and losses, of what was learnt in a time t."""
+        cdef double* out = self.outputs
+        cdef double deviation
+        cdef Py_ssize_t K = self.n_outputs
+        self.curvature[k] = self.unit[k] = 1.0
+        if not (self.regression and t > 0.0):
+            return
+        deviation = sqrt(out[DEVIATIONS * K + k] / t)
+        self.curvature[k] = self.loss.curvature_unit(out[MEAN * K + k], deviation)
+        self.unit[k] = self.curvature[k]
+        if not self.log_link:
+            self.unit[k] = (
+                self.curvature[k] * deviation * deviation if deviation > 0.0 else 0.0)
+
+    cdef void find_units(self) noexcept nogil:
+        """Sizes of targets and losses, of what was learnt so far."""
+        cdef Py_ssize_t k
+        for k in range(self.n_outputs):
+            self.find_unit(k, self.stream[TIME] - self.stream[HISTORY])
+
+    cdef void apply_penalty(self, double w) noexcept nogil:
+        """Apply the l2 penalty of all steps since the features were met last."""
+        cdef double* record
+        cdef double* weight
+        cdef double since
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef double[3] after
+        for p in range(self.n_entries):
+            record = self.records + self.columns[p] * self.stride
+            since = self.stream[TIME] - w
+            if not self.centred:
+                since = record[PLACE]
+                record[PLACE] = self.stream[TIME]
+            for k in range(K):
+                weight = record + N_COLUMN + k
+                self.decay(record[SIZE], weight, k, since, after)
+                weight[WEIGHT * K] = after[WEIGHT]
+                weight[CURVATURE * K] = after[CURVATURE]
+                weight[LAG * K] = after[LAG]
+
+    cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
+                    double* after) noexcept nogil:
+        """What the l2 penalty has made of a coefficient since a time.
+
+        Its curvature has grown by l2 in every unit of time, and the coefficient has
+        fallen with the learning rate of that time: an integral in closed form. The
+        change takes part in the average with the mean of the weights of that span.
+        """
+        cdef double now = self.stream[TIME], precision, ratio, exponent, change
+        cdef Py_ssize_t K = self.n_outputs
+        after[WEIGHT], after[CURVATURE] = weight[WEIGHT * K], weight[CURVATURE * K]
+        after[LAG] = weight[LAG * K]
+        precision = (
+            size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
+            / (self.reach * self.reach)) + self.known_curvature(size, k)
+        if not (0.0 < precision < 1e300) or since >= now:
+            return
+        after[CURVATURE] += self.l2 * (now - since)
+        ratio = (precision + after[CURVATURE]) / (precision + weight[CURVATURE * K])
+        # (Without a difference of nearly equal numbers where little has happened.)
+        exponent = pow(1.0 + weight[CURVATURE * K] / precision, 1.0 - self.power) * expm1(
+            (1.0 - self.power) * log(ratio)) / (1.0 - self.power)
+        change = weight[WEIGHT * K] * expm1(-exponent)
+        after[WEIGHT] += change
+        after[LAG] += change * 0.5 * (
+            self.stream[AVERAGE_WEIGHT]
+            + pow(since, self.average + 1.0) / (self.average + 1.0))
+
+    # ---------------------------------------------------------------- predictions
+
+    cdef double dual_weight(self, const double* weight) noexcept nogil:
+        """A coefficient with an l1 penalty."""
+        cdef double t = self.stream[TIME]
+        cdef Py_ssize_t K = self.n_outputs
+        if weight[WEIGHT * K] == 0.0:
+            # Where a fit left it: no row has met the feature since.
+            return weight[LAG * K]
+        return -soft(weight[LAG * K], self.l1 * t) / (weight[WEIGHT * K] + self.l2 * t)
+
+    cdef void predict(self) noexcept nogil:
+        """Raw predictions z of the last iterate, and ``lag``, z less the average's.
+
+        With a log link they are limited to e times the largest target so far: beyond it
+        an exponential soon leaves float64.
+        """
+        cdef double* out = self.outputs
+        cdef const double* weight
+        cdef double total = self.stream[AVERAGE_WEIGHT], top
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        for k in range(K):
+            self.z[k] = out[INTERCEPT * K + k]
+            self.lag[k] = out[INTERCEPT_LAG * K + k]
+        if self.l1 > 0.0:
+            for p in range(self.n_entries):
+                weight = self.records + self.columns[p] * self.stride + N_COLUMN
+                for k in range(K):
+                    self.z[k] += self.x[p] * self.dual_weight(weight + k)
+        else:
+            loops.predict(&self.row, self.z, self.lag)
+        for k in range(K):
+            self.lag[k] = self.lag[k] / total if total > 0.0 and self.l1 == 0.0 else 0.0
+            if self.log_link:
+                top = log(fmax(out[LARGEST * K + k], 0.1)) + 1.0
+                if self.z[k] > top:
+                    self.lag[k] -= self.z[k] - top
+                    self.z[k] = top
+                self.lag[k] = fmax(self.lag[k], self.z[k] - top)
+
+    cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil:
+        """Loss of the outputs from ``start`` on at z; g is its gradient."""
+        return self.loss.evaluate_batch(
+            self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
+            self.g + start, 1, self.group, True)
+
+    cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil:
+        """Second derivatives h at z, where g is the gradient there.
+
+        A loss whose second derivative is zero somewhere has the squared gradient in
+        place of it, and a non-smooth one learns the product with that of its step.
+        """
+        cdef Py_ssize_t k
+        if self.twice_smooth:
+            self.loss.curvature_batch(
+                self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
+                self.h + start, 1, self.group)
+            if self.log_link:
+                # (Not every power of a Tweedie deviance is convex.)
+                self.h[start] = fmax(self.h[start], 0.0)
+            return
+        for k in range(start, start + self.group):
+            self.h[k] = self.unit_curvature(k, self.g[k], self.g[k])
+
+    cdef double unit_curvature(
+            self, Py_ssize_t k, double g, double c) noexcept nogil:
+        return g * c / self.unit[k] if self.unit[k] > 0.0 else 0.0
+
+    # --------------------------------------------------------------------- steps
+
+    cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil:
+        """Precision of an intercept before the first row."""
+        if self.quadratic:
+            return LOOSE
+        return self.curvature[k] * active / (self.reach * self.reach)
+
+    cdef double known_curvature(self, double size, Py_ssize_t k) noexcept nogil:
+        """Curvature of a feature from the rows of the fit that the model started from."""
+        return self.stream[HISTORY] * self.curvature[k] * size * size
+
+    cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil:
+        """c = w l'(z - q c) for the outputs from ``start`` on; ``new`` is z - q c."""
+        cdef Py_ssize_t k
+        for k in range(start, start + self.group):
+            self.scaled_q[k] = w * self.q[k]
+        if self.coupled:
+            self.loss.prox_scaled(
+                self.target, z, self.scaled_q, self.new, self.c, self.group)
+        else:
+            self.loss.prox_row(
+                self.loss, self.target + start, z + start, self.scaled_q[start],
+                self.new + start, self.c + start, 1)
+        for k in range(start, start + self.group):
+            if not self.smooth:
+                # It depends on z continuously, as the gradient at z does not.
+                self.h[k] = self.unit_curvature(k, self.g[k], self.c[k])
+            self.c[k] *= w
+
+    cdef void find_rates(self, double w) noexcept nogil:
+        """Learning rates of the row's features, and q of each output.
+
+        The rate is precision^(power - 1) (precision + G)^-power, where G is the sum of
+        w h x^2 over the rows, this one included.
+        """
+        cdef double* out = self.outputs
+        cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
+        cdef double total
+        cdef Py_ssize_t k, K = self.n_outputs
+        for k in range(K):
+            self.scaled_h[k] = w * self.h[k]
+            self.q[k] = self.intercept_rate[k] = 0.0
+            if self.fit_intercept:
+                total = self.intercept_precision(k, active)
+                if total < 1e300:
+                    self.q[k] = self.intercept_rate[k] = pow(
+                        1.0 + (out[INTERCEPT_CURVATURE * K + k] + self.scaled_h[k]
+                               + self.known_curvature(1.0, k)) / total,
+                        -self.power) / total
+        loops.rates(
+            &self.row, active / (self.reach * self.reach), self.stream[HISTORY],
+            self.power, self.curvature, self.scaled_h, self.q)
+
+    cdef void find_dual_share(self) noexcept nogil:
+        """q of each output with an l1 penalty, under which weights have an l2 part."""
+        cdef double rate
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        for k in range(K):
+            self.q[k] = self.intercept_rate[k]
+            for p in range(self.n_entries):
+                rate = self.row.rate[p * K + k]
+                if rate > 0.0:
+                    self.q[k] += self.x[p] * self.x[p] / (
+                        1.0 / rate + self.l2 * self.stream[TIME])
+
+    cdef void step(self, double w) noexcept nogil:
+        """Learn the row: a proximal step with the learning rates of its features.
+
+        The derivative of the loss is that after the step, so that no step passes the
+        minimum of the row's own loss.
+        """
+        cdef double* out = self.outputs
+        cdef double move, y
+        cdef Py_ssize_t i, k, K = self.n_outputs
+        for i in range(self.n_groups):
+            if not self.twice_smooth:
+                self.evaluate(i * self.group, self.z)
+            self.curve(i * self.group, self.z)
+        if self.log_link:
+            # The curvature may be tiny here and large where the step ends: a first step,
+            # with the curvature at the row's own minimum, finds that place.
+            for k in range(K):
+                y = self.target[k]
+                self.h[k] = 0.0
+                if y > 0.0:
+                    self.old[k] = log(y)
+                    self.curve(k, self.old)
+            self.find_rates(w)
+            for k in range(K):
+                self.proximal(k, self.z, w)
+                self.curve(k, self.new)
+        self.find_rates(w)
+        if self.l1 > 0.0:
+            self.find_dual_share()
+        for i in range(self.n_groups):
+            self.proximal(i * self.group, self.z, w)
+        for k in range(K):
+            self.scaled_h[k] = w * self.h[k]
+            if self.fit_intercept:
+                move = -self.intercept_rate[k] * self.c[k]
+                out[INTERCEPT_CURVATURE * K + k] += self.scaled_h[k]
+                out[INTERCEPT * K + k] += move
+                if self.l1 == 0.0:
+                    out[INTERCEPT_LAG * K + k] += move * self.stream[AVERAGE_WEIGHT]
+        if self.l1 > 0.0:
+            self.step_dual(w)
+        else:
+            loops.step(&self.row, self.scaled_h, self.c, self.stream[AVERAGE_WEIGHT])
+
+    cdef void step_dual(self, double w) noexcept nogil:
+        """The step of the features with an l1 penalty."""
+        cdef double* weight
+        cdef double x
+        cdef Py_ssize_t p, k, K = self.n_outputs
+        for p in range(self.n_entries):
+            x = self.x[p]
+            if x == 0.0:
+                continue
+            weight = self.records + self.columns[p] * self.stride + N_COLUMN
+            for k in range(K):
+                weight[CURVATURE * K + k] += self.scaled_h[k] * x * x
+                if self.row.rate[p * K + k] > 0.0:
+                    self.learn_dual(
+                        weight + k, 1.0 / self.row.rate[p * K + k], self.c[k] * x)
+
+    cdef void learn_dual(
+            self, double* weight, double precision, double g) noexcept nogil:
+        """The step of FTRL-Proximal along a gradient g, with a new precision."""
+        cdef double w = self.dual_weight(weight), t = self.stream[TIME]
+        cdef Py_ssize_t K = self.n_outputs
+        if weight[WEIGHT * K] == 0.0 and w != 0.0:
+            weight[LAG * K] = -w * self.l2 * t - copysign(self.l1 * t, w)
+        weight[LAG * K] += g - (precision - weight[WEIGHT * K]) * w
+        weight[WEIGHT * K] = precision
