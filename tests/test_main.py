@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from sklgd import __main__ as tour
+from sklgd import _tour as tour
+from sklgd._tour.sections import STEP_SIZES
+from sklgd._tour.text import show_table
 
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(
@@ -76,7 +78,7 @@ def test_batch_modes(full_run):
 def test_optimizers(full_run):
     body = section(full_run[0].stdout, "Seven optimizers")
     minimum = float(re.search(r"objective,\s+([\d.]+)\s+here", body)[1])
-    for name in tour.STEP_SIZES:
+    for name in STEP_SIZES:
         row = re.search(rf"^ +{name} .*$", body, flags=re.MULTILINE)[0].split()
         first, fifth, last = map(float, row[2:5])
         assert minimum <= last < fifth < first
@@ -146,7 +148,7 @@ def test_plot_to_an_impossible_file(file, message, capsys, tmp_path):
 
 def test_table(capsys):
     rows = [["a", "1.5", "x"], ["longer", "-22.25", "yes"]]
-    tour.show_table(["name", "value", "end"], rows)
+    show_table(["name", "value", "end"], rows)
     assert capsys.readouterr().out.splitlines() == [
         "  name     value  end",
         "  ------  ------  ---",
