@@ -17,10 +17,11 @@ from .kernels._vector import all_finite
 
 def raw_prediction(est, X):
     """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
-    check_is_fitted(est, "coef_")
     z = _streamed_prediction(est, X)
     if z is not None:
         return z
+    # (That makes the coefficients of a stream, which has just not been wanted.)
+    check_is_fitted(est, "coef_")
     coef = est.coef_.T if est.coef_.ndim == 2 else est.coef_[:, None]
     if _reads_once(est, X, coef):
         full = np.empty((len(coef) + 1, coef.shape[1]))

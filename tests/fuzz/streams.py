@@ -271,7 +271,7 @@ def mistakes(stream: Stream, model: Fit, rows: slice, rng: Rng) -> None:
 
 
 @check(share=0.3, needs_fit=False)
-def what_happens_between_calls_leaves_no_trace(
+def what_a_stream_meets_between_calls_leaves_no_trace(
     case: Case, first: Fit, rng: Rng
 ) -> None:
     """Pickling, a refused call and asking for results change no bit of a stream.
