@@ -167,7 +167,9 @@ def ordinary(monkeypatch):
             "has_nothing_to_check_in_target",
             "has_good_form",
         ):
-            monkeypatch.setattr(sklgd._base, name, lambda *args: False)
+            for module in (sklgd._base, sklgd._prediction):
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, lambda *args: False)
 
     return switch
 
