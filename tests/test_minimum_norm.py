@@ -179,6 +179,41 @@ def test_columns_that_are_nearly_collinear_are_independent(rng):
     assert_allclose(fit(X, y).coef_, exact.coef_, rtol=1e-5)
 
 
+def rounded(rng, n_rows):
+    """Eight columns of which three are combinations of the others, until rounded."""
+    X = rng.normal(size=(n_rows, 5)) @ rng.normal(size=(5, 8))
+    y = X @ rng.normal(size=8) + 0.3 * rng.normal(size=n_rows)
+    return X, y
+
+
+@quiet
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize("n_rows", [7, 60, 1000])
+@pytest.mark.parametrize("optimizer", METHODS)
+def test_rounding_to_float32_makes_no_columns_independent(
+    optimizer, n_rows, storage, rng
+):
+    """Coefficients of its size would be those of noise."""
+    X, y = (array.astype(np.float32) for array in rounded(rng, n_rows))
+    exact = LinearRegression().fit(X, y)
+    model = fit(storage(X), y, optimizer=optimizer)
+    rtol = 1e-5 if optimizer in ("auto", "newton") else 1e-3
+    assert_allclose(model.coef_, exact.coef_, atol=rtol * np.abs(exact.coef_).max())
+
+
+@pytest.mark.parametrize("n_rows", [6, 200])
+def test_columns_that_float32_tells_apart_are_independent(n_rows, rng):
+    """Also where they differ by a few of its rounding errors."""
+    X = rng.normal(size=(n_rows, 3 if n_rows > 6 else 8))
+    X[:, 1] = X[:, 0] + 2e-6 * X[:, 1]
+    X = X.astype(np.float32)
+    difference = X[:, 1].astype(np.float64) - X[:, 0]
+    y = 1e6 * difference + X[:, 2]
+    model = fit(X, y)
+    residual = y - X.astype(np.float64) @ model.coef_ - model.intercept_
+    assert np.abs(residual).max() < 0.1 * y.std()
+
+
 def test_rows_too_many_for_memory_leave_the_solution_as_it_was(rng, monkeypatch):
     X, y = wide(rng)
     monkeypatch.setattr(minimum_norm, "LARGEST_COPY", 100)

@@ -9,11 +9,17 @@ changes, and equal columns get equal coefficients.
 
 An l2 penalty has the same minimiser in its limit. One that is below the rounding of the
 objective cannot find it by itself, and counts as none.
+
+Columns that depended on each other before they were rounded to float32 are independent
+by their rounding errors alone. Their minimiser is huge and fits the noise of y, so a
+little smaller objective does not speak for it. With the squared error, directions in
+which X varies by no more than float32 resolves are null, as in `LinearRegression`. (The
+minimiser of another loss in the other directions is another one, too.)
 """
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from .._threads import effective_threads
@@ -30,6 +36,9 @@ RIDGE, REFINEMENTS = 1e-12, 8
 # F may change by this share of the loss's natural size, which is rounding; a penalty of
 # this size changes nothing.
 ROUNDING = 1e-10
+# Share of the largest eigenvalue of the second moments of float32 X up to which one is
+# rounding.
+UNRESOLVED = float(np.finfo(np.float32).eps) ** 2
 # Largest number of rows or columns, whichever is smaller, of other losses than the
 # squared error. A run of theirs factors no matrix of this order, and takes milliseconds
 # on sparse data where this takes up to a second.
@@ -62,24 +71,28 @@ def minimise_norm(training, unit):
     largest = MAX_FACTOR if data.loss.quadratic else MAX_ORDER
     if min(data.n_rows, data.X.shape[1]) > largest or training.has_full_rank():
         return None
-    few_rows = data.n_rows <= data.X.shape[1]
-    shorter = (by_rows if few_rows else by_columns)(data, coef)
-    if shorter is None:
-        return None
     value = training.problem.value
     before = value(np.ascontiguousarray(coef)) / data.mean_weight
-    after = value(shorter) / data.mean_weight
-    if not after <= before + ROUNDING * unit:
-        return None
-    coef[...] = shorter
-    return after + penalty(coef)
+    shorten = by_rows if data.n_rows <= data.X.shape[1] else by_columns
+    rounded = data.loss.quadratic and data.X.dtype == np.float32
+    for unresolved in (False, True) if rounded else (False,):
+        shorter = shorten(data, coef, unresolved)
+        if shorter is None:
+            return None
+        after = value(shorter) / data.mean_weight
+        if after <= before + ROUNDING * unit or (unresolved and np.isfinite(after)):
+            coef[...] = shorter
+            return after + penalty(coef)
+    return None
 
 
-def by_columns(data, coef):
+def by_columns(data, coef, unresolved):
     """Coefficients without their part in the null space of the columns.
 
-    None if the columns are independent.
+    None if the columns are independent. ``unresolved`` is True if directions are null,
+    too, that float32 does not resolve.
     """
+    find = unresolved_space if unresolved else null_space
     threads = effective_threads(data.n_jobs)
     rows = None if data.everything else data.rows
     mean, var = column_statistics(Rows(data.X), data.weights, rows, threads)[1:]
@@ -99,7 +112,7 @@ def by_columns(data, coef):
     for subset in (some, rows):
         moments = weighted_gram(Rows(data.X), data.weights, subset, centre, threads)[0]
         moments = moments[np.ix_(seen, seen)] / size[seen]
-        null = null_space(moments / size[seen][:, None])
+        null = find(moments / size[seen][:, None])
         if null is None:
             break
     if null is not None:
@@ -136,11 +149,19 @@ def null_space(correlation):
     return null / scale[:, None]
 
 
-def by_rows(data, coef):
+def unresolved_space(correlation):
+    """Eigenvectors of a correlation matrix that are rounding of float32, or None."""
+    values, vectors = eigh(correlation)
+    null = vectors[:, values <= UNRESOLVED * values[-1]]
+    return null if null.shape[1] else None
+
+
+def by_rows(data, coef, unresolved):
     """The combination of the rows with the raw predictions of the coefficients.
 
     None if the rows would take too much memory, or their products are not definite to
-    rounding.
+    rounding. ``unresolved`` is True if the predictions are to be without their part in
+    directions that float32 does not resolve.
     """
     rows = data.X if data.everything else data.X[data.rows]
     n, d = rows.shape
@@ -161,6 +182,25 @@ def by_rows(data, coef):
     else:
         rows -= mean
         moments, centre = rows @ rows.T, np.zeros(d)
+    solve = (_solver_of_resolved if unresolved else _solver)(moments)
+    if solve is None:
+        return None
+    out = np.zeros_like(coef)
+    w = out[:-1]
+    wanted = rows @ coef[:-1] - centre @ coef[:-1]
+    for _ in range(REFINEMENTS):
+        missing = wanted - (rows @ w - centre @ w)
+        part = solve(missing)
+        w += rows.T @ part - np.outer(centre, part.sum(axis=0))
+    out[-1] = coef[-1]
+    if data.fit_intercept:
+        out[-1] += mean @ (coef[:-1] - w)
+    return out
+
+
+def _solver(moments):
+    """What solves approximately with the products of rows; None if it cannot."""
+    n = len(moments)
     size = np.sqrt(np.maximum(np.diag(moments), 0.0))
     inverse = np.divide(1.0, size, out=np.zeros(n), where=size > 0.0)[:, None]
     moments *= inverse * inverse.T
@@ -169,14 +209,12 @@ def by_rows(data, coef):
         factor = cho_factor(moments, lower=True, overwrite_a=True)
     except LinAlgError:
         return None
-    out = np.zeros_like(coef)
-    w = out[:-1]
-    wanted = rows @ coef[:-1] - centre @ coef[:-1]
-    for _ in range(REFINEMENTS):
-        missing = wanted - (rows @ w - centre @ w)
-        part = inverse * cho_solve(factor, inverse * missing)
-        w += rows.T @ part - np.outer(centre, part.sum(axis=0))
-    out[-1] = coef[-1]
-    if data.fit_intercept:
-        out[-1] += mean @ (coef[:-1] - w)
-    return out
+    return lambda missing: inverse * cho_solve(factor, inverse * missing)
+
+
+def _solver_of_resolved(moments):
+    """What solves in the directions of the rows that float32 resolves."""
+    values, vectors = eigh(moments)
+    resolved = values > UNRESOLVED * values[-1]
+    values, vectors = values[resolved, None], vectors[:, resolved]
+    return lambda missing: vectors @ ((vectors.T @ missing) / values)
