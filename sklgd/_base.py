@@ -4,7 +4,6 @@ import math
 from abc import abstractmethod
 from copy import copy, deepcopy
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -160,8 +159,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )
 
     def _make_loss(self):
-        params = LOSSES[self.loss].params
-        return _loss(self.loss, *[getattr(self, name) for name in params])
+        cls = LOSSES[self.loss]
+        return cls(*(getattr(self, name) for name in cls.params))
 
     def _alpha(self, stream=False):
         """``alpha`` as a number; ``stream`` is True if the online learner learns."""
@@ -286,9 +285,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
         else:
             coef = start if columns is None else start[np.append(columns, -1)]
-        plan = make_plan(settings, data)
-        key = self._plan_key() if plan.streams else None
-        state: Any = State(coef, plan, key, self.random_state)
+        state: Any = State(
+            coef, make_plan(settings, data), self._plan_key(), self.random_state
+        )
         state.columns = columns
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
@@ -375,7 +374,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             tasks.end(
                 lambda: self._results_so_far(training, monitor, monitor.stop_reason)
             )
-        state.conclude(training.coef.astype(results["coef_"].dtype, copy=False))
+        state.conclude(results["coef_"], results["intercept_"])
         self.__dict__.update(results)
         if log is not None:
             log.trouble(diagnosis)
@@ -511,7 +510,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         state.unit, state.curve = monitor.unit, monitor.curve()
         state.reported = state.curve[-1]
         results = self._results(state, training.coef, training.data.X.dtype, monitor)
-        state.conclude(training.coef.astype(results["coef_"].dtype, copy=False))
+        state.conclude(results["coef_"], results["intercept_"])
         return results
 
     def _raw_prediction(self, X):
@@ -588,12 +587,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if sp.issparse(self.coef_):
             self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
         return self
-
-
-@lru_cache(maxsize=64)
-def _loss(name, *params):
-    """The loss of a name; the objects are never changed."""
-    return LOSSES[name](*params)
 
 
 def _description(value):

@@ -1,6 +1,7 @@
 """Data sets and helpers that several test files share."""
 
 import os
+import zlib
 
 # Read when scipy is imported: lets scikit-learn run its array API checks, too.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -16,12 +17,47 @@ from sklgd.optimizers import OPTIMIZERS
 RULES = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
 
 
+# Up to so many cases of a test are all in the fast tier; of more it takes those that
+# cover the values of each parameter.
+FEW_CASES = 6
+
+
 def pytest_addoption(parser):
     parser.addoption(
-        "--exhaustive",
+        "--all-modes",
         action="store_true",
-        help="run all combinations where the suite takes a covering set of them",
+        help="run scikit-learn's checks for every loss in every mode",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as exhaustive the cases that ``-m "not exhaustive"`` leaves out."""
+    tests = {}
+    for item in items:
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in tests.values():
+        if len(cases) > FEW_CASES:
+            kept = covering_ids([item.callspec.id for item in cases])
+            for item in cases:
+                if item.callspec.id not in kept:
+                    item.add_marker("exhaustive")
+
+
+def covering_ids(ids):
+    """Ids of some cases of a test in which each value of each parameter occurs.
+
+    The id of a case is made of values with hyphens between them, such as
+    "hinge-csr-l1". A case is taken if it has one that no case before it has, in an
+    order that depends on nothing but the ids.
+    """
+    kept, covered = set(), set()
+    for name in sorted(ids, key=lambda name: zlib.crc32(name.encode())):
+        values = set(enumerate(name.split("-")))
+        if not values <= covered:
+            kept.add(name)
+            covered |= values
+    return kept
 
 
 def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed=0):

@@ -137,6 +137,7 @@ def assert_same_where_sgd_is_not_chaotic(ours, theirs, X, y, form, noise, **sett
     return True
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("learning_rate", STEPS_OF_SGD)
 @pytest.mark.parametrize("kind", ["regressor", "classifier"])
@@ -218,6 +219,7 @@ def test_the_cumulative_penalty_outlives_calls_of_partial_fit(loss, penalty, for
     assert np.array_equal(parameters_of(whole), parameters_of(ours))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 @pytest.mark.parametrize("average", [1, 30])

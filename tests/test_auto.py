@@ -360,6 +360,7 @@ def test_what_auto_resolved_to(name):
     np.testing.assert_array_equal(twin.fit(X, y).coef_, model.coef_)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 def test_penalty_is_the_raw_one(penalty):
     """The implicit metric changes the way, not the penalty: F* is that of raw w."""

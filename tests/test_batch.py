@@ -298,20 +298,6 @@ def test_margins_line_and_gradient(form, n_outputs, part, loss, rng):
         problem.raw_predictions(coef[1:], z)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("n_outputs", [1, 3])
-def test_threads_do_not_change_bits(sparse, n_outputs):
-    X, y = make_problem("log_loss", n=30_000, d=40, n_outputs=n_outputs, density=0.5)
-    X = sp.csr_array(X) if sparse else X
-    for method, penalty in (("newton", "l2"), ("lbfgs", "l2"), ("fista", "l1")):
-        settings = {"optimizer": method, "penalty": penalty, "max_iter": 4, "tol": None}
-        one, two = (
-            GDClassifier(n_jobs=n_jobs, **settings).fit(X, y) for n_jobs in (1, 2)
-        )
-        assert_array_equal(one.coef_, two.coef_)
-        assert_array_equal(one.loss_curve_, two.loss_curve_)
-
-
 # ------------------------------------------------------------------------- one optimum
 
 
@@ -526,6 +512,7 @@ def bundled(name):
     return X, y, loss, F.value(start), F.value(reference.newton(F, start))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4])
 @pytest.mark.parametrize("method", ["newton", "lbfgs"])
 @pytest.mark.parametrize("name", SETS)
@@ -583,6 +570,7 @@ def test_units_of_the_columns(name, method, rng):
     assert_allclose(a, b, atol=1e-3 * np.std(a, axis=0).max())
 
 
+@pytest.mark.exhaustive
 @quiet
 @pytest.mark.parametrize("kind", ["sizes", "repeated", "outliers"])
 @pytest.mark.parametrize(("method", "penalty"), JOBS)
@@ -608,6 +596,7 @@ def test_no_divergence(name, method, penalty, kind, rng):
             assert model.loss_curve_[-1] <= constant.loss_curve_[-1] * (1 + 1e-9)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("loss", ["quantile", "hinge"])
 def test_a_run_beyond_all_accuracy(loss, method):
@@ -796,6 +785,7 @@ def run_data(X, y, weight=None, n_classes=2):
     return data, state
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -856,6 +846,7 @@ def test_stochastic_passes_that_lead_astray(monkeypatch):
     assert objective(model, X, y) <= objective(cold, X, y) + 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("optimizer", ["newton", "fista"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_zeros_are_exact(optimizer, n_classes):
@@ -930,6 +921,7 @@ def test_newton_steps_of_a_warm_start_are_those_of_one_fit(loss, form):
     assert twice.loss_curve_[-1] == pytest.approx(model.loss_curve_[-1], rel=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_dense_and_sparse_runs_of_many_steps_end_at_the_same_minimum():
     """Raw predictions that change at rounding would end the path of a barrier early."""
     X, y = datasets.make_regression(

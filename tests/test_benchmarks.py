@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.exhaustive
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 PARTS = (
     "epochs",

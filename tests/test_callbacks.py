@@ -340,6 +340,7 @@ def records(monitor):
     }
 
 
+@pytest.mark.exhaustive
 def test_scoring_monitor():
     """A record for each epoch, several metrics, and one of the whole fit."""
     X, y = problem(GDClassifier)
@@ -370,6 +371,7 @@ def test_scoring_monitor_with_weights():
     ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_scoring_monitor_in_a_grid_search(n_jobs):
     """One record an epoch, for every candidate, fold and the refit."""
@@ -393,6 +395,7 @@ def test_scoring_monitor_in_a_grid_search(n_jobs):
     assert refit["accuracy"] == search.score(X, y)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_progress_bar_in_a_grid_search(n_jobs, capsys):
     pytest.importorskip("rich")

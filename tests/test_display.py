@@ -68,6 +68,7 @@ def drawn(line):
 # ------------------------------------------------------------------------ all of them
 
 
+@pytest.mark.exhaustive
 def test_no_matplotlib_before_something_is_drawn():
     code = (
         "import sys, sklgd, sklgd.display; "
@@ -90,6 +91,7 @@ def test_missing_matplotlib_names_the_extra(monkeypatch, action, tmp_path):
         getattr(shown, action)(*[tmp_path / "a.gif"] * (action == "save"))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cls", DISPLAYS, ids=lambda cls: cls.__name__)
 def test_examples(cls):
     found = doctest.DocTestFinder().find(cls, cls.__name__, globs={})
@@ -318,6 +320,7 @@ def test_one_path_needs_no_legend_and_a_list_is_named_by_the_optimizers():
     assert list(shown.paths) == ["sgd", "adam"]
 
 
+@pytest.mark.exhaustive
 def test_rings_of_a_bowl_are_equally_far_apart():
     shown = DescentPathDisplay.from_result(
         runs((0.1,)), lambda x: x @ x, limits=((-1, 1), (-1, 1)), levels=10, n_grid=201
@@ -331,6 +334,7 @@ def test_rings_of_a_bowl_are_equally_far_apart():
     np.testing.assert_array_equal(shown.contour_.levels, [1.0, 2.0, 3.0])
 
 
+@pytest.mark.exhaustive
 def test_a_diverging_path_is_cut_at_the_frame():
     results = runs((0.05, 0.3, 0.9))
     climbing = results["0.9"].fun_path
@@ -501,6 +505,7 @@ def test_path_errors(data):
         DescentPathDisplay.from_result(runs(), bowl, limits=(0.0, 1.0))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_variables", [1, 2])
 def test_gif_has_a_frame_for_each_step(tmp_path, n_variables):
     image = pytest.importorskip("PIL.Image")
@@ -550,6 +555,7 @@ CASES = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scale", [1.0, 1e3], ids=["unit", "large"])
 @pytest.mark.parametrize("case", CASES)
 def test_fit_works_with_the_suggestion(case, scale, axes):
@@ -573,6 +579,7 @@ def test_fit_works_with_the_suggestion(case, scale, axes):
     assert tried.loss_curve_[-1] - F_star < 0.1 * (shown.start - F_star)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_range_of_batch_descent_ends_at_the_stable_step(sparse, rng):
     X = rng.normal(size=(200, 3)) * [1.0, 2.0, 3.0]

@@ -132,12 +132,14 @@ def run_page(page, packages):
     assert runner.summarize(verbose=False).failed == 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_examples_of_pages_run(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     run_page(page, ())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("page", "package"),
     sorted({(page, b[2]) for page in PAGES for b in python_blocks(page) if b[2]}),
@@ -150,6 +152,7 @@ def test_examples_with_other_libraries_run(page, package, monkeypatch, tmp_path)
     run_page(page, (package,))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(plots(page))], ids=lambda page: page.stem
 )
@@ -190,6 +193,7 @@ def test_guide_has_every_schedule():
     assert all(f'`"{name}"`' in text for name in SCHEDULES)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "script", sorted((ROOT / ".ci").iterdir()), ids=lambda p: p.name
 )

@@ -59,6 +59,7 @@ CASES = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("optimizer", "penalty"), CASES)
 def test_a_fit_is_the_one_without_its_empty_columns(optimizer, penalty):
     X, y, classes = problem(40, 12)

@@ -461,6 +461,7 @@ def test_tags():
         assert not tags.non_deterministic
 
 
+@pytest.mark.exhaustive
 def test_grid_search_in_a_pipeline():
     """Two processes; optimizers, batch sizes and an optimizer's own parameter."""
     X, y = load_wine(return_X_y=True)
@@ -539,6 +540,7 @@ def test_fit_changes_no_parameter(cls, method):
                 assert vars(value) == state[name]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "cls, sgd", [(GDRegressor, SGDRegressor), (GDClassifier, SGDClassifier)]
 )

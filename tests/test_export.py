@@ -392,6 +392,7 @@ def test_onnx(loss, n_outputs, scaled):
         assert_allclose(out[1], model.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", EXPORTS)
 def test_skops(loss, n_outputs):
@@ -438,6 +439,7 @@ def strings_in(estimator):
     return {argument for _, argument, _ in operations if isinstance(argument, str)}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("loss", ["log_loss", "hinge"])
 @pytest.mark.parametrize("kind", HOLDERS)
@@ -502,6 +504,7 @@ def test_deepcopy_still_copies():
     assert_array_equal(twin.partial_fit(X, y).coef_, model.partial_fit(X, y).coef_)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "kind", [k for k in HOLDERS if k not in ("threshold", "one-vs-one")]

@@ -12,7 +12,6 @@ import pytest
 import scipy.sparse as sp
 from sklearn import config_context
 
-import sklgd._base
 from sklgd import GDClassifier, GDRegressor
 from sklgd._validation import (
     canonical,
@@ -163,13 +162,11 @@ def ordinary(monkeypatch):
 
     def switch():
         for name in (
-            "has_nothing_to_check",
-            "has_nothing_to_check_in_target",
-            "has_good_form",
+            "_base.has_nothing_to_check",
+            "_base.has_nothing_to_check_in_target",
+            "_prediction.has_good_form",
         ):
-            for module in (sklgd._base, sklgd._prediction):
-                if hasattr(module, name):
-                    monkeypatch.setattr(module, name, lambda *args: False)
+            monkeypatch.setattr(f"sklgd.{name}", lambda *args: False)
 
     return switch
 

@@ -33,6 +33,7 @@ def test_a_seed_always_gives_the_same_case():
         assert np.array_equal(a.y, b.y)
 
 
+@pytest.mark.exhaustive
 def test_cases_go_through_every_parameter_loss_optimizer_and_storage():
     cases = [draw(seed) for seed in range(1000)]
     for estimator in (GDRegressor, GDClassifier):
@@ -64,6 +65,7 @@ def test_a_failing_case_is_made_small_and_written_as_a_program(monkeypatch):
     assert np.array_equal(variables["arguments"][1], case.y)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("check", "end"), [("crash", "os.abort()"), ("time", "time.sleep(100)")]
 )
@@ -75,6 +77,7 @@ def test_a_crash_and_an_endless_fit_are_failures_like_any_other(tmp_path, check,
     assert failures == {0: [], 1: [], 2: [], 3: [check], 4: [], 5: []}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("run", [0, 1, 2])
 def test_random_fits_keep_all_promises(run):
     outcomes = run_in_subprocess(case_seed(run, 0), 100, 60.0)

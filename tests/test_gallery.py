@@ -12,6 +12,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 
+pytestmark = pytest.mark.exhaustive
+
 SCRIPTS = sorted((Path(__file__).parent.parent / "docs/examples").glob("plot_*.py"))
 
 

@@ -270,6 +270,7 @@ def test_an_error_made_of_a_warning_keeps_the_model():
     assert model.stop_reason_ == "max_iter" and len(model.predict(X)) == 90
 
 
+@pytest.mark.exhaustive
 def test_the_model_s_data_are_let_go(interrupted):
     """The exception does not hold the frames of the fit in a cycle."""
     import gc
@@ -289,6 +290,7 @@ def test_the_model_s_data_are_let_go(interrupted):
         gc.enable()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer")
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 def test_a_gram_matrix_is_interrupted(sparse):
@@ -336,6 +338,7 @@ CHILD = """
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a process")
 @pytest.mark.parametrize(
     "settings",

@@ -52,6 +52,7 @@ def run(**environment):
     return done.stdout.split()
 
 
+@pytest.mark.exhaustive
 def test_same_bits():
     if instruction_set() == "base":
         pytest.skip("this machine has the base instruction set only")

@@ -61,6 +61,7 @@ def test_the_optimality_conditions_hold_where_rows_are_few(loss, l1_ratio):
         assert abs(slopes.sum() / weights.sum()) < 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["huber", "squared_hinge"])
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_few_rows_need_no_square_matrix_of_the_columns(loss, penalty):
@@ -78,6 +79,7 @@ def test_few_rows_need_no_square_matrix_of_the_columns(loss, penalty):
     assert peak < 8 * d * d
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("ridge", [0.0, 0.01])
 def test_a_working_set_finds_the_minimiser_of_the_whole_model(fit_intercept, ridge):

@@ -96,6 +96,7 @@ def test_any_schedule(rule, penalty, momentum, kind):
         )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("rule", RULES)
 def test_long_gaps(rule):
     rng = np.random.default_rng(0)

@@ -82,6 +82,7 @@ def test_all_rows_at_once(optimizer):
     assert np.array_equal(one.coef_, other.coef_)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "amsgrad", "nadam", "adamax"])
 def test_one_optimum(optimizer, l1_ratio):

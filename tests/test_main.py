@@ -44,18 +44,21 @@ def section(text, title):
     return body
 
 
+@pytest.mark.exhaustive
 def test_exit_code_and_silence(full_run):
     result, _ = full_run
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
 
 
+@pytest.mark.exhaustive
 def test_fits_a_terminal(full_run):
     result, _ = full_run
     assert result.stdout.isascii()
     assert max(map(len, result.stdout.splitlines())) <= 100
 
 
+@pytest.mark.exhaustive
 def test_pipelines(full_run):
     body = section(full_run[0].stdout, "pipeline")
     assert len(re.findall(r"accuracy 0\.9\d+", body)) == 2
@@ -63,6 +66,7 @@ def test_pipelines(full_run):
     assert "converged" in body
 
 
+@pytest.mark.exhaustive
 def test_batch_modes(full_run):
     body = section(full_run[0].stdout, "Batch, mini-batch")
     last = {}
@@ -75,6 +79,7 @@ def test_batch_modes(full_run):
     assert last["stochastic"] == ("1", 426)
 
 
+@pytest.mark.exhaustive
 def test_optimizers(full_run):
     body = section(full_run[0].stdout, "Seven optimizers")
     minimum = float(re.search(r"objective,\s+([\d.]+)\s+here", body)[1])
@@ -84,6 +89,7 @@ def test_optimizers(full_run):
         assert minimum <= last < fifth < first
 
 
+@pytest.mark.exhaustive
 def test_grid_search(full_run):
     body = section(full_run[0].stdout, "grid search")
     assert "gdclassifier__optimizer__beta_1" in body
@@ -91,6 +97,7 @@ def test_grid_search(full_run):
     assert len(re.findall(r"Momentum\(momentum=0\.\d\) +\d+ +\d", body)) == 4
 
 
+@pytest.mark.exhaustive
 def test_comparison(full_run):
     body = section(full_run[0].stdout, "Next to")
     rows = body.splitlines()
@@ -101,6 +108,7 @@ def test_comparison(full_run):
     assert any("diverges silently" in row for row in theirs)
 
 
+@pytest.mark.exhaustive
 def test_too_large_a_step(full_run):
     body = section(full_run[0].stdout, "too large")
     assert "ConvergenceWarning: " in body
@@ -108,6 +116,7 @@ def test_too_large_a_step(full_run):
     assert "True" in body
 
 
+@pytest.mark.exhaustive
 @needs_matplotlib
 def test_picture(full_run):
     result, directory = full_run

@@ -10,6 +10,8 @@ import scipy.sparse as sp
 from sklgd import GDClassifier, GDRegressor
 from sklgd._solvers import raw_predictions
 
+pytestmark = pytest.mark.exhaustive
+
 N = 120_000
 STORAGES = ["float64", "float32", "csr", "csr float32"]
 EXPLICIT = {"learning_rate": 1e-4}

@@ -221,6 +221,7 @@ def test_auto_finds_a_minimum(name, problem):
     assert (np.diff(result.fun_path) <= 0.0).all()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", RULES)
 def test_rosenbrock(name):
     result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, optimizer=name, max_iter=3000)
@@ -543,6 +544,17 @@ def test_tolerance_of_the_step():
     assert (result.status, result.success) == (2, True)
     assert (lengths[-3:] <= 1e-3).all()
     assert lengths[-4] > 1e-3
+
+
+def test_the_tolerance_of_the_step_is_relative_to_a_large_point():
+    """A point of size 1e6 has arrived where steps are shorter than 1e-3 of that."""
+    result = minimize(
+        lambda x: 0.5 * (x[0] - 1e6) ** 2, [2e6], jac=lambda x: x - 1e6,
+        learning_rate=0.1, tol=0.0, xtol=1e-3, n_iter_no_change=1,
+    )  # fmt: skip
+    last = abs(np.diff(result.path[:, 0]))[-1]
+    assert result.status == 2
+    assert 0.5e3 < last < 1.2e3
 
 
 def test_tolerance_of_the_function():

@@ -45,6 +45,7 @@ KINDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_rows_are_mixed(kind):
     answers = []
@@ -93,6 +94,7 @@ def test_only_the_rows_to_learn_from_count():
     assert not mixed(X, y, SquaredError(), odd - 1)
 
 
+@pytest.mark.exhaustive
 def test_ratio_is_that_of_analysis_of_variance():
     """At the limit, scipy's F ratio decides."""
     from scipy.stats import f_oneway

@@ -89,6 +89,7 @@ def fitted(est, y, sparse=False):
             return None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", PAIRS)
 def test_every_combination_that_sgd_fits_is_fitted(kind):
     ours, theirs = PAIRS[kind]

@@ -51,7 +51,9 @@ def make_stream(loss, n=70, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("centred", "penalty"), [(True, "none"), (True, "l1"), (False, "l2")]
+    ("centred", "penalty"),
+    [(True, "none"), (True, "l1"), (False, "l2")],
+    ids=["centred", "centred, l1", "raw, l2"],
 )
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
@@ -72,10 +74,11 @@ def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
         assert_allclose(learner.output_table[slot].sum(), total, rtol=1e-6, atol=1e-20)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("l2", [0.0, 3e-3])
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
 def test_the_second_order_rule_is_that_of_the_twin(loss, l2):
-    X, y = make_stream(loss, 150)
+    X, y = make_stream(loss, 90)
     X = X / [1.0, 100.0, 1e-3, 1.0, 1.0]  # the twin inverts a matrix
     X, y = np.delete(X, 50, axis=0), np.delete(y, 50)  # an outlier
     weights = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], len(y))
@@ -89,6 +92,7 @@ def test_the_second_order_rule_is_that_of_the_twin(loss, l2):
     assert_allclose(learner.output_table[11].sum(), twin.total, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("centred", [True, False])
 def test_the_rule_of_several_classes_is_that_of_the_twin(centred):
     X, y = make_stream("squared_error")

@@ -518,6 +518,7 @@ def test_float32(optimizer, batch_size, storage):
     assert_same(estimator, coef, intercept, rtol=1e-5)
 
 
+@pytest.mark.exhaustive
 @both_formats
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 # 0.95 per step is 1e-53 after the run; at 40 the decay factor stops at 0.

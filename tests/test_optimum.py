@@ -135,6 +135,7 @@ def test_smooth(name, weighted, rng):
         assert np.any(theirs.coef_ == 0)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize(
     "loss", ["huber", "squared_epsilon_insensitive", "squared_hinge", "modified_huber"]
@@ -171,6 +172,7 @@ def solve_linear_program(X, y, alpha, slopes, offsets):
     return x[:d] - x[d : 2 * d], x[2 * d : 2 * d + 1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("loss", "params"),
     [

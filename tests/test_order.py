@@ -153,6 +153,7 @@ def test_copy_changes_nothing(monkeypatch, storage, penalty, case):
     assert model.loss_curve_ == curve
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("shuffle", [True, "full", "blocks", "window"])
 def test_validation_rows_are_not_visited(shuffle):
@@ -204,6 +205,7 @@ def test_storage_does_not_matter(shuffle, mixed):
     np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-11)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shuffle", [True, "window"])
 def test_converges_like_a_full_shuffle_on_sorted_rows(shuffle):
     rng = np.random.default_rng(0)

@@ -118,6 +118,7 @@ def test_bits_do_not_depend_on_what_is_computed_together(storage, dtype):
         assert_array_equal(products(X, W, G, subset)[0], Z[subset])
 
 
+@pytest.mark.exhaustive
 def test_same_bits_on_every_instruction_set():
     environment = os.environ | {"SKLGD_ISA": "base"}
     environment["PYTHONPATH"] = os.pathsep.join(

@@ -110,6 +110,7 @@ class Oracle:
         ).fun  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss, K", TASKS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet", "l2"])
@@ -139,6 +140,7 @@ def test_batch_methods_reach_the_optimum_whatever_the_shape_of_X(
         assert value <= best + 1e-4 * unit, optimizer
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shape", ["60 x 400", "80 x 4000 CSR", "100 x 1"])
 @pytest.mark.parametrize("penalty", ["l1", "l2", None])
 @pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - set(METHODS)))
@@ -168,6 +170,7 @@ def test_a_loss_with_a_trivial_minimum_is_refused(optimizer):
         GDClassifier("perceptron", optimizer=optimizer).fit(X, y)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l1", "l2", None])
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge", "modified_huber"])
 def test_fista_goes_on_beyond_rounding(loss, penalty):

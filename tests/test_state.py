@@ -128,6 +128,7 @@ def test_many_epochs_in_several_calls(cls, step, weighted):
         np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 def test_outliers_in_several_calls(cls):
     """A wild epoch is undone in the same way by fit and by partial_fit."""
@@ -356,6 +357,7 @@ def test_drift(diabetes):
     assert model.score(X, y) > 0.3
 
 
+@pytest.mark.exhaustive
 def test_classes_missing_in_chunks():
     X, y = load_iris(return_X_y=True)
     for loss in ("log_loss", "hinge", "modified_huber"):
@@ -507,6 +509,7 @@ def test_interrupted_call(cls, penalty, monkeypatch):
         fresh.predict(X)
 
 
+@pytest.mark.exhaustive
 def test_steps_of_a_stream_fall():
     """On a long noisy stream a step moves the coefficients less and less."""
     rng = np.random.default_rng(0)

@@ -671,6 +671,7 @@ def test_a_run_that_stops_leaves_its_best_epoch(loss, optimizer, form):
     assert n_better >= 2
 
 
+@pytest.mark.exhaustive
 @quiet
 @pytest.mark.parametrize("load", [load_iris, load_wine])
 def test_schedules_of_sgd_on_raw_data_predict_as_well_as_sgd(load):

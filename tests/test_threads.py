@@ -23,6 +23,12 @@ from sklgd.kernels._rows import Rows
 from sklgd.losses import SquaredError
 from sklgd.optimizers import OPTIMIZERS
 
+# The methods that are no rules: "auto" and those whose classes solve for themselves.
+SOLVERS = [
+    "auto",
+    *(n for n, c in OPTIMIZERS.items() if c.training not in ("descent", "online")),
+]
+
 
 @pytest.fixture
 def threads(monkeypatch):
@@ -40,6 +46,7 @@ def large_problem(storage, n_outputs):
     return X, z
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("batch_size", ["full", 14_000, 2_048])
 @pytest.mark.parametrize(
@@ -70,20 +77,23 @@ def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate, thr
 
 
 @pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("task", ["regression", "three targets", "softmax"])
 @pytest.mark.parametrize(
-    ("optimizer", "batch_size"),
-    [("svrg", "auto"), ("svrg", 7000), ("point_saga", "auto")],
+    ("optimizer", "batch_size"), [("svrg", 7000), *((name, "auto") for name in SOLVERS)]
 )
-@pytest.mark.parametrize("n_outputs", [1, 3])
-def test_same_bits_with_a_table(storage, optimizer, batch_size, n_outputs, threads):
-    X, z = large_problem(storage, n_outputs)
-    model = GDRegressor(
-        optimizer=optimizer, batch_size=batch_size, max_iter=2, tol=None, random_state=0
-    )
-    models = [clone(model).set_params(n_jobs=k).fit(X, z) for k in (None, 2, 3)]
-    for other in models[1:]:
-        assert np.array_equal(other.coef_, models[0].coef_)
-        assert other.loss_curve_ == models[0].loss_curve_
+def test_every_method_has_the_same_bits_on_any_number_of_threads(
+    optimizer, batch_size, task, storage, threads
+):
+    X, z = large_problem(storage, 1 if task == "regression" else 3)
+    cls = GDClassifier if task == "softmax" else GDRegressor
+    y = z.argmax(axis=1) if task == "softmax" else z
+    model = cls(optimizer=optimizer, batch_size=batch_size, max_iter=2, tol=None)
+    models = [
+        clone(model).set_params(n_jobs=k, random_state=0).fit(X, y) for k in (None, 3)
+    ]
+    assert np.array_equal(models[1].coef_, models[0].coef_)
+    assert np.array_equal(models[1].intercept_, models[0].intercept_)
+    assert models[1].loss_curve_ == models[0].loss_curve_
 
 
 def test_wide_gradients():
@@ -164,6 +174,7 @@ def threads_in_worker(n_jobs):
     return effective_threads(n_jobs)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_workers_share_the_cores(backend, monkeypatch):
@@ -179,6 +190,7 @@ def test_workers_share_the_cores(backend, monkeypatch):
     assert threads == [limit] * 4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_grid_search(backend):
@@ -306,6 +318,7 @@ def test_outputs_of_losses(storage, loss, groups):
 RULES = sorted(k for k, v in OPTIMIZERS.items() if v.training == "descent")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("storage", ["dense", "csr", "wide"])
 @pytest.mark.parametrize(
     ("batch_size", "learning_rate"), [(1, "constant"), (5, "auto")]
@@ -361,6 +374,7 @@ def test_bounds_of_groups():
             assert sizes.max() - sizes.min() <= 4 + 3
 
 
+@pytest.mark.exhaustive
 def test_grid_search_over_outputs():
     X, y, _ = several_outputs("csr", "classes")
     model = GDClassifier(

@@ -337,6 +337,7 @@ def test_schedule_that_falls_too_fast():
     assert_says(message, "has fallen from 0.05 to", "let it fall more slowly")
 
 
+@pytest.mark.exhaustive
 def test_ravine(rng):
     """Two features that are nearly the same, and a target that is their difference."""
     a, b = rng.normal(size=(2, 200))
@@ -424,6 +425,7 @@ def test_the_fits_of_one_loop_warn_once():
     assert len(caught) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_search_has_few_texts():
     grid = {"learning_rate": [1e-6, 1e-3, 1.0, 1e3], "alpha": [1e-4, 0.1, 1.0]}
     search = GridSearchCV(GDRegressor(random_state=0, **rows(max_iter=10)), grid, cv=3)

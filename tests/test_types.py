@@ -43,6 +43,7 @@ def test_a_stub_names_what_its_module_has(name):
                         assert_same_parameters(member, real, (node.name, member.name))
 
 
+@pytest.mark.exhaustive
 def test_every_compiled_module_that_python_imports_has_a_stub():
     imported = set()
     package = KERNELS.parent

@@ -189,6 +189,7 @@ def assert_sparse_is_dense(X, y, loss, **job):
     assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=1e-8)
 
 
+@pytest.mark.exhaustive
 @settings(deadline=None, max_examples=150)
 @given(
     method=st.sampled_from(METHODS),
@@ -309,6 +310,7 @@ def test_one_optimum(method, penalty, storage, rng):
     assert model.loss_curve_[-1] == pytest.approx(objective(model, X, y), rel=1e-8)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", [n for n, c in LOSSES.items() if not c.degenerate])
 def test_point_saga_on_every_loss(loss, storage):
     """As good as a long run of another method."""

@@ -81,6 +81,7 @@ def test_bits_do_not_depend_on_the_place_in_the_array(function):
     assert_array_equal(function(x), single)
 
 
+@pytest.mark.exhaustive
 def test_same_bits_on_every_instruction_set():
     out = {}
     for isa in ("base", "best"):

@@ -154,6 +154,7 @@ def test_a_fit_needs_a_weight(cls):
         check_is_fitted(est)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(20))
 def test_bagging_stops_early_on_few_rows(seed):
     X, y = load_iris(return_X_y=True)

@@ -4,6 +4,7 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..kernels._order import shuffled
 from ..optimizers import SGD
@@ -33,7 +34,7 @@ def stochastic_passes(data, state, penalty):
     """
     n, statistics = data.n_rows, state.basis
     if (
-        not data.sparse
+        not sp.issparse(data.X)
         or n < PASS_ROWS
         or not penalty.elastic_net
         or not data.loss.smooth
