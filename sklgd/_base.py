@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from copy import copy, deepcopy
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -159,8 +160,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )
 
     def _make_loss(self):
-        cls = LOSSES[self.loss]
-        return cls(*(getattr(self, name) for name in cls.params))
+        params = LOSSES[self.loss].params
+        return _loss(self.loss, *[getattr(self, name) for name in params])
 
     def _alpha(self, stream=False):
         """``alpha`` as a number; ``stream`` is True if the online learner learns."""
@@ -285,9 +286,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
         else:
             coef = start if columns is None else start[np.append(columns, -1)]
-        state: Any = State(
-            coef, make_plan(settings, data), self._plan_key(), self.random_state
-        )
+        plan = make_plan(settings, data)
+        key = self._plan_key() if plan.streams else None
+        state: Any = State(coef, plan, key, self.random_state)
         state.columns = columns
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
@@ -374,7 +375,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
             tasks.end(
                 lambda: self._results_so_far(training, monitor, monitor.stop_reason)
             )
-        state.conclude(results["coef_"], results["intercept_"])
+        state.conclude(training.coef.astype(results["coef_"].dtype, copy=False))
         self.__dict__.update(results)
         if log is not None:
             log.trouble(diagnosis)
@@ -510,7 +511,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         state.unit, state.curve = monitor.unit, monitor.curve()
         state.reported = state.curve[-1]
         results = self._results(state, training.coef, training.data.X.dtype, monitor)
-        state.conclude(results["coef_"], results["intercept_"])
+        state.conclude(training.coef.astype(results["coef_"].dtype, copy=False))
         return results
 
     def _raw_prediction(self, X):
@@ -587,6 +588,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         if sp.issparse(self.coef_):
             self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
         return self
+
+
+@lru_cache(maxsize=64)
+def _loss(name, *params):
+    """The loss of a name; the objects are never changed."""
+    return LOSSES[name](*params)
 
 
 def _description(value):

@@ -45,12 +45,14 @@ class _Limits:
                 numbers = [(library, library.num_threads) for library in _libraries()]
                 self.before = [(library, n) for library, n in numbers if n > 1]
             self.active.append(limit)
-            self._apply()
+            if self.before:
+                self._apply()
 
     def remove(self, limit):
         with self.lock:
             self.active.remove(limit)
-            self._apply()
+            if self.before:
+                self._apply()
 
     def _apply(self):
         for library, number in self.before:

@@ -7,7 +7,8 @@ text that depends on nothing but the combination, so that Python shows it once.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Number
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from ._compat import warn
@@ -34,10 +35,6 @@ DEFAULTS = {
 }
 # They say how `fit` stops: an estimator that makes one epoch now may be fitted later.
 FIT_ONLY = "validation_fraction", "n_iter_no_change", "scoring"
-
-
-# Types of values that are compared with these as they are.
-PLAIN = {str, int, float, bool, type(None)}
 
 
 @dataclass
@@ -163,20 +160,24 @@ LINES = {name: [line for line in TABLE if name in line.parameters] for name in D
 
 def parameters_set(est, stream):
     """Names of an estimator's parameters whose values are no defaults."""
-    for name, defaults in DEFAULTS.items():
-        value = getattr(est, name, defaults[0])
-        # (The abstract class of numbers takes longer to ask.)
-        if type(value) in PLAIN or isinstance(value, Number):
-            if value in defaults:
-                continue
-        if not (stream and name in FIT_ONLY):
-            yield name
+    names, get, defaults = _table_of(type(est))  # type: ignore[arg-type]
+    values = zip(names, get(est), defaults, strict=True)
+    chosen = [name for name, value, known in values if value not in known]
+    return [name for name in chosen if name not in FIT_ONLY] if stream else chosen
 
 
-def without_effect(combination):
-    """Sentences about parameters that were set and change nothing, one for each."""
+@cache
+def _table_of(cls):
+    """Those of `DEFAULTS` that a class has, and what reads them from an object."""
+    known = cls._get_param_names()
+    names = [name for name in DEFAULTS if name in known]
+    return names, attrgetter(*names), [DEFAULTS[name] for name in names]
+
+
+def without_effect(names, combination):
+    """Sentences about those of the parameters that were set that change nothing."""
     est, sentences = combination.est, []
-    for name in parameters_set(est, combination.stream):
+    for name in names:
         for line in LINES[name]:
             if line.when(combination, name):
                 because = line.because
@@ -199,8 +200,11 @@ def warn_without_effect(est, plan, *, stream=False, own_validation=False):
     own_validation : bool, default=False
         True if `fit` was given a validation set.
     """
+    names = parameters_set(est, stream)
+    if not names:
+        return
     combination = Combination(
         est, plan.optimizer, plan.batch_size, stream, own_validation
     )
-    for sentence in without_effect(combination):
+    for sentence in without_effect(names, combination):
         warn(sentence)

@@ -3,6 +3,9 @@
 import math
 import numbers
 from difflib import get_close_matches
+from functools import cache, lru_cache
+from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,8 @@ GATHERED = 1e9
 MANY_LABELS = 32768
 # So many labels may all differ without looking like a target of regression.
 FEW_LABELS = 20
+# Types of values that can be compared as they are.
+PLAIN = {str, int, float, bool, type(None)}
 FLOATS = np.dtype(np.float64), np.dtype(np.float32)
 LOSS_NAMES = {
     "regression": [n for n, cls in LOSSES.items() if cls.task == "regression"],
@@ -81,11 +86,37 @@ def check_bool(name, value):
 def check_parameters(est, task):
     """Check every constructor parameter of an estimator.
 
+    Plain values that were found good, of a search or of other data, are remembered.
+
     Raises
     ------
     ValueError
         Naming the parameter, its value and what is possible instead.
     """
+    names, get = _parameters(type(est))  # type: ignore[arg-type]
+    values = get(est)
+    # (1, 1.0 and True are equal, but not all of them may be possible.)
+    types = tuple(map(type, values))
+    if PLAIN.issuperset(types):
+        _check_plain(task, names, values, types)
+    else:
+        _check(est, task)
+
+
+@cache
+def _parameters(cls):
+    """Names of the parameters of a class, and what reads them from an object."""
+    names = tuple(cls._get_param_names())
+    return names, attrgetter(*names)
+
+
+@lru_cache(maxsize=256)
+def _check_plain(task, names, values, types):
+    _check(SimpleNamespace(**dict(zip(names, values, strict=True))), task)
+
+
+def _check(est, task):
+    """The checks themselves; ``est`` has the parameters as attributes."""
     check_choice("loss", est.loss, LOSS_NAMES[task])
     check_choice("penalty", est.penalty, PENALTIES)
     check_alpha(est.alpha)

@@ -32,21 +32,17 @@ class Penalty(ABC):
         Strengths of the parts |w|_1 and |w|_2^2 / 2 that methods treat in closed form.
     elastic_net : bool
         True if there is nothing but these parts, so that every method can minimise it.
+    smooth : bool
+        True if the penalty has a derivative everywhere.
+    absent : bool
+        True if the penalty is zero for all coefficients.
     """
 
     l1: float = 0.0
     l2: float = 0.0
     elastic_net: bool = False
-
-    @property
-    def smooth(self) -> bool:
-        """True if the penalty has a derivative everywhere."""
-        return self.elastic_net and self.l1 == 0.0
-
-    @property
-    def absent(self) -> bool:
-        """True if the penalty is zero for all coefficients."""
-        return self.smooth and self.l2 == 0.0
+    smooth: bool = False
+    absent: bool = False
 
     @abstractmethod
     def terms(self, w: np.ndarray) -> np.ndarray:
@@ -141,6 +137,8 @@ class ElasticNet(Penalty):
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1, self.l2 = float(l1), float(l2)
+        self.smooth = self.l1 == 0.0
+        self.absent = self.smooth and self.l2 == 0.0
 
     def terms(self, w: np.ndarray) -> np.ndarray:
         """p(w) of each coefficient."""

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn import config_context
 
+import sklgd._base
 from sklgd import GDClassifier, GDRegressor
 from sklgd._validation import (
     canonical,
@@ -162,11 +163,13 @@ def ordinary(monkeypatch):
 
     def switch():
         for name in (
-            "_base.has_nothing_to_check",
-            "_base.has_nothing_to_check_in_target",
-            "_prediction.has_good_form",
+            "has_nothing_to_check",
+            "has_nothing_to_check_in_target",
+            "has_good_form",
         ):
-            monkeypatch.setattr(f"sklgd.{name}", lambda *args: False)
+            for module in (sklgd._base, sklgd._prediction):
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, lambda *args: False)
 
     return switch
 

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
+from sklgd._solvers.look_ahead import duality_gap
 from sklgd._solvers.newton import NewtonSolver
 from sklgd.kernels._coordinate import l1_refine, l1_step
+from sklgd.penalties import ElasticNet
 
 SMOOTH = "log_loss", "squared_hinge", "modified_huber"
 REGRESSION = "squared_error", "huber", "squared_epsilon_insensitive"
@@ -121,6 +124,49 @@ def test_the_gap_of_fista_is_no_extrapolation(name, penalty):
         estimate, truth = gaps(model.set_params(optimizer="fista"), X, y, *ends)
         assert truth <= 3.0 * estimate + 1e-8, loss
         assert estimate <= 3.0 * truth + 1e-4, loss
+
+
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet", "l1"])
+@pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
+def test_the_gap_of_few_rows_knows_that_the_curvature_jumps(loss, penalty):
+    """Rows that have passed the margin left a promise 1000 times too small."""
+    rng = np.random.RandomState(0)
+    X = rng.randn(60, 150)
+    y = (X @ rng.randn(150) > 0).astype(int)
+    S = (rng.rand(80, 200) < 0.1) * rng.rand(80, 200)
+    t = (S @ rng.randn(200) + 0.3 * rng.randn(80) > 0).astype(int)
+    for alpha in (1e-2, 1e-4):
+        for rows, target in ((X, y), (sp.csr_matrix(S), t)):
+            model = GDClassifier(loss, penalty=penalty, alpha=alpha, optimizer="newton")
+            estimate, truth = gaps(model, rows, target, *bounds(model, rows, target))
+            assert truth <= 3.0 * max(estimate, 1e-8)
+            assert estimate <= 3.0 * max(truth, 1e-8)
+
+
+@pytest.mark.parametrize("l1, l2", [(0.0, 1e-2), (1e-2, 1e-2), (1e-2, 0.0)])
+def test_the_duality_gap_is_a_bound_wherever_it_is_taken(l1, l2, rng):
+    """With an l1 penalty alone, too, whose slopes do not bound F by themselves."""
+    X, w = rng.normal(size=(50, 6)), rng.normal(size=(6, 1))
+    y = np.where(X @ w + rng.normal(size=(50, 1)) > 0.0, 1.0, -1.0)
+    model = GDClassifier("squared_hinge", penalty="elasticnet", fit_intercept=False)
+    model.set_params(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), tol=1e-10)
+    best = model.fit(X, y[:, 0]).loss_curve_[-1]
+    sizes = np.r_[np.ones((6, 1)), np.zeros((1, 1))]
+    penalty = ElasticNet(l1, l2)
+    run = SimpleNamespace(penalty=penalty, l1_u=l1 * sizes, l2_u=l2 * sizes)
+    optimum = model.coef_.T
+    for size in (0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0):
+        for _ in range(10):
+            w = optimum + size * rng.normal(size=(6, 1))
+            short = np.maximum(1.0 - y * (X @ w), 0.0)
+            F = (short**2).mean() + l1 * np.abs(w).sum() + 0.5 * l2 * (w**2).sum()
+            gradient = -2.0 * X.T @ (y * short) / len(y) + l2 * w
+            u, gradient = np.r_[w, [[0.0]]], np.r_[gradient, [[0.0]]]
+            bound = duality_gap(run, u, gradient, F)
+            assert F - best <= bound + 1e-9
+            assert size or bound <= 1e-3
+    run = SimpleNamespace(penalty=ElasticNet(), l1_u=0.0 * u, l2_u=0.0 * u)
+    assert duality_gap(run, u, gradient, F) == np.inf
 
 
 @pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])

@@ -1,12 +1,11 @@
 """The data of one fit, as the kernels read them."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from .._threads import effective_threads
 from ..kernels import _gram
@@ -57,6 +56,14 @@ class Data:
     n_columns : int or None
         Number of columns with a non-zero entry in the rows to learn from, where it was
         counted.
+    sparse : bool
+        True if X is a CSR matrix, False if it is an array.
+    everything : bool
+        True if all rows are learnt from.
+    subset : intp array or None
+        Numbers of the rows to learn from; None if these are all rows.
+    n_rows, n_entries : int
+        Number of rows to learn from, and of their entries, of CSR of the stored ones.
     """
 
     X: Any
@@ -72,6 +79,22 @@ class Data:
     base: float = 0.0
     columns: np.ndarray | None = None
     n_columns: int | None = None
+    sparse: bool = field(init=False)
+    everything: bool = field(init=False)
+    subset: np.ndarray | None = field(init=False)
+    n_rows: int = field(init=False)
+    n_entries: int = field(init=False)
+
+    def __post_init__(self):
+        X, rows = self.X, self.rows
+        self.sparse = not isinstance(X, np.ndarray)
+        self.n_rows = X.shape[0] if rows is None else len(rows)
+        self.everything = self.n_rows == X.shape[0]
+        self.subset = None if self.everything else rows
+        if not self.sparse:
+            self.n_entries = self.n_rows * X.shape[1]
+        else:
+            self.n_entries = self.matrix.total_entries(self.subset)
 
     @property
     def width(self):
@@ -101,7 +124,7 @@ class Data:
         Of sparse X without the columns that are empty there.
         """
         X = self.X[rows]
-        if sp.issparse(X):
+        if self.sparse:
             X = only_columns(X, np.flatnonzero(used_columns(X, None)))
         weights = None if self.weights is None else self.weights[rows]
         return replace(
@@ -112,16 +135,6 @@ class Data:
     def number_of(self, column):
         """The number that the user knows a column of X by."""
         return column if self.columns is None else int(self.columns[column])
-
-    @property
-    def everything(self):
-        """True if all rows are learnt from."""
-        return self.rows is None or len(self.rows) == self.X.shape[0]
-
-    @property
-    def subset(self):
-        """Numbers of the rows to learn from; None if these are all rows."""
-        return None if self.everything else self.rows
 
     @cached_property
     def matrix(self):
@@ -134,27 +147,15 @@ class Data:
         return effective_threads(self.n_jobs)
 
     @property
-    def n_rows(self):
-        """Number of rows to learn from."""
-        return self.X.shape[0] if self.rows is None else len(self.rows)
-
-    @cached_property
-    def n_entries(self):
-        """Number of entries, of CSR of the stored ones, of the rows to learn from."""
-        if not sp.issparse(self.X):
-            return self.n_rows * self.X.shape[1]
-        return self.matrix.total_entries(self.subset)
-
-    @property
     def entries_per_row(self):
-        """Their mean number in a row."""
+        """Mean number of entries in a row."""
         return self.n_entries / self.n_rows
 
     @property
     def n_bytes(self):
         """Memory of the rows to learn from."""
         X = self.X
-        if not sp.issparse(X):
+        if not self.sparse:
             return self.n_entries * X.itemsize
         entry = X.data.itemsize + X.indices.itemsize
         return self.n_entries * entry + (self.n_rows + 1) * X.indptr.itemsize
@@ -217,7 +218,7 @@ class Data:
 
     def is_finite(self):
         """True if the data hold neither NaN nor infinity, as they did at first."""
-        values = self.X.data if sp.issparse(self.X) else self.X
+        values = self.X.data if self.sparse else self.X
         arrays = values, self.target, self.weights
         return all(array is None or all_finite(array) for array in arrays)
 
@@ -398,7 +399,7 @@ def columns_to_fit(X, rows, start, n_outputs):
     n_used : int or None
         Their number; None for dense X, which is always taken as it is.
     """
-    if not sp.issparse(X):
+    if isinstance(X, np.ndarray):
         return None, None
     used = used_columns(X, rows, None if start is None else start[:-1])
     if not used.any():

@@ -9,7 +9,6 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import scipy.sparse as sp
 
 from .._validation import optimizer_name
 from .data import batches
@@ -477,7 +476,7 @@ class Sizes:
         self.low, self.high = (float(rms[j]) for j in ends)
         self.names = [_name(settings, data.number_of(j)) for j in ends]
         rows = batches(data.n_rows, plan.batch_size)[0]
-        self.full, self.sparse = rows == data.n_rows, sp.issparse(data.X)
+        self.full, self.sparse = rows == data.n_rows, data.sparse
         batch = "a batch" if rows > 1 else "a single row"
         self.noise = f"the noise in the gradient of {batch}"
         some = min(ROWS, max(FEWEST_ROWS, ENTRIES // max(1, int(data.entries_per_row))))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from .._validation import optimizer_name, schedule_of, step_is_explicit
 from ..optimizers import OPTIMIZERS, Optimizer
@@ -70,7 +69,7 @@ class Plan:
 def choose(settings, data, explicit, stream):
     """Optimizer object and batch size of an estimator, "auto" resolved."""
     n_samples, n_features = data.n_rows, data.width
-    sparse, per_row = sp.issparse(data.X), data.entries_per_row
+    sparse, per_row = data.sparse, data.entries_per_row
     limit = SMALL_SPARSE if sparse else SMALL
     small = n_samples * per_row * data.n_outputs <= limit
     optimizer, batch_size = settings.optimizer, settings.batch_size
@@ -254,7 +253,7 @@ def moves_by_features(data, optimizer, batch_size, *case):
     ``case`` are the arguments of `Optimizer.price`. A lazy rule does so by its name,
     unless a batch holds all rows.
     """
-    if not sp.issparse(data.X):
+    if not data.sparse:
         return False
     rows = batches(data.n_rows, batch_size)[0]
     if rows == data.n_rows or optimizer.lazy:

@@ -6,7 +6,6 @@ where coefficients are beyond 3e38.
 """
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..kernels._vector import all_finite
 
@@ -43,7 +42,7 @@ def dtype_of_result(training, dtype, objective, unit, null):
     if not all_finite(rounded):
         return np.float64, objective
     data = training.data
-    stored = data.X.nnz if sp.issparse(data.X) else data.X.size
+    stored = data.X.nnz if data.sparse else data.X.size
     some = min(ROWS, ENTRIES * data.X.shape[0] // max(1, stored))
     rows = data.spaced(-(-data.n_rows // max(1, some)))
     X, target = data.X[rows], data.target[rows]

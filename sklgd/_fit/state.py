@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from .._compat import warn
 from .._validation import random_stream, stream_at
@@ -29,7 +28,7 @@ def together(coef, intercept, columns):
 
     Those of the columns with these numbers; None means all.
     """
-    coef = coef.toarray() if sp.issparse(coef) else coef
+    coef = coef if isinstance(coef, np.ndarray) else coef.toarray()
     coef = coef.reshape(-1, coef.shape[-1])
     if columns is not None:
         coef = coef[:, columns]
@@ -175,12 +174,12 @@ class State:
 
     def forget(self, coef, intercept):
         """Become such a state."""
-        self._start_anew(AFRESH)
-        self.plan.metric = None
-        self.coef = self.position = together(coef, intercept, self.columns)
+        self._go_on_from(together(coef, intercept, self.columns))
 
-    def conclude(self, coef, intercept):
+    def conclude(self, reported):
         """Become what a finished fit leaves, which reported these coefficients.
+
+        They have the form of ``coef``, and the dtype of what was reported.
 
         With a learning rate of the user's that is what SGD* keeps: the iterate, the
         average and the number of steps, on which the next learning rate depends. The
@@ -189,7 +188,12 @@ class State:
         if self.plan.streams and self.statistics is None:
             self._start_anew(AFRESH_WITHIN_PATH)
         else:
-            self.forget(coef, intercept)
+            self._go_on_from(np.array(reported, dtype=np.float64))
+
+    def _go_on_from(self, coef):
+        self._start_anew(AFRESH)
+        self.plan.metric = None
+        self.coef = self.position = coef
 
     def _start_anew(self, values):
         vars(self).update(values)

@@ -285,11 +285,20 @@ class BatchSolver(Solver):
         gained = max(self.null - self.smoothed_objective(), 0.0)
         return self.tol / max(1.0 - self.tol, self.tol) * gained
 
-    def minimise_model(self, metric, refine=False):
-        """Step and decrease of the model with this metric."""
-        p, promised = np.empty_like(self.u), 0.0
-        for model, part in metric.parts(self.u.shape):
-            g, u = self.gradient[part].ravel(), self.u[part].ravel()
+    def model_step(self, metric, gradient, u):
+        """The step to the minimiser of the model at u, and the decrease it promises."""
+        if not self.penalty.smooth:
+            return self.minimise_model(metric, True, gradient, u)
+        step = metric.solve(gradient.copy())
+        return -step, 0.5 * float(np.vdot(step, gradient))
+
+    def minimise_model(self, metric, refine=False, gradient=None, at=None):
+        """Step and decrease of the model with this metric, here or at another u."""
+        if at is None:
+            gradient, at = self.gradient, self.u
+        p, promised = np.empty_like(at), 0.0
+        for model, part in metric.parts(at.shape):
+            g, u = gradient[part].ravel(), at[part].ravel()
             l1, enough = self.l1_u[part].ravel(), None
             if refine:
                 enough = ENOUGH * self.target() - promised

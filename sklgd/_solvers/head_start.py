@@ -4,7 +4,6 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..kernels._order import shuffled
 from ..optimizers import SGD
@@ -34,7 +33,7 @@ def stochastic_passes(data, state, penalty):
     """
     n, statistics = data.n_rows, state.basis
     if (
-        not sp.issparse(data.X)
+        not data.sparse
         or n < PASS_ROWS
         or not penalty.elastic_net
         or not data.loss.smooth

@@ -41,6 +41,11 @@ SLAB = 16384
 HESSIAN_SWEEPS = 8.0
 # Share of the curvature that rows may make together to be left out of that Hessian.
 FLAT_SHARE = 1e-3
+# Degrees of freedom, and the share of its curvature, that a Hessian may have lost and
+# still tell what is left to gain.
+LOST, LOST_SHARE = 3.0, 0.1
+# It is told by so many rows, in so many blocks.
+SAMPLED, SAMPLES = 2048, 8
 
 
 class Coordinates:
@@ -239,6 +244,7 @@ class HessianSchedule:
         self.moments: Any = None
         self.blocks_at: Any = None
         self.heights: Any = None
+        self.sample: Any = None
         self.damping = DAMPING if self.coupled else 0.0
         self.rejected, self.calm = 0, True
 
@@ -287,11 +293,12 @@ class HessianSchedule:
             del self.levels[0]
         return make(self, loss, raw_predictions)
 
-    def at_the_end(self, loss, raw_predictions):
+    def at_the_end(self, loss, raw_predictions, sweeps=HESSIAN_SWEEPS):
         """The Hessian where a run without such metrics seems to end, or None.
 
-        None if that costs more than the conjugate gradients that would otherwise
-        estimate what is left to gain. Parameters are those of `next_metric`.
+        None if that costs more than so many sweeps, as do the conjugate gradients that
+        would otherwise estimate what is left to gain. Other parameters are those of
+        `next_metric`. What the run has learnt of its own metric stays.
         """
         order, K = self.problem.n_features + 1, self.problem.n_outputs
         if self.coupled and order * K > MAX_COUPLED:
@@ -302,10 +309,19 @@ class HessianSchedule:
         price, make = levels[-1]
         if not self.by_rows:
             price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
-        if price > HESSIAN_SWEEPS * self.sweep:
+        if price > sweeps * self.sweep:
             return None
+        learnt = (
+            self.blocks_at, self.heights, self.sample, self.damping,
+            self.rejected, self.calm,
+        )  # fmt: skip
+        self.blocks_at, self.damping = None, 0.0
         metric = make(self, loss, raw_predictions)
-        self.blocks_at = None
+        metric.sample = self.sample
+        (
+            self.blocks_at, self.heights, self.sample, self.damping,
+            self.rejected, self.calm,
+        ) = learnt  # fmt: skip
         return metric
 
     def learn_from_step(self, t):
@@ -355,6 +371,7 @@ class HessianSchedule:
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
         # What the bound of softmax is for its blocks, the mean curvature is for others.
+        self.sample = self.sampled(loss, raw_predictions)
         heights = [total / self.total_weight for _, _, total in grams]
         if self.coupled:
             heights = [loss.bound(len(grams))] * len(grams)
@@ -365,7 +382,42 @@ class HessianSchedule:
         """The same by the curvatures of the rows."""
         n = self.problem.n_samples
         h = self.problem.curvatures(loss, raw_predictions(0, n)) / self.total_weight
+        self.sample = self.sampled(loss, raw_predictions)
         return self.renewed(h, h.sum(axis=0))
+
+    def sampled(self, loss, raw_predictions):
+        """Curvatures of some rows, whose jumps `has_changed` looks for; else None."""
+        if self.data.loss.twice_smooth or not self.data.loss.smooth:
+            return None
+        n = self.problem.n_samples
+        starts = [n * i // SAMPLES for i in range(SAMPLES)] if n > SAMPLED else [0]
+        size = min(n, SAMPLED) // len(starts)
+        parts = [
+            self.problem.curvatures(loss, raw_predictions(i, i + size), i)
+            for i in starts
+        ]
+        return np.concatenate(parts)
+
+    def has_changed(self, before, loss, raw_predictions):
+        """True if jumps of the curvature have made a Hessian useless as an estimate.
+
+        Let B be that Hessian, and H the one at these raw predictions. The leverages of
+        the rows, h_i x_i'B^-1 x_i, add up to at most the number of coordinates, and
+        H >= (1 - c) B if c is the sum of what the rows have lost of theirs: then no
+        more than 1 / (1 - c) times what B promises is left to gain. Leverages are taken
+        as proportional to the curvatures.
+
+        Parameters
+        ----------
+        before : ndarray
+            What `sampled` gave for that Hessian.
+        loss, raw_predictions
+            As in `next_metric`.
+        """
+        fallen = before - self.sampled(loss, raw_predictions)
+        lost = np.maximum(fallen, 0.0).sum(axis=0)
+        share = float(ratio(lost, before.sum(axis=0), 0.0).max())
+        return share > min(LOST / (self.problem.n_features + 1), LOST_SHARE)
 
     def renewed(self, blocks, heights):
         """The metric of new blocks, less damped if the last ones did well."""

@@ -15,12 +15,14 @@ from .batch import ROUNDING, BatchSolver
 from .fista import FISTASolver
 from .head_start import prepare, stochastic_passes
 from .hessian import (
+    HESSIAN_SWEEPS,
     Coordinates,
     Diagonal,
     HessianSchedule,
     factored,
     ratio,
 )
+from .look_ahead import excess_ahead
 from .row_space import RowSpaceSolver
 
 # What the step gains if a promise holds, relative to that.
@@ -71,6 +73,7 @@ class NewtonSolver(BatchSolver):
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
         self.proven = self.goal = 0.0
+        self.sample = None
         # A run that computes Hessians asks for none at its end.
         self.asked, self.misled = False, MISLED if self.hessians.levels else 0
 
@@ -105,6 +108,7 @@ class NewtonSolver(BatchSolver):
                 self.metric = metric
                 if not self.data.loss.twice_smooth or metric.exact:
                     self.pairs.clear()
+            self.sample = self.hessians.sample
             self.step = (
                 self.newton_step() if self.penalty.smooth else self.proximal_step()
             )
@@ -133,9 +137,9 @@ class NewtonSolver(BatchSolver):
         if self.misled < MISLED:
             hessian = self.hessians.at_the_end(self.loss, self.lines.block)
         if hessian is None:
-            self.misled = MISLED
+            self.misled, self.sample = MISLED, None
             return self.truncated_step(q)
-        self.asked = True
+        self.asked, self.sample = True, hessian.sample
         q = self.centred(hessian.solve(self.gradient.copy()))
         return -q, 0.5 * float(np.vdot(q, self.gradient))
 
@@ -328,9 +332,12 @@ class NewtonSolver(BatchSolver):
         """
         p, promised = self.direction()
         target = self.target()
-        proven = promised <= min(self.proven, CLEARLY * target)
-        if self.tries and self.ahead is None and promised <= target and not proven:
-            promised = self.tried(p, promised)
+        if self.tries and self.ahead is None and promised <= target:
+            proven = promised <= min(self.proven, CLEARLY * target)
+            if self.out_of_date(p, promised, proven):
+                promised = self.foreseen(p, promised)
+            elif not proven:
+                promised = self.tried(p, promised)
             self.step = p, promised
         if not self.penalty.smooth and self.coupled:
             # A bound's promise is too small, and there is no Hessian to ask.
@@ -354,6 +361,35 @@ class NewtonSolver(BatchSolver):
         self.lines.point(raw)
         return raw
 
+    def out_of_date(self, p, promised, proven):
+        """True if jumps of the curvature may have made the promise of a step too small.
+
+        At the end of the step, or where the run is if the promise is ``proven``.
+        """
+        if self.data.loss.twice_smooth or not promised > ROUNDING * abs(self.value):
+            return False
+        if self.sample is None:
+            return True
+        block = self.lines.block
+        if not proven:
+            self.ahead = self.look_along(p)
+            block = partial(block, t=1.0)
+        return self.hessians.has_changed(self.sample, self.loss, block)
+
+    def foreseen(self, p, promised):
+        """F - F* by the steps that follow (see `look_ahead`)."""
+        if self.ahead is None:
+            self.ahead = self.look_along(p)
+        return excess_ahead(self, p, promised, self.hessian_at)
+
+    def hessian_at(self, raw_predictions):
+        """The Hessian at these raw predictions, or None if that costs too much.
+
+        A run that computes Hessians has paid as much for each of its steps.
+        """
+        sweeps = math.inf if self.hessians.levels else HESSIAN_SWEEPS
+        return self.hessians.at_the_end(self.loss, raw_predictions, sweeps)
+
     def tried(self, p, promised):
         """What a promise is worth after a look at F where its step leads.
 
@@ -370,7 +406,8 @@ class NewtonSolver(BatchSolver):
         )
         if not own > ROUNDING * abs(self.value):
             return promised
-        self.ahead = self.look_along(p)
+        if self.ahead is None:
+            self.ahead = self.look_along(p)
         value, _ = self.line(self.loss, 1.0)
         self.hessians.use()
         moved = self.penalty.value(self.state.coef + self.ahead)

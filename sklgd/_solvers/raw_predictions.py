@@ -100,9 +100,11 @@ class KeptLines:
         """Tell that w goes to w + t p."""
         add_scaled(self.raw, t, self.along)
 
-    def block(self, start, stop):
-        """Raw predictions at w of these rows, not to be changed."""
-        return self.raw[start:stop]
+    def block(self, start, stop, t=0.0):
+        """Raw predictions at w + t p of these rows, not to be changed."""
+        if t == 0.0:
+            return self.raw[start:stop]
+        return self.raw[start:stop] + t * self.along[start:stop]
 
     def hessian_product(self, loss, raw, out):
         """Store the product of the Hessian of the mean loss at w with ``raw``."""
@@ -176,9 +178,10 @@ class SweptLines:
     def move(self, t):
         self.raw = None
 
-    def block(self, start, stop):
+    def block(self, start, stop, t=0.0):
         out = np.empty((stop - start, self.problem.n_outputs))
-        self.problem.raw_predictions(self.coef, out, start)
+        coef = self.coef if t == 0.0 else self.coef + t * self.raw
+        self.problem.raw_predictions(coef, out, start)
         return out
 
     def hessian_product(self, loss, raw, out):

@@ -79,7 +79,7 @@ def touches_few(data, batch_size):
     (to a gap of 1e-3 from 64 rows at a time: banking77 0.9 s, centred more than 6 s;
     sms_spam 25 ms and 50 ms; rcv1_small 75 ms either way).
     """
-    if not sp.issparse(data.X):
+    if not data.sparse:
         return False
     rows = batches(data.n_rows, batch_size)[0]
     return FEW * rows * data.entries_per_row < data.width
@@ -135,7 +135,7 @@ def raw_sizes(data, square, gamma, l2):
 
 def row_metric(data, statistics, gamma, penalty):
     """Metric of SAGA and Point-SAGA, and the mean curvature of a row in it."""
-    dense = not sp.issparse(data.X) or narrow(data.X)
+    dense = not data.sparse or narrow(data.X)
     if not dense:
         square = statistics.var + statistics.mean**2
         sizes = raw_sizes(data, square, gamma, penalty.l2)
@@ -298,7 +298,7 @@ class VarianceReducedSolver(Solver):
     def rows_per_call(self):
         """Rows per call of the kernel."""
         entries = CHUNK_ENTRIES
-        if sp.issparse(self.data.X):
+        if self.data.sparse:
             # These wait for memory, up to a hundred nanoseconds each. (Fewer would not
             # do: a call ends with a pass over all features.)
             entries //= 4
