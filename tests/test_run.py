@@ -13,7 +13,7 @@ from sklgd._fit.monitor import Monitor
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers import rules
 from sklgd._solvers.hessian import curved
-from sklgd._solvers.variance_reduced import Coordinates, largest_row
+from sklgd._solvers.variance_reduced import RowMetric, largest_row
 from sklgd.kernels._engine import Descent
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -117,7 +117,7 @@ def test_the_largest_row_is_that_of_the_largest_weight(begin):
     data = begin(model, X, X[:, 0], sample_weight=weights).training.data
     sizes = np.ones(1)
     expected = (data.weights * X[:, 0] ** 2).max()
-    assert largest_row(data, Coordinates(sizes[:, None]), sizes) == expected
+    assert largest_row(data, RowMetric(sizes[:, None]), sizes) == expected
 
 
 def test_rows_of_little_weight_are_not_among_those_that_make_the_curvature():
