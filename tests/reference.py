@@ -1223,9 +1223,9 @@ class Online:
         h = self.curvature(y, z)
         if self.log_link:
             h = self.curvature(y, np.full_like(z, np.log(y))) if y > 0 else 0.0 * z
-            rate, b_rate, q = self.rates(x, w, h)
+            rate, b_rate, q = self.rates(x, w, h, self.evaluate(y, z)[1])
             h = self.curvature(y, self.prox(y, z, q, w)[0])
-        rate, b_rate, q = self.rates(x, w, h)
+        rate, b_rate, q = self.rates(x, w, h, self.evaluate(y, z)[1])
         a = self.prox(y, z, q, w)[1]
         h = self.learnt_curvature(y, z, h, a / w)
         seen = x != 0.0
@@ -1435,7 +1435,7 @@ class Online:
             self.Gc += w * self.learnt_curvature(y, self.constant, h, a / w)
             self.constant = self.constant - q * a
 
-    def rates(self, x, w, h):
+    def rates(self, x, w, h, g):
         n = max(1.0, self.active / self.t)
         unit = self.curvature_size if np.isfinite(self.curvature_size) else 0.0
         precision = self.size[:, None] ** 2 * n * unit / self.reach**2
@@ -1449,7 +1449,9 @@ class Online:
         q = rate
         if self.l1:
             q = np.divide(1.0, rate, out=np.full_like(rate, np.inf), where=rate > 0.0)
-            q = 1.0 / (q + self.l2 * self.t)
+            # A weight stays at zero while its gradients are below the threshold.
+            moves = np.abs(self.V + w * g * x[:, None]) > self.l1 * self.t
+            q = (moves | (self.weight() != 0.0)) / (q + self.l2 * self.t)
         return rate, b_rate, b_rate + x**2 @ q
 
     def prox(self, y, z, q, w):

@@ -100,7 +100,7 @@ cdef class OnlineRule:
     cdef double known_curvature(self, double size, Py_ssize_t k) noexcept nogil
     cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil
     cdef void find_rates(self, double w) noexcept nogil
-    cdef void find_dual_share(self) noexcept nogil
+    cdef void find_dual_share(self, double w) noexcept nogil
     cdef void step(self, double w) noexcept nogil
     cdef void step_dual(self, double w) noexcept nogil
     cdef void learn_dual(

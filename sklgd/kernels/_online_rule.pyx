@@ -392,18 +392,32 @@ cdef class OnlineRule:
         loops.rates(
             &self.row, active / (self.reach * self.reach), self.stream[HISTORY],
             self.power, self.curvature, self.scaled_h, self.q)
+        if self.l1 > 0.0:
+            self.find_dual_share(w)
 
-    cdef void find_dual_share(self) noexcept nogil:
-        """q of each output with an l1 penalty, under which weights have an l2 part."""
-        cdef double rate
-        cdef Py_ssize_t p, k, K = self.n_outputs
+    cdef void find_dual_share(self, double w) noexcept nogil:
+        """q of each output with an l1 penalty: of the features that the row will move.
+
+        A weight stays at zero while the sum of its gradients is below the threshold.
+        """
+        cdef double x, v, threshold = self.l1 * self.stream[TIME]
+        cdef const double* weight
+        cdef bint moves
+        cdef Py_ssize_t p, i, k, K = self.n_outputs
+        for i in range(self.n_groups):
+            self.evaluate(i * self.group, self.z)
         for k in range(K):
             self.q[k] = self.intercept_rate[k]
-            for p in range(self.n_entries):
-                rate = self.row.rate[p * K + k]
-                if rate > 0.0:
-                    self.q[k] += self.x[p] * self.x[p] / (
-                        1.0 / rate + self.l2 * self.stream[TIME])
+        for p in range(self.n_entries):
+            x = self.x[p]
+            weight = self.records + self.columns[p] * self.stride + N_COLUMN
+            for k in range(K):
+                v = weight[LAG * K + k]
+                moves = self.dual_weight(weight + k) != 0.0 or (
+                    fabs(v + w * self.g[k] * x) > threshold)
+                if moves and self.row.rate[p * K + k] > 0.0:
+                    self.q[k] += x * x / (
+                        1.0 / self.row.rate[p * K + k] + self.l2 * self.stream[TIME])
 
     cdef void step(self, double w) noexcept nogil:
         """Learn the row: a proximal step with the learning rates of its features.
@@ -432,8 +446,6 @@ cdef class OnlineRule:
                 self.proximal(k, self.z, w)
                 self.curve(k, self.new)
         self.find_rates(w)
-        if self.l1 > 0.0:
-            self.find_dual_share()
         for i in range(self.n_groups):
             self.proximal(i * self.group, self.z, w)
         for k in range(K):
