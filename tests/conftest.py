@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for cases in tests.values():
-        if len(cases) > FEW_CASES:
+        if len(cases) > FEW_CASES and not cases[0].get_closest_marker("all_cases"):
             kept = covering_ids([item.callspec.id for item in cases])
             for item in cases:
                 if item.callspec.id not in kept:

@@ -246,17 +246,30 @@ def test_costs_in_sweeps():
     assert full == pytest.approx(gram_cost(Rows(np.ones((500, 300)))))
 
 
-def test_a_rare_column_has_no_negative_second_moment():
-    """The centre is subtracted at the end, which must not leave -1e-17 there."""
-    X = sp.csr_array(np.array([[1.0, 0.0], [1.0, 2.0], [1.0, 3.0]]))
-    X.data[0] = 0.0
-    X.eliminate_zeros()
-    h = np.array([1e-25, 1.0, 2.0])
-    mean = h @ X.toarray() / h.sum()
-    A, _, _ = weighted_gram(Rows(X), h, None, mean)
+def test_almost_constant_columns_have_no_negative_second_moments():
+    """The centre is subtracted at the end, which must not leave -1e-12 there."""
+    rng = np.random.default_rng(0)
+    X = np.tile(rng.uniform(1.0, 1e3, size=60), (30, 1))
+    X[0] = 0.0
+    h = np.append(1e-25, rng.uniform(size=29))
+    mean = h @ X / h.sum()
+    A, _, _ = weighted_gram(Rows(sp.csr_array(X)), h, None, mean)
     assert (np.diag(A) >= 0.0).all()
-    expected = reference.weighted_gram(X.toarray(), h, None, mean)[0]
-    np.testing.assert_allclose(A, expected, atol=1e-14)
+    np.testing.assert_allclose(A, 0.0, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", range(1, 10))
+def test_statistics_of_a_few_weighted_rows(n, dtype):
+    """Four rows are summed together, and the rest one by one."""
+    rng = np.random.default_rng(n)
+    X, s = rng.normal(size=(n, 3)).astype(dtype), rng.uniform(0.5, 3.0, size=n)
+    total, mean, var = column_statistics(Rows(X), s, None)
+    expected = np.average(X.astype(float), axis=0, weights=s)
+    assert total == pytest.approx(s.sum(), rel=1e-12)
+    np.testing.assert_allclose(mean, expected, rtol=1e-9, atol=1e-12)
+    square = np.average((X - expected) ** 2, axis=0, weights=s)
+    np.testing.assert_allclose(var, square, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])

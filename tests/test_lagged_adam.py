@@ -97,6 +97,23 @@ def test_equals_a_loop(rule, schedule, beta_1, beta_2):
                 assert_allclose(got_scale, new_scale.astype(float), rtol=1e-14)
 
 
+@pytest.mark.parametrize("sums", [False, True])
+def test_steps_before_a_steep_rise_of_the_step_size_keep_their_digits(sums):
+    """Sums over all later steps are far larger; their difference would lose them."""
+    rng = np.random.default_rng(0)
+    eta = np.where(np.arange(400) < 3, 1e-9, 1.0)
+    a, c, decay, root = factors("adam", eta, 5, 0.9, 0.999)
+    since = np.array([0, 1, 2])
+    m, scale = coordinates(rng, 3, 2, 0.9, 0.999, root)
+    moves, totals, *_ = loop(a, c, 0.9, decay, [1e-8], root, since, 3, m, scale)
+    lagged = LaggedAdam(0.9, decay, 1e-8, a, c, root, sums)
+    w, total = np.zeros((2, *m.shape))
+    lagged.lagged_update(since, 3, w, m, scale, total if sums else None)
+    assert_allclose(-w, moves[0].astype(float), rtol=1e-11)
+    if sums:
+        assert_allclose(-total, totals[0].astype(float), rtol=1e-11)
+
+
 @pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.99), (0.99, 0.9), (0.0, 0.0)])
 def test_every_pair_of_decays(beta_1, beta_2):
     """Also those without a series, and with steps that grow until eps stops them."""

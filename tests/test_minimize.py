@@ -557,6 +557,15 @@ def test_the_tolerance_of_the_step_is_relative_to_a_large_point():
     assert 0.5e3 < last < 1.2e3
 
 
+def test_the_tolerance_of_the_function_is_relative_to_a_large_value():
+    """Of a function of size 1e6, changes below 1e3 are none."""
+    result = minimize(
+        lambda x: 0.5 * x[0] ** 2 + 1e6, [1.0], jac=lambda x: x, learning_rate=0.1,
+        tol=0.0, ftol=1e-3, n_iter_no_change=2,
+    )  # fmt: skip
+    assert (result.status, result.nit) == (3, 2)
+
+
 def test_tolerance_of_the_function():
     result = minimize(
         bowl, [2.0, -1.0], jac=bowl_slope, learning_rate=0.1, tol=0.0, ftol=1e-4,

@@ -446,6 +446,7 @@ def test_class_and_sample_weight_multiply(n_classes, rng):
     assert_same(estimator, coef, intercept)
 
 
+@pytest.mark.all_cases
 @both_formats
 @every_batch_size
 @every_optimizer

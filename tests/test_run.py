@@ -110,6 +110,19 @@ def test_the_products_of_weighted_softmax_rows_are_those_of_repeated_rows(rng):
     np.testing.assert_allclose(*products, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["squared_error", "log_loss"])
+def test_products_without_an_intercept_have_nothing_in_its_row(name, rng):
+    X, y = rng.normal(size=(8, 2)), rng.choice([-1.0, 1.0], 8)
+    loss, P = LOSSES[name](), rng.normal(size=(3, 1))
+    P[-1] = 0.0
+    problem = Problem(Rows(X), y, None, loss, 1, False)
+    product = np.full((3, 1), np.nan)
+    problem.hessian_product(loss, np.zeros((3, 1)), P, product)
+    assert product[-1] == 0.0
+    h = problem.curvatures(loss, np.zeros((8, 1)))
+    np.testing.assert_allclose(product[:-1], X.T @ (h * (X @ P[:-1])) / 8, rtol=1e-10)
+
+
 def test_the_largest_row_is_that_of_the_largest_weight(begin):
     X = np.array([[1.0], [2.0], [3.0]])
     weights = np.array([30.0, 1.0, 1.0])
@@ -264,6 +277,40 @@ def test_so_many_epochs_without_improvement_end_a_run(patience):
     assert not monitor.record(0.5, None, (0.1, 0.1))
     stalled = [monitor.record(0.5, None, (0.1, 0.1)) for _ in range(patience)]
     assert stalled == [False] * (patience - 1) + [True]
+
+
+def test_figures_that_replace_those_of_the_last_epoch_count_for_the_best_score():
+    monitor = Monitor(
+        tol=None, n_iter_no_change=5, null=1.0, unit=1.0, start=1.0, degenerate=False,
+        patient=False, early_stopping=False,
+    )  # fmt: skip
+    monitor.loss_curve.append(np.inf)
+    monitor.amend(0.5, 0.7)
+    assert monitor.loss_curve == [0.5]
+    assert monitor.validation_scores == [0.7]
+    assert monitor.best_score == 0.7
+
+
+def test_of_epochs_with_one_score_that_with_the_least_loss_is_kept():
+    """A label that is wrong: the accuracy stays, the loss falls and rises again."""
+    rng = np.random.default_rng(0)
+    X = np.sign(rng.normal(size=(40, 1)))
+    X_val, y_val = np.array([[1.0], [-1.0], [1.0]]), np.array([True, False, False])
+    sides = np.where(y_val, 1.0, -1.0) * X_val[:, 0]
+    model = GDClassifier(
+        optimizer="sgd", batch_size="full", learning_rate=0.5, penalty=None, tol=None,
+        fit_intercept=False,
+    )  # fmt: skip
+    losses = []
+    for max_iter in range(1, 31):
+        model.set_params(max_iter=max_iter).fit(X, X[:, 0] > 0)
+        losses.append(np.logaddexp(0.0, -sides * model.coef_).sum())
+        assert model.score(X_val, y_val) == pytest.approx(2 / 3)
+    assert 0 < np.argmin(losses) < 29
+    model.set_params(early_stopping=True, tol=0.0, n_iter_no_change=50)
+    kept = model.fit(X, X[:, 0] > 0, X_val=X_val, y_val=y_val)
+    loss = np.logaddexp(0.0, -sides * kept.coef_).sum()
+    assert loss == pytest.approx(min(losses), rel=1e-12)
 
 
 def test_going_back_translates_the_position_into_a_renewed_metric(begin):

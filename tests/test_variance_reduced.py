@@ -17,7 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._solvers import variance_reduced
-from sklgd.losses import LOSSES
+from sklgd.kernels._problem import Problem
+from sklgd.kernels._rows import Rows
+from sklgd.kernels._variance_reduced import SnapshotSteps
+from sklgd.losses import LOSSES, SquaredError
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import InvScaling
 
@@ -478,7 +481,24 @@ def test_a_table_in_float32_has_the_same_fixed_point(method, monkeypatch):
     y = 5.0 + X @ [1.0, -2.0, 0.5, 0.0] + rng.normal(size=60)
     model = GDRegressor(
         optimizer=method, alpha=0.1, max_iter=300, tol=None, random_state=0
-    ).fit(X, y)
+    ).fit(X, y, coef_init=[1e3, -1e3, 1e3, 0.0])
     residual = model.predict(X) - y
     gradient = X.T @ residual / 60 + 0.1 * model.coef_
     assert np.abs(gradient).max() < 3e-8 and abs(residual.mean()) < 3e-8
+
+
+@pytest.mark.parametrize("penalty", [(0.0, 0.0), (0.0, 0.1), (0.02, 0.0), (0.02, 0.1)])
+def test_lagged_steps_of_outputs_with_their_own_sizes_are_the_full_steps(penalty, rng):
+    """SVRG on sparse rows, with a step size for each feature and output."""
+    X = sparse.random_array((60, 20), density=0.1, rng=rng, format="csr")
+    y, sizes = rng.normal(size=(60, 2)), rng.uniform(0.1, 2.0, size=(21, 2))
+    problem = Problem(Rows(X), y, None, SquaredError(), 2, True)
+    order = rng.permutation(60).astype(np.intp)
+    ends = []
+    for lazy in (False, True):
+        coef = np.ones((21, 2))
+        steps = SnapshotSteps(problem, coef, *penalty, sizes, lazy=lazy)
+        steps.refresh()
+        steps.run(order, 0.1, 4, 0, 60)
+        ends.append(coef)
+    np.testing.assert_allclose(*ends, rtol=1e-10)
