@@ -17,6 +17,14 @@ from .kernels._vector import all_finite
 
 def raw_prediction(est, X):
     """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
+    z = _raw_prediction(est, X)
+    state: Any = vars(est).get("_state")
+    if hasattr(state, "warn_of_far_predictions"):
+        state.warn_of_far_predictions(z)
+    return z
+
+
+def _raw_prediction(est, X):
     z = _streamed_prediction(est, X)
     if z is not None:
         return z

@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -527,3 +528,35 @@ def test_rare_features_with_an_l1_penalty_reach_the_minimum():
     F = np.logaddexp(0.0, -z).mean() + 3e-3 * np.abs(model.coef_).sum()
     assert F - best.loss_curve_[-1] < 0.01 * (null - best.loss_curve_[-1])
     assert_allclose((model.coef_ != 0).sum(), (best.coef_ != 0).sum(), rtol=0.2)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("name", CASES)
+def test_a_prediction_far_outside_the_targets_is_warned_of(name, storage):
+    model, X, y = case_of(name)
+    X[50] = X[49]  # an outlier
+    learn(model, storage(X), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = model.predict(storage(X))
+    far = X.copy()
+    far[7] *= 1e5
+    with pytest.warns(UserWarning, match="far outside the targets.* row 7 "):
+        after = model.predict(storage(far))
+    # Predictions stay linear.
+    assert_array_equal(np.delete(after, 7), np.delete(before, 7))
+
+
+@pytest.mark.parametrize("alpha", ["auto", 1e-3])
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_the_order_of_narrow_columns_does_not_matter(cls, alpha, rng):
+    X = rng.normal(size=(300, 6)) * 10.0 ** rng.integers(-2, 3, 6) + 3.0
+    X[:, 5] = X[:, 0] + 0.1 * rng.normal(size=300) * X[:, 0].std()
+    z = (X / X.std(axis=0)) @ rng.normal(size=6) + rng.normal(size=300)
+    y = z if cls is GDRegressor else (z > np.median(z)).astype(int)
+    order = rng.permutation(6)
+    one, other = (learn(cls(alpha=alpha), columns, y) for columns in (X, X[:, order]))
+    expected = np.ravel(one.coef_)[order]
+    assert_allclose(
+        np.ravel(other.coef_), expected, rtol=1e-9, atol=1e-9 * abs(expected).max()
+    )

@@ -27,6 +27,9 @@ from .statistics import size_error
 # A rounding error of float32 in a prediction, in units of the deviation of y or, for
 # classification, of one, up to which coefficients are reported in float32.
 COST = 1e-4
+# A raw prediction so many units from the mean is warned of, once so many rows are
+# learnt.
+FAR, FEW_ROWS = 100.0, 20
 # What is stored of a learner, by the names of its constructor's arguments.
 OPTIONS = (
     "fit_intercept", "centred", "classifies", "reach", "power", "average", "l1", "l2",
@@ -59,7 +62,7 @@ class Stream:
     seed : int, RandomState or None
         The estimator's ``random_state``.
     curve : array of float
-        Mean progressive loss of each call.
+        Mean progressive loss of each call: all that grows with the number of calls.
     earlier_rows, earlier_weight : float
         Number and weight of the rows that other learners have learnt before.
     dtype : dtype
@@ -143,6 +146,22 @@ class Stream:
             error[:-1] *= self.learner.largest_entries()[:, None]
             return bool(
                 (error.sum(axis=0) <= COST * self.learner.prediction_unit()).all()
+            )
+
+    def warn_of_far_predictions(self, z):
+        """Warn of raw predictions that no row learnt suggests."""
+        learner = self.learner
+        unit = learner.prediction_unit()
+        if learner.n_rows < FEW_ROWS or z.size == 0 or not unit.all():
+            return
+        distance = np.abs(z.reshape(len(z), -1) - learner.prediction_centre()) / unit
+        if distance.max() > FAR:
+            row = distance.max(axis=1).argmax()
+            warn(
+                "Some predictions lie far outside the targets that were learnt. A row "
+                "of X with much larger entries than those of the stream is predicted "
+                "by extrapolation: look for wrong values, or for a column in another "
+                f"unit. The raw prediction of row {row} is {z[row].max():.3g}."
             )
 
     def of_all_features(self, n_features):

@@ -19,7 +19,7 @@ from sklgd.kernels._least_squares cimport RecursiveLeastSquares
 from sklgd.kernels._online_rule cimport (
     ACTIVE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS, DEVIATIONS,
     ERROR, FULL_HEDGE, FULL_LEAST, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT,
-    INTERCEPT_LAG, JUDGED, LAG, LEAST, LOSS, MARK, N_COLUMN, PLACE, ROWS, SATURATED, SHARE,
+    INTERCEPT_LAG, JUDGED, LAG, LEAST, LOSS, MARK, MEAN, N_COLUMN, PLACE, ROWS, SATURATED, SHARE,
     SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule)
 from sklgd.kernels._rows cimport Rows
 
@@ -642,6 +642,13 @@ cdef class OnlineLearner(OnlineRule):
             return np.ones(self.n_outputs)
         time = self.stream[TIME] - self.stream[HISTORY]
         return np.sqrt(self.output_array[DEVIATIONS] / time)
+
+    def prediction_centre(self):
+        """About the middle of raw predictions, for each output."""
+        mean = self.output_array[MEAN]
+        if not self.regression or not self.stream[STEPS] > 0.0:
+            return np.zeros(self.n_outputs)
+        return np.log(np.maximum(mean, 1e-300)) if self.log_link else mean
 
     def largest_entries(self):
         """About the largest usual entry of each column."""
