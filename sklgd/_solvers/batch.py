@@ -79,7 +79,10 @@ class BatchSolver(Solver):
         self.penalty, self.mean_weight = penalty, data.mean_weight
         self.coordinates = state.plan.metric
         self.l1_u, self.l2_u = penalty.strengths(self.coordinates.scale)
-        self.u = self.coordinates.to_position(state.coef)
+        if penalty.smooth:
+            self.l1_u = np.broadcast_to(0.0, self.l2_u.shape)
+        # (The state's position would be a second one.)
+        self.u = state.position = self.coordinates.to_position(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []

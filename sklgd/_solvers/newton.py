@@ -153,10 +153,11 @@ class NewtonSolver(BatchSolver):
         surer than one of which only a step is made; yet not where twice as many more
         iterations as were made, with the gain of the last half each, would leave it far
         below what ends the run. Preconditioning by the quasi-Newton
-        matrix is from Morales and Nocedal 2000.
+        matrix is from Morales and Nocedal 2000. ``q`` is the quasi-Newton step, which
+        is overwritten.
         """
-        x, r, d = np.zeros_like(q), -self.gradient, -q
         rz, promised = self.dot(self.gradient, q), 0.0
+        x, r, d = np.zeros_like(q), -self.gradient, np.negative(q, out=q)
         target = self.target()
         low = CLEARLY * target
         course, gains = [], [np.inf, np.inf, np.inf]
@@ -194,6 +195,7 @@ class NewtonSolver(BatchSolver):
             d *= ratio(rz, before, 0.0)
             d += z
         if not promised > 0.0:
+            q = self.apply(self.gradient)
             return -q, 0.5 * float(np.vdot(q, self.gradient))
         return x, self.outlook(promised, target)
 
