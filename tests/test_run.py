@@ -11,7 +11,7 @@ from sklgd._fit.loop import Run
 from sklgd._fit.metric import curvature_moments
 from sklgd._fit.monitor import Monitor
 from sklgd._fit.statistics import Statistics
-from sklgd._solvers import rules
+from sklgd._solvers import newton, rules
 from sklgd._solvers.hessian import curved
 from sklgd._solvers.variance_reduced import RowMetric, largest_row
 from sklgd.kernels._engine import Descent
@@ -328,3 +328,67 @@ def test_going_back_translates_the_position_into_a_renewed_metric(begin):
     np.testing.assert_allclose(
         state.position, state.plan.metric.to_position(state.coef), rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("optimizer", ["saga", "point_saga", "svrg"])
+def test_going_back_fills_the_table_of_slopes_again(optimizer, begin, rng):
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    model = GDRegressor(optimizer=optimizer, shuffle=False)
+    training = begin(model, X, y).training
+    start = training.snapshot()
+    training.epoch()
+    once = training.state.coef.copy()
+    training.epoch()
+    training.restore(start)
+    training.epoch()
+    np.testing.assert_allclose(training.state.coef, once, rtol=1e-12)
+
+
+def test_a_hessian_that_promises_far_too_little_is_not_trusted(begin, monkeypatch):
+    X, y = load_iris(return_X_y=True)
+    training = begin(GDClassifier(optimizer="newton"), X, y).training
+    training.epoch()
+    monkeypatch.setattr(newton, "TRUST", 1e-9)
+    training.epoch()
+    assert not training.trusted
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
+def test_directions_of_softmax_have_no_part_that_all_classes_share(optimizer, begin):
+    X, y = load_iris(return_X_y=True)
+    training = begin(GDClassifier(optimizer=optimizer), X, y).training
+    direction = training.apply(training.gradient + 1.0)
+    assert np.abs(direction).max() > 1e-3
+    assert np.abs(direction.mean(axis=1)).max() < 1e-12
+
+
+def test_the_softmax_hessian_of_a_fit_counts_its_weights(begin, rng):
+    X, y = rng.normal(size=(9, 2)), np.arange(9) % 3
+    model, weights = GDClassifier(optimizer="newton"), rng.exponential(size=9)
+    training = begin(model, X, y, sample_weight=weights).training
+    p = rng.dirichlet(np.ones(3), size=9)
+    found = training.problem.softmax_hessian(p, np.arange(9), np.zeros(2))
+    X1, s = np.column_stack([X, np.ones(9)]), weights / weights.mean()
+    blocks = np.einsum("ik,kl->ikl", p, np.eye(3)) - np.einsum("ik,il->ikl", p, p)
+    expected = np.einsum("i,ij,ikl,im->jkml", s, X1, blocks, X1).reshape(9, 9)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_tol_is_relative_to_what_was_gained_over_the_constant_model():
+    monitor = Monitor(
+        tol=1e-3, n_iter_no_change=1, null=1000.0, unit=1.0, start=1000.0,
+        degenerate=False, patient=False, early_stopping=False,
+    )  # fmt: skip
+    assert not monitor.record(999.0, None, (0.1, 0.1))
+    assert not monitor.record(998.99, None, (0.1, 0.1))
+    assert monitor.record(998.9895, None, (0.1, 0.1))
+
+
+def test_a_chunk_of_small_targets_is_judged_by_the_unit_of_the_stream():
+    """One row whose target is the mean of large ones is no divergence."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 2))
+    model = GDRegressor(optimizer="sgd", learning_rate=0.01, random_state=0)
+    model.partial_fit(X, 1e6 * (X[:, 0] + 0.1 * rng.normal(size=100)))
+    model.partial_fit(X[:1], np.zeros(1))
+    assert model.stop_reason_ == "partial_fit"

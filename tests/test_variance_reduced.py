@@ -480,7 +480,13 @@ def test_a_table_in_float32_has_the_same_fixed_point(method, monkeypatch):
     X = rng.normal(size=(60, 4))
     y = 5.0 + X @ [1.0, -2.0, 0.5, 0.0] + rng.normal(size=60)
     model = GDRegressor(
-        optimizer=method, alpha=0.1, max_iter=300, tol=None, random_state=0
+        optimizer=method,
+        learning_rate=0.02,
+        alpha=0.1,
+        max_iter=300,
+        tol=None,
+        random_state=0,
+        batch_size=1,
     ).fit(X, y, coef_init=[1e3, -1e3, 1e3, 0.0])
     residual = model.predict(X) - y
     gradient = X.T @ residual / 60 + 0.1 * model.coef_
