@@ -114,6 +114,21 @@ def test_steps_before_a_steep_rise_of_the_step_size_keep_their_digits(sums):
         assert_allclose(-total, totals[0].astype(float), rtol=1e-11)
 
 
+def test_sums_of_steps_before_a_late_rise_of_the_step_size_keep_their_digits():
+    """A later step weighs more in sums of sums than in sums, the more the later."""
+    rng = np.random.default_rng(0)
+    eta = np.zeros(305)
+    eta[:3], eta[300] = 1.0, 300.0
+    a, c, decay, root = factors("adam", eta, 10**6, 0.999, 0.9999)
+    m, scale = coordinates(rng, 3, 2, 0.999, 0.9999, root)
+    since = np.zeros(3, dtype=int)
+    _, totals, *_ = loop(a, c, 0.999, decay, [1e-8], root, since, 3, m, scale)
+    lagged = LaggedAdam(0.999, decay, 1e-8, a, c, root, True)
+    w, sums = np.zeros((2, *m.shape))
+    lagged.lagged_update(since, 3, w, m, scale, sums)
+    assert_allclose(-sums, totals[0].astype(float), rtol=5e-14)
+
+
 @pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.99), (0.99, 0.9), (0.0, 0.0)])
 def test_every_pair_of_decays(beta_1, beta_2):
     """Also those without a series, and with steps that grow until eps stops them."""
