@@ -460,19 +460,32 @@ def draw(results, path):
         label = f"chunks of {chunk}" if chunk else "one chunk"
         axes[0].plot([r or math.nan for r, _ in pairs], rows, label=label, **style)
         axes[1].plot([d for _, d in pairs], rows, label=label, **style)
-    for axis, limit, title in (
-        (axes[0], LOSS_FACTOR, "progressive loss / best of the others"),
-        (axes[1], -SCORE_MARGIN, "held-out score - best of the others"),
+    for axis, equal, limit in (
+        (axes[0], 1.0, LOSS_FACTOR),
+        (axes[1], 0.0, -SCORE_MARGIN),
     ):
-        axis.axvline(1.0 if limit > 0 else 0.0, color="black", linewidth=0.8)
-        axis.axvline(limit, color="tab:red", linewidth=0.8, linestyle=":")
-        axis.set_xlabel(title)
-        axis.grid(axis="y", linewidth=0.3)
-    axes[0].set_yticks(range(len(sets)), sets, fontsize=7)
-    axes[0].set_xscale("log")
-    axes[0].set_title("left of the line: sklgd is better", fontsize=9)
-    axes[1].set_title("right of the line: sklgd is better", fontsize=9)
-    axes[0].legend(loc="upper left", fontsize=7)
+        axis.axvline(equal, color="black", linewidth=0.8)
+        axis.axvline(
+            limit, color="tab:red", linewidth=0.8, linestyle=":", label="as good"
+        )
+        axis.grid(linewidth=0.3)
+        axis.tick_params(labelsize=7)
+        axis.margins(y=0.02)
+    axes[0].set_yticks(range(len(sets)), sets)
+    axes[0].set(xscale="log", xlabel="progressive loss / best of the others")
+    axes[0].set_title("better than the others | worse", fontsize=9)
+    axes[1].set_title("worse | better than the others", fontsize=9)
+    axes[1].set_xscale("symlog", linthresh=0.02, linscale=1.0)
+    axes[1].set(xlabel="held-out score - best of the others")
+    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 0.7, 1.0, 1.2, 1.5, 2.0)
+             if t >= 0.9 * axes[0].get_xlim()[0]]  # fmt: skip
+    axes[0].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[0].minorticks_off()
+    axes[1].set_xticks(
+        [-0.1, -0.02, -0.01, 0.0, 0.01, 0.02, 0.1, 0.5],
+        ["-0.1", "-0.02", "", "0", "", "0.02", "0.1", "0.5"],
+    )
+    axes[0].legend(loc="lower right", fontsize=7)
     figure.savefig(path, dpi=150)
 
 
@@ -546,8 +559,10 @@ def main():
             results += json.load(file)
     if not results:
         results = compare(options)
+    own = {(r["set"], r["chunk"]) for r in results if r["learner"] == OWN}
+    results = [r for r in results if (r["set"], r["chunk"]) in own]
     print("\n", *table(results), sep="\n")
-    if options.picture:
+    if options.picture and results:
         draw(results, options.picture)
 
 

@@ -20,7 +20,7 @@ PARAMS = (
 )  # fmt: skip
 # How much worse than the constant model a stream may be: a share of that model's loss,
 # and the losses of so many rows; without a warning, and at all if nothing drifts.
-WORSE, START, START_WITHOUT_DRIFT = 0.01, 5.0, 20.0
+WORSE, START, START_WITHOUT_DRIFT = 0.01, 5.0, 40.0
 FEW_ROWS = 100
 DENSE = ("C", "F", "list", "strided", "read-only", "memmap", "unaligned")
 SPARSE = ("csr", "csr_matrix", "csr, int64 indices", "csr, out of order", "csc")
