@@ -1230,8 +1230,9 @@ class Online(Optimizer):
     A row of weight 3 is learnt as three rows. An entry that is ten times further from
     the mean of its column than its size is an outlier: it is left out of the update,
     and counts as if it were at this limit in the size of the column. An l2 penalty is
-    applied to a feature when the next row with it comes. With an l1 penalty the update
-    has the dual form of FTRL-Proximal, which has exact zeros, and nothing is averaged.
+    applied to a feature when the next row with it comes, such that weights are those of
+    follow-the-regularised-leader. With an l1 penalty the update has the dual form of
+    FTRL-Proximal, which has exact zeros, and nothing is averaged.
 
     Narrow dense rows are learnt by a second rule as well, whose learning rate is the
     inverse of the matrix of second derivatives. These are recursive least squares, or

@@ -1307,7 +1307,7 @@ class Online:
             self.b[:], self.constant[:] = start, start
 
     def apply_penalty(self, seen, w):
-        """The integral of the learning rate over the time since the last visit."""
+        """Weights are -v / (A + l2 t), A being the inverse of the rate without l2."""
         n, p = max(1.0, self.active / self.t), self.power
         for j in np.arange(len(seen)) if self.centred else np.flatnonzero(seen):
             since = self.t - w if self.centred else self.last[j]
@@ -1315,12 +1315,10 @@ class Online:
             precision = self.size[j] ** 2 * self.curvature_size * n / self.reach**2
             if not 0.0 < precision < np.inf or np.isnan(precision):
                 continue
-            before, after = self.G[j], self.G[j] + self.l2 * (self.t - since)
-            integral = (1 + after / precision) ** (1 - p)
-            integral = (integral - (1 + before / precision) ** (1 - p)) / (1 - p)
-            change = self.W[j] * (np.exp(-integral) - 1.0)
+            A = precision ** (1 - p) * (precision + self.G[j]) ** p
+            change = -self.W[j] * self.l2 * (self.t - since) / (A + self.l2 * self.t)
             mean = since ** (self.average + 1) / (self.average + 1)
-            self.G[j], self.W[j] = after, self.W[j] + change
+            self.W[j] = self.W[j] + change
             self.V[j] += change * 0.5 * (self.C + mean)
 
     def targets(self, y):
@@ -1446,6 +1444,8 @@ class Online:
         b = self.intercept_precision(n)
         b_rate = b ** (self.power - 1) * (b + self.Gb + w * h) ** -self.power
         b_rate = b_rate * self.fit_intercept if np.isfinite(b) else 0.0 * self.b
+        if self.l2 and not self.l1:
+            rate = rate / (1.0 + self.l2 * self.t * rate)
         q = rate
         if self.l1:
             q = np.divide(1.0, rate, out=np.full_like(rate, np.inf), where=rate > 0.0)

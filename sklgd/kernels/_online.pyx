@@ -600,6 +600,10 @@ cdef class OnlineLearner(OnlineRule):
         # The rows of the fit are not known, which least squares would need.
         self.second_order = False
         cdef Py_ssize_t slot = LAG if self.l1 > 0.0 else WEIGHT
+        if not self.centred:
+            # The penalty of the fit is in its coefficients.
+            for j in range(self.n_features):
+                self.records[j * self.stride + PLACE] = history
         for k in range(self.n_outputs):
             for j in range(self.n_features):
                 self.records[j * self.stride + N_COLUMN

@@ -15,7 +15,7 @@ cdef extern from "online.h":
             const sklgd_online_row* row, double* z, double* lag) noexcept nogil
         void (*rates)(
             const sklgd_online_row* row, double share, double known, double power,
-            const double* unit, const double* h, double* q) noexcept nogil
+            double penalty, const double* unit, const double* h, double* q) noexcept nogil
         void (*step)(
             const sklgd_online_row* row, const double* h, const double* c,
             double total) noexcept nogil

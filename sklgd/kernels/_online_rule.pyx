@@ -3,7 +3,7 @@
 All that belongs to a feature lies in one record, a cache line with one output, and a row
 reads and writes the records of its own entries alone.
 """
-from libc.math cimport copysign, expm1, fabs, fmax, log, pow, sqrt
+from libc.math cimport copysign, fabs, fmax, log, pow, sqrt
 
 import numpy as np
 
@@ -240,32 +240,29 @@ cdef class OnlineRule:
                 weight = record + N_COLUMN + k
                 self.decay(record[SIZE], weight, k, since, after)
                 weight[WEIGHT * K] = after[WEIGHT]
-                weight[CURVATURE * K] = after[CURVATURE]
                 weight[LAG * K] = after[LAG]
 
     cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
                     double* after) noexcept nogil:
         """What the l2 penalty has made of a coefficient since a time.
 
-        Its curvature has grown by l2 in every unit of time, and the coefficient has
-        fallen with the learning rate of that time: an integral in closed form. The
-        change takes part in the average with the mean of the weights of that span.
+        The coefficient is -v / (A + l2 t), as in follow-the-regularised-leader, where A
+        is the inverse of its learning rate without the penalty. The change takes part in
+        the average with the mean of the weights of that span.
         """
-        cdef double now = self.stream[TIME], precision, ratio, exponent, change
+        cdef double now = self.stream[TIME], precision, change
         cdef Py_ssize_t K = self.n_outputs
-        after[WEIGHT], after[CURVATURE] = weight[WEIGHT * K], weight[CURVATURE * K]
-        after[LAG] = weight[LAG * K]
+        after[WEIGHT], after[LAG] = weight[WEIGHT * K], weight[LAG * K]
         precision = (
             size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
-            / (self.reach * self.reach)) + self.known_curvature(size, k)
+            / (self.reach * self.reach))
         if not (0.0 < precision < 1e300) or since >= now:
             return
-        after[CURVATURE] += self.l2 * (now - since)
-        ratio = (precision + after[CURVATURE]) / (precision + weight[CURVATURE * K])
-        # (Without a difference of nearly equal numbers where little has happened.)
-        exponent = pow(1.0 + weight[CURVATURE * K] / precision, 1.0 - self.power) * expm1(
-            (1.0 - self.power) * log(ratio)) / (1.0 - self.power)
-        change = weight[WEIGHT * K] * expm1(-exponent)
+        precision *= pow(
+            1.0 + (weight[CURVATURE * K] + self.known_curvature(size, k)) / precision,
+            self.power)
+        change = -weight[WEIGHT * K] * self.l2 * (now - since) / (
+            precision + self.l2 * now)
         after[WEIGHT] += change
         after[LAG] += change * 0.5 * (
             self.stream[AVERAGE_WEIGHT]
@@ -391,7 +388,8 @@ cdef class OnlineRule:
                         -self.power) / total
         loops.rates(
             &self.row, active / (self.reach * self.reach), self.stream[HISTORY],
-            self.power, self.curvature, self.scaled_h, self.q)
+            self.power, self.l2 * self.stream[TIME] if self.l1 == 0.0 else 0.0,
+            self.curvature, self.scaled_h, self.q)
         if self.l1 > 0.0:
             self.find_dual_share(w)
 

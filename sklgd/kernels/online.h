@@ -37,7 +37,7 @@ enum { SKLGD_ONLINE_SIZE = 2, SKLGD_ONLINE_WEIGHTS = 5 };
 typedef struct {
     void (*predict)(const sklgd_online_row *row, double *z, double *lag);
     void (*rates)(const sklgd_online_row *row, double share, double known, double power,
-                  const double *unit, const double *h, double *q);
+                  double penalty, const double *unit, const double *h, double *q);
     void (*step)(const sklgd_online_row *row, const double *h, const double *c,
                  double total);
 } sklgd_online_loops;

@@ -32,7 +32,7 @@ static SKLGD_TARGET void SKLGD_NAME(online_predict)(
 
 static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(rates_of_outputs)(
         const sklgd_online_row *row, ptrdiff_t K, double share, double known, double power,
-        const double *SKLGD_RESTRICT unit, const double *SKLGD_RESTRICT h,
+        double penalty, const double *SKLGD_RESTRICT unit, const double *SKLGD_RESTRICT h,
         double *SKLGD_RESTRICT q) {
     const double *SKLGD_RESTRICT x = row->x;
     double *SKLGD_RESTRICT precision = row->precision, *SKLGD_RESTRICT rate = row->rate;
@@ -56,23 +56,28 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(rates_of_outputs)(
         }
     SKLGD_NAME(sklgd_powers_all)(work, n * K, -power);
     for (i = 0; i < n * K; i++) rate[i] *= work[i];
+    if (penalty > 0.0)
+        for (i = 0; i < n * K; i++) rate[i] /= 1.0 + penalty * rate[i];
     for (p = 0; p < n; p++)
         for (k = 0; k < K; k++) q[k] += x[p] * x[p] * rate[p * K + k];
 }
 
 /* rate = P^(power - 1) (P + G)^-power of each entry and output, P = size^2 share unit being
    the precision of its prior and G its curvature with h x^2 of this row, and q += x^2 rate.
-   ``known`` rows of unit curvature are known of each column. */
+   ``known`` rows of unit curvature are known of each column. An l2 penalty of all rows so
+   far adds to the inverse of the rate. */
 static SKLGD_TARGET void SKLGD_NAME(online_rates)(
         const sklgd_online_row *row, double share, double known, double power,
-        const double *unit, const double *h, double *q) {
+        double penalty, const double *unit, const double *h, double *q) {
     if (row->K == 1) {
         const double one = *unit, other = *h;
         double sum = *q;
-        SKLGD_NAME(rates_of_outputs)(row, 1, share, known, power, &one, &other, &sum);
+        SKLGD_NAME(rates_of_outputs)(
+            row, 1, share, known, power, penalty, &one, &other, &sum);
         *q = sum;
     } else {
-        SKLGD_NAME(rates_of_outputs)(row, row->K, share, known, power, unit, h, q);
+        SKLGD_NAME(rates_of_outputs)(
+            row, row->K, share, known, power, penalty, unit, h, q);
     }
 }
 
