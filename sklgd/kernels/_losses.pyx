@@ -759,33 +759,12 @@ ctypedef fused Exponential:
 
 # y is the sign of the class, or the target, of each output.
 ctypedef fused Paired:
-    SquaredError
-    Huber
-    EpsilonInsensitive
-    SquaredEpsilonInsensitive
-    AbsoluteError
-    Quantile
-    Poisson
-    Gamma
-    Tweedie
-    LogLoss
-
+    Pointwise
+    Exponential
 
 ctypedef fused AnyLoss:
-    SquaredError
-    Huber
-    EpsilonInsensitive
-    SquaredEpsilonInsensitive
-    AbsoluteError
-    Quantile
-    Poisson
-    Gamma
-    Tweedie
-    LogLoss
-    Hinge
-    Perceptron
-    SquaredHinge
-    ModifiedHuber
+    Paired
+    Margin
 
 
 cdef void use_loops(AnyLoss loss) noexcept:
