@@ -293,6 +293,8 @@ LOSSES = {
     "squared_hinge": Loss("classification", squared_hinge),
     "modified_huber": Loss("classification", modified_huber),
 }
+# Regression losses with a size of their own, which no parameter scales with y.
+UNSCALED = set()
 
 
 # --------------------------------------------------------------------------------------

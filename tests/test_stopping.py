@@ -53,9 +53,7 @@ SCALING = {
     "gamma": (0, 0),
     "tweedie": (0.5, 0),
 }
-# Losses that have a size of their own, which no parameter scales.
-UNSCALED = set()
-assert SCALING.keys() == set(REGRESSION) - UNSCALED
+assert SCALING.keys() == set(REGRESSION) - reference.UNSCALED
 
 PATHS = {
     "auto": {},
