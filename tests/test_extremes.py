@@ -470,3 +470,16 @@ def test_who_did_not_set_a_learning_rate_is_not_told_to_change_it(rng, monkeypat
     assert model.diagnosis_["problem"] == "overflow"
     texts = [str(w.message) for w in seen] + [model.diagnosis_["text"]]
     assert not any(re.search("step size|learning rate", text) for text in texts)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-150])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "adam", "nesterov"])
+def test_columns_too_small_for_their_squares_are_an_error_in_every_run(optimizer, unit):
+    """A run whose steps change no prediction has not converged."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5))
+    y = X @ rng.normal(size=5)
+    rate = {} if optimizer == "auto" else {"learning_rate": 0.01}
+    model = GDRegressor(optimizer=optimizer, penalty=None, random_state=0, **rate)
+    with pytest.raises(ValueError, match="so small that their squares leave float64"):
+        model.fit(unit * X, y)

@@ -13,8 +13,14 @@ from .data import LARGE_COLUMN, batches, row_blocks
 EIGEN_ROWS = 8192
 
 
-def column_statistics(data):
+def column_statistics(data, rows=None):
     """Weighted mean and variance of the columns.
+
+    Parameters
+    ----------
+    data : Data
+    rows : intp array, default=None
+        Numbers of some of the rows to learn from; None means all of these.
 
     Returns
     -------
@@ -31,8 +37,9 @@ def column_statistics(data):
     """
     try:
         mean, var = kernel_statistics(
-            data.matrix, data.weights, data.subset, data.n_threads, data.columns
-        )[1:]
+            data.matrix, data.weights, data.subset if rows is None else rows,
+            data.n_threads, data.columns,
+        )[1:]  # fmt: skip
     except ValueError:
         data.check_finite()
         raise

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from ..kernels._gram import column_statistics
 from .data import row_blocks
+from .statistics import column_statistics
 
 # Rows and entries of X on which the length is searched for.
 ROWS, ENTRIES = 4096, 2**22
@@ -77,9 +77,7 @@ def sizes_of(data, rows):
         Of the features; the latter about the mean if there is an intercept.
     curvature : ndarray of shape (n_outputs,)
     """
-    mean, size = column_statistics(
-        data.matrix, data.weights, rows, data.n_threads, data.columns
-    )[1:]
+    mean, size = column_statistics(data, rows)
     if not data.fit_intercept:
         size = size + mean**2
     z_unit, loss_unit = data.natural_scale(data.fit_intercept_only())
