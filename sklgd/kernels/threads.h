@@ -73,6 +73,8 @@ typedef void (*sklgd_body)(void *arguments, ptrdiff_t i, int thread);
    long each next time, up to 8 times, until a loss has been regained. Nanoseconds. */
 #define SKLGD_MAX_LOSS 2000000
 #define SKLGD_ALONE 25000000
+/* Nanoseconds after which threads that the system refused are asked for again. */
+#define SKLGD_RETRY 1000000000
 
 typedef struct {
     sklgd_shared asleep; /* 1: waits for its bell */
@@ -91,6 +93,7 @@ static struct {
     /* For the caller that has the pool: what threads have cost, net; the time until which
        it runs loops alone, and for how long it does so. */
     int64_t loss, resume, alone;
+    int64_t retry; /* the time from which on it starts threads, after it could not */
 } sklgd_pool;
 
 /* Nanoseconds since some point in time. */
@@ -176,11 +179,13 @@ static PyThread_type_lock sklgd_new_bell(void) {
     return bell;
 }
 
-/* Start workers until there are `wanted` threads, as far as the system allows it. The
-   caller has the pool. Returns how many there are. */
-static int sklgd_start(int wanted) {
+/* Start workers until there are `wanted` threads, as far as the system allows it. Where it
+   does not, the next attempt is made some time after `now`. The caller has the pool.
+   Returns how many there are. */
+static int sklgd_start(int wanted, int64_t now) {
     int n = (int) sklgd_load(&sklgd_pool.n_threads);
     if (wanted > SKLGD_MAX_THREADS) wanted = SKLGD_MAX_THREADS;
+    if (wanted > n && now < sklgd_pool.retry) return n;
     if (sklgd_pool.threads[0].bell == NULL
         && (sklgd_pool.threads[0].bell = sklgd_new_bell()) == NULL) return 1;
     for (; n < wanted; n++) {
@@ -190,6 +195,7 @@ static int sklgd_start(int wanted) {
             == PYTHREAD_INVALID_THREAD_ID) break;
         sklgd_store(&sklgd_pool.n_threads, n + 1);
     }
+    if (n < wanted) sklgd_pool.retry = now + SKLGD_RETRY;
     return n < wanted ? n : wanted;
 }
 
@@ -230,7 +236,7 @@ static void sklgd_parallel_for(
         for (i = 0; i < n; i++) body(arguments, i, 0);
         return;
     }
-    n_threads = sklgd_start(n_threads);
+    n_threads = sklgd_start(n_threads, start);
     loop = (sklgd_load(&sklgd_pool.loop) + 1) & 0x7fffffff;
     sklgd_store(&sklgd_pool.size, n);
     sklgd_store(&sklgd_pool.limit, n_threads);
