@@ -127,3 +127,15 @@ def test_libraries_share_the_objective(n_classes, nnz, monkeypatch):
         solver.run(ITERATIONS.get(solver.kind, 100))
         reached = gap(*solver.get_result())
         assert -1e-9 < reached < WITHIN.get(solver.kind, 1e-6), solver.name
+
+
+def test_the_benchmark_of_streams_prints_a_table_and_draws_it(tmp_path):
+    figures, picture = tmp_path / "streams.json", tmp_path / "streams.png"
+    out = python(
+        FOLDER / "streams.py", "--sets", "iris", "diabetes", "--chunks", "8", "0",
+        "--output", figures, "--picture", picture,
+    )  # fmt: skip
+    assert "| diabetes | 8 |" in out and "on 2 of 2 sets" in out
+    assert picture.stat().st_size > 0
+    records = json.loads(figures.read_text())
+    assert {"sklgd", "SGD*", "SGD* scaled"} <= {r["learner"] for r in records}
