@@ -1146,7 +1146,7 @@ def curvature_unit(loss, mean, deviation, epsilon=0.1, power=1.5):
     power = {"poisson": 1.0, "gamma": 2.0}.get(loss, power)
     if loss in ("poisson", "gamma", "tweedie"):
         dispersion = max(deviation**2, 0.01 * mean**2) / mean**power if mean else 1.0
-        return max(1.0, dispersion) if loss == "poisson" else dispersion
+        return dispersion
     if loss == "huber":
         return epsilon / deviation if 0.0 < epsilon < deviation else 1.0
     if loss in ("absolute_error", "quantile", "epsilon_insensitive"):
@@ -1305,7 +1305,7 @@ class Online:
         self.curvature_size = size
         self.unit = size if self.log_link else size * deviation**2 if deviation else 0.0
         if first and self.fit_intercept:
-            start = np.log(max(y, 0.1)) if self.log_link else y
+            start = np.log(y if y > 0.0 else 0.1) if self.log_link else y
             self.b[:], self.constant[:] = start, start
 
     def apply_penalty(self, seen, w):

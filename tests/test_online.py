@@ -565,3 +565,14 @@ def test_the_order_of_narrow_columns_does_not_matter(cls, alpha, rng):
     assert_allclose(
         np.ravel(other.coef_), expected, rtol=1e-9, atol=1e-9 * abs(expected).max()
     )
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**10])
+def test_the_unit_of_positive_targets_does_not_matter(loss, unit, rng):
+    X = rng.normal(size=(300, 3))
+    y = np.exp(0.5 * X[:, 0]) * rng.gamma(2.0, 0.5, 300)
+    one = learn(GDRegressor(loss), X, y)
+    other = learn(GDRegressor(loss), X, unit * y)
+    assert_allclose(other.coef_, one.coef_, rtol=1e-3, atol=1e-3)
+    assert_allclose(other.intercept_, one.intercept_ + np.log(unit), atol=1e-3)

@@ -392,9 +392,7 @@ cdef class Poisson(LossFunction):
         return z
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
-        # Counts that spread less than those of a Poisson distribution do not teach
-        # faster.
-        return fmax(1.0, dispersion(mean, deviation, 1.0))
+        return dispersion(mean, deviation, 1.0)
 
 
 @cython.final

@@ -199,7 +199,7 @@ cdef class OnlineRule:
                 out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
                 if first and self.fit_intercept:
                     out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
-                        log(fmax(y, 0.1)) if self.log_link else y)
+                        log(y if y > 0.0 else 0.1) if self.log_link else y)
             self.find_unit(k, t)
 
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil:
