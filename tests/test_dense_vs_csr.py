@@ -54,39 +54,6 @@ def assert_same_model(one, other, rtol=1e-8):
     assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=max(rtol, 1e-8))
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, "full"])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-@pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
-def test_every_optimizer(optimizer, penalty, batch_size):
-    X, y = make_sparse()
-    params = DAMPED.get(optimizer, {}) if batch_size == "full" else {}
-    settings = {"optimizer": OPTIMIZERS[optimizer](**params), "penalty": penalty}
-    settings["learning_rate"] = ETA.get(optimizer, 0.01)
-    dense = build(batch_size=batch_size, **settings).fit(X, y)
-    csr = build(batch_size=batch_size, **settings).fit(sparse.csr_matrix(X), y)
-    assert_same_model(csr, dense)
-    assert np.array_equal(csr.coef_ == 0, dense.coef_ == 0)
-    # A feature that never occurs keeps the weight it started with.
-    assert np.all(csr.coef_[[0, 33, 34, -1]] == 0)
-
-
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("average", [False, 30])
-@pytest.mark.parametrize("batch_size", [1, 7, "full"])
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task(task, batch_size, average, fit_intercept):
-    X, y = make_sparse(task)
-    settings = {"average": average, "fit_intercept": fit_intercept}
-    dense = build(task, batch_size=batch_size, **settings).fit(X, y)
-    csr = build(task, batch_size=batch_size, **settings).fit(sparse.csr_array(X), y)
-    if fit_intercept:
-        assert_same_model(csr, dense)
-    else:
-        assert reference.distance(csr.coef_, dense.coef_) < 1e-8
-        assert np.all(csr.intercept_ == 0)
-        assert np.all(dense.intercept_ == 0)
-
-
 def widened(X):
     """CSR with 64-bit indices."""
     X = sparse.csr_array(X)
@@ -204,7 +171,7 @@ SAME_NUMBERS = {
 
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
 @pytest.mark.parametrize("storage", SAME_NUMBERS)
-def test_containers(storage, batch_size):
+def test_every_container_gives_the_model_of_a_dense_array(storage, batch_size):
     X, y = make_sparse()
     expected = build(batch_size=batch_size).fit(X, y)
     container = SAME_NUMBERS[storage](X)
@@ -229,7 +196,7 @@ SPARSE_NUMBERS = {
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_chunks_of_every_format(task):
+def test_a_stream_may_change_its_format_with_every_call(task):
     """A stream may change its container with every call."""
     X, y = make_sparse(task, n=20 * len(SPARSE_NUMBERS))
     expected, model = (build(task, batch_size=7) for _ in range(2))
@@ -268,7 +235,7 @@ def test_other_formats_are_converted_once(store, monkeypatch):
 
 @pytest.mark.parametrize("task", ["regression", "softmax"])
 @pytest.mark.parametrize("storage", SPARSE_NUMBERS)
-def test_every_format_of_other_rows(storage, task):
+def test_validation_and_prediction_take_every_format(storage, task):
     """Validation rows, and rows to predict and to score, whatever X was."""
     X, y = make_sparse(task)
     other, labels = make_sparse(task, seed=1)
@@ -295,7 +262,7 @@ def test_every_format_of_other_rows(storage, task):
 
 @pytest.mark.parametrize("optimizer", ["auto", *OPTIMIZERS])
 @pytest.mark.parametrize("task", ["regression", "two targets", "softmax"])
-def test_matrix_without_entries(task, optimizer):
+def test_only_the_intercept_is_learnt_from_a_matrix_without_entries(task, optimizer):
     """Nothing but the intercept is left to learn."""
     _, y = make_sparse(task)
     X = np.zeros((len(y), 30))
@@ -312,7 +279,9 @@ def test_matrix_without_entries(task, optimizer):
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
 @pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
 @pytest.mark.parametrize("density", [0.1, 1.0])
-def test_one_column(optimizer, batch_size, density):
+def test_one_sparse_column_gives_the_model_of_a_dense_one(
+    optimizer, batch_size, density
+):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 1)) * (rng.random((60, 1)) < density)
     y = 2.0 * X[:, 0] + 1.0
@@ -325,7 +294,7 @@ def test_one_column(optimizer, batch_size, density):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
-def test_memmap(tmp_path, batch_size):
+def test_memory_maps_are_read_as_arrays_are(tmp_path, batch_size):
     X, y = make_sparse()
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", y)
@@ -381,7 +350,7 @@ def test_integers_and_booleans_are_numbers():
         assert_same_model(build().fit(same, y), expected, rtol=1e-12)
 
 
-def test_pandas():
+def test_data_frames_are_read_as_arrays_are():
     pd = pytest.importorskip("pandas")
     X, y = make_sparse()
     names = [f"f{j}" for j in range(X.shape[1])]
@@ -399,7 +368,7 @@ def test_pandas():
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
 @pytest.mark.parametrize("task", ["regression", "softmax"])
-def test_sample_weight_in_any_storage(task, storage, rng):
+def test_weights_may_be_a_list_or_strided(task, storage, rng):
     X, y = make_sparse(task)
     weight = rng.random(len(y))
     expected = build(task).fit(X, y, sample_weight=weight)

@@ -501,24 +501,6 @@ def test_batch_size_beyond_n_is_full_batch(optimizer):
         assert_allclose(estimator.coef_, full.coef_, rtol=1e-13)
 
 
-@both_formats
-@every_batch_size
-@every_optimizer
-def test_float32(optimizer, batch_size, storage):
-    X, y = make_problem()
-    X = X.astype(np.float32)
-    estimator, coef, intercept = fit_both(
-        X,
-        y.astype(np.float32).astype(float),
-        storage,
-        optimizer=optimizer,
-        batch_size=batch_size,
-        n_epochs=5,
-    )
-    assert estimator.coef_.dtype == np.float32
-    assert_same(estimator, coef, intercept, rtol=1e-5)
-
-
 @pytest.mark.exhaustive
 @both_formats
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])

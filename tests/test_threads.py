@@ -54,7 +54,9 @@ def large_problem(storage, n_outputs):
     [(GDRegressor, 1), (GDRegressor, 3), (GDClassifier, 1), (GDClassifier, 4)],
 )
 @pytest.mark.parametrize("learning_rate", ["auto", 0.01])
-def test_same_bits(storage, batch_size, estimator, n_outputs, learning_rate, threads):
+def test_batches_have_the_same_bits_on_any_number_of_threads(
+    storage, batch_size, estimator, n_outputs, learning_rate, threads
+):
     X, z = large_problem(storage, n_outputs)
     if estimator is GDClassifier:
         z = z.argmax(axis=1) if n_outputs > 1 else z[:, 0] > 0.0
@@ -96,7 +98,7 @@ def test_every_method_has_the_same_bits_on_any_number_of_threads(
     assert models[1].loss_curve_ == models[0].loss_curve_
 
 
-def test_wide_gradients():
+def test_wide_gradients_have_the_same_bits():
     """Partial gradients of many columns are added in parallel, in the same order."""
     rng = np.random.default_rng(0)
     X = sp.random_array((12_000, 9_000), density=0.01, rng=rng, format="csr")
@@ -193,7 +195,7 @@ def test_workers_share_the_cores(backend, monkeypatch):
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_grid_search(backend):
+def test_a_grid_search_gives_the_same_results_in_every_backend(backend):
     """A search in parallel over estimators with threads ends, and finds the same."""
     X, z = large_problem("dense", 1)
     X, y = X[:6000], z[:6000, 0]
@@ -208,7 +210,7 @@ def test_grid_search(backend):
     assert np.array_equal(search.best_estimator_.coef_, alone.best_estimator_.coef_)
 
 
-def test_effective_threads():
+def test_the_number_of_threads_follows_n_jobs():
     assert effective_threads(None) == effective_threads(1) == 1
     assert effective_threads(-1) >= 1
     with threadpool_limits(1):
@@ -283,7 +285,9 @@ def test_outputs_have_the_same_bits(storage, dtype, penalty, average, task, grou
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("shuffle", [False, "full", "window"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_outputs_in_any_order_of_rows(storage, shuffle, early_stopping, groups):
+def test_outputs_have_the_same_bits_in_any_order_of_rows(
+    storage, shuffle, early_stopping, groups
+):
     X, y, weights = several_outputs(storage, "classes")
     model = GDClassifier(
         loss="squared_hinge", optimizer="sgd", batch_size=7, eta0=1e-3,
@@ -293,7 +297,7 @@ def test_outputs_in_any_order_of_rows(storage, shuffle, early_stopping, groups):
     assert_same_bits(model, X, y, weights, groups)
 
 
-def test_outputs_of_a_working_copy(groups):
+def test_outputs_of_a_working_copy_have_the_same_bits(groups):
     """Enough rows for blocks, and enough epochs for a copy of X in a new order."""
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(9000, 5)), rng.normal(size=(9000, 13))
@@ -306,7 +310,7 @@ def test_outputs_of_a_working_copy(groups):
 
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("loss", ["huber", "poisson", "tweedie", "quantile"])
-def test_outputs_of_losses(storage, loss, groups):
+def test_outputs_of_every_loss_have_the_same_bits(storage, loss, groups):
     X, y, weights = several_outputs(storage)
     model = GDRegressor(
         loss=loss, optimizer="sgd", batch_size=1, learning_rate="constant", eta0=1e-3,
@@ -324,7 +328,9 @@ RULES = sorted(k for k, v in OPTIMIZERS.items() if v.training == "descent")
     ("batch_size", "learning_rate"), [(1, "constant"), (5, "auto")]
 )
 @pytest.mark.parametrize("optimizer", RULES)
-def test_outputs_of_rules(storage, batch_size, learning_rate, optimizer, groups):
+def test_outputs_of_every_rule_have_the_same_bits(
+    storage, batch_size, learning_rate, optimizer, groups
+):
     if storage == "wide":
         # Steps of the active features only.
         rng = np.random.default_rng(0)
@@ -341,7 +347,7 @@ def test_outputs_of_rules(storage, batch_size, learning_rate, optimizer, groups)
     assert_same_bits(model, X, y, weights, groups, ("fit", "partial_fit"))
 
 
-def test_outputs_before_a_batch_method(groups):
+def test_outputs_before_a_batch_method_have_the_same_bits(groups):
     """A batch method makes stochastic passes over sparse rows first."""
     X, y, weights = several_outputs("csr", "classes")
     model = GDClassifier(
@@ -363,7 +369,7 @@ def test_few_outputs_and_softmax_have_no_groups(groups):
     assert groups
 
 
-def test_bounds_of_groups():
+def test_groups_of_outputs_are_about_equal():
     for n_outputs in range(1, 60):
         for n_groups in range(1, 9):
             sizes = np.diff(bounds(n_outputs, n_groups))
@@ -375,7 +381,7 @@ def test_bounds_of_groups():
 
 
 @pytest.mark.exhaustive
-def test_grid_search_over_outputs():
+def test_a_grid_search_over_outputs_gives_the_same_scores():
     X, y, _ = several_outputs("csr", "classes")
     model = GDClassifier(
         loss="hinge", n_jobs=2, optimizer="sgd", batch_size=1, eta0=1e-3,
