@@ -5,11 +5,12 @@ import numpy as np
 from ..kernels._vector import all_finite
 from .batch import MAX_TRIALS, ROUNDING, BatchSolver
 from .hessian import HessianSchedule
+from .look_ahead import excess_ahead
 
 # Growth of a step from one to the next.
 GROWTH = 1.1
-# What a step on the model gains if the model is right, relative to its own decrease.
-LEAST_GAIN, MOST_GAIN = 0.5, 1.5
+# After so many times as many steps a Hessian is asked again.
+PATIENCE = 1.5
 
 
 class FISTASolver(BatchSolver):
@@ -25,7 +26,7 @@ class FISTASolver(BatchSolver):
         )
         self.prox = penalty.prox_in(self.coordinates.scale)
         self.asks = data.loss.smooth and penalty.elastic_net
-        self.left, self.left_at = 0.0, None
+        self.left, self.left_at, self.due = 0.0, None, 0.0
 
     def epoch(self):
         """One step from y = u + beta (u - u_last); returns its size twice.
@@ -91,7 +92,8 @@ class FISTASolver(BatchSolver):
         """Estimate of the smoothed F - F*.
 
         An extrapolation that would end the run is replaced by the decrease of the
-        quadratic model; while that is larger, the gains since then reduce it.
+        quadratic model. While that is larger, the gains since then reduce it, until
+        half as many more steps make it due again.
         """
         if self.at_rest:
             return 0.0
@@ -101,16 +103,18 @@ class FISTASolver(BatchSolver):
         now = self.smoothed_objective()
         if self.left_at is not None:
             before = self.left - (self.left_at - now)
-            if now == self.left_at or before > self.target():
+            waits = self.state.steps < self.due and before > self.target()
+            if now == self.left_at or waits:
                 return before
         self.left, self.left_at = self.decrease(left), now
+        self.due = PATIENCE * self.state.steps
         return self.left
 
     def decrease(self, otherwise):
         """What F falls by to the minimiser of its quadratic model at u.
 
-        As in `NewtonSolver.tried`, a look at F there corrects it. ``otherwise`` is the
-        estimate if the Hessian is too expensive or misleads.
+        Steps ahead correct it (see `look_ahead`). ``otherwise`` is the estimate if the
+        Hessian is too expensive.
         """
         hessian = self.hessians.at_the_end(self.loss, self.lines.block)
         if hessian is None:
@@ -126,14 +130,11 @@ class FISTASolver(BatchSolver):
             promised = -0.5 * float(np.vdot(step, self.gradient))
         if not promised > ROUNDING * abs(value):
             return max(promised, 0.0)
-        raw = self.coordinates.to_raw(self.u + step)
-        after = self.lines.attempt(
-            self.loss, raw
-        ) / self.mean_weight + self.penalty.value(raw)
-        gain = value + self.penalised - after
-        if LEAST_GAIN * promised <= gain <= MOST_GAIN * promised:
-            return promised / min(max(2.0 - gain / promised, 2.0 - MOST_GAIN), 1.0)
-        return max(otherwise, gain)
+        return excess_ahead(self, step, promised, self.hessian_at)
+
+    def hessian_at(self, raw_predictions):
+        """The Hessian at these raw predictions, or None if that costs too much."""
+        return self.hessians.at_the_end(self.loss, raw_predictions)
 
     def forget_barrier(self):
         """Start the estimate afresh."""

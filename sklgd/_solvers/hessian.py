@@ -410,10 +410,12 @@ class HessianSchedule:
         Parameters
         ----------
         before : ndarray
-            What `sampled` gave for that Hessian.
+            What `sampled` gave for that Hessian; None where nothing jumps.
         loss, raw_predictions
             As in `next_metric`.
         """
+        if before is None:
+            return False
         fallen = before - self.sampled(loss, raw_predictions)
         lost = np.maximum(fallen, 0.0).sum(axis=0)
         share = float(ratio(lost, before.sum(axis=0), 0.0).max())

@@ -117,7 +117,7 @@ def excess_ahead(run, step, promised, hessian_at):
         if promised <= SMALL * path.gained and not run.hessians.has_changed(
             hessian.sample, run.loss, path.ahead
         ):
-            break
+            return min(path.gained + promised, bound)
     excess = min(path.gained + promised, bound)
     return max(excess, bound / SURE) if bound / SURE <= run.target() else excess
 

@@ -69,7 +69,7 @@ class NewtonSolver(BatchSolver):
         )
         if not penalty.smooth:
             self.hessians.end_waiting()
-        self.follows_barrier = bool(self.hessians.levels) and not data.loss.smooth
+        self.follows_barrier = not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
         self.proven = self.goal = 0.0
