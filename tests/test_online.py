@@ -478,7 +478,7 @@ def test_a_stream_that_goes_wrong_says_so_whatever_the_unit_of_the_weights(unit)
     y = np.exp(3.0 * (X @ np.arange(5.0) + rng.normal(size=600)))
     X *= np.exp(4.0 * rng.normal(size=X.shape))
     model = GDRegressor(shuffle=False)
-    with pytest.warns(ConvergenceWarning, match="worse than a constant one"):
+    with pytest.warns(ConvergenceWarning, match="worse than by a constant model"):
         model.partial_fit(X, y, sample_weight=np.full(600, unit))
     assert model.stop_reason_ == "stalled"
     assert model.diagnosis_["problem"] == "worse_than_constant"

@@ -55,6 +55,12 @@ WARNINGS = {
     "plateau": "The fit stopped far from the optimum. Use learning_rate='auto', or "
     "scale the features.",
 }
+# The same of a stream whose problem is "worse_than_constant".
+STREAM_WARNING = (
+    "The stream is predicted worse than by a constant model. Look for rows with wrong "
+    "values, learn the rows in random order, or begin a new model where the data have "
+    "changed."
+)
 WHERE = " The attribute diagnosis_ holds the causes and the figures."
 
 LARGER_STEP, SMALLER_STEP = "take a larger step size", "take a smaller step size"
@@ -72,6 +78,11 @@ RAVINE = (
 def warning(diagnosis):
     """The constant text of the warning about a run."""
     return WARNINGS[diagnosis["problem"]] + WHERE
+
+
+def stream_warning():
+    """The constant text of the warning about a stream."""
+    return STREAM_WARNING + WHERE
 
 
 def explain(settings, training, monitor):

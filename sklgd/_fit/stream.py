@@ -17,7 +17,7 @@ from ..losses import LOSSES
 from ..optimizers import OPTIMIZERS
 from ..schedules import Constant
 from .data import LARGE_TARGET
-from .diagnosis import explain_stream, warning
+from .diagnosis import explain_stream, stream_warning
 from .online_learner import make_learner
 from .plan import Plan
 from .settings import Settings
@@ -306,7 +306,7 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
             log.chunk(f"partial_fit {len(curve)}", len(order), curve, learner.score())
             log.trouble(diagnosis)
         if diagnosis is not None:
-            warn(warning(diagnosis), ConvergenceWarning)
+            warn(stream_warning(), ConvergenceWarning)
     except BaseException as error:
         finished = vars(est).get("_state") is stream
         if not (finished and isinstance(error, (KeyboardInterrupt, Warning))):
