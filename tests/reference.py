@@ -1213,9 +1213,10 @@ class Online:
             lag = (self.Vb + x @ self.V) / self.C
         if self.log_link:
             self.largest = max(self.largest, y)
+            self.smallest = y if first else min(self.smallest, y)
+            low = np.log(self.smallest) - 1.0 if self.smallest > 0.0 else -np.inf
             top = np.log(max(self.largest, 0.1)) + 1.0
-            mean = np.minimum(z - lag, top)
-            z = np.minimum(z, top)
+            mean, z = np.clip(z - lag, low, top), np.clip(z, low, top)
             lag = z - mean
         if self.full is not None:
             self.load_full(x, y, first)

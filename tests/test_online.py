@@ -576,3 +576,11 @@ def test_the_unit_of_positive_targets_does_not_matter(loss, unit, rng):
     other = learn(GDRegressor(loss), X, unit * y)
     assert_allclose(other.coef_, one.coef_, rtol=1e-3, atol=1e-3)
     assert_allclose(other.intercept_, one.intercept_ + np.log(unit), atol=1e-3)
+
+
+def test_a_low_prediction_of_a_high_power_is_no_infinite_loss(rng):
+    X = rng.normal(size=(60, 3))
+    X[8:12] *= 1000.0
+    y = np.exp(0.5 * X[:, 1].clip(-2.0, 2.0)) + 0.1
+    model = GDRegressor("tweedie", power=3.0, fit_intercept=False, shuffle=False)
+    assert np.isfinite(model.partial_fit(X, y).progressive_loss_)

@@ -3,7 +3,7 @@
 All that belongs to a feature lies in one record, a cache line with one output, and a row
 reads and writes the records of its own entries alone.
 """
-from libc.math cimport copysign, fabs, fmax, log, pow, sqrt
+from libc.math cimport INFINITY, copysign, fabs, fmax, fmin, log, pow, sqrt
 
 import numpy as np
 
@@ -197,6 +197,8 @@ cdef class OnlineRule:
                 out[MEAN * K + k] += w * step / t
                 out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
                 out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
+                if first or y < out[SMALLEST * K + k]:
+                    out[SMALLEST * K + k] = y
                 if first and self.fit_intercept:
                     out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
                         log(y if y > 0.0 else 0.1) if self.log_link else y)
@@ -282,12 +284,12 @@ cdef class OnlineRule:
     cdef void predict(self) noexcept nogil:
         """Raw predictions z of the last iterate, and ``lag``, z less the average's.
 
-        With a log link they are limited to e times the largest target so far: beyond it
-        an exponential soon leaves float64.
+        With a log link they are limited to e times the range of the targets so far:
+        beyond it an exponential soon leaves float64.
         """
         cdef double* out = self.outputs
         cdef const double* weight
-        cdef double total = self.stream[AVERAGE_WEIGHT], top
+        cdef double total = self.stream[AVERAGE_WEIGHT], top, low, mean
         cdef Py_ssize_t p, k, K = self.n_outputs
         for k in range(K):
             self.z[k] = out[INTERCEPT * K + k]
@@ -302,11 +304,12 @@ cdef class OnlineRule:
         for k in range(K):
             self.lag[k] = self.lag[k] / total if total > 0.0 and self.l1 == 0.0 else 0.0
             if self.log_link:
+                low = out[SMALLEST * K + k]
+                low = log(low) - 1.0 if low > 0.0 else -INFINITY
                 top = log(fmax(out[LARGEST * K + k], 0.1)) + 1.0
-                if self.z[k] > top:
-                    self.lag[k] -= self.z[k] - top
-                    self.z[k] = top
-                self.lag[k] = fmax(self.lag[k], self.z[k] - top)
+                mean = fmin(fmax(self.z[k] - self.lag[k], low), top)
+                self.z[k] = fmin(fmax(self.z[k], low), top)
+                self.lag[k] = self.z[k] - mean
 
     cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil:
         """Loss of the outputs from ``start`` on at z; g is its gradient."""
