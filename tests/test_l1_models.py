@@ -114,3 +114,21 @@ def plain_data(X, fit_intercept):
         X, np.zeros(len(X)), None, None, LOSSES["squared_error"](), 1,
         fit_intercept, None,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_start_where_no_row_has_a_curvature_is_left(storage, weighted):
+    """All residuals of the Huber loss are beyond epsilon there: the model is flat."""
+    X, z = few_rows()
+    y = z + np.sign(z)
+    weight = np.arange(30) % 3.0 if weighted else None
+    params = {"penalty": "l1", "alpha": 1e-3, "fit_intercept": False}
+    model = GDRegressor("huber", optimizer="newton", **params)
+    model.fit(storage(X), y, sample_weight=weight)
+    params |= {"tol": 1e-6, "max_iter": 3000}
+    exact = GDRegressor("huber", optimizer="fista", **params).fit(X, y, weight)
+    constant = LOSSES["huber"](0.1).evaluate(y, np.zeros_like(y), weight)[0]
+    constant /= len(y) if weight is None else weight.sum()
+    gap = model.loss_curve_[-1] - exact.loss_curve_[-1]
+    assert gap <= 2e-4 * (constant - exact.loss_curve_[-1])

@@ -382,6 +382,14 @@ class HessianSchedule:
         """The same by the curvatures of the rows."""
         n = self.problem.n_samples
         h = self.problem.curvatures(loss, raw_predictions(0, n)) / self.total_weight
+        flat = ~h.any(axis=0)
+        if flat.any():
+            # A model without curvature has no minimiser, or the wrong one; that with
+            # the natural curvature gives a direction.
+            s = self.data.targets()[1]
+            share = np.full(n, 1.0) if s is None else s
+            natural = self.coordinates.scale[-1, flat] ** -2.0
+            h[:, flat] = np.multiply.outer(share / self.total_weight, natural)
         self.sample = self.sampled(loss, raw_predictions)
         return self.renewed(h, h.sum(axis=0))
 
