@@ -240,6 +240,16 @@ def test_the_mean_of_an_epoch_is_that_of_its_second_half(calls, rng):
     assert [(len(etas), mean_from) for etas, mean_from in calls] == [(10, 5)]
 
 
+def test_the_mean_of_an_epoch_is_taken_only_where_it_is_better(begin, rng):
+    X, y = rng.normal(size=(80, 3)), rng.normal(size=80)
+    training = begin(GDRegressor(optimizer="adam", batch_size=8), X, y).training
+    training.epoch()
+    last, coef = training.objective(), training.state.coef.copy()
+    training.mean[...] = 100.0
+    assert training.finish_epoch() == last
+    np.testing.assert_array_equal(training.state.coef, coef)
+
+
 def test_the_step_size_found_for_a_stream_falls_with_its_steps(calls, rng):
     """As 1/sqrt(t), where each call brings other rows."""
     X = rng.normal(size=(2000, 3))
