@@ -439,6 +439,16 @@ def strings_in(estimator):
     return {argument for _, argument, _ in operations if isinstance(argument, str)}
 
 
+def test_the_strengths_of_sums_over_rows_count_the_weights():
+    """Ridge and LogisticRegression minimise sums, of which alpha is no part."""
+    X, weights = np.arange(12.0).reshape(6, 2), np.array([2.0, 3.0, 1.0, 5.0, 1.0, 1.0])
+    y = np.array([0, 1, 0, 1, 1, 0])
+    ridge = GDRegressor(alpha=0.1).fit(X, y, sample_weight=weights).to_sklearn()
+    assert ridge.alpha == pytest.approx(0.1 * 13.0)
+    logistic = GDClassifier(alpha=0.1).fit(X, y, sample_weight=weights).to_sklearn()
+    assert pytest.approx(1 / (0.1 * 13.0)) == logistic.C
+
+
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("loss", ["log_loss", "hinge"])
