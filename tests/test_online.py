@@ -1,5 +1,6 @@
 """The online learner: its rule against its twin, and what it promises."""
 
+import copy
 import pickle
 import tracemalloc
 import warnings
@@ -584,3 +585,23 @@ def test_a_low_prediction_of_a_high_power_is_no_infinite_loss(rng):
     y = np.exp(0.5 * X[:, 1].clip(-2.0, 2.0)) + 0.1
     model = GDRegressor("tweedie", power=3.0, fit_intercept=False, shuffle=False)
     assert np.isfinite(model.partial_fit(X, y).progressive_loss_)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_few_rows_after_a_fit_leave_a_good_model_good(task, form):
+    """The first rows say little of the columns' sizes, which the fit knew."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 12)) * np.logspace(-2, 2, 12)
+    signal = (X / np.logspace(-2, 2, 12)) @ rng.normal(size=12)
+    noise = 2.0 * rng.normal(size=2000)
+    if task == "regression":
+        y, model = signal + noise, GDRegressor(random_state=0)
+    else:
+        y, model = (signal + noise > 0.0).astype(int), GDClassifier(random_state=0)
+    model.fit(form(X[:1000]), y[:1000])
+    before = model.score(form(X[1500:]), y[1500:])
+    for start in range(1000, 1200, 10):
+        rows = slice(start, start + 10)
+        later = copy.deepcopy(model).partial_fit(form(X[rows]), y[rows])
+        assert later.score(form(X[1500:]), y[1500:]) > before - 0.02

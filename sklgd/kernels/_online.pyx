@@ -342,7 +342,9 @@ cdef class OnlineLearner(OnlineRule):
         if not self.quadratic:
             curvature = fmax(curvature, slope * slope)
         total[0] = total[0] * (1.0 - 1.0 / (steps + 1.0)) + w * curvature
-        share[0] = fmin(fmax(share[0] - w * slope / (1.0 + total[0]), 0.0), 1.0)
+        # (The rows of a fit count as so many rows of the mean curvature.)
+        curvature = total[0] * (1.0 + self.stream[HISTORY] / steps)
+        share[0] = fmin(fmax(share[0] - w * slope / (1.0 + curvature), 0.0), 1.0)
         return value
 
     cdef double hedge_unit(

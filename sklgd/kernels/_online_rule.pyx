@@ -120,7 +120,7 @@ cdef class OnlineRule:
         cdef double* weight
         cdef double moved = 0.0, x, size, ratio, share, active = 0.0
         cdef Py_ssize_t p, k, K = self.n_outputs
-        cdef bint far, centred = self.centred, dual = self.l1 > 0.0
+        cdef bint far, known, centred = self.centred, dual = self.l1 > 0.0
         # (Nothing is known of the means before the first row.)
         cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
         self.row.n = self.n_entries
@@ -130,7 +130,8 @@ cdef class OnlineRule:
             size, x = record[SIZE], self.values[p]
             if centred:
                 x -= record[PLACE]
-            far = fabs(x) > FAR * size and record[ABSOLUTES] >= KNOWN * size > 0.0
+            known = record[ABSOLUTES] >= KNOWN * size > 0.0
+            far = known and fabs(x) > FAR * size
             if far:
                 x = copysign(FAR * size, x)
             if centred:
@@ -143,8 +144,7 @@ cdef class OnlineRule:
             if record[SQUARES] > size * record[ABSOLUTES]:
                 ratio = record[SQUARES] / record[ABSOLUTES]
                 # (A fit knew the size of the column, which its first rows do not show.)
-                if size > 0.0 and (
-                        stream[HISTORY] == 0.0 or record[ABSOLUTES] >= KNOWN * size):
+                if size > 0.0 and (known or stream[HISTORY] == 0.0):
                     self.shrink(weight, size / ratio)
                 size = record[SIZE] = ratio
             if centred:
@@ -343,7 +343,7 @@ cdef class OnlineRule:
 
     cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil:
         """Precision of an intercept before the first row."""
-        if self.quadratic:
+        if self.quadratic and self.stream[HISTORY] == 0.0:
             return LOOSE
         return self.curvature[k] * active / (self.reach * self.reach)
 

@@ -18,7 +18,11 @@ typedef struct {
     double *x, *precision, *rate, *work;
 } sklgd_online_row;
 
-enum { SKLGD_ONLINE_SIZE = 2, SKLGD_ONLINE_WEIGHTS = 5 };
+enum { SKLGD_ONLINE_ABSOLUTES = 1, SKLGD_ONLINE_SIZE = 2, SKLGD_ONLINE_WEIGHTS = 5 };
+
+/* Entries of size one that a column must have had before its weights from a fit move: the
+   first ones may be so small that the size they show, and with it the step, is wrong. */
+#define SKLGD_ONLINE_TRUSTED 5.0
 
 #define SKLGD_TARGET
 #define SKLGD_NAME(f) f##_base

@@ -42,7 +42,9 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(rates_of_outputs)(
     for (p = 0; p < n; p++) {
         const double *w = SKLGD_OF_ROW(row, p);
         const double size = w[SKLGD_ONLINE_SIZE - SKLGD_ONLINE_WEIGHTS];
-        precision[p] = size * size;
+        const double seen = w[SKLGD_ONLINE_ABSOLUTES - SKLGD_ONLINE_WEIGHTS];
+        const int waits = known > 0.0 && seen < SKLGD_ONLINE_TRUSTED * size;
+        precision[p] = waits ? INFINITY : size * size;
         for (k = 0; k < K; k++) work[p * K + k] = w[K + k];
     }
     for (p = 0; p < n; p++)
@@ -64,8 +66,9 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(rates_of_outputs)(
 
 /* rate = P^(power - 1) (P + G)^-power of each entry and output, P = size^2 share unit being
    the precision of its prior and G its curvature with h x^2 of this row, and q += x^2 rate.
-   ``known`` rows of unit curvature are known of each column. An l2 penalty of all rows so
-   far adds to the inverse of the rate. */
+   ``known`` rows of unit curvature are known of each column, which then waits for a few
+   entries that show its size. An l2 penalty of all rows so far adds to the inverse of the
+   rate. */
 static SKLGD_TARGET void SKLGD_NAME(online_rates)(
         const sklgd_online_row *row, double share, double known, double power,
         double penalty, const double *unit, const double *h, double *q) {
