@@ -27,7 +27,7 @@ from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State
 from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
-from ._hints import PARAMETERS_OF_OTHERS, ExplainsKeywords
+from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
 from ._partial_fit import learn_by_rule
 from ._prediction import raw_prediction
@@ -66,11 +66,6 @@ FORMAT = 1
 KINDS = {cls.__name__: cls for cls in (State, Stream)}
 # What alpha="auto" means, but for streams of the online learner, which need no penalty.
 ALPHA = 1e-4
-# Objects that a message may propose in place of a name.
-EXAMPLES = {
-    "optimizer": "optimizer=Adam(beta_1=0.9) of sklgd.optimizers",
-    "learning_rate": "learning_rate=Cosine(eta0=0.1) of sklgd.schedules",
-}
 # Values of parameters that can be compared as they are.
 PLAIN = str, int, float, type(None)
 

@@ -641,7 +641,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if unknown is not None:
             raise ValueError(
                 f"y has the label {plain_label(unknown)!r}, which is not among the "
-                f"classes {self.classes_} of the first call."
+                f"classes {self.classes_} that the model knows. Pass all labels that "
+                "may come as classes in the first call of partial_fit, or fit a new "
+                "model."
             )
         sample_weight = check_weights(sample_weight, len(y), all_zero=all_zero)
         per_class = self._class_weights(y, codes, sample_weight)
@@ -699,7 +701,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         if classes is None:
             if first and not hasattr(self, "classes_"):
                 raise ValueError(
-                    "classes must be passed on the first call to partial_fit."
+                    "classes must be passed on the first call to partial_fit. Pass all "
+                    "labels that may come; those that never come do no harm."
                 )
             return
         classes = np.asarray(classes)

@@ -18,6 +18,7 @@ from .schedules import schedule_class
 # Values that say nothing: the defaults of the estimators, and those of SGD* in
 # scikit-learn 1.6 to 1.9, which come along when ``get_params()`` is passed over.
 DEFAULTS = {
+    "penalty": ("l2", None),
     "alpha": (1e-4, "auto"),
     "l1_ratio": (0.15, None),
     "epsilon": (0.1,),
@@ -59,6 +60,12 @@ class Combination:
     batch_size: Any
     stream: bool
     own_validation: bool
+
+    @property
+    def learns_without_penalty(self):
+        """True in streams of the online learner if ``alpha`` is "auto"."""
+        automatic = isinstance(self.est.alpha, str)
+        return automatic and self.stream and self.optimizer.training == "online"
 
     @property
     def schedule_parameters(self):
@@ -116,6 +123,11 @@ TABLE = (
         ("alpha",),
         lambda c, name: c.est.penalty is None and name not in c.schedule_parameters,
         "penalty",
+    ),
+    NoEffect(
+        ("penalty",),
+        lambda c, name: c.learns_without_penalty,
+        "alpha='auto', which means no penalty in a stream",
     ),
     NoEffect(("l1_ratio",), lambda c, name: c.est.penalty != "elasticnet", "penalty"),
     NoEffect(

@@ -60,6 +60,11 @@ PARAMETERS_OF_OTHERS = {
         OPTIMIZER_HINT,
     ),
 }
+# Objects that a message may propose in place of a name.
+EXAMPLES = {
+    "optimizer": "optimizer=Adam(beta_1=0.9) of sklgd.optimizers",
+    "learning_rate": "learning_rate=Cosine(eta0=0.1) of sklgd.schedules",
+}
 
 
 def did_you_mean(value, choices):

@@ -605,3 +605,25 @@ def test_a_few_rows_after_a_fit_leave_a_good_model_good(task, form):
         rows = slice(start, start + 10)
         later = copy.deepcopy(model).partial_fit(form(X[rows]), y[rows])
         assert later.score(form(X[1500:]), y[1500:]) > before - 0.05
+
+
+@pytest.mark.parametrize("penalty, l1_ratio", [("l1", None), ("elasticnet", 0.5)])
+def test_a_penalty_that_a_stream_does_not_have_is_warned_of(penalty, l1_ratio, rng):
+    X = rng.normal(size=(50, 3))
+    model = GDRegressor(penalty=penalty, l1_ratio=l1_ratio)
+    with pytest.warns(UserWarning, match="penalty has no effect with alpha='auto'"):
+        model.partial_fit(X, X[:, 0])
+    model.set_params(alpha=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.partial_fit(X, X[:, 0])
+        model.set_params(alpha="auto").fit(X, X[:, 0])
+
+
+def test_the_messages_about_labels_tell_to_pass_all_of_them(rng):
+    X, y = rng.normal(size=(20, 2)), np.arange(20) % 2
+    with pytest.raises(ValueError, match="Pass all labels that may come"):
+        GDClassifier().partial_fit(X, y)
+    model = GDClassifier().partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"label 2.*Pass all labels"):
+        model.partial_fit(X, y + 1)
