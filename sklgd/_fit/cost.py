@@ -28,6 +28,8 @@ QR, CUBE, SQUARE, ROWS_OVERHEAD, ROWS_COPY = 0.08, 0.03, 0.034, 5e5, 2**28
 # Hessians of a run: of a smooth loss, and of a non-smooth one along the path of its
 # barrier; and sweeps over X of a run of a smooth loss without a Hessian.
 HESSIANS, HESSIANS_NON_SMOOTH, SWEEPS = 6.0, 30.0, 40.0
+# Sweeps of a run of L-BFGS for a non-smooth loss (hinge, 1500 rows of text: 600).
+SWEEPS_NON_SMOOTH = 600.0
 # Sweeps of a run of FISTA for a non-smooth loss.
 SWEEPS_FISTA = 1500.0
 # Entries of X, as a dense matrix, up to which a fit may copy it, and their bytes.
@@ -139,8 +141,8 @@ def has_few_rows(data):
 
     The costs are predicted from the numbers of rows, columns and outputs. The squared
     error needs only a few sweeps over X, which cost less than the factorisation. So do
-    losses whose second derivative is continuous; for the others Hessians are factored,
-    as for non-smooth ones.
+    losses whose second derivative is continuous, and all losses where the columns are
+    too many to be factored, which L-BFGS then minimises; otherwise Hessians are.
     """
     n, d, K, loss = data.n_rows, data.width, data.n_outputs, data.loss
     if not n < d or n >= MAX_FACTOR or 8 * n * d > ROWS_COPY:
@@ -149,6 +151,7 @@ def has_few_rows(data):
         return False
     n_hessians = K * (HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH)
     reduced = ROWS_OVERHEAD + QR * d * n**2 + n_hessians * (CUBE + SQUARE) * n**3
-    if loss.smooth and loss.twice_smooth:
-        return reduced < SWEEPS * data.term().pass_cost()
+    if d >= MAX_FACTOR or (loss.smooth and loss.twice_smooth):
+        sweeps = SWEEPS if loss.smooth else SWEEPS_NON_SMOOTH
+        return reduced < sweeps * data.term().pass_cost()
     return reduced < n_hessians * (CUBE * d**3 + SQUARE * n * d**2)
