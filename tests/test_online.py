@@ -627,3 +627,12 @@ def test_the_messages_about_labels_tell_to_pass_all_of_them(rng):
     model = GDClassifier().partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"label 2.*Pass all labels"):
         model.partial_fit(X, y + 1)
+
+
+def test_a_stream_that_starts_from_another_knows_the_range_of_its_own_targets(rng):
+    X = rng.normal(size=(200, 3))
+    y = np.exp(0.5 * X[:, 0].clip(-2.0, 2.0))
+    X[100:] *= 1000.0
+    model = GDRegressor("gamma", shuffle=False).partial_fit(X[:100], y[:100])
+    model.set_params(fit_intercept=False).partial_fit(X[100:], y[100:])
+    assert np.isfinite(model.progressive_loss_)

@@ -197,7 +197,7 @@ cdef class OnlineRule:
                 out[MEAN * K + k] += w * step / t
                 out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
                 out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
-                if first or y < out[SMALLEST * K + k]:
+                if self.stream[STEPS] == 1.0 or y < out[SMALLEST * K + k]:
                     out[SMALLEST * K + k] = y
                 if first and self.fit_intercept:
                     out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
