@@ -636,3 +636,18 @@ def test_a_stream_that_starts_from_another_knows_the_range_of_its_own_targets(rn
     model = GDRegressor("gamma", shuffle=False).partial_fit(X[:100], y[:100])
     model.set_params(fit_intercept=False).partial_fit(X[100:], y[100:])
     assert np.isfinite(model.progressive_loss_)
+
+
+@pytest.mark.parametrize("unit", [1e-162, 1e-100, 1e100])
+def test_counts_of_any_unit_give_a_finite_stream(unit, rng):
+    X = rng.normal(size=(60, 2))
+    model = GDRegressor("poisson", alpha=100.0, shuffle=False)
+    model.partial_fit(X, unit * rng.poisson(2.0, 60).clip(1))
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_)
+
+
+def test_columns_of_denormal_size_leave_a_stream_finite(rng):
+    X, y = 1e-154 * rng.normal(size=(180, 1)), np.arange(180) % 2
+    model = GDClassifier(alpha=1e-4, shuffle=False).partial_fit(X, y, classes=[0, 1])
+    model.set_params(alpha="auto").partial_fit(X, y)
+    assert np.isfinite(model.coef_).all()

@@ -508,3 +508,10 @@ def test_lagged_steps_of_outputs_with_their_own_sizes_are_the_full_steps(penalty
         steps.run(order, 0.1, 4, 0, 60)
         ends.append(coef)
     np.testing.assert_allclose(*ends, rtol=1e-10)
+
+
+def test_equal_columns_with_weights_of_all_sizes_are_fitted():
+    """The moments have fewer digits than the diagonal that is added allows for."""
+    X, y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([-1000.0, -1000.0])
+    model = GDRegressor(batch_size=1).fit(X, y, sample_weight=[2.05, 4880000.0])
+    assert_allclose(model.predict(X), y, rtol=1e-3)

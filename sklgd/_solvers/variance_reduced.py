@@ -174,7 +174,11 @@ def principal_axes(data, centre, square):
     correlation = moments / size / size[:, None]
     # Collinear columns: what is left of them beside rounding.
     correlation[np.diag_indices_from(correlation)] = 1.0 + len(seen) * SMALLEST
-    factor = size[:, None] * np.linalg.cholesky(correlation)
+    try:
+        factor = size[:, None] * np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        # Weights of very different sizes leave fewer digits: no axes are found.
+        return None, square
     order = np.argsort(-size)
     # Rows and columns of any size (joba=2), left vectors (jobu=0), no right (jobv=3).
     singular, vectors, _, work, _, info = dgejsv(factor[order], joba=2, jobu=0, jobv=3)

@@ -145,7 +145,9 @@ cdef inline double dispersion(
     """Variance of y in units of mean^power, taken as at least that of 10 % of the mean."""
     if not mean > 0.0:
         return 1.0
-    return fmax(deviation * deviation, 0.01 * mean * mean) * exp(-power * log(mean))
+    # (Relative to the mean: squares of small targets underflow.)
+    cdef double spread = deviation / mean
+    return fmax(spread * spread, 0.01) * exp((2.0 - power) * log(mean))
 
 
 cdef inline double subgradient(

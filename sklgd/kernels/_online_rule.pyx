@@ -384,7 +384,7 @@ cdef class OnlineRule:
             self.q[k] = self.intercept_rate[k] = 0.0
             if self.fit_intercept:
                 total = self.intercept_precision(k, active)
-                if total < 1e300:
+                if 1e-307 < total < 1e300:
                     self.q[k] = self.intercept_rate[k] = pow(
                         1.0 + (out[INTERCEPT_CURVATURE * K + k] + self.scaled_h[k]
                                + self.known_curvature(1.0, k)) / total,

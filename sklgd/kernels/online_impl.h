@@ -52,7 +52,7 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(rates_of_outputs)(
             const double total = precision[p] * share * unit[k];
             const double curvature = work[p * K + k] + h[k] * (x[p] * x[p])
                                      + known * total / share;
-            const double inverse = total > 0.0 && total < 1e300 ? 1.0 / total : 0.0;
+            const double inverse = total > 1e-307 && total < 1e300 ? 1.0 / total : 0.0;
             rate[p * K + k] = inverse;
             work[p * K + k] = inverse > 0.0 ? curvature * inverse : 0.0;
         }
