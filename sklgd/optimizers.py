@@ -978,7 +978,7 @@ class SVRG(VarianceReducedOptimizer):
     Notes
     -----
     A schedule gives one learning rate for each epoch. Where a batch of CSR rows has
-    less than a quarter as many entries as there are columns, an update takes
+    fewer entries than a quarter of the number of columns, an update takes
     O(n_outputs) per entry, else O(n_features * n_outputs) in all. The snapshot holds
     n_samples * n_outputs numbers. There are no averages of the iterates and no
     ``partial_fit``.

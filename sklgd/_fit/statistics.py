@@ -79,7 +79,7 @@ def largest_eigenvalue(data, centre, scale):
     rows = data.spaced(-(-data.n_rows // EIGEN_ROWS))
     total = len(rows) if data.weights is None else data.weights[rows].sum()
     v, seen = np.zeros(data.X.shape[1]), scale > 0.0
-    # As many numbers as there are columns that count, so that others change nothing.
+    # One number for each column that counts, so that the others change nothing.
     v[seen] = np.random.RandomState(0).standard_normal(np.count_nonzero(seen))
     largest = 1.0
     for iteration in range(12):

@@ -2,10 +2,10 @@
 
 Their minimiser is a step of the proximal Newton method. Either B is a matrix, or it is
 known by its rows: B = Z'HZ + ridge, Z being the centred and scaled rows of X and H
-their curvatures. Such a B is never formed. At the minimiser about as many coordinates
-as there are rows differ from zero: coordinate descent needs the matrix of a working set
-alone, which grows by the coordinates that would gain most (Johnson and Guestrin 2015;
-Massias, Gramfort and Salmon 2018).
+their curvatures. Such a B is never formed. At the minimiser the number of coordinates
+that differ from zero is about that of the rows: coordinate descent needs the matrix of
+a working set alone, which grows by the coordinates that would gain most (Johnson and
+Guestrin 2015; Massias, Gramfort and Salmon 2018).
 """
 
 import numpy as np

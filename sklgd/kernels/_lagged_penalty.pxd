@@ -28,7 +28,7 @@ cdef inline double lagged_threshold(
         Py_ssize_t now, double* added) noexcept nogil:
     """Steps first ... now - 1 of w = ST(w, unit eta); their sum joins ``added``.
 
-    One threshold does for all, as there is none that moves w away from zero
+    One threshold does for all, because none of them moves w away from zero
     (Tsuruoka, Tsujii and Ananiadou 2009, section 3.2).
     """
     cdef double start = table.total[first], size = fabs(w), sign

@@ -158,7 +158,7 @@ cdef class Blocks:
             self.mixed[j] = row
 
     cdef Py_ssize_t fill(self, Py_ssize_t* out, Py_ssize_t m) noexcept nogil:
-        """The next m rows of the blocks, or as many as there are; their number."""
+        """The next m rows of the blocks, or all that are left; their number."""
         cdef Py_ssize_t done = 0, row, last
         while done < m and self.block < self.first.shape[0]:
             row = self.first[self.block] + self.inside
