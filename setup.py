@@ -25,6 +25,9 @@ DIRECTIVES = {
     "binding": True,
     "embedsignature": True,
     "freethreading_compatible": True,
+    # No kernel is pickled (Python itself refuses to). The methods that only raise would
+    # be a tenth of the code of the modules with many classes.
+    "auto_pickle": False,
     "boundscheck": DEBUG,
     "initializedcheck": DEBUG,
     "cdivision": not DEBUG,

@@ -80,7 +80,7 @@ class BatchSolver(Solver):
         self.coordinates = state.plan.metric
         self.l1_u, self.l2_u = penalty.strengths(self.coordinates.scale)
         if penalty.smooth:
-            self.l1_u = np.broadcast_to(0.0, self.l2_u.shape)
+            self.l1_u = np.zeros_like(self.l2_u)
         # (The state's position would be a second one.)
         self.u = state.position = self.coordinates.to_position(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
