@@ -434,8 +434,9 @@ def cost_of_rounding(case: Case, fit: Fit) -> float:
     value, _ = F.at(fit.coef, fit.intercept)
     at_zero, _ = F.at(np.zeros_like(fit.coef), np.zeros_like(fit.intercept))
     cost = 1e-5 * abs(F.null() - value) + 1e-6 * (abs(value) + abs(at_zero))
-    # (A model of zeros may cost nothing, which is no size to compare with.)
-    return cost + 1e-12 * cost_far_away(case, fit)
+    # A model of zeros may cost nothing, which is no size to compare with: a change by
+    # 1e-9 of the natural size of the loss counts as none (`_fit/result_dtype.py`).
+    return cost + 1e-9 * cost_far_away(case, fit)
 
 
 def cost_far_away(case: Case, fit: Fit) -> float:

@@ -173,6 +173,11 @@ def same_streams(a: Fit, b: Fit, what: str) -> None:
             raise Broken(f"{what}: {name} differs")
 
 
+def weighted(case: Case) -> bool:
+    """True if rows count differently."""
+    return case.weights is not None or "class_weight" in case.params
+
+
 def is_finite(stream: Stream, model: Fit) -> None:
     what = f"stream of {len(stream.case.y)} rows ({stream.drift})"
     if not np.isfinite(model.parameters).all():
@@ -216,7 +221,9 @@ def streams_that_fail_say_so(case: Case, first: Fit, rng: Rng) -> None:
     constant, n = learner.constant_loss(), learner.n_rows
     if n < FEW_ROWS or not np.isfinite(loss):
         return
-    plain = not stream.drift and case.weights is None
+    # (A row of weight 5 counts as five rows that agree, which is evidence of more than
+    # there is.)
+    plain = not stream.drift and not weighted(case)
     plain = plain and stream.case.tame and "alpha" not in stream.case.params
     excess, allowed = loss - constant, WORSE + START / n
     if plain:
