@@ -73,7 +73,8 @@ class Log:
             f"l1 {penalty.l1:g}, l2 {penalty.l2:g}"
         )
         eta = state.factor * float(plan.schedule.eta(np.array([state.steps + 1.0]))[0])
-        coordinates = "raw" if plan.metric is None else "centred and scaled"
+        raw = plan.scaling is None and plan.preconditioner is None
+        coordinates = "raw" if raw else "centred and scaled"
         say(
             f"optimizer {plan.optimizer!r}, batch size {plan.batch_size!r}, learning "
             f"rate {plan.schedule!r}, first step size {eta:.4g}, {coordinates} "

@@ -14,13 +14,15 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.data import Data
-from sklgd._fit.metric import make_metric, rotate
+from sklgd._fit.feature_scaling import FeatureScaling, rotate
 from sklgd._fit.plan import make_plan, renew_rotation
 from sklgd._fit.settings import Settings
 from sklgd._fit.statistics import Statistics
+from sklgd._solvers.variance_reduced import batch_preconditioner, row_preconditioner
 from sklgd._validation import canonical
-from sklgd.losses import LOSSES, LogLoss
+from sklgd.losses import LOSSES, LogLoss, SquaredError
 from sklgd.optimizers import OPTIMIZERS, SGD
+from sklgd.penalties import ElasticNet
 from sklgd.schedules import SCHEDULES, Constant
 
 REGRESSION = [n for n, loss in reference.LOSSES.items() if loss.task == "regression"]
@@ -469,7 +471,7 @@ def fit_data(X, y, weight, loss):
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("damping", [0.2, 1.0])
-def test_full_metric_whitens_the_curvature(form, damping):
+def test_a_rotation_whitens_the_curvature(form, damping):
     """R'MR = 1 for the M of the definition, whatever the sizes of the columns."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4)) @ rng.normal(size=(4, 4)) * [1e-3, 1.0, 1e3, 10.0]
@@ -478,29 +480,29 @@ def test_full_metric_whitens_the_curvature(form, damping):
     y = rng.choice([-1.0, 1.0], 300)
     data = fit_data(form(X), y, weight, LogLoss())
     statistics = Statistics.of(data, data.fit_intercept_only())
-    metric, _ = make_metric(data, statistics, 1e-4, True, True)
+    scaling = FeatureScaling.in_units_of_loss(data, statistics, 1e-4, True, True)
     coef = np.append(rng.normal(size=4) / X.std(axis=0), 0.3)[:, None]
-    rotate(metric, data, statistics, 1e-4, coef, damping)
+    rotate(scaling, data, statistics, 1e-4, coef, damping)
     p = 1.0 / (1.0 + np.exp(-(X @ coef[:-1, 0] + 0.3)))
     unit = statistics.z_unit[0] ** 2 / statistics.loss_unit[0]
     h = p * (1.0 - p) * unit
     R, M = reference.whiten(X, weight, h, 1e-4 * unit, damping)
     np.testing.assert_allclose(R.T @ M @ R, np.eye(5), atol=1e-6)
-    ours = metric.scale / statistics.z_unit * metric.rotation[0]
+    ours = scaling.scale / statistics.z_unit * scaling.rotation[0]
     np.testing.assert_allclose(ours.T @ M @ ours, np.eye(5), atol=1e-6)
     # There and back.
-    position = metric.to_position(coef)
-    back = metric.scale * (metric.rotation[0] @ position)
-    back[-1] -= metric.centre @ back[:-1]
+    u = scaling.to_scaled(coef)
+    back = scaling.scale * (scaling.rotation[0] @ u)
+    back[-1] -= scaling.centre @ back[:-1]
     np.testing.assert_allclose(back, coef, rtol=1e-8)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("damping", [0.01, 1.0])
-def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
-    """No curvature of F exceeds 1/eta, although the metric leaves the classes apart."""
+def test_steps_with_a_rotation_for_softmax_are_stable(damping, shared, monkeypatch):
+    """No curvature of F exceeds 1/eta, although rotations leave the classes apart."""
     if shared:
-        monkeypatch.setattr("sklgd._fit.metric.EACH", 0.0)
+        monkeypatch.setattr("sklgd._fit.feature_scaling.EACH", 0.0)
     rng = np.random.default_rng(0)
     n, d, K, l2 = 400, 3, 3, 1e-4
     X = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) * [1e-2, 1.0, 1e2]
@@ -510,13 +512,13 @@ def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
     statistics = Statistics.of(data, data.fit_intercept_only())
     settings = Settings.of(GDClassifier(optimizer="sgd", batch_size="full"))
     plan = make_plan(settings, data)
-    plan.metric, _ = make_metric(data, statistics, l2, True, True)
+    plan.scaling = FeatureScaling.in_units_of_loss(data, statistics, l2, True, True)
     # Two classes share most rows, far from the third: the blocks' worst case.
     coef = np.zeros((d + 1, K))
     coef[:-1] = rng.normal(size=(d, K)) / X.std(axis=0)[:, None]
     coef[-1, 0] = -6.0
     renew_rotation(plan, settings, data, statistics, l2, coef, damping)
-    assert len(plan.metric.rotation) == (1 if shared or damping == 1.0 else K)
+    assert len(plan.scaling.rotation) == (1 if shared or damping == 1.0 else K)
     z = X @ coef[:-1] + coef[-1]
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -527,18 +529,18 @@ def test_steps_in_a_softmax_metric_are_stable(damping, shared, monkeypatch):
         for j in range(K):
             h = p[:, k] * ((k == j) - p[:, j])
             hessian[k, :, j] = x.T @ (h[:, None] * x) / n + (k == j) * penalty
-    metric, seen = plan.metric, np.empty_like(hessian)
-    R = [metric.rotation[k % len(metric.rotation)] for k in range(K)]
+    scaling, seen = plan.scaling, np.empty_like(hessian)
+    R = [scaling.rotation[k % len(scaling.rotation)] for k in range(K)]
     for k in range(K):
         for j in range(K):
-            block = hessian[k, :, j] * metric.gradient_scale[:, [k]]
-            seen[k, :, j] = R[k].T @ (block * metric.scale[:, j]) @ R[j]
+            block = hessian[k, :, j] * scaling.gradient_scale[:, [k]]
+            seen[k, :, j] = R[k].T @ (block * scaling.scale[:, j]) @ R[j]
     largest = np.linalg.eigvals(seen.reshape(K * (d + 1), -1)).real.max()
     assert largest * plan.schedule(1) <= 1.0
 
 
 def test_batch_sizes_of_named_optimizers():
-    """All rows where a full metric makes a step worth an epoch, else some steps."""
+    """All rows where a rotation makes a step worth an epoch, else some steps."""
     rng = np.random.default_rng(0)
 
     def chosen(optimizer, n, d, loss, n_outputs=1):
@@ -581,3 +583,26 @@ def test_collinear_columns_cost_no_more_epochs():
     model = fit_quietly(GDRegressor(optimizer="sgd", batch_size="full"), X, y)
     null, best = range_of_objective(X, y, "squared_error")
     assert model.loss_curve_[1] - best < 0.02 * (null - best)
+
+
+def test_every_kind_of_optimizer_scales_by_the_same_diagonal():
+    """1/(gamma var + l2): rules in units of the loss, batch methods, SAGA and SVRG."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4)) * [1e-3, 1.0, 1e3, 0.0] + [0.0, 5.0, 0.0, 2.0]
+    data = fit_data(X, 40.0 * X[:, 1] + rng.normal(size=200), None, SquaredError())
+    statistics = Statistics.of(data, data.fit_intercept_only())
+    penalty, gamma = ElasticNet(0.1, 1e-4), statistics.curvature
+    expected = 1.0 / (gamma * X.var(axis=0) + penalty.l2) * [1.0, 1.0, 1.0, 0.0]
+    batch = FeatureScaling.of(data, statistics, penalty.l2)
+    rule = FeatureScaling.in_units_of_loss(data, statistics, penalty.l2, False, True)
+    rows, _ = row_preconditioner(data, statistics, gamma, penalty)
+    batches, _ = batch_preconditioner(data, statistics, gamma, penalty, 20)
+    assert gamma == statistics.loss_unit / statistics.z_unit**2
+    for found in (
+        batch.scale * batch.gradient_scale,
+        rule.scale * rule.gradient_scale,
+        rows.sizes,
+        batches.sizes,
+    ):
+        np.testing.assert_allclose(found[:-1, 0], expected, rtol=1e-9)
+        np.testing.assert_allclose(found[-1], 1.0 / gamma, rtol=1e-12)

@@ -19,11 +19,11 @@ from test_optimum import SOLVERS, N, assert_optimal, fit_ours
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.data import Data
+from sklgd._fit.feature_scaling import FeatureScaling
 from sklgd._fit.plan import Plan
 from sklgd._fit.state import State
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers import head_start, newton
-from sklgd._solvers.hessian import Coordinates
 from sklgd.kernels._coordinate import l1_step
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -74,7 +74,7 @@ def in_coordinates(model, X, y, weight=None):
     )  # fmt: skip
     _, l2 = reference.penalty_strengths(model.penalty, model._alpha(), model.l1_ratio)
     null = data.fit_intercept_only()
-    u = Coordinates.of(data, Statistics.of(data, null), l2)
+    u = FeatureScaling.of(data, Statistics.of(data, null), l2)
     F = reference.Objective(
         X, y, loss=model.loss, penalty=model.penalty, alpha=model._alpha(),
         loss_params=dict(zip(loss.params, params, strict=True)),
@@ -96,11 +96,11 @@ def test_coordinates(fit_intercept, rng):
     X = raw(X)
     model = estimator("log_loss", max_iter=1, fit_intercept=fit_intercept, tol=None)
     F, _ = in_coordinates(model.fit(X, y), X, y)
-    mine = Coordinates(F.centre, F.scale)
+    mine = FeatureScaling(F.centre, F.scale, F.scale)
     u = rng.normal(size=F.scale.shape) * (1.0 if fit_intercept else [[1.0]] * 6 + [[0]])
     coef, intercept = F.to_raw(u)
     assert_allclose(mine.to_raw(u), np.vstack([coef.T, intercept]), rtol=1e-12)
-    assert_allclose(mine.to_position(mine.to_raw(u)), u, rtol=1e-6, atol=1e-9)
+    assert_allclose(mine.to_scaled(mine.to_raw(u)), u, rtol=1e-6, atol=1e-9)
     assert_allclose(F.to_position(coef, intercept), u, rtol=1e-6, atol=1e-9)
     plain = reference.Objective(
         X, y, loss="log_loss", penalty=None, fit_intercept=fit_intercept

@@ -9,7 +9,7 @@ from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.loop import Run
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers.rules import RuleSolver
-from sklgd.kernels._metric import cholesky
+from sklgd.kernels._hessian import cholesky
 from sklgd.optimizers import OPTIMIZERS
 
 METHODS = [name for name, cls in OPTIMIZERS.items() if cls.training != "descent"]

@@ -9,7 +9,7 @@ from reference import l1_model
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.data import Data
-from sklgd._solvers.hessian import Coordinates
+from sklgd._fit.feature_scaling import FeatureScaling
 from sklgd._solvers.l1_models import MatrixModel, RowModel
 from sklgd.losses import LOSSES
 
@@ -97,7 +97,8 @@ def test_a_working_set_finds_the_minimiser_of_the_whole_model(fit_intercept, rid
     g = Z.T @ (h * z)  # elsewhere the model would have no minimum
     u = np.where(rng.rand(d + 1) < 0.1, rng.randn(d + 1), 0.0)
     l1 = np.append(np.full(d, 0.02), 0.0)
-    model = RowModel(plain_data(X, fit_intercept), Coordinates(centre, scale), l2, h)
+    scaling = FeatureScaling(centre, scale, scale)
+    model = RowModel(plain_data(X, fit_intercept), scaling, l2, h)
     p, product = model.minimise(g, u, l1, np.inf)
     np.testing.assert_allclose(product, B @ p, atol=1e-10 * np.abs(B @ p).max())
 

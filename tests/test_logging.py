@@ -140,7 +140,7 @@ def test_renewed_metrics(caplog):
         optimizer="nesterov", max_iter=5, tol=None, batch_size="full", verbose=2
     )
     model.fit(X, y)
-    assert any(", metric renewed" in line for line in lines(caplog))
+    assert any(", rotation renewed" in line for line in lines(caplog))
 
 
 def test_partial_fit(data, caplog):

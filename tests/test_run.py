@@ -7,13 +7,13 @@ import scipy.sparse as sp
 from sklearn.datasets import load_iris
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._fit.feature_scaling import curvature_moments
 from sklgd._fit.loop import Run
-from sklgd._fit.metric import curvature_moments
 from sklgd._fit.monitor import Monitor
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers import newton, rules
 from sklgd._solvers.hessian import curved
-from sklgd._solvers.variance_reduced import RowMetric, largest_row
+from sklgd._solvers.variance_reduced import Preconditioner, largest_row
 from sklgd.kernels._engine import Descent
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -130,7 +130,7 @@ def test_the_largest_row_is_that_of_the_largest_weight(begin):
     data = begin(model, X, X[:, 0], sample_weight=weights).training.data
     sizes = np.ones(1)
     expected = (data.weights * X[:, 0] ** 2).max()
-    assert largest_row(data, RowMetric(sizes[:, None]), sizes) == expected
+    assert largest_row(data, Preconditioner(sizes[:, None]), sizes) == expected
 
 
 def test_rows_of_little_weight_are_not_among_those_that_make_the_curvature():
@@ -167,7 +167,7 @@ def test_a_rotated_metric_takes_curvatures_below_zero_as_zero(begin, rng):
     statistics = Statistics.of(data, data.fit_intercept_only())
     z = X @ coef[:-1] + coef[-1]
     assert data.loss.curvature(data.target, z).min() < 0.0
-    moments = curvature_moments(data, state.plan.metric, statistics, coef, 1e-3)
+    moments = curvature_moments(data, state.plan.scaling, statistics, coef, 1e-3)
     assert (np.linalg.eigvalsh(moments[0]) > 0.0).all()
 
 
@@ -323,7 +323,7 @@ def test_of_epochs_with_one_score_that_with_the_least_loss_is_kept():
     assert loss == pytest.approx(min(losses), rel=1e-12)
 
 
-def test_going_back_translates_the_position_into_a_renewed_metric(begin):
+def test_going_back_translates_the_position_into_a_renewed_rotation(begin):
     """The coefficients of a snapshot are kept; the coordinates have changed since."""
     X, y = load_iris(return_X_y=True)
     model = GDClassifier(optimizer="sgd", batch_size="full")
@@ -336,7 +336,7 @@ def test_going_back_translates_the_position_into_a_renewed_metric(begin):
     training.restore(snapshot)
     np.testing.assert_array_equal(state.coef, snapshot[0])
     np.testing.assert_allclose(
-        state.position, state.plan.metric.to_position(state.coef), rtol=1e-12
+        state.position, state.plan.scaling.to_scaled(state.coef), rtol=1e-12
     )
 
 

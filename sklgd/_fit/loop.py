@@ -82,7 +82,7 @@ class Run:
                     accepted = training.accept(objective, after, kept, wild)
                     if accepted:
                         objective, improved_once = after, True
-                    renewed = training.refresh_metric(settings, epoch, accepted)
+                    renewed = training.refresh_rotation(settings, epoch, accepted)
                     if renewed:
                         monitor.no_change = 0
                         kept = training.snapshot()
@@ -217,7 +217,7 @@ class Run:
         if self.log is not None:
             epoch = len(monitor.loss_curve)
             objective = monitor.base + monitor.loss_curve[-1]
-            notes = ["undone"] * undone + ["metric renewed"] * renewed
+            notes = ["undone"] * undone + ["rotation renewed"] * renewed
             self.log.epoch(
                 f"epoch {epoch}", objective, score, monitor.gap, eta, training, notes
             )

@@ -10,16 +10,16 @@ from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import as_schedule
 from .cost import MAX_FACTOR, has_costly_hessians, has_few_rows
 from .data import batches
-from .metric import Metric, make_metric, rotate
-from .statistics import interpolate, metric_curvature, raw_curvatures
+from .feature_scaling import FeatureScaling, rotate
+from .statistics import interpolate, raw_curvatures, scaled_curvature
 
-# Features up to which the metric may be a full one.
+# Features up to which scaled coefficients may be rotated.
 ROTATED = 1000
 # Batch descent is chosen up to so many entries of X times outputs: there an epoch takes
 # milliseconds. Sparse mini-batches pay for a dense step each, so batches win longer.
 SMALL = 2_000_000
 SMALL_SPARSE = 500_000_000
-# Mini-batches of an epoch: in a full metric; where X is too wide for one and a step
+# Mini-batches of an epoch: with a rotation; where X is too wide for one and a step
 # costs O(n_features); and of a non-smooth loss, whose gradient does not fade.
 STEPS, STEPS_WIDE, STEPS_NON_SMOOTH = 64, 16, 200
 # A step of the features that a sparse batch touches must be so many times cheaper than
@@ -38,14 +38,17 @@ class Plan:
     optimizer : Optimizer
     batch_size : int or "full"
     schedule : Schedule
-        Step sizes; in the metric's coordinates where there is one.
+        Learning rates; of the scaled coefficients where there is a scaling.
     guarded : bool
         True if the step size was found from the data: then an epoch that makes
         the objective worse is undone and the step size halved (not with a
         degenerate loss, whose objective says nothing).
     adaptive : bool
         True if the step size also follows what an epoch gained (`RuleSolver.accept`).
-    metric : Metric or None
+    scaling : FeatureScaling or None
+        Of the coefficients that the optimizer sees; None means raw ones.
+    preconditioner : Preconditioner or None
+        Of a variance-reduced method.
     """
 
     optimizer: Optimizer
@@ -53,7 +56,8 @@ class Plan:
     schedule: Any
     guarded: bool
     adaptive: bool = False
-    metric: Metric | None = None
+    scaling: FeatureScaling | None = None
+    preconditioner: Any = None
 
     @property
     def streams(self):
@@ -62,8 +66,8 @@ class Plan:
 
     @property
     def rotated(self):
-        """True if the metric mixes the features."""
-        return isinstance(self.metric, Metric) and self.metric.rotation is not None
+        """True if the scaled coefficients mix the features."""
+        return self.scaling is not None and self.scaling.rotation is not None
 
 
 def choose(settings, data, explicit, stream):
@@ -99,8 +103,8 @@ def choose(settings, data, explicit, stream):
             and not optimizer.normalised
             and (full and sparse if n_features > ROTATED else not many)
         ):
-            # A full metric makes each step worth an epoch of small ones, unless these
-            # are many and the metric has no more than the blocks of softmax. For wide
+            # A rotation makes each step worth an epoch of small ones, unless these are
+            # many and the rotation has no more than the blocks of softmax. For wide
             # sparse X an epoch of small steps would cost much more.
             batch_size = "full"
         else:
@@ -164,8 +168,8 @@ def make_plan(settings, data, stream=False):
     Returns
     -------
     plan : Plan
-        Complete where the step size is explicit; otherwise `add_metric` gives it the
-        metric and the step sizes.
+        Complete where the learning rate is explicit; otherwise `add_scaling` gives it
+        the scaling and the learning rates.
     """
     explicit = step_is_explicit(settings)
     optimizer, batch_size = choose(settings, data, explicit, stream)
@@ -183,10 +187,10 @@ def make_plan(settings, data, stream=False):
     return plan
 
 
-def add_metric(plan, settings, data, statistics, penalty):
-    """Give a plan its metric and the step size that suits it.
+def add_scaling(plan, settings, data, statistics, penalty):
+    """Give a plan its feature scaling and the learning rate that suits it.
 
-    Where steps shall move the features that they touch only, the metric is not centred.
+    Where steps shall move the active features only, the columns are not centred.
     Rules along the gradient then stay in raw coordinates altogether: one penalty for
     all features lets these catch up in closed form.
     """
@@ -203,23 +207,29 @@ def add_metric(plan, settings, data, statistics, penalty):
         constant,
     )
     if by_features and not normalised:
-        plan.metric = None
+        plan.scaling = None
         (curvature,) = raw_curvatures(data, statistics, [plan.batch_size])
     else:
         rotated = not by_features and _worth_rotating(settings, data, plan)
-        plan.metric, share = make_metric(
+        plan.scaling = FeatureScaling.in_units_of_loss(
             data, statistics, penalty.l2, rotated, not by_features
         )
+        share = None
+        if rotated:
+            start = np.zeros_like(plan.scaling.scale)
+            share = rotate(plan.scaling, data, statistics, penalty.l2, start, 1.0)
         if share is None:
-            curvature = metric_curvature(plan.metric, data, statistics, plan.batch_size)
+            curvature = scaled_curvature(
+                plan.scaling, data, statistics, plan.batch_size
+            )
         else:
             curvature = interpolate(data.n_rows, plan.batch_size, 1.1, 1.0 + share)
     set_pace(plan, settings, data, curvature)
 
 
 def renew_rotation(plan, settings, data, statistics, l2, coef, damping):
-    """Suit a rotated metric to the curvature at ``coef``."""
-    share = rotate(plan.metric, data, statistics, l2, coef, damping)
+    """Compute a rotation from the Hessian at ``coef``, and the learning rates anew."""
+    share = rotate(plan.scaling, data, statistics, l2, coef, damping)
     if share is None:
         return
     largest = 1.1
@@ -239,7 +249,7 @@ def set_pace(plan, settings, data, curvature):
 
 
 def _worth_rotating(settings, data, plan):
-    """True if a full metric suits the penalty and costs little beside the rows."""
+    """True if a rotation suits the penalty and costs little beside the rows."""
     if not plan.adaptive or not settings.penalty.smooth or not data.loss.smooth:
         return False
     n_features = data.X.shape[1]

@@ -10,9 +10,9 @@ from .._compat import warn
 from .._validation import random_stream, stream_at
 from .data import batches
 from .empty_columns import widened
+from .feature_scaling import FeatureScaling
 from .l1_zeros import mark_of
-from .metric import Metric
-from .plan import Plan, add_metric
+from .plan import Plan, add_scaling
 from .statistics import Statistics, column_counts
 
 
@@ -58,7 +58,7 @@ class State:
     rng : RandomState
         The shuffle stream, made of ``seed`` when it is first needed.
     position : ndarray
-        Coordinates of the rule: ``coef`` itself without a metric.
+        Coefficients of the rule, scaled: ``coef`` itself without a scaling.
     rule : dict or None
         Slots and step count of the update rule; None starts afresh.
     average : ndarray or None, average_count : int
@@ -71,7 +71,7 @@ class State:
     fresh : bool
         True if no epoch was kept since the rule started afresh.
     statistics, basis : Statistics or None
-        Of all rows seen, and those that the metric was made from.
+        Of all rows seen, and those that the scaling was made from.
     chunk : Statistics or None
         Of the last call's rows.
     stream : bool
@@ -139,7 +139,7 @@ class State:
         self.coef = np.array(self.coef)
         if self.average is not None:
             self.average = np.array(self.average)
-        if self.plan.metric is None:
+        if self.plan.scaling is None:
             self.position = self.coef
         else:
             self.position = np.array(self.position)
@@ -192,7 +192,7 @@ class State:
 
     def _go_on_from(self, coef):
         self._start_anew(AFRESH)
-        self.plan.metric = None
+        self.plan.scaling = None
         self.coef = self.position = coef
 
     def _start_anew(self, values):
@@ -215,14 +215,14 @@ class State:
 
     def shares_coordinates(self, other):
         """True if positions and averages of another state mean the same."""
-        return self.plan.metric is other.plan.metric and (self.average is None) == (
+        return self.plan.scaling is other.plan.scaling and (self.average is None) == (
             other.average is None
         )
 
     def place(self):
         """Take the rule's coordinates from ``coef``; the rule starts afresh."""
-        metric = self.plan.metric
-        self.position = self.coef if metric is None else metric.to_position(self.coef)
+        scaling = self.plan.scaling
+        self.position = self.coef if scaling is None else scaling.to_scaled(self.coef)
         self.rule, self.fresh = None, True
 
     def has_seen_only(self, data):
@@ -301,8 +301,8 @@ class State:
             packed["coef"] = self.coef
         if self.position is not self.coef:
             packed["position"] = self.position
-        if plan.metric is not None and self.basis is not None:
-            packed["metric"] = plan.metric.pack(self.basis.loss_unit)
+        if plan.scaling is not None and self.basis is not None:
+            packed["metric"] = plan.scaling.pack(self.basis.loss_unit)
         packed |= {
             "guarded": plan.guarded,
             "adaptive": plan.adaptive,
@@ -334,13 +334,13 @@ class State:
         for name in SETS_OF_ROWS:
             if name in packed:
                 setattr(state, name, Statistics(**packed[name]))
-        metric = packed.get("metric")
-        if metric is not None:
+        scaling = packed.get("metric")
+        if scaling is not None:
             basis: Any = state.basis
-            metric = Metric.unpack(metric, basis.loss_unit)
+            scaling = FeatureScaling.unpack(scaling, basis.loss_unit)
         state.plan = Plan(
             est.optimizer_, est.batch_size_, est.learning_rate_, packed["guarded"],
-            packed["adaptive"], metric,
+            packed["adaptive"], scaling,
         )  # fmt: skip
         if state.key is not None:
             state.key = tuple(state.key)
@@ -378,7 +378,7 @@ class State:
         return state
 
     def tune(self, settings, data, null, penalty, tune):
-        """Find the metric and the step size from the data (first chunk or fit).
+        """Find the scaling and the learning rate from the data (first chunk or fit).
 
         ``tune`` is that of the class of the run.
         """
@@ -387,7 +387,7 @@ class State:
         self.place()
 
     def retune(self, settings, data, null, penalty):
-        """Follow a stream: a new metric when the old one does not fit any more."""
+        """Follow a stream: a new scaling when the old one does not suit it any more."""
         chunk, seen = Statistics.of(data, null), self.statistics
         assert seen is not None
         self.stream = self.stream or not chunk.equals(self.chunk)
@@ -400,7 +400,7 @@ class State:
         self.statistics = seen.merge(chunk)
         if self.statistics.differs(self.basis):
             self.basis = self.statistics
-            add_metric(self.plan, settings, data, self.basis, penalty)
+            add_scaling(self.plan, settings, data, self.basis, penalty)
             self.place()
 
 

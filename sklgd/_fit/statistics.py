@@ -124,6 +124,17 @@ class Statistics:
     loss_unit: np.ndarray
 
     @property
+    def curvature(self):
+        """Size of the second derivative of the loss, of shape (n_outputs,)."""
+        return self.loss_unit / self.z_unit**2
+
+    def moments(self, centred):
+        """Centre of the columns (0 if not ``centred``), and mean squares about it."""
+        if centred:
+            return self.mean, self.var
+        return np.zeros_like(self.mean), self.var + self.mean**2
+
+    @property
     def vectors(self):
         """All but the weight."""
         return self.mean, self.var, self.z_unit, self.loss_unit
@@ -161,7 +172,7 @@ class Statistics:
         return True
 
     def differs(self, other):
-        """True if a metric made from ``other`` does not suit these statistics.
+        """True if a scaling made from ``other`` does not suit these statistics.
 
         Sizes off by a factor of two or a mean off by a standard deviation do; the
         same data seen again never does.
@@ -191,11 +202,11 @@ def batch_curvature(data, centre, var, scale, batch_size):
     return interpolate(data.n_rows, batch_size, largest, row)
 
 
-def metric_curvature(metric, data, statistics, batch_size):
-    """Curvature that a batch sees in the coordinates of a metric without rotations."""
-    var = statistics.var + (statistics.mean - metric.centre) ** 2
-    widest = (metric.scale[:-1] / statistics.z_unit).max(axis=1, initial=0.0)
-    return batch_curvature(data, metric.centre, var, widest, batch_size)
+def scaled_curvature(scaling, data, statistics, batch_size):
+    """Curvature that a batch sees in scaled coordinates without rotations."""
+    var = statistics.var + (statistics.mean - scaling.centre) ** 2
+    widest = (scaling.scale[:-1] / statistics.z_unit).max(axis=1, initial=0.0)
+    return batch_curvature(data, scaling.centre, var, widest, batch_size)
 
 
 def interpolate(n, batch_size, largest, row):
@@ -219,15 +230,15 @@ def raw_curvatures(data, statistics, batch_sizes, sample=None):
     sample : Data, default=None
         Some of the rows, on which the largest eigenvalue is estimated.
     """
-    mean, square = statistics.mean, statistics.var + statistics.mean**2
-    rows = data if sample is None else sample
+    _, square = statistics.moments(False)
+    mean, rows = statistics.mean, data if sample is None else sample
     n_features = rows.X.shape[1]
     largest = largest_eigenvalue(rows, np.zeros(n_features), np.ones(n_features))
     if sample is not None:
         # Bounds that the columns of all rows give: of a column alone, and of the mean.
         largest = max(largest, float(square.max()), float(mean @ mean))
     row = float(square @ np.ones_like(square)) + 1.0
-    unit = float((statistics.loss_unit / statistics.z_unit**2).max())
+    unit = float(statistics.curvature.max())
     return [
         unit * interpolate(data.n_rows, size, 1.1 * largest, row)
         for size in batch_sizes
@@ -245,7 +256,7 @@ def stable_step(data, batch_size):
     """
     with np.errstate(all="ignore"):
         statistics = Statistics.of(data, data.fit_intercept_only())
-    square = statistics.var + statistics.mean**2
+    _, square = statistics.moments(False)
     sizes = np.sqrt(square[square > 0.0]) if square.any() else np.zeros(1)
     (curvature,) = raw_curvatures(data, statistics, [batch_size])
     return 2.0 / curvature, (float(sizes.min()), float(sizes.max()))

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from ..kernels._hessian import hessian_diagonal
 from .data import row_blocks
 from .statistics import column_statistics
 
@@ -116,7 +117,7 @@ def proximal_step(data, problem, coef, sizes, penalty):
     if data.fit_intercept:
         # Centred: an intercept that makes up for the columns' means comes along.
         gradient -= mean[:, None] * intercept
-    hessian = size[:, None] * curvature + penalty.l2
+    hessian = hessian_diagonal(size, curvature, penalty.l2)[:-1]
     hessian[size == 0.0] = np.inf
     aim = w - gradient / hessian
     if not penalty.smooth:

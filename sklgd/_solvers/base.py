@@ -3,7 +3,7 @@
 `Solver` names every method that drives a fit and says what each call sets. A call of
 `fit` makes them in this order::
 
-    tune                        metric and learning rate, where these are found
+    tune                        scaling and learning rate, where these are found
     start                       the run: problem, starting point, what it needs to step
     objective                   F at the start
     constant_objective          F of the constant model
@@ -11,7 +11,7 @@
     snapshot                    coefficients to return to
     per epoch:
       advance                   one epoch or several: `epoch`, then `finish_epoch`
-      accept, refresh_metric    only where `Plan.guarded`; `accept` may `restore`
+      accept, refresh_rotation    only where `Plan.guarded`; `accept` may `restore`
       gap                       what the method knows about F - F*
     restore                     the best coefficients, if they are not the last
     likely_gap, add_zeros       what is reported
@@ -155,7 +155,7 @@ class Solver(ABC):
         statistics: Statistics,
         penalty: Penalty,
     ) -> None:
-        """Set ``plan.metric`` and ``plan.schedule``, found from the data."""
+        """Set the plan's schedule and scaling or preconditioner from the data."""
 
     @classmethod
     def start(
@@ -227,8 +227,8 @@ class Solver(ABC):
         """
         return True
 
-    def refresh_metric(self, settings: Settings, epoch: int, accepted: bool) -> bool:
-        """Renew the metric if that is due; True if it was, and the rule starts anew."""
+    def refresh_rotation(self, settings: Settings, epoch: int, accepted: bool) -> bool:
+        """Renew the rotation if it is due: True if so; then the rule starts anew."""
         return False
 
     def can_recover(self) -> bool:

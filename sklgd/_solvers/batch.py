@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from .._fit.data_term import DataTerm
+from .._fit.feature_scaling import FeatureScaling
 from ..kernels._vector import add_scaled, all_finite, dots, slopes_along
 from ..schedules import Constant
 from .base import Solver
 from .head_start import stochastic_passes
-from .hessian import Coordinates
 from .line_search import Root
 from .raw_predictions import make_lines
 
@@ -77,12 +77,12 @@ class BatchSolver(Solver):
     def __init__(self, data, state, penalty, n_runs=1):
         self.data, self.problem, self.state = data, data.term(), state
         self.penalty, self.mean_weight = penalty, data.mean_weight
-        self.coordinates = state.plan.metric
+        self.coordinates = state.plan.scaling
         self.l1_u, self.l2_u = penalty.strengths(self.coordinates.scale)
         if penalty.smooth:
             self.l1_u = np.zeros_like(self.l2_u)
         # (The state's position would be a second one.)
-        self.u = state.position = self.coordinates.to_position(state.coef)
+        self.u = state.position = self.coordinates.to_scaled(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
@@ -119,7 +119,7 @@ class BatchSolver(Solver):
     @staticmethod
     def tune(plan, settings, data, statistics, penalty):
         """Give a plan its coordinates; the length of a step is searched."""
-        plan.metric = Coordinates.of(data, statistics, penalty.l2)
+        plan.scaling = FeatureScaling.of(data, statistics, penalty.l2)
         plan.schedule = Constant(1.0)
 
     def aim(self, null, tol):
@@ -214,7 +214,7 @@ class BatchSolver(Solver):
 
     def keep(self):
         """Nothing outlives the run but the coefficients."""
-        self.state.plan.metric = None
+        self.state.plan.scaling = None
         self.state.position = self.state.coef
 
     def gap(self):

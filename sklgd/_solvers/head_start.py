@@ -43,7 +43,7 @@ def stochastic_passes(data, state, penalty):
         return False
     cold = state.coef.copy()
     per_row = float((statistics.loss_unit / statistics.z_unit**2).max())
-    size = 1.0 + float((statistics.var + statistics.mean**2).sum())
+    size = 1.0 + float(statistics.moments(False)[1].sum())
     passes, pace = COUPLED_PASSES if data.loss.coupled(data.n_outputs) else PASSES
     eta0, n_steps = pace / (per_row * size), passes * n
     penalties = np.full_like(cold, penalty.l1), np.full_like(cold, penalty.l2)

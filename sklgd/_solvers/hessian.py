@@ -1,12 +1,8 @@
 """The metric of a batch method, and when a better one is computed.
 
-A metric B approximates the Hessian of F in the coordinates u, with
-
-    w_jk = S_jk u_jk,   b_k = S_bk u_bk - sum_j mu_j w_jk,
-
-in which every centred feature has a curvature of about one: the implicit metric of
-`metric` in units of the loss. There are four, each more expensive and more accurate
-than the one before:
+A metric B approximates the Hessian of F in the scaled coefficients u of
+`FeatureScaling`, in which every feature has a second derivative of about one. There are
+four, each more expensive and more accurate than the one before:
 
 1. the diagonal: B = I / theta;
 2. a bound of the Hessian that holds everywhere, sup l'' X~'X~ + penalty: one Gram
@@ -21,8 +17,7 @@ import numpy as np
 from scipy.special import softmax
 
 from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD
-from ..kernels._metric import cholesky, hessian_block, natural_scale, solve
-from ..kernels._vector import gradient_to_metric, to_position, to_raw
+from ..kernels._hessian import cholesky, hessian_block, solve
 from .l1_models import MatrixModel, RowModel
 
 # A metric that costs no more than so many sweeps is computed before the first step;
@@ -46,51 +41,6 @@ FLAT_SHARE = 1e-3
 LOST, LOST_SHARE = 3.0, 0.1
 # It is told by so many rows, in so many blocks.
 SAMPLED, SAMPLES = 2048, 8
-
-
-class Coordinates:
-    """Raw coefficients <-> coordinates u.
-
-    Parameters
-    ----------
-    centre : ndarray of shape (n_features,)
-        mu.
-    scale : ndarray of shape (n_features + 1, n_outputs)
-        S; zero for a column without spread, which stays out of the model.
-    """
-
-    def __init__(self, centre, scale):
-        self.centre, self.scale = centre, scale
-
-    @classmethod
-    def of(cls, data, statistics, l2):
-        """Coordinates in which every feature has a curvature of about one.
-
-        S_jk = (gamma_k var_j + l2)^-1/2, gamma being the natural size of a second
-        derivative of the loss (`Loss.natural_scale`).
-        """
-        gamma = statistics.loss_unit / statistics.z_unit**2
-        centre, square = statistics.mean, statistics.var
-        if not data.fit_intercept:
-            centre, square = np.zeros_like(centre), square + centre**2
-        # (A column without spread says nothing beside an intercept; it stays at zero.)
-        return cls(centre, natural_scale(square, gamma, l2))
-
-    def gradient(self, raw, share, l2, u):
-        """dF/du, made in place of the loss's gradient in raw coefficients.
-
-        ``share`` divides the loss, ``l2`` is the penalty of u^2 / 2.
-        """
-        gradient_to_metric(raw, self.centre, self.scale, share, l2, u)
-        return raw
-
-    def to_raw(self, u):
-        """Coefficients, or a direction among them, of u."""
-        return to_raw(u, self.centre, self.scale)
-
-    def to_position(self, coef):
-        """u of coefficients; the share of constant columns goes to the intercept."""
-        return to_position(coef, self.centre, self.scale)
 
 
 class Diagonal:
@@ -172,7 +122,7 @@ class RowBlocks:
     Parameters
     ----------
     data : Data
-    coordinates : Coordinates
+    scaling : FeatureScaling
     l2 : ndarray of shape (n_features + 1, n_outputs)
     curvatures : ndarray of shape (n_rows, n_outputs)
         Those of the rows, divided by the total weight.
@@ -182,8 +132,8 @@ class RowBlocks:
 
     least_pivot = 0.0
 
-    def __init__(self, data, coordinates, l2, curvatures, exact):
-        self.data, self.coordinates, self.l2 = data, coordinates, l2
+    def __init__(self, data, scaling, l2, curvatures, exact):
+        self.data, self.scaling, self.l2 = data, scaling, l2
         self.curvatures, self.exact = curvatures, exact
 
     def parts(self, shape):
@@ -192,11 +142,9 @@ class RowBlocks:
         if K > 1:
             # The models need the rows alone, not their targets.
             data = data.output(0, np.empty(data.X.shape[0]))
-        centre, scale = self.coordinates.centre, self.coordinates.scale
         for k in range(K):
-            column = Coordinates(centre, scale[:, [k]])
             ridge, h = self.l2[:, k].copy(), self.curvatures[:, k].copy()
-            yield RowModel(data, column, ridge, h), np.s_[:, k]
+            yield RowModel(data, self.scaling.output(k), ridge, h), np.s_[:, k]
 
     def adapt(self, y, curvature, dot):
         """As in `Factored`; a step that is minimised has no use for a correction."""
@@ -221,7 +169,7 @@ class HessianSchedule:
     ----------
     data : Data
     problem : Problem
-    coordinates : Coordinates
+    scaling : FeatureScaling
     l2 : ndarray of shape (n_features + 1, n_outputs)
         Penalty of u^2 / 2.
     curvature : bool
@@ -230,9 +178,9 @@ class HessianSchedule:
         True for a run with an l1 penalty.
     """
 
-    def __init__(self, data, problem, coordinates, l2, curvature=True, l1=False):
+    def __init__(self, data, problem, scaling, l2, curvature=True, l1=False):
         self.data, self.problem = data, problem
-        self.coordinates, self.l2 = coordinates, l2
+        self.scaling, self.l2 = scaling, l2
         self.total_weight = problem.n_samples * data.mean_weight
         self.sweep = OVERHEAD + problem.pass_cost()
         apart = not data.loss.coupled(problem.n_outputs)
@@ -356,7 +304,7 @@ class HessianSchedule:
     def bound(self, loss, raw_predictions):
         """sup l'' X~'X~ / n + penalty."""
         self.moments = self.second_moments()
-        c, scale = loss.bound(self.problem.n_outputs), self.coordinates.scale
+        c, scale = loss.bound(self.problem.n_outputs), self.scaling.scale
         alike = scale.shape[1] == 1 or (scale == scale[:, :1]).all()
         outputs = [0] if alike else range(scale.shape[1])
         matrices = [self.scaled(self.moments, k, c) for k in outputs]
@@ -388,7 +336,7 @@ class HessianSchedule:
             # the natural curvature gives a direction.
             s = self.data.targets()[1]
             share = np.full(n, 1.0) if s is None else s
-            natural = self.coordinates.scale[-1, flat] ** -2.0
+            natural = self.scaling.scale[-1, flat] ** -2.0
             h[:, flat] = np.multiply.outer(share / self.total_weight, natural)
         self.sample = self.sampled(loss, raw_predictions)
         return self.renewed(h, h.sum(axis=0))
@@ -474,7 +422,7 @@ class HessianSchedule:
 
     def of_rows(self, curvatures, exact):
         """The metric with these curvatures of the rows."""
-        return RowBlocks(self.data, self.coordinates, self.l2, curvatures, exact)
+        return RowBlocks(self.data, self.scaling, self.l2, curvatures, exact)
 
     def hessian(self, loss, raw_predictions):
         """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
@@ -485,10 +433,10 @@ class HessianSchedule:
             p = softmax(raw_predictions(start, stop), axis=1)
             some = curved(p, s)
             active += len(some)
-            centre = self.coordinates.centre
+            centre = self.scaling.centre
             H += self.problem.softmax_hessian(p[some], rows[some], centre)
         self.active = active / self.problem.n_samples
-        S = self.coordinates.scale.copy()
+        S = self.scaling.scale.copy()
         S[-1] *= self.data.fit_intercept
         S = S.reshape(-1)
         H *= np.multiply.outer(S, S / self.total_weight)
@@ -512,7 +460,7 @@ class HessianSchedule:
 
     def gram(self, h, rows, before):
         """Second moments of rows about the centre, weights h, added to ``before``."""
-        gram = self.problem.weighted_gram(h, rows, self.coordinates.centre)
+        gram = self.problem.weighted_gram(h, rows, self.scaling.centre)
         if before is None:
             return gram
         A, v, total = before
@@ -524,7 +472,7 @@ class HessianSchedule:
         """The block of output k in u, from a multiple of the moments' mean."""
         A, v, total = moments
         return hessian_block(
-            A, v, total, factor / self.total_weight, self.coordinates.scale, self.l2, k,
+            A, v, total, factor / self.total_weight, self.scaling.scale, self.l2, k,
             self.data.fit_intercept,
         )  # fmt: skip
 

@@ -57,19 +57,19 @@ class RowModel:
     ----------
     data : Data
         Of one output.
-    coordinates : Coordinates
+    scaling : FeatureScaling
         Of one output.
     ridge : ndarray of shape (n_features + 1,)
     curvatures : ndarray of shape (n_rows,)
         The diagonal of H: a row's curvature, divided by the total weight.
     """
 
-    def __init__(self, data, coordinates, ridge, curvatures):
+    def __init__(self, data, scaling, ridge, curvatures):
         self.data, self.problem = data, data.term()
-        self.coordinates, self.ridge = coordinates, ridge
+        self.scaling, self.ridge = scaling, ridge
         self.curvatures = curvatures
         self.rows = data.X if data.everything else data.X[data.rows]
-        self.scale = coordinates.scale[:, 0].copy()
+        self.scale = scaling.scale[:, 0].copy()
         self.scale[-1] *= data.fit_intercept
 
     def minimise(self, g, u, l1, enough=None):
@@ -123,7 +123,7 @@ class RowModel:
         Z = np.ones((self.rows.shape[0], len(working)))
         block = self.rows[:, features]
         Z[:, : len(features)] = block.toarray() if sp.issparse(block) else block
-        Z[:, : len(features)] -= self.coordinates.centre[features]
+        Z[:, : len(features)] -= self.scaling.centre[features]
         Z *= self.scale[working]
         return Z
 
@@ -134,7 +134,7 @@ class RowModel:
         slopes = len(z) * self.curvatures * z
         self.problem.gradient(slopes[:, None], out)
         p, ridge = p[:, None], self.ridge[:, None]
-        return self.coordinates.gradient(out, 1.0, ridge, p)[:, 0]
+        return self.scaling.gradient(out, 1.0, ridge, p)[:, 0]
 
     def diagonal(self):
         """The diagonal of B."""
@@ -144,7 +144,7 @@ class RowModel:
             rows = slice(None) if self.data.rows is None else self.data.rows
             weights[rows] = self.curvatures / total
             _, mean, var = self.problem.column_statistics(weights)
-            square = var + (mean - self.coordinates.centre) ** 2
+            square = var + (mean - self.scaling.centre) ** 2
             out[:-1] += total * self.scale[:-1] ** 2 * square
             out[-1] += total * self.scale[-1] ** 2
         return out

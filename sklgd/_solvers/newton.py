@@ -16,7 +16,6 @@ from .fista import FISTASolver
 from .head_start import prepare, stochastic_passes
 from .hessian import (
     HESSIAN_SWEEPS,
-    Coordinates,
     Diagonal,
     HessianSchedule,
     factored,
@@ -441,10 +440,8 @@ class SeparateOutputs(BatchSolver):
         for k in range(data.n_outputs):
             self.current = k
             one = data.output(k, self.targets)
-            metric = state.plan.metric
-            column = Coordinates(metric.centre, metric.scale[:, [k]])
             part = copy(state)
-            part.plan = replace(state.plan, metric=column)
+            part.plan = replace(state.plan, scaling=state.plan.scaling.output(k))
             part.coef = state.coef[:, [k]]
             run = NewtonSolver(one, part, penalty, data.n_outputs)
             self.runs.append(run)

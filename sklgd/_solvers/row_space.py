@@ -16,9 +16,9 @@ import scipy.sparse as sp
 from scipy.linalg import qr
 from scipy.linalg.lapack import dormqr
 
+from .._fit.feature_scaling import FeatureScaling
 from ..kernels._gram import column_statistics
 from .batch import BatchSolver
-from .hessian import Coordinates
 
 # What R has beside the norm of a row below so many units of rounding, times the number
 # of rows, is rounding: as a column of its own it would be a feature that fits anything.
@@ -73,8 +73,8 @@ class RowSpaceSolver(BatchSolver):
         part = copy(state)
         mean, var = column_statistics(few.matrix, few.weights, None, few.n_threads)[1:]
         statistics = replace(state.basis, mean=mean, var=var)
-        metric = Coordinates.of(few, statistics, penalty.l2)
-        part.plan, part.basis = replace(state.plan, metric=metric), statistics
+        scaling = FeatureScaling.of(few, statistics, penalty.l2)
+        part.plan, part.basis = replace(state.plan, scaling=scaling), statistics
         part.coef = np.empty((n + 1, data.n_outputs))
         part.coef[:-1] = self.rotated(state.coef[:-1], "T")[:n]
         part.coef[-1] = state.coef[-1] + self.centre @ state.coef[:-1]

@@ -7,7 +7,7 @@ import numpy as np
 from .._fit.cost import COPY_BYTES
 from .._fit.data import batches
 from .._fit.l1_zeros import with_zeros
-from .._fit.plan import add_metric, moves_by_features, renew_rotation
+from .._fit.plan import add_scaling, moves_by_features, renew_rotation
 from .._fit.statistics import column_statistics
 from ..schedules import Constant
 from .base import Point, Solver
@@ -45,9 +45,9 @@ QUIET, LOUD = 0.5, 4.0
 # Mini-batches: a step size below this share of the first one is not cut any further
 # before the run may end.
 LEAST = 1e-3
-# Share of the bound in a renewed metric's curvature at first; its factor after trouble
-# or its absence; its least value; and how much longer the next metric is kept than the
-# last one.
+# Share of the bound in the Hessian of a renewed rotation: its first value, the factor
+# after epochs with or without trouble, and its least value. A rotation is kept LONGER
+# times as long as the one before.
 DAMPING, MORE, LOWEST, LONGER = 0.1, 4.0, 1e-4, 1.5
 
 
@@ -72,7 +72,7 @@ class RuleSolver(Solver):
         self.data, self.problem, self.state = data, data.problem(), state
         self.penalty = penalty
         self.average_from = int(average)
-        plan, metric = state.plan, state.plan.metric
+        plan, scaling = state.plan, state.plan.scaling
         self.full = plan.batch_size == "full"
         self.order_kind = None
         if not self.full:
@@ -85,7 +85,7 @@ class RuleSolver(Solver):
             )
         penalty_1, penalty_2 = penalty.strengths(np.ones_like(state.coef))
         averaged = (
-            plan.adaptive and not self.full and not average and metric is not None
+            plan.adaptive and not self.full and not average and scaling is not None
         )
         self.cumulative = (
             not penalty.smooth and plan.schedule.cumulative_l1 and self.steps_singly
@@ -94,15 +94,15 @@ class RuleSolver(Solver):
             data.sparse
             and not self.cumulative
             and (
-                metric is None
-                or (plan.optimizer.normalised and not metric.centre.any())
+                scaling is None
+                or (plan.optimizer.normalised and not scaling.centre.any())
             )
             and moves_by_features(
                 data,
                 plan.optimizer,
                 plan.batch_size,
                 penalty,
-                metric is None,
+                scaling is None,
                 bool(average) or averaged,
                 isinstance(plan.schedule, Constant),
             )
@@ -113,12 +113,12 @@ class RuleSolver(Solver):
             share = state.frequencies(data)[:, None]
             for array in (penalty_1[:-1], penalty_2[:-1]):
                 np.divide(array, share, out=array, where=share > 0.0)
-        if metric is not None and metric.rotation is not None:
-            # The l2 penalty of a rotated metric is the compiled loop's business.
+        if plan.rotated:
+            # The compiled loop adds the l2 penalty to the gradient before the rotation.
             penalty_2[...] = 0.0
-        if metric is not None:
-            penalty_1 *= metric.gradient_scale
-            penalty_2 *= metric.gradient_scale * metric.scale
+        if scaling is not None:
+            penalty_1 *= scaling.gradient_scale
+            penalty_2 *= scaling.gradient_scale * scaling.scale
         if average and state.average is None:
             state.average = np.zeros_like(state.coef)
         self.rule = plan.optimizer.make_rule(
@@ -154,7 +154,7 @@ class RuleSolver(Solver):
         plan, X = self.state.plan, self.data.X
         return (
             self.adds_rows
-            and plan.metric is None
+            and plan.scaling is None
             and plan.batch_size == 1
             and size_of(X) <= COPY_BYTES
         )
@@ -173,12 +173,12 @@ class RuleSolver(Solver):
     def steps_singly(self):
         """True for SGD's steps of single rows with a learning rate of the user's."""
         plan = self.state.plan
-        return self.steps_plainly and plan.batch_size == 1 and plan.metric is None
+        return self.steps_plainly and plan.batch_size == 1 and plan.scaling is None
 
     @staticmethod
     def tune(plan, settings, data, statistics, penalty):
-        """Give a plan its metric and the step size that suits it."""
-        add_metric(plan, settings, data, statistics, penalty)
+        """Give a plan its feature scaling and the learning rate that suits it."""
+        add_scaling(plan, settings, data, statistics, penalty)
 
     def rows_per_call(self):
         """Rows per call of the kernel."""
@@ -199,18 +199,18 @@ class RuleSolver(Solver):
 
     def bind(self):
         """Make the compiled loop for the present rule and coordinates."""
-        state, metric = self.state, self.state.plan.metric
+        state, scaling = self.state, self.state.plan.scaling
         lazy = self.by_features and state.plan.optimizer.lazy
         options = {
             "coef": state.coef,
             "position": state.position,
-            "centre": None if metric is None or self.by_features else metric.centre,
-            "scale": None if metric is None else metric.scale,
-            "gradient_scale": None if metric is None else metric.gradient_scale,
-            "rotation": None if metric is None else metric.rotation,
-            "l2": 0.0 if metric is None or metric.rotation is None else self.penalty.l2,
+            "centre": None if scaling is None or self.by_features else scaling.centre,
+            "scale": None if scaling is None else scaling.scale,
+            "gradient_scale": None if scaling is None else scaling.gradient_scale,
+            "rotation": None if scaling is None else scaling.rotation,
+            "l2": self.penalty.l2 if state.plan.rotated else 0.0,
             "row_penalty": (self.penalty.l1, self.penalty.l2)
-            if metric is None and not lazy
+            if scaling is None and not lazy
             else None,
             "by_features": self.by_features and not self.adds_rows,
             "average": state.average if self.average_from else None,
@@ -318,11 +318,11 @@ class RuleSolver(Solver):
         the prediction for x by x.x', and one of unit length for each coefficient by
         |x|_1: at most R max(R, sqrt(d)) in the mean, R^2 being the mean of |x|^2.
         """
-        metric = self.state.plan.metric
+        scaling = self.state.plan.scaling
         mean, var = column_statistics(self.data)
         squares = var + mean**2
         size = float(np.count_nonzero(squares) + 1)
-        if metric is None:
+        if scaling is None:
             square = 1.0 + float(squares.sum())
         else:
             square = size
@@ -448,8 +448,8 @@ class RuleSolver(Solver):
             self.reported, objective = coef, after
         return objective
 
-    def refresh_metric(self, settings, epoch, accepted):
-        """Renew a rotated metric when it is due; True if it was.
+    def refresh_rotation(self, settings, epoch, accepted):
+        """Renew the rotation when it is due; True if it was.
 
         It is due after 1, 2, 3, 4, 6, ... epochs, each time with less damping (near
         separable data: the curvature there is far below its bound), and with more
@@ -480,7 +480,7 @@ class RuleSolver(Solver):
         return True
 
     def renew(self, settings):
-        """Suit the metric to the curvature at the present coefficients."""
+        """Compute the rotation from the Hessian at the present coefficients."""
         state = self.state
         renew_rotation(
             state.plan,
@@ -512,9 +512,9 @@ class RuleSolver(Solver):
 
     @property
     def rotation(self):
-        """What tells one of the run's metrics from the next."""
-        metric = self.state.plan.metric
-        return None if metric is None else metric.rotation
+        """The rotation, which is another array after each renewal."""
+        scaling = self.state.plan.scaling
+        return None if scaling is None else scaling.rotation
 
     def restore(self, snapshot):
         """Go back to a snapshot; the rule starts afresh."""
@@ -524,7 +524,7 @@ class RuleSolver(Solver):
         if position is not None:
             if rotation is not self.rotation:
                 # The position was one in coordinates that have been renewed since.
-                position = state.plan.metric.to_position(coef)
+                position = state.plan.scaling.to_scaled(coef)
             state.position[...] = position
         if average is not None:
             state.average[...] = average

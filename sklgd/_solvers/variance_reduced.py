@@ -1,19 +1,18 @@
-"""Variance-reduced methods: their metric and step size, and one run of them.
+"""Variance-reduced methods: their preconditioner, learning rate and epochs.
 
 With ``learning_rate="auto"`` the steps are taken in the coordinates x' = V'(x - mu)
-and the metric
+and multiplied by
 
-    D_j = 1/(gamma E[x'_j^2] + l2),   gamma = f/z^2,
+    D_j = 1/H_j,   H_j = gamma E[x'_j^2] + l2,
 
-where f and z are the natural sizes of the loss and of a prediction
-(`Loss.natural_scale`), so that neither the units of X nor those of y matter. V is the
-identity or, where rotating a row is cheap, holds the eigenvectors of the second
-moments: then D is the inverse of the whole Hessian bound, and the l2 penalty keeps its
-form because V is orthonormal.
-SVRG steps in raw coordinates with the inverse matrix itself. Sparse rows of many
-columns stay where they are (mu = 0) for SAGA and Point-SAGA, and for SVRG where a batch
-`touches_few` of them: a step then costs O(n_outputs) per entry. An explicit step size
-means raw coordinates and D = 1.
+the diagonal of the Hessian of `feature_scaling`, so that neither the units of X nor
+those of y matter. V is the identity or, where rotating a row is cheap, holds the
+eigenvectors of the second moments: then D is the inverse of the whole Hessian bound,
+and the l2 penalty keeps its form because V is orthonormal.
+SVRG multiplies steps in raw coordinates by the inverse matrix itself. Sparse rows of
+many columns stay as they are (mu = 0) for SAGA and Point-SAGA, and for SVRG where a
+batch `touches_few` of them: a step then costs O(n_outputs) per entry. An explicit
+learning rate means raw coordinates and D = 1.
 """
 
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from .._fit.data import batches, row_blocks
 from .._fit.plan import bind
 from .._fit.statistics import batch_curvature, column_counts
 from ..kernels._gram import weighted_gram
+from ..kernels._hessian import hessian_diagonal
 from ..optimizers import FEW
 from ..schedules import Constant, as_schedule
 from .base import Solver
@@ -33,7 +33,7 @@ from .raw_predictions import LITTLE
 from .row_order import new_order
 from .rules import CHUNK_ENTRIES
 
-# Up to so many columns the metric is a matrix, and CSR rows are made dense.
+# Up to so many columns the preconditioner is a matrix, and CSR rows are made dense.
 MATRIX_COLUMNS = 300
 # A table of slopes that would take a larger share of the memory of X is in float32.
 SHARE = 0.04
@@ -42,8 +42,8 @@ SMALLEST = 1e-12
 
 
 @dataclass
-class RowMetric:
-    """Metric of a variance-reduced method, as its kernel takes it; see the module.
+class Preconditioner:
+    """What the steps of a variance-reduced method are multiplied by; see the module.
 
     Attributes
     ----------
@@ -60,10 +60,6 @@ class RowMetric:
     centre: np.ndarray | None = None
     matrix: np.ndarray | None = None
     dense: bool = True
-
-    def to_position(self, coef):
-        """The kernels keep their own coordinates."""
-        return coef
 
 
 def narrow(X):
@@ -93,11 +89,11 @@ def second_moments(data, centre):
     return gram / total
 
 
-def largest_row(data, metric, sizes):
+def largest_row(data, preconditioner, sizes):
     """max_i s_i |V'(x_i - mu)|_D^2 for one column D of sizes."""
-    centre, basis, largest = metric.centre, metric.matrix, 0.0
+    centre, basis, largest = preconditioner.centre, preconditioner.matrix, 0.0
     for rows, block in row_blocks(data.X, data.rows):
-        if not metric.dense:
+        if not preconditioner.dense:
             squares = block.power(2) @ sizes
         else:
             block = block.toarray() if sp.issparse(block) else block
@@ -115,13 +111,8 @@ def inverse(curvature):
     return np.divide(1.0, curvature, out=out, where=curvature > 0.0)
 
 
-def diagonal(square, gamma, l2):
-    """D_jk = 1/(gamma_k E[x_j^2] + l2), 0 for a column without a size."""
-    return inverse(gamma * square[:, None] + l2) * (square > 0.0)[:, None]
-
-
 def raw_sizes(data, square, gamma, l2):
-    """Metric of sparse rows that stay as they are; ``square`` is E[x_j^2].
+    """D for sparse rows that stay as they are; ``square`` is E[x_j^2].
 
     Columns with few entries would get steps that hardly any row corrects: their
     curvature counts with the root of the share of rows that have them.
@@ -130,27 +121,26 @@ def raw_sizes(data, square, gamma, l2):
     seen = np.divide(
         square, np.sqrt(share), out=np.zeros(len(share)), where=share > 0.0
     )
-    return diagonal(seen, gamma, l2)
+    return inverse(hessian_diagonal(seen, gamma, l2))
 
 
-def row_metric(data, statistics, gamma, penalty):
-    """Metric of SAGA and Point-SAGA, and the mean curvature of a row in it."""
+def row_preconditioner(data, statistics, gamma, penalty):
+    """Preconditioner of SAGA and Point-SAGA, and the mean curvature of its rows."""
     dense = not data.sparse or narrow(data.X)
+    centre, square = statistics.moments(dense and data.fit_intercept)
     if not dense:
-        square = statistics.var + statistics.mean**2
         sizes = raw_sizes(data, square, gamma, penalty.l2)
-        metric = RowMetric(sizes, dense=False)
+        preconditioner = Preconditioner(sizes, dense=False)
     else:
-        centre, square = statistics.mean, statistics.var
         if not data.fit_intercept:
-            centre, square = None, square + statistics.mean**2
+            centre = None
         basis = None
         if penalty.smooth and narrow(data.X):
             basis, square = principal_axes(data, centre, square)
-        sizes = diagonal(square, gamma, penalty.l2)
-        metric = RowMetric(sizes, centre, basis)
-    mean = float((gamma * square[:, None] * sizes).sum(axis=0).max())
-    return metric, mean + data.fit_intercept
+        sizes = inverse(hessian_diagonal(square, gamma, penalty.l2))
+        preconditioner = Preconditioner(sizes, centre, basis)
+    mean = float((gamma * square[:, None] * sizes[:-1]).sum(axis=0).max())
+    return preconditioner, mean + data.fit_intercept
 
 
 def principal_axes(data, centre, square):
@@ -191,43 +181,42 @@ def principal_axes(data, centre, square):
     return basis, values
 
 
-def batch_metric(data, statistics, gamma, penalty, batch_size):
-    """Metric of SVRG, and the curvature that a batch sees in it.
+def batch_preconditioner(data, statistics, gamma, penalty, batch_size):
+    """Preconditioner of SVRG, and the curvature that a batch sees with it.
 
-    Where a batch touches few columns these are raw: there is no centre.
+    Where a batch has few active features these are raw: there is no centre.
     """
-    centre, square = statistics.mean, statistics.var
     raw = touches_few(data, batch_size) and not narrow(data.X)
-    if raw or not data.fit_intercept:
-        centre, square = np.zeros_like(centre), square + centre**2
+    centre, square = statistics.moments(data.fit_intercept and not raw)
     if raw:
         sizes = raw_sizes(data, square, gamma, penalty.l2)
-        scale = np.sqrt((gamma * sizes).max(axis=1))
+        scale = np.sqrt((gamma * sizes[:-1]).max(axis=1))
         curvature = batch_curvature(data, centre, square, scale, batch_size)
-        return RowMetric(sizes, dense=False), curvature
-    sizes = diagonal(square, gamma, penalty.l2)
-    metric = RowMetric(sizes, centre if data.fit_intercept else None)
+        return Preconditioner(sizes, dense=False), curvature
+    sizes = inverse(hessian_diagonal(square, gamma, penalty.l2))
+    preconditioner = Preconditioner(sizes, centre if data.fit_intercept else None)
     one_unit = gamma.max() <= (1.0 + 1e-9) * gamma.min()
     moments = None
     if penalty.smooth and narrow(data.X) and one_unit:
         moments = second_moments(data, centre)
     # (They are not finite if somebody else has changed X since it was checked.)
     if moments is None or not np.isfinite(moments).all():
-        scale = np.sqrt((gamma * sizes).max(axis=1))
-        return metric, batch_curvature(data, centre, square, scale, batch_size)
+        scale = np.sqrt((gamma * sizes[:-1]).max(axis=1))
+        curvature = batch_curvature(data, centre, square, scale, batch_size)
+        return preconditioner, curvature
     # Scaled to unit diagonal first, which keeps small columns from drowning.
-    scale = np.sqrt(sizes[:, 0])
+    scale = np.sqrt(sizes[:-1, 0])
     hessian = gamma[0] * scale[:, None] * moments * scale
     hessian[np.diag_indices_from(hessian)] += penalty.l2 * scale**2
     values, vectors = np.linalg.eigh(hessian)
     inverted = inverse(np.maximum(values, SMALLEST * max(values.max(), 0.0)))
     matrix = scale[:, None] * ((vectors * inverted) @ vectors.T) * scale
-    metric.matrix = np.ascontiguousarray(0.5 * (matrix + matrix.T))
-    # In this metric every curvature of F is at most 1, and a row's mean is a trace.
+    preconditioner.matrix = np.ascontiguousarray(0.5 * (matrix + matrix.T))
+    # Then every curvature of F is at most 1, and a row's mean is a trace.
     n, b = data.n_rows, batches(data.n_rows, batch_size)[0]
     share = 1.0 if n == 1 else n * (b - 1) / (b * (n - 1))
     row = float((values * inverted).sum()) + 1.0
-    return metric, share * 1.1 + (1.0 - share) * max(row, 1.1)
+    return preconditioner, share * 1.1 + (1.0 - share) * max(row, 1.1)
 
 
 class VarianceReducedSolver(Solver):
@@ -249,20 +238,23 @@ class VarianceReducedSolver(Solver):
         # A permutation unless another order is asked for by its name.
         self.order_kind = {True: "full", False: None}.get(shuffle, shuffle)
         self.optimizer = state.plan.optimizer
-        metric = state.plan.metric
-        if metric is None:
-            metric = RowMetric(np.ones_like(state.coef), dense=narrow(data.X))
+        preconditioner = state.plan.preconditioner
+        if preconditioner is None:
+            ones = np.ones_like(state.coef)
+            preconditioner = Preconditioner(ones, dense=narrow(data.X))
         slopes, limit = 8 * data.n_rows * data.n_outputs, SHARE * data.n_bytes
-        options = {"centre": metric.centre, "compact": slopes > max(limit, LITTLE)}
+        centre, matrix = preconditioner.centre, preconditioner.matrix
+        options = {"centre": centre, "compact": slopes > max(limit, LITTLE)}
         if self.optimizer.by_rows:
-            options |= {"basis": metric.matrix, "dense": metric.dense}
+            options |= {"basis": matrix, "dense": preconditioner.dense}
         else:
-            options["matrix"] = metric.matrix
-            raw = metric.centre is None and metric.matrix is None
+            options["matrix"] = matrix
+            raw = centre is None and matrix is None
             options["lazy"] = raw and touches_few(data, state.plan.batch_size)
         self.kernel = self.optimizer.steps(
-            self.problem, state.coef, penalty.l1, penalty.l2, metric.sizes, **options
-        )
+            self.problem, state.coef, penalty.l1, penalty.l2, preconditioner.sizes,
+            **options,
+        )  # fmt: skip
         self.table_ready = False
         # For `accept`: epochs since the step size changed, and needed to double it.
         self.calm, self.wait, self.last_fall = 0, 0, np.inf
@@ -270,28 +262,27 @@ class VarianceReducedSolver(Solver):
 
     @staticmethod
     def tune(plan, settings, data, statistics, penalty):
-        """Give a plan its metric and the step size that suits it."""
-        optimizer = plan.optimizer
-        gamma = statistics.loss_unit / statistics.z_unit**2
+        """Give a plan its preconditioner and the learning rate that suits it."""
+        optimizer, gamma = plan.optimizer, statistics.curvature
         if optimizer.by_rows:
-            metric, mean = row_metric(data, statistics, gamma, penalty)
+            preconditioner, mean = row_preconditioner(data, statistics, gamma, penalty)
             largest = mean
             if optimizer.needs_largest_row:
                 largest = data.fit_intercept + max(
-                    largest_row(data, metric, gamma[k] * metric.sizes[:, k])
-                    for k in range(len(gamma))
+                    largest_row(data, preconditioner, gamma[k] * sizes)
+                    for k, sizes in enumerate(preconditioner.sizes[:-1].T)
                 )
             if not largest > 0.0:
                 # Nothing has an influence on any prediction.
                 mean = largest = 1.0
-            eta0 = optimizer.row_step(mean, largest, data.loss, metric.dense)
+            dense = preconditioner.dense
+            eta0 = optimizer.row_step(mean, largest, data.loss, dense)
         else:
-            metric, curvature = batch_metric(
+            preconditioner, curvature = batch_preconditioner(
                 data, statistics, gamma, penalty, plan.batch_size
             )
             eta0 = optimizer.unit_step(curvature, False)
-        metric.sizes = np.vstack([metric.sizes, 1.0 / gamma])
-        plan.metric = metric
+        plan.preconditioner = preconditioner
         name = (
             "constant" if settings.learning_rate == "auto" else settings.learning_rate
         )
@@ -362,8 +353,8 @@ class VarianceReducedSolver(Solver):
         self.table_ready = False
 
     def keep(self):
-        """Forget the metric: nothing continues from here."""
-        self.state.plan.metric = None
+        """Forget the preconditioner, as no later call continues from it."""
+        self.state.plan.preconditioner = None
 
     def accept(self, before, after, snapshot, wild):
         """Undo an epoch that raised F, and halve the step size.

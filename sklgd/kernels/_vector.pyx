@@ -37,8 +37,8 @@ cdef inline double dot(const double* x, const double* y, Py_ssize_t n) noexcept 
     return total
 
 
-def gradient_to_metric(gradient, centre, scale, double share, l2, u):
-    """g_jk = scale_jk (g_jk - centre_j g_bk) / share + l2_jk u_jk, in place.
+def gradient_to_scaled(gradient, centre, scale, double total_weight, l2, u):
+    """g_jk = scale_jk (g_jk - centre_j g_bk) / total_weight + l2_jk u_jk, in place.
 
     The gradient of the loss in raw coefficients becomes that of the objective in the
     coordinates u, with w_jk = scale_jk u_jk and b_k = scale_bk u_bk - sum_j centre_j w_jk.
@@ -50,7 +50,7 @@ def gradient_to_metric(gradient, centre, scale, double share, l2, u):
     cdef const double* ridge = entries(l2, last + 1, K)
     cdef const double* at = entries(u, last + 1, K)
     cdef const double* intercept = g + last * K
-    cdef double c = 1.0 / share
+    cdef double c = 1.0 / total_weight
     with nogil:
         for j in range(last):
             for k in range(K):
@@ -80,25 +80,20 @@ def to_raw(u, centre, scale):
     return out
 
 
-def to_position(coef, centre, scale):
-    """u of raw coefficients; the share of constant columns goes to the intercept."""
-    cdef Py_ssize_t last = coef.shape[0] - 1, K = coef.shape[1], i, j, k
+def to_scaled(coef, shift, scale):
+    """u of raw coefficients: w / scale, or 0 where that is 0, and (b + shift) / scale."""
+    cdef Py_ssize_t last = coef.shape[0] - 1, K = coef.shape[1], i, k
     out = np.empty((last + 1, K))
     cdef double* u = entries(out, last + 1, K)
-    cdef double* intercept = u + last * K
     cdef const double* w = entries(coef, last + 1, K)
-    cdef const double* mu = entries(centre, last, 0)
+    cdef const double* b = w + last * K
+    cdef const double* change = entries(shift, K, 0)
     cdef const double* S = entries(scale, last + 1, K)
     with nogil:
-        for i in range(last * K, (last + 1) * K):
-            u[i] = w[i]
-        for j in range(last):
-            for k in range(K):
-                i = j * K + k
-                intercept[k] += mu[j] * w[i]
-                u[i] = w[i] / S[i] if S[i] > 0.0 else 0.0
-        for i in range(last * K, (last + 1) * K):
-            u[i] /= S[i]
+        for i in range(last * K):
+            u[i] = w[i] / S[i] if S[i] > 0.0 else 0.0
+        for k in range(K):
+            u[last * K + k] = (b[k] + change[k]) / S[last * K + k]
     return out
 
 

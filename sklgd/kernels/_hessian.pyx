@@ -1,7 +1,6 @@
-"""The metric of a batch method: its scale, its blocks and their Cholesky factors.
+"""Hessians in scaled coordinates: their diagonal, their blocks and Cholesky factors.
 
-A metric is a matrix of order n_features + 1, the last row being the intercept's, or one
-of all coordinates. All arrays are float64 and in C order, all buffers the caller's. With
+A block is a matrix of order n_features + 1, the last row being the intercept's. All arrays are float64 and in C order, all buffers the caller's. With
 few features NumPy would take longer for each of these steps than the arithmetic.
 """
 cimport numpy as cnp
@@ -16,23 +15,39 @@ import numpy as np
 cnp.import_array()
 
 
-def natural_scale(var, gamma, double l2):
-    """S_jk = (gamma_k var_j + l2)^-1/2, and gamma_k^-1/2 in a last row.
+def hessian_diagonal(var, gamma, l2):
+    """H_jk = gamma_k var_j + l2_k, and gamma_k in a last row for the intercept.
 
-    A column without spread has scale zero.
+    A column without spread has H = 0. ``l2`` is a number, or has one for each output.
     """
     cdef Py_ssize_t j, k, d = len(var), K = len(gamma)
-    out = np.zeros((d + 1, K))
-    cdef double* S = entries(out, d + 1, K)
+    ridges, out = np.empty(K), np.zeros((d + 1, K))
+    ridges[...] = l2
+    cdef double* H = entries(out, d + 1, K)
     cdef const double* spread = entries(var, d, 0)
     cdef const double* curvature = entries(gamma, K, 0)
+    cdef const double* ridge = entries(ridges, K, 0)
     with nogil:
         for j in range(d):
             if spread[j] > 0.0:
                 for k in range(K):
-                    S[j * K + k] = 1.0 / sqrt(curvature[k] * spread[j] + l2)
+                    H[j * K + k] = curvature[k] * spread[j] + ridge[k]
         for k in range(K):
-            S[d * K + k] = 1.0 / sqrt(curvature[k])
+            H[d * K + k] = curvature[k]
+    return out
+
+
+def inverse_root(diagonal, unit=None):
+    """unit_k / sqrt(H_jk), or 0 where H = 0; units of None are ones."""
+    cdef Py_ssize_t i, n = diagonal.size, K = diagonal.shape[1]
+    out = np.zeros((len(diagonal), K))
+    cdef double* S = entries(out, len(diagonal), K)
+    cdef const double* H = entries(diagonal, len(diagonal), K)
+    cdef const double* u = NULL if unit is None else entries(unit, K, 0)
+    with nogil:
+        for i in range(n):
+            if H[i] != 0.0:
+                S[i] = (1.0 if u == NULL else u[i % K]) / sqrt(H[i])
     return out
 
 
