@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from ._compat import warn
+from ._validation import plain_class
 from .losses import LOSSES
 from .schedules import schedule_class
 
@@ -181,7 +182,7 @@ def parameters_set(est, stream):
 @cache
 def _table_of(cls):
     """Those of `DEFAULTS` that a class has, and what reads them from an object."""
-    known = cls._get_param_names()
+    known = plain_class(cls)._get_param_names()
     names = [name for name in DEFAULTS if name in known]
     return names, attrgetter(*names), [DEFAULTS[name] for name in names]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.random.bit_generator import ISeedSequence
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -105,9 +106,26 @@ def check_parameters(est, task):
 
 @cache
 def _parameters(cls):
-    """Names of the parameters of a class, and what reads them from an object."""
-    names = tuple(cls._get_param_names())
+    """Names of the parameters of an estimator, and what reads them from an object."""
+    names = tuple(plain_class(cls)._get_param_names())
     return names, attrgetter(*names)
+
+
+def plain_class(cls):
+    """GDRegressor or GDClassifier: the class whose constructor sets all parameters.
+
+    A subclass may have a constructor with other parameters, but it has the attributes
+    of the class that it extends.
+    """
+    return [
+        c for c in cls.__mro__ if issubclass(c, BaseEstimator) and "__init__" in vars(c)
+    ][-1]
+
+
+def parameters_of(est):
+    """The parameters of an estimator by name, also of one of a subclass."""
+    names, get = _parameters(type(est))  # type: ignore[arg-type]
+    return dict(zip(names, get(est), strict=True))
 
 
 @lru_cache(maxsize=256)

@@ -8,14 +8,19 @@ that each loss is met at least once more. All losses in all modes (two minutes):
 
 import warnings
 
+import matplotlib
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, to_sklearn
+from sklgd.display import DescentPathDisplay
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 
@@ -234,3 +239,52 @@ def test_continuous_labels_are_refused_still(rng):
     y = np.r_[np.zeros(30), y[:20]]
     with pytest.raises(ValueError, match="not among the classes"):
         GDClassifier().partial_fit(X, y, classes=[0, 1])
+
+
+class QuantileModel(GDRegressor):
+    """A subclass whose constructor has other parameters than that of its base class."""
+
+    def __init__(self, level=0.5):
+        self.level = level
+        super().__init__(loss="quantile", quantile=level, random_state=0)
+
+
+class AdamClassifier(GDClassifier):
+    """Likewise, where some values are not the defaults of the base class."""
+
+    def __init__(self, strength=0.1):
+        self.strength = strength
+        super().__init__(
+            alpha=strength, optimizer="adam", max_iter=20, tol=None, random_state=0
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "plain"),
+    [
+        (
+            QuantileModel(0.3),
+            GDRegressor(loss="quantile", quantile=0.3, random_state=0),
+        ),
+        (
+            AdamClassifier(0.2),
+            GDClassifier(
+                alpha=0.2, optimizer="adam", max_iter=20, tol=None, random_state=0
+            ),
+        ),
+    ],
+    ids=["regressor", "classifier"],
+)
+def test_subclasses_may_have_a_constructor_of_their_own(model, plain, rng):
+    X = rng.normal(size=(60, 3))
+    y, first = X[:, 0] + 0.1 * rng.normal(size=60), {}
+    if isinstance(model, GDClassifier):
+        y, first = (y > 0.0).astype(int), {"classes": [0, 1]}
+    assert_array_equal(clone(model).fit(X, y).coef_, plain.fit(X, y).coef_)
+    ours, theirs = (clone(m).partial_fit(X, y, **first) for m in (model, plain))
+    assert_array_equal(ours.coef_, theirs.coef_)
+    assert_allclose(to_sklearn(model.fit(X, y)).predict(X), plain.predict(X))
+    (name,) = model.get_params()
+    assert name in GridSearchCV(model, {name: [0.2, 0.4]}, cv=2).fit(X, y).best_params_
+    with matplotlib.rc_context({"backend": "agg"}):
+        DescentPathDisplay.from_estimator(model, X, y)

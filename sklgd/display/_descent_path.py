@@ -8,7 +8,7 @@ import numpy as np
 
 from .._fit.objective import Objective
 from .._minimize import minimize
-from .._validation import check_number
+from .._validation import check_number, parameters_of
 from ._matplotlib import (
     MARKERS,
     axes_to_draw_on,
@@ -525,9 +525,9 @@ def _name_of_run(run):
 def _check_same_objective(named):
     """Raise ValueError unless all estimators minimise the same F."""
     (first, model), *others = named.items()
-    wanted = model.get_params() | {"alpha": model._alpha()}
+    wanted = parameters_of(model) | {"alpha": model._alpha()}
     for name, other in others:
-        params = other.get_params() | {"alpha": other._alpha()}
+        params = parameters_of(other) | {"alpha": other._alpha()}
         for key in OBJECTIVE:
             if params.get(key) != wanted.get(key):
                 raise ValueError(

@@ -7,17 +7,17 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compat import has_callbacks
-from .._validation import step_is_explicit
+from .._validation import parameters_of, plain_class, step_is_explicit
 
 
 def copy_for_runs(estimator):
     """An unfitted copy, of which all runs learn from all rows, in the same order.
 
-    It tells nobody: neither the log nor the callbacks of the estimator.
+    It writes no log and calls no callbacks. It is no object of a subclass, whose
+    constructor may lack the parameters that are set here.
     """
-    copy = clone(estimator).set_params(
-        early_stopping=False, warm_start=False, verbose=0
-    )
+    copy = plain_class(type(estimator))(**parameters_of(clone(estimator)))
+    copy.set_params(early_stopping=False, warm_start=False, verbose=0)
     if copy.random_state is None:
         copy.set_params(random_state=0)
     if has_callbacks(copy):
