@@ -3,9 +3,11 @@
 import doctest
 import importlib.metadata
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -200,7 +202,11 @@ def test_guide_has_every_schedule():
 def test_scripts_answer_help_and_refuse_unknown_arguments(script):
     def run(argument):
         command = ["bash", str(script), argument]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        # (The python3 of the search path may be one without scikit-learn.)
+        env = {**os.environ, "PYTHON": sys.executable}
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, env=env
+        )
 
     answer = run("--help")
     assert answer.returncode == 0 and len(answer.stdout) > 100
