@@ -24,6 +24,10 @@ Weights: TypeAlias = np.ndarray | None
 # Targets that are looked at together.
 BLOCK = 16384
 
+# Constant models of a class of no weight, whose log odds are infinite, and of counts
+# that are all zero.
+DECISIVE, LEAST_MEAN = 14.0, 1e-12
+
 # A deviation beyond so many upper quartiles is an outlier: twenty standard deviations.
 GROSS = 20.0
 
@@ -68,6 +72,8 @@ class Loss:
     bounded_slopes : bool
         True if no slope is larger than a constant: then the objective of a run grows at
         most in proportion to its steps, and being large is no sign of divergence.
+    largest_curvature : float
+        Least upper bound of the second derivative, infinity if there is none.
     kernel : LossFunction
         The compiled loops, as the kernels take them.
     """
@@ -87,6 +93,7 @@ class Loss:
     degenerate: ClassVar[bool] = False
     linear_tails: ClassVar[bool] = False
     bounded_slopes: ClassVar[bool] = False
+    largest_curvature: ClassVar[float] = math.inf
 
     kernel: _losses.LossFunction
 
@@ -154,7 +161,7 @@ class Loss:
         return h.reshape(np.shape(z))
 
     def bound(self, n_outputs: int = 1) -> float:
-        """Least upper bound of the second derivative: infinity unless overridden.
+        """Least upper bound of the second derivative: ``largest_curvature``.
 
         For the softmax: of the eigenvalues of the Hessian with respect to z.
 
@@ -163,7 +170,7 @@ class Loss:
         n_outputs : int, default=1
             Columns of z.
         """
-        return math.inf
+        return self.largest_curvature
 
     def prox(self, y: ArrayLike, z0: ArrayLike, q: ArrayLike) -> tuple[Array, Array]:
         """Proximal operator of q l: z minimising q l(y, z) + (z - z0)^2 / 2.
@@ -217,9 +224,10 @@ class Loss:
         """Raw predictions of the best constant model, shape (n_outputs,).
 
         The general answer is bisection on the derivative, which is monotone
-        because the loss is convex; losses with a closed form override this. Halving
-        the number of floats between the ends makes the result exact whatever the
-        units of y are, and however far apart its values; Newton's steps save time.
+        because the loss is convex; losses with a closed form override this, and so do
+        losses that couple their outputs. Halving the number of floats between the ends
+        makes the result exact whatever the units of y are, and however far apart its
+        values; Newton's steps save time.
 
         Parameters
         ----------
@@ -229,13 +237,21 @@ class Loss:
             Columns of z.
         """
         y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        if self.task == "classification" and n_outputs > 1:
+            # One class against the rest.
+            y = np.where(y == np.arange(n_outputs), 1.0, -1.0)
         out = np.empty(n_outputs)
         for k in range(n_outputs):
             out[k] = self._best_constant(np.ascontiguousarray(y[:, k]), sample_weight)
         return out
 
     def _best_constant(self, column: Array, sample_weight: Weights) -> float:
-        low, high = _ordered(column.min()), _ordered(column.max())
+        least, most = column.min(), column.max()
+        if self.task == "classification":
+            least, most = -DECISIVE, DECISIVE
+        elif self.link == "log":
+            least, most = np.log(np.maximum((least, most), LEAST_MEAN))
+        low, high = _ordered(least), _ordered(most)
         newton = None
         while high - low > 1:
             middle = (low + high) // 2
@@ -279,8 +295,24 @@ class Loss:
             Multiplying y by c multiplies them so that the problem in these
             units stays the same; near the optimum the second derivative is
             about loss_unit / z_unit^2 at most.
+
+        Notes
+        -----
+        For a loss of z - y these are the deviation of y from the constant model, and
+        the deviation times the slope there. Raw predictions of other losses have no
+        unit: their sizes are 1 and the largest second derivative, or 1.
         """
-        return _alike(1.0, len(null)), _alike(1.0, len(null))
+        n_outputs = len(null)
+        if self.task == "regression" and self.link == "identity":
+            deviation = _robust_deviation if self.linear_tails else _deviation
+            z = deviation(y, sample_weight, null)
+            slopes = self.kernel.slopes(np.zeros(n_outputs), z)
+            slopes[slopes == 0.0] = 1.0
+            return z, z * slopes
+        bound = self.bound(n_outputs) if self.task == "classification" else math.inf
+        return _alike(1.0, n_outputs), _alike(
+            bound if bound < math.inf else 1.0, n_outputs
+        )
 
     def domain(self) -> tuple[float, bool]:
         """Lower end of the targets' range, and whether it belongs to the range."""
@@ -396,6 +428,13 @@ class PiecewiseLinear(LinearTails):
             )
         return self._adapted(barrier_weight, self._constant, self._reach)
 
+    def natural_scale(
+        self, y: Array, sample_weight: Weights, null: Array
+    ) -> tuple[Array, Array]:
+        """The size of a prediction, twice: the loss grows like its residual."""
+        z, _ = super().natural_scale(y, sample_weight, null)
+        return z, z.copy()
+
     def bound(self, n_outputs: int = 1) -> float:
         """1/(2 e), which no jump of slopes in [-1, 1] exceeds; infinity unsmoothed."""
         return 0.5 / self.barrier_weight if self.barrier_weight > 0.0 else math.inf
@@ -414,17 +453,7 @@ class SquaredError(Loss):
     name = "squared_error"
     classifies = True
     quadratic = True
-
-    def bound(self, n_outputs: int = 1) -> float:
-        """One."""
-        return 1.0
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """Mean absolute deviation from the constant model, and its square."""
-        z = _deviation(y, sample_weight, null)
-        return z, z * z
+    largest_curvature = 1.0
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -454,21 +483,11 @@ class Huber(LinearTails):
     classifies = True
     twice_smooth = False
     params = ("epsilon",)
+    largest_curvature = 1.0
 
     def __init__(self, epsilon: float = 0.1) -> None:
         self.epsilon = epsilon
         super().__init__()
-
-    def bound(self, n_outputs: int = 1) -> float:
-        """One."""
-        return 1.0
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """Deviation z without outliers, and min(z, epsilon) z, as the loss grows."""
-        z = _robust_deviation(y, sample_weight, null)
-        return z, z * np.minimum(z, self.epsilon or 1.0)
 
 
 class EpsilonInsensitive(PiecewiseLinear):
@@ -498,13 +517,6 @@ class EpsilonInsensitive(PiecewiseLinear):
         self.epsilon = epsilon
         super().__init__()
 
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """Mean absolute deviation without outliers, twice."""
-        z = _robust_deviation(y, sample_weight, null)
-        return z, z.copy()
-
 
 class SquaredEpsilonInsensitive(Loss):
     """l = max(0, |z - y| - epsilon)^2.
@@ -525,14 +537,11 @@ class SquaredEpsilonInsensitive(Loss):
     classifies = True
     twice_smooth = False
     params = ("epsilon",)
+    largest_curvature = 2.0
 
     def __init__(self, epsilon: float = 0.1) -> None:
         self.epsilon = epsilon
         super().__init__()
-
-    def bound(self, n_outputs: int = 1) -> float:
-        """Two."""
-        return 2.0
 
     def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
@@ -553,13 +562,6 @@ class AbsoluteError(PiecewiseLinear):
     """
 
     name = "absolute_error"
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """Mean absolute deviation without outliers, twice."""
-        z = _robust_deviation(y, sample_weight, null)
-        return z, z.copy()
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -591,13 +593,6 @@ class Quantile(PiecewiseLinear):
     def __init__(self, quantile: float = 0.5) -> None:
         self.quantile = quantile
         super().__init__()
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """Mean absolute deviation without outliers, twice."""
-        z = _robust_deviation(y, sample_weight, null)
-        return z, z.copy()
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -778,16 +773,7 @@ class SquaredHinge(Loss):
     twice_smooth = False
     task = "classification"
     classifies = True
-
-    def bound(self, n_outputs: int = 1) -> float:
-        """Two."""
-        return 2.0
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """One, and the largest second derivative."""
-        return _alike(1.0, len(null)), _alike(2.0, len(null))
+    largest_curvature = 2.0
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -815,16 +801,7 @@ class ModifiedHuber(Loss):
     task = "classification"
     classifies = True
     has_proba = True
-
-    def bound(self, n_outputs: int = 1) -> float:
-        """Two."""
-        return 2.0
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """One, and the largest second derivative."""
-        return _alike(1.0, len(null)), _alike(2.0, len(null))
+    largest_curvature = 2.0
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -856,14 +833,6 @@ class LogLoss(Loss):
     def bound(self, n_outputs: int = 1) -> float:
         """A quarter; one half for the softmax (Boehning 1992)."""
         return 0.25 if n_outputs == 1 else 0.5
-
-    def natural_scale(
-        self, y: Array, sample_weight: Weights, null: Array
-    ) -> tuple[Array, Array]:
-        """One, and the largest second derivative (softmax: Boehning 1992)."""
-        return _alike(1.0, len(null)), _alike(
-            0.25 if len(null) == 1 else 0.5, len(null)
-        )
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -901,7 +870,7 @@ def _blocks(
 def _log_mean(y: Array, sample_weight: Weights, n_outputs: int) -> Array:
     mean = column_means(y, sample_weight, n_outputs)
     # All-zero counts: the optimum is at minus infinity; start far below.
-    mean[mean <= 0.0] = 1e-12
+    mean[mean <= 0.0] = LEAST_MEAN
     return np.log(mean)
 
 

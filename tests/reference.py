@@ -192,12 +192,22 @@ class Loss:
     ``function`` works element by element on targets shaped like z. ``jumps`` are the
     points where it has no derivative, in terms of the residual z - y (regression) or of
     the margin y z (classification), as a function of the loss's parameters.
+    ``twice_smooth`` says that the second derivative is continuous. A ``unit`` (p, 1) is
+    that of a loss of z - y: in another unit of y (c y, c z, and c times a parameter) it
+    is c^p times as large. In a unit (p, 0) exp(z) has the unit of y. A loss without one
+    has a size of its own, which no parameter scales with y.
     """
 
     task: str
     function: object
     params: tuple = ()
     jumps: object = lambda **params: ()
+    twice_smooth: bool = True
+    unit: tuple | None = None
+
+    @property
+    def log_link(self):
+        return self.unit is not None and self.unit[1] == 0
 
     def evaluate(self, y, z, **params):
         """Loss of each row (n,) and its gradient in z (n, K).
@@ -269,32 +279,49 @@ class Loss:
 
 
 LOSSES = {
-    "squared_error": Loss("regression", squared_error),
-    "huber": Loss("regression", huber, ("epsilon",)),
+    "squared_error": Loss("regression", squared_error, unit=(2, 1)),
+    "huber": Loss("regression", huber, ("epsilon",), twice_smooth=False, unit=(2, 1)),
     "epsilon_insensitive": Loss(
         "regression",
         epsilon_insensitive,
         ("epsilon",),
         lambda epsilon=0.1: (-epsilon, epsilon),
+        twice_smooth=False,
+        unit=(1, 1),
     ),
     "squared_epsilon_insensitive": Loss(
-        "regression", squared_epsilon_insensitive, ("epsilon",)
+        "regression",
+        squared_epsilon_insensitive,
+        ("epsilon",),
+        twice_smooth=False,
+        unit=(2, 1),
     ),
-    "absolute_error": Loss("regression", absolute_error, (), lambda: (0.0,)),
+    "absolute_error": Loss(
+        "regression",
+        absolute_error,
+        jumps=lambda: (0.0,),
+        twice_smooth=False,
+        unit=(1, 1),
+    ),
     "quantile": Loss(
-        "regression", quantile, ("quantile",), lambda quantile=0.5: (0.0,)
+        "regression",
+        quantile,
+        ("quantile",),
+        lambda quantile=0.5: (0.0,),
+        twice_smooth=False,
+        unit=(1, 1),
     ),
-    "poisson": Loss("regression", poisson),
-    "gamma": Loss("regression", gamma),
-    "tweedie": Loss("regression", tweedie, ("power",)),
+    "poisson": Loss("regression", poisson, unit=(1, 0)),
+    "gamma": Loss("regression", gamma, unit=(0, 0)),
+    "tweedie": Loss("regression", tweedie, ("power",), unit=(0.5, 0)),
     "log_loss": Loss("classification", logistic),
-    "hinge": Loss("classification", hinge, (), lambda: (1.0,)),
-    "perceptron": Loss("classification", perceptron, (), lambda: (0.0,)),
-    "squared_hinge": Loss("classification", squared_hinge),
-    "modified_huber": Loss("classification", modified_huber),
+    "hinge": Loss("classification", hinge, jumps=lambda: (1.0,), twice_smooth=False),
+    "perceptron": Loss(
+        "classification", perceptron, jumps=lambda: (0.0,), twice_smooth=False
+    ),
+    "squared_hinge": Loss("classification", squared_hinge, twice_smooth=False),
+    "modified_huber": Loss("classification", modified_huber, twice_smooth=False),
 }
-# Regression losses with a size of their own, which no parameter scales with y.
-UNSCALED = set()
 
 
 # --------------------------------------------------------------------------------------
@@ -1141,17 +1168,18 @@ def l1_model(B, g, u, l1, n_sweeps=2000):
 # --------------------------------------------------------------------------------------
 
 
-def curvature_unit(loss, mean, deviation, epsilon=0.1, power=1.5):
+def curvature_unit(loss, mean, deviation, **params):
     """Size of a second derivative for targets with this mean and deviation."""
-    power = {"poisson": 1.0, "gamma": 2.0}.get(loss, power)
-    if loss in ("poisson", "gamma", "tweedie"):
-        dispersion = max(deviation**2, 0.01 * mean**2) / mean**power if mean else 1.0
-        return dispersion
-    if loss == "huber":
-        return epsilon / deviation if 0.0 < epsilon < deviation else 1.0
-    if loss in ("absolute_error", "quantile", "epsilon_insensitive"):
+    if loss.log_link:
+        power = params.get("power", 2.0 - loss.unit[0])
+        return max(deviation**2, 0.01 * mean**2) / mean**power if mean else 1.0
+    if loss.jumps(**params):
         return 1.0 / deviation if deviation else np.inf
-    return 2.0 if loss == "squared_epsilon_insensitive" else 1.0
+    if loss.function is squared_epsilon_insensitive:
+        return 2.0
+    # The mean second derivative up to a residual of one deviation.
+    slope = loss.function(0.0, deviation, **params)[1]
+    return slope / deviation if slope > 0.0 else 1.0
 
 
 class Online:
@@ -1170,15 +1198,14 @@ class Online:
         self.full = LeastSquares(n_features, n_outputs) if second_order else None
         self.full_share, self.full_total, self.full_hedge = 1.0, 0.0, -np.log(4.0)
         self.full_least = 0.0
-        self.name, self.loss, self.params = loss, LOSSES[loss], params or {}
-        self.log_link = loss in ("poisson", "gamma", "tweedie")
+        self.loss, self.params = LOSSES[loss], params or {}
+        self.log_link = self.loss.log_link
         self.centred, self.fit_intercept = centred, fit_intercept
         self.reach = reach or (2.0 if self.log_link else 8.0)
         self.power, self.average, self.l1, self.l2 = power, average, l1, l2
         self.regression = self.loss.task == "regression"
-        self.steady = loss in (
-            "squared_error", "log_loss", "poisson", "gamma", "tweedie"
-        )  # fmt: skip
+        self.steady = self.loss.twice_smooth
+        self.quadratic = self.loss.function is squared_error
         K, zeros = n_outputs, np.zeros
         self.squares, self.absolutes, self.size, self.mean = zeros((4, n_features))
         self.W, self.G, self.V = zeros((3, n_features, K))
@@ -1302,7 +1329,7 @@ class Online:
         self.y_mean += w * d / self.t
         self.y_squares += w * d * d * (1.0 - w / self.t)
         deviation = np.sqrt(self.y_squares / self.t)
-        size = curvature_unit(self.name, self.y_mean, deviation, **self.params)
+        size = curvature_unit(self.loss, self.y_mean, deviation, **self.params)
         self.curvature_size = size
         self.unit = size if self.log_link else size * deviation**2 if deviation else 0.0
         if first and self.fit_intercept:
@@ -1382,7 +1409,7 @@ class Online:
             return new, value, share, total
         f, h = z - self.constant, self.curvature(y, new)
         slope, curvature = g @ f / self.unit, h @ f**2 / self.unit
-        if self.name != "squared_error":
+        if not self.quadratic:
             curvature = max(curvature, slope**2)
         total = total * (1.0 - 1.0 / (self.steps + 1.0)) + w * curvature
         share = min(max(share - w * slope / (1.0 + total), 0.0), 1.0)
@@ -1391,7 +1418,7 @@ class Online:
     def load_full(self, x, y, first):
         full, n = self.full, max(1.0, self.active / self.t)
         full.load(x, self.mean)
-        loose = 1e-6 if self.name == "squared_error" else self.reach**-2
+        loose = 1e-6 if self.quadratic else self.reach**-2
         for j, size in enumerate(self.size):
             full.trust(j, size**2 * n / self.reach**2)
         full.trust(len(self.size), loose)
@@ -1408,7 +1435,7 @@ class Online:
         full.A += w * h * np.outer(full.x, full.x)
         gain = full.solve(full.x)
         a = w * (self.full_z - y)
-        if self.name != "squared_error":
+        if not self.quadratic:
             a = self.prox(y, self.full_z, np.array([full.x @ gain]), w)[1]
         full.W -= np.outer(gain, a)
         full.owed += w * self.l2
@@ -1421,7 +1448,7 @@ class Online:
         return expit(-np.clip(self.hedge, -50.0, 50.0))
 
     def intercept_precision(self, n):
-        if self.name == "squared_error":
+        if self.quadratic:
             return self.loose
         return self.curvature_size * n / self.reach**2
 

@@ -91,7 +91,7 @@ def test_constant_models_have_the_unit_of_y(loss, unit, rng):
 
 
 @pytest.mark.parametrize("batch_size", ["auto", 1, 16])
-@pytest.mark.parametrize("loss", [n for n in REGRESSION if n not in reference.UNSCALED])
+@pytest.mark.parametrize("loss", [n for n in REGRESSION if reference.LOSSES[n].unit])
 def test_the_unit_of_y_scales_the_model(loss, batch_size, rng):
     """Of the log-link losses it shifts the intercept by its logarithm."""
     X, log_link = rng.normal(size=(80, 3)), LOSSES[loss].link == "log"

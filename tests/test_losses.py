@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp, softmax
 from sklearn import metrics
 
-from sklgd.losses import LOSSES
+from sklgd.losses import LOSSES, Loss
 
 # Every loss with its default parameters, and with others where it has any.
 VARIANTS = [(name, {}) for name in reference.LOSSES] + [
@@ -24,7 +24,7 @@ VARIANTS = [(name, {}) for name in reference.LOSSES] + [
     ("tweedie", {"power": 3.0}),
 ]
 CLASSIFICATION = [n for n, c in LOSSES.items() if c.task == "classification"]
-LOG_LINK = ("poisson", "gamma", "tweedie")
+LOG_LINK = [n for n, c in LOSSES.items() if c.link == "log"]
 
 variants = pytest.mark.parametrize(
     ("name", "params"), VARIANTS, ids=lambda v: v if isinstance(v, str) else str(v)
@@ -55,6 +55,8 @@ def test_registry_is_complete():
         assert cls.task == reference.LOSSES[name].task
         assert tuple(cls.params) == reference.LOSSES[name].params
         assert bool(cls.smooth) == (not reference.LOSSES[name].jumps())
+        assert cls.twice_smooth == reference.LOSSES[name].twice_smooth
+        assert (cls.link == "log") == reference.LOSSES[name].log_link
 
 
 @pytest.mark.parametrize(
@@ -365,6 +367,55 @@ def test_prox_of_no_step(name, params, n_outputs):
     assert_allclose(c, LOSSES[name](**params).evaluate(y, z0)[1], atol=1e-15)
     with pytest.raises(ValueError, match="q must be"):
         LOSSES[name](**params).prox(y, z0, -1.0)
+
+
+SMOOTH = [v for v in VARIANTS if not reference.LOSSES[v[0]].jumps(**v[1])]
+# (Tweedie losses of other powers are not convex.)
+CONVEX = [v for v in SMOOTH if 1.0 <= v[1].get("power", 1.0) <= 2.0]
+
+
+@pytest.mark.parametrize("name, params", CONVEX)
+def test_the_general_proximal_step_is_as_good_as_the_closed_form(name, params, rng):
+    y = draw(name, 1, n=2000, seed=4)[0].ravel()
+    q = 10.0 ** rng.uniform(-12, 12, len(y))
+    z0 = rng.choice([-1.0, 1.0], len(y)) * 10.0 ** rng.uniform(-8, 3, len(y))
+    loss = LOSSES[name](**params)
+    z, c = np.empty((2, len(y)))
+    loss.kernel.prox_by_newton(y, z0, q, z, c)
+    best, _ = loss.prox(y, z0[:, None], q)
+    scale = np.abs(z0) + np.abs(best[:, 0]) + np.abs(y)
+    assert np.max(np.abs(z - best[:, 0]) / scale) < 1e-11
+    assert np.max(np.abs(z + q * c - z0) / (scale + q * np.abs(c))) < 2e-14
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, c in LOSSES.items() if c.linear_tails and c.task == "regression"]
+)
+def test_the_general_difference_of_losses_loses_no_digits_to_distant_targets(name):
+    loss = LOSSES[name]()
+    for y in (1e15, -1e15, 0.0):
+        slope = loss.evaluate(np.full(1, y), np.full((1, 1), 0.25))[1].item()
+        found = loss.kernel.difference_by_slopes(y, 0.25, -0.125)
+        values = [
+            loss.evaluate(np.full(1, y), np.full((1, 1), z))[0] for z in (0.25, -0.125)
+        ]
+        assert found == (slope * 0.375 if y else values[0] - values[1])
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_general_constant_model_is_that_of_the_closed_form(name, n_outputs, rng):
+    loss = LOSSES[name]()
+    if loss.couples_outputs and n_outputs > 1:
+        return
+    y, z = draw(name, n_outputs, n=200, seed=12)
+    weight = rng.uniform(0.5, 1.5, len(z))
+    best = loss.fit_intercept_only(y, weight, n_outputs)
+    found = Loss.fit_intercept_only(loss, y, weight, n_outputs)
+    if loss.twice_smooth:
+        assert_allclose(found, best, rtol=1e-7, atol=1e-9)
+    at = [loss.evaluate(y, np.tile(c, (len(z), 1)), weight)[0] for c in (best, found)]
+    assert at[1] <= at[0] * (1.0 + 1e-12) + 1e-12
 
 
 def test_prox_keeps_the_digits_of_small_slopes():

@@ -42,18 +42,8 @@ def estimator(loss, **settings):
 # F of targets c y at c w is c^power F(w) + constant if alpha is multiplied by
 # c^(power - 2 shift): the penalty |w|^2 grows by c^2 where the loss has an identity
 # link (shift 1), not at all where c y only moves the intercept (log link, shift 0).
-SCALING = {
-    "squared_error": (2, 1),
-    "huber": (2, 1),
-    "squared_epsilon_insensitive": (2, 1),
-    "epsilon_insensitive": (1, 1),
-    "absolute_error": (1, 1),
-    "quantile": (1, 1),
-    "poisson": (1, 0),
-    "gamma": (0, 0),
-    "tweedie": (0.5, 0),
-}
-assert SCALING.keys() == set(REGRESSION) - reference.UNSCALED
+SCALING = {name: reference.LOSSES[name].unit for name in REGRESSION}
+SCALING = {name: unit for name, unit in SCALING.items() if unit is not None}
 
 PATHS = {
     "auto": {},

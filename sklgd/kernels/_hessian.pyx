@@ -1,6 +1,7 @@
 """Hessians in scaled coordinates: their diagonal, their blocks and Cholesky factors.
 
-A block is a matrix of order n_features + 1, the last row being the intercept's. All arrays are float64 and in C order, all buffers the caller's. With
+A block is a matrix of order n_features + 1, the last row being the intercept's, or of
+all coefficients. All arrays are float64 and in C order, all buffers the caller's. With
 few features NumPy would take longer for each of these steps than the arithmetic.
 """
 cimport numpy as cnp

@@ -127,6 +127,28 @@ cdef inline double subtract_exp(double A, double b) noexcept nogil:
     return A - w if w < 1.0 else log(w) - log_b
 
 
+cdef inline double newton_step(
+        double f, double derivative, double z, double* low, double* high,
+        double* last) noexcept nogil:
+    """A step from z towards the root of an increasing function in [low, high].
+
+    Newton's, or half of the interval where that leaves it or where it is not half as
+    long as the last step in the same direction. The interval and ``last`` are updated.
+    """
+    cdef double step = -f / derivative
+    if f > 0.0:
+        high[0] = z
+    else:
+        low[0] = z
+    if low[0] <= z + step <= high[0] and (
+            fabs(step) < 0.5 * fabs(last[0]) or step * last[0] <= 0.0):
+        last[0] = step
+    else:
+        step = 0.5 * (low[0] + high[0]) - z
+        last[0] = high[0] - low[0]
+    return step
+
+
 cdef inline double log_prox_start(double a, double q) noexcept nogil:
     """A guess of the root of m = a + q / (1 + exp(m)) for m > 0, large q."""
     # Two fixed-point steps of m = log(q / (m - a) - 1).

@@ -20,7 +20,9 @@ cdef class LossFunction:
     cdef evaluate_function evaluate_batch
     cdef curvature_function curvature_batch
     cdef prox_function prox_row
+    cdef bint has_unit
 
+    cdef double proximal(self, double y, double z0, double q, double* c) noexcept nogil
     cdef void prox_scaled(
         self, const double* y, const double* z0, const double* q, double* z, double* c,
         Py_ssize_t K) noexcept nogil

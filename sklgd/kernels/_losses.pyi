@@ -15,6 +15,14 @@ class LossFunction:
         z: np.ndarray,
         c: np.ndarray,
     ) -> None: ...
+    def prox_by_newton(
+        self,
+        y: np.ndarray,
+        z0: np.ndarray,
+        q: np.ndarray,
+        z: np.ndarray,
+        c: np.ndarray,
+    ) -> None: ...
     def slopes(self, y: np.ndarray, z: np.ndarray) -> np.ndarray: ...
 
 class LinearTails(LossFunction):
@@ -25,3 +33,4 @@ class LinearTails(LossFunction):
         constant: np.ndarray | None,
         reach: np.ndarray | None,
     ) -> None: ...
+    def difference_by_slopes(self, y: float, z: float, c: float) -> float: ...
