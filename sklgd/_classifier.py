@@ -13,6 +13,7 @@ from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
 from ._partial_fit import learns_from_streams
+from ._partial_fit_blocks import labels_of, learn_blocks
 from ._scoring import Accuracy
 from ._validation import (
     FEW_LABELS,
@@ -484,6 +485,51 @@ class GDClassifier(ClassifierMixin, BaseGD):
         _, _, target, weights = self._known(X, y, sample_weight, all_zero=True)
         n_outputs = _count_outputs(self.classes_)
         return self._partial_fit(X, target, weights, n_outputs)
+
+    @available_if(learns_from_streams)
+    def partial_fit_blocks(self, blocks, *, classes=None, n_epochs=1):
+        """Learn from a source of blocks, one `partial_fit` for each block.
+
+        The next block is read while one is learnt, so that two blocks and the model are
+        in memory. With ``shuffle=True`` the parts of the source come in random order,
+        and so do the rows of each block. An exception leaves the model as it was after
+        the last block that was learnt.
+
+        Parameters
+        ----------
+        blocks : sklgd.blocks.Blocks, callable or list
+            A source of `sklgd.blocks`, a function that returns an iterator over tuples
+            (X, y) or (X, y, sample_weight), or a list of such tuples.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever occur. None looks for them in a pass of its own,
+            if the model has not learnt before.
+        n_epochs : int, default=1
+            Passes over the source. Each must give the same rows.
+
+        Returns
+        -------
+        self : GDClassifier
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklgd import GDClassifier
+        >>> def blocks():
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(20):
+        ...         X = rng.normal(size=(100, 2))
+        ...         yield X, np.where(X[:, 0] > X[:, 1], "first", "second")
+        >>> model = GDClassifier(random_state=0).partial_fit_blocks(blocks)
+        >>> model.predict([[1.0, 0.0], [0.0, 1.0]]).tolist()
+        ['first', 'second']
+        """
+
+        def arguments(passes):
+            if classes is None and not hasattr(self, "_state"):
+                return {"classes": labels_of(passes)}
+            return {"classes": classes}
+
+        return learn_blocks(self, blocks, n_epochs, arguments)
 
     def decision_function(self, X):
         """Raw predictions X w + b.

@@ -11,6 +11,7 @@ from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
 from ._partial_fit import learns_from_streams
+from ._partial_fit_blocks import learn_blocks
 from ._scoring import D2, R2
 from ._validation import (
     check_parameters,
@@ -429,6 +430,42 @@ class GDRegressor(RegressorMixin, BaseGD):
                 f"{self._state.n_outputs}."
             )
         return self._partial_fit(X, target, weights, target.shape[1])
+
+    @available_if(learns_from_streams)
+    def partial_fit_blocks(self, blocks, *, n_epochs=1):
+        """Learn from a source of blocks, one `partial_fit` for each block.
+
+        The next block is read while one is learnt, so that two blocks and the model are
+        in memory. With ``shuffle=True`` the parts of the source come in random order,
+        and so do the rows of each block. An exception leaves the model as it was after
+        the last block that was learnt.
+
+        Parameters
+        ----------
+        blocks : sklgd.blocks.Blocks, callable or list
+            A source of `sklgd.blocks`, a function that returns an iterator over tuples
+            (X, y) or (X, y, sample_weight), or a list of such tuples.
+        n_epochs : int, default=1
+            Passes over the source. Each must give the same rows.
+
+        Returns
+        -------
+        self : GDRegressor
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklgd import GDRegressor
+        >>> def blocks():
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(20):
+        ...         X = rng.normal(size=(100, 2))
+        ...         yield X, X @ [1.0, -2.0]
+        >>> model = GDRegressor(random_state=0).partial_fit_blocks(blocks)
+        >>> bool(abs(model.coef_ - [1.0, -2.0]).max() < 1e-3)
+        True
+        """
+        return learn_blocks(self, blocks, n_epochs)
 
     def predict(self, X):
         """Predict the target: X w + b, its exponential for the log-link losses.

@@ -1,0 +1,122 @@
+"""`partial_fit` over a source of blocks, for some epochs."""
+
+import time
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ._log import say
+from ._validation import check_number
+from .blocks import Block, SamePasses
+from .blocks._source import as_blocks, read_ahead
+
+
+def learn_blocks(est, blocks, n_epochs, arguments=None):
+    """Call `partial_fit` with each block of a source.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    blocks : Blocks, callable or sequence
+    n_epochs : int
+    arguments : callable, default=None
+        ``arguments(passes)`` is called once, before the first block is learnt, with the
+        `SamePasses` of the source; it gives what else `partial_fit` takes.
+
+    Returns
+    -------
+    est
+    """
+    check_number("n_epochs", n_epochs, low=1, integer=True)
+    blocks = as_blocks(blocks)
+    passes, numbers = SamePasses(blocks), np.arange(blocks.n_parts)
+    seed = check_random_state(est.random_state).randint(2**31)
+    rng = np.random.default_rng([seed, getattr(est, "n_iter_", 0)])
+    names = vars(est).pop("feature_names_in_", None)
+    try:
+        others = {} if arguments is None else arguments(passes)
+        for epoch in range(n_epochs):
+            order = rng.permutation(numbers) if est.shuffle else numbers
+            stream = (block for number in order for block in passes.part(number))
+            tally = _Tally()
+            for block in tally.timed(read_ahead(stream)):
+                if names is not None and blocks.feature_names is not None:
+                    _check_same_names(names, blocks.feature_names)
+                if block.offset is not None:
+                    raise ValueError(
+                        "blocks: offsets are not possible with partial_fit_blocks. "
+                        "Leave them out of the blocks."
+                    )
+                if est.shuffle:
+                    block = _in_random_order(block, rng)
+                X, y, weights, _ = block
+                est.partial_fit(X, y, sample_weight=weights, **others)
+            if est.verbose:
+                say(f"epoch {epoch + 1} of {n_epochs}: {tally}")
+    finally:
+        if names is None and blocks.feature_names is not None:
+            names = np.array(blocks.feature_names, dtype=object)
+        if names is not None and hasattr(est, "n_features_in_"):
+            est.feature_names_in_ = names
+    if not hasattr(est, "n_features_in_"):
+        raise ValueError("blocks: the source has no rows.")
+    return est
+
+
+def labels_of(passes):
+    """All labels of a source, sorted; one pass."""
+    labels = None
+    for number in range(passes.blocks.n_parts):
+        for block in passes.part(number):
+            found = np.unique(block.y)
+            labels = found if labels is None else np.union1d(labels, found)
+    if labels is None:
+        raise ValueError("blocks: the source has no rows.")
+    return labels
+
+
+def _in_random_order(block, rng):
+    """The rows of a block in random order."""
+    order = rng.permutation(len(block.y))
+    return Block._make(None if a is None else a[order] for a in block)
+
+
+def _check_same_names(names, of_blocks):
+    """Raise ValueError unless the model has learnt from columns of these names."""
+    if list(names) != list(of_blocks):
+        pairs = zip(names, of_blocks, strict=False)
+        first = next((pair for pair in pairs if pair[0] != pair[1]), ("more", "fewer"))
+        raise ValueError(
+            "The columns of the blocks are not those that the model has learnt from: "
+            f"{first[1]!r} stands where {first[0]!r} stood. Select the columns by "
+            "name, in the order of feature_names_in_."
+        )
+
+
+class _Tally:
+    """What an epoch has read, and how long it has waited for it."""
+
+    def __init__(self):
+        self.n_blocks = self.n_rows = self.n_bytes = 0
+        self.began, self.waited = time.perf_counter(), 0.0
+
+    def timed(self, blocks):
+        """The same blocks."""
+        while True:
+            before = time.perf_counter()
+            block = next(blocks, None)
+            self.waited += time.perf_counter() - before
+            if block is None:
+                return
+            self.n_blocks += 1
+            self.n_rows += len(block.y)
+            self.n_bytes += block.n_bytes
+            yield block
+
+    def __str__(self):
+        seconds = time.perf_counter() - self.began
+        return (
+            f"{self.n_blocks} blocks, {self.n_rows} rows, {self.n_bytes / 1e6:.4g} MB, "
+            f"{seconds:.3g} s, of which {self.waited:.3g} s were spent waiting for "
+            "blocks"
+        )

@@ -1,0 +1,304 @@
+"""Blocks of Parquet and CSV files, read by pyarrow.
+
+Row groups are read through `pyarrow.parquet.ParquetFile`: the scanner of
+`pyarrow.dataset` keeps memory that grows with the file (apache/arrow#39808).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._npy import Path, as_list
+from ._source import PART_BLOCKS, Blocks, rows_of_a_block
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are X, y, the weights and the offset."""
+
+    features: tuple[str, ...]
+    target: tuple[str, ...]
+    sample_weight: str | None
+    offset: str | None
+    dtype: np.dtype
+
+    @property
+    def names(self) -> list[str]:
+        """All columns that are read."""
+        others = (name for name in (self.sample_weight, self.offset) if name)
+        return [*self.features, *self.target, *others]
+
+    def block(self, batch: Any) -> tuple[Any, ...]:
+        """A block of a pyarrow RecordBatch."""
+        X = np.empty((batch.num_rows, len(self.features)), self.dtype)
+        for j, name in enumerate(self.features):
+            X[:, j] = self.numbers(batch, name)
+        y = [_values(batch.column(name)) for name in self.target]
+        return (
+            X,
+            y[0] if len(y) == 1 else np.column_stack(y),
+            None
+            if self.sample_weight is None
+            else self.numbers(batch, self.sample_weight),
+            None if self.offset is None else self.numbers(batch, self.offset),
+        )
+
+    def numbers(self, batch: Any, name: str) -> np.ndarray:
+        """A column of numbers; missing entries are nan."""
+        column = batch.column(name)
+        values = _values(column)
+        if values.dtype.kind not in "fiub":
+            raise ValueError(
+                f"Column {name!r} holds values of type {column.type}, which are no "
+                "numbers. Encode it before (one-hot, or with a hash), or leave it out "
+                "of features."
+            )
+        return values
+
+
+def _values(column: Any) -> np.ndarray:
+    """A column as a NumPy array of numbers, or of strings of a fixed width."""
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if types.is_decimal(kind):
+        column = column.cast("float64")
+    values = column.to_numpy(zero_copy_only=False)
+    if values.dtype == object and types.is_boolean(kind):
+        values = np.array([np.nan if v is None else float(v) for v in values])
+    if values.dtype == object and not column.null_count:
+        values = values.astype(str)
+    return values
+
+
+@dataclass(frozen=True)
+class ParquetPart:
+    """Some row groups of a file, in blocks."""
+
+    path: str
+    groups: tuple[int, ...]
+    columns: Columns
+    rows: int
+
+    def __call__(self) -> Iterator[tuple[Any, ...]]:
+        from pyarrow.parquet import ParquetFile
+
+        with ParquetFile(self.path, pre_buffer=False) as file:
+            _check_columns(file.schema_arrow.names, self.columns, self.path)
+            batches = file.iter_batches(
+                batch_size=self.rows, row_groups=list(self.groups),
+                columns=self.columns.names, use_threads=False,
+            )  # fmt: skip
+            for batch in batches:
+                yield self.columns.block(batch)
+
+
+@dataclass(frozen=True)
+class CSVPart:
+    """A CSV file, in blocks."""
+
+    path: str
+    columns: Columns
+    n_bytes: int
+    delimiter: str
+
+    def __call__(self) -> Iterator[tuple[Any, ...]]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        number = pa.from_numpy_dtype(self.columns.dtype)
+        types = dict.fromkeys(self.columns.features, number)
+        for name in (self.columns.sample_weight, self.columns.offset):
+            if name is not None:
+                types[name] = pa.float64()
+        with csv.open_csv(
+            self.path,
+            read_options=csv.ReadOptions(block_size=self.n_bytes, use_threads=False),
+            parse_options=csv.ParseOptions(delimiter=self.delimiter),
+            convert_options=csv.ConvertOptions(
+                include_columns=self.columns.names, column_types=types
+            ),
+        ) as reader:
+            for batch in reader:
+                yield self.columns.block(batch)
+
+
+def read_parquet(
+    paths: Path | Sequence[Path],
+    *,
+    target: str | Sequence[str],
+    features: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    offset: str | None = None,
+    dtype: Any = np.float32,
+    rows: int | None = None,
+) -> Blocks:
+    """Blocks of Parquet files; needs pyarrow.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Files with the same columns.
+    target : str or sequence of str
+        The column of y, or those of several outputs.
+    features : sequence of str, default=None
+        The columns of X, all of numbers; None takes all others of the first file.
+    sample_weight, offset : str, default=None
+        Columns of weights and of offsets.
+    dtype : {np.float32, np.float64}, default=np.float32
+        Of X.
+    rows : int, default=None
+        Rows of a block, at most; None takes about 32 MB. No block spans two row groups.
+
+    Returns
+    -------
+    blocks : Blocks
+        A part has some row groups of one file.
+
+    Examples
+    --------
+    >>> from sklgd.blocks import read_parquet
+    >>> blocks = read_parquet("sales.parquet", target="amount")  # doctest: +SKIP
+    """
+    from pyarrow.parquet import ParquetFile
+
+    columns, parts = None, []
+    for path in as_list(paths):
+        name = os.fspath(path)
+        with ParquetFile(name) as file:
+            if columns is None:
+                columns = _columns(
+                    file.schema_arrow.names, name, target, features, sample_weight,
+                    offset, dtype,
+                )  # fmt: skip
+                size = rows or rows_of_a_block(
+                    len(columns.features) * columns.dtype.itemsize
+                )
+            _check_columns(file.schema_arrow.names, columns, name)
+            lengths = [
+                file.metadata.row_group(k).num_rows
+                for k in range(file.metadata.num_row_groups)
+            ]
+        for groups in _grouped(lengths, size * PART_BLOCKS):
+            parts.append(ParquetPart(name, groups, columns, size))
+    assert columns is not None
+    return Blocks(
+        parts, n_features=len(columns.features), feature_names=columns.features
+    )
+
+
+def read_csv(
+    paths: Path | Sequence[Path],
+    *,
+    target: str | Sequence[str],
+    features: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    offset: str | None = None,
+    dtype: Any = np.float64,
+    delimiter: str = ",",
+    block_bytes: int = 2**24,
+) -> Blocks:
+    r"""Blocks of CSV files with a line of column names; needs pyarrow.
+
+    Text is read many times more slowly than numbers: where a fit makes more than a few
+    passes, convert the files to Parquet before.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Files with the same columns, which may be compressed (``.gz``, ``.bz2``).
+    target : str or sequence of str
+        The column of y, or those of several outputs. Its type is that of the first
+        block.
+    features : sequence of str, default=None
+        The columns of X, all of numbers; None takes all others of the first file.
+        Empty fields are nan.
+    sample_weight, offset : str, default=None
+        Columns of weights and of offsets.
+    dtype : {np.float32, np.float64}, default=np.float64
+        Of X.
+    delimiter : str, default=","
+    block_bytes : int, default=2**24
+        Bytes of text that make a block.
+
+    Returns
+    -------
+    blocks : Blocks
+        A part is a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklgd.blocks import read_csv  # needs pyarrow
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_text("price,rooms,size\n300,3,70\n450,4,110\n")
+    >>> blocks = read_csv(path, target="price")  # doctest: +SKIP
+    """
+    from pyarrow import csv
+
+    columns, parts = None, []
+    for path in as_list(paths):
+        name = os.fspath(path)
+        parse = csv.ParseOptions(delimiter=delimiter)
+        with csv.open_csv(name, parse_options=parse) as reader:
+            names = reader.schema.names
+        if columns is None:
+            columns = _columns(
+                names, name, target, features, sample_weight, offset, dtype
+            )
+        _check_columns(names, columns, name)
+        parts.append(CSVPart(name, columns, block_bytes, delimiter))
+    assert columns is not None
+    return Blocks(
+        parts, n_features=len(columns.features), feature_names=columns.features
+    )
+
+
+def _columns(names, path, target, features, sample_weight, offset, dtype):
+    """The roles of a file's columns; raises ValueError."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {dtype}.")
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    taken = {*targets, sample_weight, offset}
+    if features is None:
+        features = [name for name in names if name not in taken]
+    elif both := [name for name in features if name in taken]:
+        raise ValueError(
+            f"features: {both[0]!r} is the target, the weight or the offset as well."
+        )
+    if not len(features):
+        raise ValueError(f"features: {path} has no column left for X.")
+    return Columns(tuple(features), targets, sample_weight, offset, dtype)
+
+
+def _check_columns(names: Sequence[str], columns: Columns, path: str) -> None:
+    """Raise ValueError if a file lacks one of the columns."""
+    missing = [name for name in columns.names if name not in names]
+    if missing:
+        raise ValueError(
+            f"{path} has no column {missing[0]!r}. Its columns are "
+            f"{', '.join(map(repr, list(names)[:20]))}."
+        )
+
+
+def _grouped(lengths: Sequence[int], n_rows: int) -> Iterator[tuple[int, ...]]:
+    """Neighbouring row groups that have at most so many rows together, or are one."""
+    groups: list[int] = []
+    total = 0
+    for number, length in enumerate(lengths):
+        if groups and total + length > n_rows:
+            yield tuple(groups)
+            groups, total = [], 0
+        groups.append(number)
+        total += length
+    if groups:
+        yield tuple(groups)

@@ -1,0 +1,458 @@
+"""Sources of rows that are read block by block, and can be read again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+import scipy.sparse as sp
+
+# A block has about so many bytes, unless the number of its rows is given.
+BLOCK_BYTES = 2**25
+# A large file is cut into parts of so many blocks, which several workers can share.
+PART_BLOCKS = 16
+# Seconds before a part is read again after an error; four times as many each time.
+PAUSE = 0.1
+
+
+class Block(NamedTuple):
+    """Some rows.
+
+    Attributes
+    ----------
+    X : ndarray or CSR array of shape (n_rows, n_features), float32 or float64
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+    sample_weight : ndarray of shape (n_rows,) or None
+        None means ones.
+    offset : ndarray of shape (n_rows,) or None
+        Added to the raw predictions; None means zeros.
+    """
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None = None
+    offset: np.ndarray | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of X and y in memory."""
+        X = self.X
+        stored = (X.data, X.indices, X.indptr) if sp.issparse(X) else (X,)
+        return sum(a.nbytes for a in (*stored, self.y))
+
+
+class Blocks:
+    """A source of blocks of rows that can be read more than once.
+
+    Parameters
+    ----------
+    parts : sequence of callables
+        Each returns an iterator over blocks: tuples ``(X, y)``, ``(X, y,
+        sample_weight)`` or ``(X, y, sample_weight, offset)``. It returns the same rows
+        in the same order in each call. X may be an array, a data frame or a sparse
+        matrix. Several processes can share the work only if the callables can be
+        pickled.
+    n_features : int, default=None
+        Number of columns of X; None takes that of the first block that is read.
+    feature_names : sequence of str, default=None
+        Names of the columns; None takes those of the first data frame that is read.
+        Data frames with other names, or with the same names in another order, are
+        refused.
+    retries : int, default=2
+        How often a part is read again after an `OSError`, such as a network file system
+        raises. Blocks that were given before are skipped.
+
+    Attributes
+    ----------
+    n_parts : int
+    n_features : int or None
+    feature_names : list of str or None
+
+    Notes
+    -----
+    An exception that a part raises says in a note which part and which of its blocks
+    was being read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgd import GDRegressor
+    >>> from sklgd.blocks import Blocks
+    >>> def january():
+    ...     yield np.array([[0.0], [1.0]]), np.array([1.0, 3.0])
+    ...     yield np.array([[2.0]]), np.array([5.0])
+    >>> def february():
+    ...     yield np.array([[3.0]]), np.array([7.0])
+    >>> blocks = Blocks([january, february])
+    >>> [block.y.tolist() for block in blocks]
+    [[1.0, 3.0], [5.0], [7.0]]
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Callable[[], Iterable[Any]]],
+        *,
+        n_features: int | None = None,
+        feature_names: Sequence[str] | None = None,
+        retries: int = 2,
+    ) -> None:
+        if callable(parts):
+            parts = [parts]
+        parts = list(parts)
+        for number, part in enumerate(parts):
+            if not callable(part):
+                raise TypeError(
+                    f"parts: entry {number} is {type(part).__name__!r}, which cannot "
+                    "be called. Pass functions that return an iterator over blocks, so "
+                    "that the rows can be read again; from_arrays takes arrays."
+                )
+        self._parts = parts
+        self.n_features = n_features
+        self.feature_names = None if feature_names is None else list(feature_names)
+        self.retries = retries
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts."""
+        return len(self._parts)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(n_parts={self.n_parts}, "
+            f"n_features={self.n_features})"
+        )
+
+    def __iter__(self) -> Iterator[Block]:
+        """All blocks of all parts, in order."""
+        for number in range(self.n_parts):
+            yield from self.part(number)
+
+    def part(self, number: int) -> Iterator[Block]:
+        """The blocks of one part, from its beginning.
+
+        Parameters
+        ----------
+        number : int
+            0 to ``n_parts - 1``.
+
+        Yields
+        ------
+        block : Block
+            X is a C-ordered, aligned array or a canonical CSR matrix, of float32 or
+            float64. Blocks without rows are left out.
+        """
+        make, given, failures = self._parts[number], 0, 0
+        while True:
+            try:
+                for item in islice(iter(make()), given, None):
+                    block = self._checked(item)
+                    given += 1
+                    if len(block.y):
+                        yield block
+                return
+            except OSError as error:
+                failures += 1
+                if failures > self.retries:
+                    _add_place(error, number, given, make)
+                    raise
+                time.sleep(PAUSE * 4.0 ** (failures - 1))
+            except Exception as error:
+                _add_place(error, number, given, make)
+                raise
+
+    def _checked(self, item: Any) -> Block:
+        """A block in the form that the estimators take; raises ValueError."""
+        if not isinstance(item, tuple) or not 2 <= len(item) <= 4:
+            raise ValueError(
+                "A block must be a tuple (X, y), (X, y, sample_weight) or (X, y, "
+                f"sample_weight, offset); this one is {_described(item)}."
+            )
+        X, y = item[0], np.asarray(item[1])
+        self._check_names(X)
+        X = _canonical(X)
+        if self.n_features is None:
+            self.n_features = X.shape[1]
+        if X.shape[1] != self.n_features:
+            raise ValueError(
+                f"X of a block has {X.shape[1]} columns, those before it have "
+                f"{self.n_features}. All blocks need the same columns."
+            )
+        vectors = [None if a is None else np.asarray(a) for a in item[2:]]
+        named = zip(("y", "sample_weight", "offset"), [y, *vectors], strict=False)
+        for name, a in named:
+            if a is not None and (a.ndim == 0 or len(a) != X.shape[0]):
+                raise ValueError(
+                    f"{name} of a block has the shape {a.shape}, but its X has "
+                    f"{X.shape[0]} rows. It needs one entry for each row."
+                )
+        return Block(X, y, *vectors)
+
+    def _check_names(self, X: Any) -> None:
+        """Compare a data frame's columns with those of the first one."""
+        names = getattr(X, "columns", None)
+        if names is None:
+            return
+        names = [str(name) for name in names]
+        if self.feature_names is None:
+            self.feature_names = names
+        if names == self.feature_names:
+            return
+        if sorted(names) == sorted(self.feature_names):
+            first = next(
+                k
+                for k, (name, known) in enumerate(
+                    zip(names, self.feature_names, strict=True)
+                )
+                if name != known
+            )
+            what = (
+                f"in another order: column {first} is {names[first]!r}, which was "
+                f"{self.feature_names[first]!r} before"
+            )
+        else:
+            missing = [name for name in self.feature_names if name not in names]
+            extra = [name for name in names if name not in self.feature_names]
+            what = f"other ones: missing {missing[:5]}, unexpected {extra[:5]}"
+        raise ValueError(
+            f"The columns of a block are {what}. All blocks need the same columns in "
+            "the same order; select them by name before."
+        )
+
+
+class SamePasses:
+    """Passes over a source, which must give the same rows in each of them.
+
+    What a source gives in the first pass over a part is remembered as the number of
+    rows and a checksum of each block.
+
+    Parameters
+    ----------
+    blocks : Blocks
+
+    Raises
+    ------
+    RuntimeError
+        In a later pass, as soon as a block is not the one that was there before.
+    """
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._known: dict[int, list[tuple[int, int]]] = {}
+
+    def part(self, number: int) -> Iterator[Block]:
+        """The blocks of one part."""
+        known, found = self._known.get(number), []
+        for block in self.blocks.part(number):
+            found.append((len(block.y), _checksum(block)))
+            if known is not None and found != known[: len(found)]:
+                raise self._error(number, len(found) - 1)
+            yield block
+        if known is not None and len(found) != len(known):
+            raise self._error(number, len(found))
+        self._known[number] = found
+
+    @staticmethod
+    def _error(number: int, block: int) -> RuntimeError:
+        return RuntimeError(
+            "The source of blocks has changed between two passes. Every pass must "
+            "give the same rows in the same order: do not shuffle in it, and do not "
+            "write to its files during a fit. The first difference is in block "
+            f"{block} of part {number}."
+        )
+
+
+def from_iterable(make_iterator: Callable[[], Iterable[Any]], **kwargs: Any) -> Blocks:
+    """Blocks of any function that returns an iterator over them.
+
+    Parameters
+    ----------
+    make_iterator : callable
+        Called without arguments once a pass. A generator function is one; a generator
+        is not, because it can be read only once.
+    **kwargs
+        Parameters of `Blocks`.
+
+    Returns
+    -------
+    blocks : Blocks
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgd.blocks import from_iterable
+    >>> def chunks():
+    ...     rng = np.random.default_rng(0)
+    ...     for _ in range(3):
+    ...         X = rng.normal(size=(100, 2))
+    ...         yield X, X @ [1.0, -1.0]
+    >>> sum(len(block.y) for block in from_iterable(chunks))
+    300
+    """
+    return Blocks([make_iterator], **kwargs)
+
+
+@dataclass(frozen=True)
+class ArrayPart:
+    """The rows from ``start`` to ``stop`` of arrays, in blocks of ``rows``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    offset: Any
+    start: int
+    stop: int
+    rows: int
+
+    def __call__(self) -> Iterator[tuple[Any, ...]]:
+        arrays = self.X, self.y, self.sample_weight, self.offset
+        for start in range(self.start, self.stop, self.rows):
+            some = slice(start, min(self.stop, start + self.rows))
+            yield tuple(None if a is None else a[some] for a in arrays)
+
+
+def from_arrays(
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    offset: Any = None,
+    rows: int | None = None,
+    feature_names: Sequence[str] | None = None,
+) -> Blocks:
+    """Blocks of arrays that can be sliced, without reading them as a whole.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        An ndarray, a memory map, a zarr or HDF5 array, or a CSR matrix: anything with
+        ``shape``, ``dtype`` and slices ``X[start:stop]``.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight, offset : array-like of shape (n_samples,), default=None
+    rows : int, default=None
+        Rows of a block. None takes about 32 MB, in multiples of the chunks of X where
+        it has such.
+    feature_names : sequence of str, default=None
+
+    Returns
+    -------
+    blocks : Blocks
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgd.blocks import from_arrays
+    >>> blocks = from_arrays(np.eye(5), np.arange(5), rows=2)
+    >>> [block.X.shape for block in blocks]
+    [(2, 5), (2, 5), (1, 5)]
+    """
+    n, n_features = X.shape
+    if sp.issparse(X) and X.format != "csr":
+        raise TypeError(
+            f"X: {X.format} matrices cannot be read row by row. Pass X.tocsr()."
+        )
+    named = zip(
+        ("y", "sample_weight", "offset"), (y, sample_weight, offset), strict=True
+    )
+    for name, a in named:
+        if a is not None and len(a) != n:
+            raise ValueError(f"{name} has {len(a)} rows, X has {n}.")
+    if rows is None:
+        size = n_features * np.dtype(X.dtype).itemsize
+        if sp.issparse(X):
+            size = max(1, X.nnz // max(1, n)) * (X.dtype.itemsize + 4)
+        rows = rows_of_a_block(size)
+        chunks = getattr(X, "chunks", None)
+        if chunks:
+            rows = max(1, rows // chunks[0]) * chunks[0]
+    parts = [
+        ArrayPart(X, y, sample_weight, offset, start, stop, rows)
+        for start, stop in cut(n, rows)
+    ]
+    return Blocks(parts, n_features=n_features, feature_names=feature_names)
+
+
+def as_blocks(blocks: Any) -> Blocks:
+    """A `Blocks` of what a user passes; raises TypeError."""
+    if isinstance(blocks, Blocks):
+        return blocks
+    if callable(blocks):
+        return from_iterable(blocks)
+    if isinstance(blocks, Sequence) and not isinstance(blocks, str | bytes):
+        return from_iterable(lambda: iter(blocks))
+    raise TypeError(
+        f"blocks: a {type(blocks).__name__!r} cannot be read more than once. Pass a "
+        "source of sklgd.blocks, a function that returns an iterator over blocks (X, "
+        "y), or a list of blocks."
+    )
+
+
+def read_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The same blocks, of which the next is read while the last one is at work."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = pool.submit(next, blocks, None)
+            yield block
+
+
+def rows_of_a_block(row_bytes: float) -> int:
+    """How many rows of this size a block has by default."""
+    return max(1, int(BLOCK_BYTES // max(1.0, row_bytes)))
+
+
+def cut(n_rows: int, rows: int) -> list[tuple[int, int]]:
+    """Starts and stops of the parts of a file with so many rows."""
+    step = rows * PART_BLOCKS
+    return [(start, min(n_rows, start + step)) for start in range(0, n_rows, step)]
+
+
+def _canonical(X: Any) -> Any:
+    """An array or CSR matrix as the kernels read it."""
+    if sp.issparse(X):
+        X = X.tocsr()
+        dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+        X = X.astype(dtype, copy=False)
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        return X
+    X = np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(
+            f"X of a block has the shape {X.shape}. It needs two dimensions: rows and "
+            "columns."
+        )
+    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+    return np.require(X, dtype=dtype, requirements=["C", "A"])
+
+
+def _checksum(block: Block) -> int:
+    """A number that changes with y and with the ends of X."""
+    y = block.y
+    if y.dtype.hasobject:
+        y = y.astype(str)
+    mark = crc32(np.ascontiguousarray(y).tobytes())
+    X = block.X
+    ends = [X.data[:64], X.data[-64:]] if sp.issparse(X) else [X[0], X[-1]]
+    for end in ends:
+        mark = crc32(np.ascontiguousarray(end).tobytes(), mark)
+    return mark
+
+
+def _add_place(error: BaseException, part: int, block: int, make: Any) -> None:
+    """Say in a note of an exception where it happened."""
+    path = getattr(make, "path", None)
+    file = "" if path is None else f" ({path})"
+    error.add_note(f"This was block {block} of part {part}{file}.")
+
+
+def _described(item: Any) -> str:
+    if isinstance(item, tuple):
+        return f"a tuple of {len(item)}"
+    return f"a {type(item).__name__!r}"
