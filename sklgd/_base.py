@@ -395,10 +395,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )
 
     def _first_intercept(self, null):
-        """Intercept from which a step size found from the data sets out."""
+        """Intercept at which a fit with a learning rate found from the data starts."""
         if LOSSES[self.loss].task == "regression":
             return null
-        # The first rows of a stream may all be of one class: do not believe them.
+        # The first rows of a stream may all be of one class, and later ones of others.
         return np.minimum(np.maximum(null, -3.0), 3.0)
 
     def _plan_key(self):

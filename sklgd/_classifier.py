@@ -32,7 +32,7 @@ from ._validation import (
 )
 from .losses import LOSSES
 
-# Rows whose labels are looked at together.
+# Rows whose labels are compared together.
 BLOCK = 16384
 
 
@@ -442,7 +442,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks.
         After a `fit` it goes on from the coefficients.
 
-        With a learning rate of your own it is one epoch, and two calls on the same data
+        With an explicit learning rate it is one epoch, and two calls on the same data
         are two epochs of `fit`. The step count, the optimizer's moments, the schedule
         and the shuffle stream go on; after a `fit` they go on from there, if its
         optimizer learns from streams, otherwise from the coefficients.
@@ -501,8 +501,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
             A source of `sklgd.blocks`, a function that returns an iterator over tuples
             (X, y) or (X, y, sample_weight), or a list of such tuples.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever occur. None looks for them in a pass of its own,
-            if the model has not learnt before.
+            All labels that will ever occur. None finds them in an additional pass, if
+            the model has not learnt before.
         n_epochs : int, default=1
             Passes over the source. Each must give the same rows.
 

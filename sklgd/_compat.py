@@ -95,7 +95,7 @@ class CallbackSupport:
 
         Examples
         --------
-        A callback of your own, which stops the fit after three epochs:
+        A callback that stops the fit after three epochs:
 
         >>> from sklearn.datasets import load_iris
         >>> from sklgd import GDClassifier

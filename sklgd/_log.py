@@ -20,7 +20,7 @@ ENDINGS = {
     "early_stopping": "the validation score did not improve any more",
     "diverged": "diverged, the best coefficients are kept",
     "plateau": "little progress, although more is within reach",
-    "stalled": "no progress, the step size is too small",
+    "stalled": "no progress, the learning rate is too small",
     "callback": "a callback asked for it",
     "interrupted": "interrupted, the best coefficients are kept",
 }

@@ -394,7 +394,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks.
         After a `fit` it goes on from the coefficients.
 
-        With a learning rate of your own it is one epoch, and two calls on the same data
+        With an explicit learning rate it is one epoch, and two calls on the same data
         are two epochs of `fit`. The step count, the optimizer's moments, the schedule
         and the shuffle stream go on; after a `fit` they go on from there, if its
         optimizer learns from streams, otherwise from the coefficients.

@@ -21,7 +21,7 @@ from .kernels._vector import column_means
 Array: TypeAlias = np.ndarray
 Weights: TypeAlias = np.ndarray | None
 
-# Targets that are looked at together.
+# Targets that are evaluated together.
 BLOCK = 16384
 
 # Constant models of a class of no weight, whose log odds are infinite, and of counts

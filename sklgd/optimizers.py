@@ -1226,7 +1226,7 @@ class Online(Optimizer):
 
     Notes
     -----
-    Every row is an update of its own, whatever the chunks are in which a stream comes.
+    Every row is one update, whatever the chunks are in which a stream comes.
     A row of weight 3 is learnt as three rows. An entry that is ten times further from
     the mean of its column than its size is an outlier: it is left out of the update,
     and counts as if it were at this limit in the size of the column. An l2 penalty is

@@ -71,7 +71,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     """Base class of all learning-rate schedules.
 
     A subclass defines `eta`; `check` and `bind` have defaults that suit a schedule
-    without parameters of its own.
+    without additional parameters.
 
     Attributes
     ----------
@@ -304,7 +304,7 @@ class Optimal(Schedule):
 
     Here w is a typical size of the weights under the penalty alpha, and l'(1, -w)
     is the derivative of the loss at a row of class 1 predicted as -w. The schedule
-    has no parameter of its own. It needs the penalty and the loss, so it works only
+    has no parameter. It needs the penalty and the loss, so it works only
     after `bind`, which the estimators call.
 
     As in ``SGDClassifier``, derivatives of the loss are clipped at 1e12, because the

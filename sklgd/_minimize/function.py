@@ -9,7 +9,7 @@ from scipy.optimize import Bounds
 EPS = float(np.finfo(float).eps)
 # Relative steps of finite differences: where rounding and truncation are about equal.
 STEPS = {"2-point": EPS ** (1 / 2), "3-point": EPS ** (1 / 3)}
-# Distance, relative to max(1, |x|), at which a function is looked at beside a point.
+# Distance, relative to max(1, |x|), at which a function is evaluated beside a point.
 NEARBY = 1e-3
 
 
@@ -63,7 +63,7 @@ class Function:
 
     def value(self, x):
         """fun(x) as a float."""
-        # The user's function gets an array of its own: it may keep it or change it.
+        # The user's function gets a copy, which it may keep or change.
         result = self.fun(x.copy(), *self.args)
         self.n_values += 1
         if self.jac is True:

@@ -230,7 +230,7 @@ def minimize(
 
 
 def _start(x0):
-    """x0 as a float64 vector of its own."""
+    """A copy of x0 as a float64 vector."""
     if np.ma.is_masked(x0):
         raise ValueError(
             "x0 must be a finite number or a vector of finite numbers, but some of its "

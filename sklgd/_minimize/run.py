@@ -9,8 +9,8 @@ from .._log import say
 from .function import EPS, NEARBY, norm
 from .step_size import MAX_HALVINGS
 
-# Random directions in which a stationary point is looked at from NEARBY: at most, and
-# where there are more variables than MANY, which no number of directions covers.
+# Random directions in which a stationary point is compared with points NEARBY: at most,
+# and where there are more variables than MANY, which no number of directions covers.
 DIRECTIONS, FEW, MANY = 20, 2, 1000
 # A gradient that is at most tol promises a gain of about tol max(1, |x|). More than so
 # many times that, found by steps that grow by the factor STRIDE, is a variable whose
@@ -27,7 +27,7 @@ ENDLESS = 1e50
 
 
 class Stopping:
-    """The criteria that look at a step; the parameters are those of `minimize`."""
+    """The criteria that judge a step; the parameters are those of `minimize`."""
 
     def __init__(self, tol, xtol, ftol, n_iter_no_change):
         self.tol, self.xtol, self.ftol = tol, xtol, ftol
@@ -50,7 +50,8 @@ class Stopping:
             end = 3, f"{self.flat} successive steps changed fun by no more than ftol"
         else:
             return None
-        return end[0], f"{end[1]}; the largest slope is {run.slope():.3g}."
+        largest = f"the largest entry of the gradient is {run.slope():.3g}"
+        return end[0], f"{end[1]}; {largest}."
 
 
 class Run:
@@ -106,7 +107,7 @@ class Run:
             self.note(stopping.patience)
             if verbose:
                 say(
-                    f"step {len(self.eta_path)}: fun {self.value:.8g}, largest slope "
+                    f"step {len(self.eta_path)}: fun {self.value:.8g}, gradient "
                     f"{self.slope():.3g}, step size {self.eta_path[-1]:.4g}"
                 )
             if tell is not None:
@@ -152,7 +153,7 @@ class Run:
     def why(self):
         """Why no step may lower the function: the end of a sentence, and remedies."""
         slope, jac = self.slope(), self.function.jac
-        said = f"; the largest slope is {slope:.3g}. "
+        said = f"; the largest entry of the gradient is {slope:.3g}. "
         if slope > LARGE:
             return (
                 f"{said}The squares of such gradients overflow float64. Divide fun "
@@ -317,8 +318,8 @@ class Run:
     def impatience(self, max_iter):
         """What to say of a run that ends before it has arrived."""
         said = (
-            f"max_iter={max_iter} steps were not enough: the largest slope is "
-            f"{self.slope():.3g}"
+            f"max_iter={max_iter} steps were not enough: the largest entry of the "
+            f"gradient is {self.slope():.3g}"
         )
         if self.zigzags():
             return (

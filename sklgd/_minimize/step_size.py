@@ -1,4 +1,4 @@
-"""The step sizes of `minimize`: those of a schedule, or found on the way."""
+"""The learning rates of `minimize`: of a schedule, or found during the run."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from .function import EPS, NEARBY, norm
 
-# What a step size found on the way is multiplied with after a step that lowered the
+# Factor of a learning rate found during the run after a step that lowered the
 # function, and after one that did not; so many of the latter in a row are the end.
 GROW, SHRINK, MAX_HALVINGS = 1.25, 0.5, 60
 
@@ -41,7 +41,7 @@ class Scheduled:
 
 
 class Found:
-    """Step sizes found on the way: longer after a gain, half after a loss."""
+    """Learning rates found during the run: larger after a gain, half after a loss."""
 
     schedule = "auto"
 

@@ -392,7 +392,7 @@ def too_large_a_step(seed):
     show_code("""
         GDRegressor(optimizer="sgd", batch_size=1, learning_rate=0.01)   # raw features
     """)
-    say("""A step size of your own is used as it is, and on raw features it may well be
+    say("""An explicit learning rate is used as it is, and on raw features it may be
         too large. The run is then stopped, says so, and keeps the best coefficients it
         has seen, here those it started from (all zero):""")
     X_train, X_test, y_train, y_test = split(load_diabetes, seed, scaled=False)

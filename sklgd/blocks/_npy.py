@@ -74,7 +74,7 @@ class NpyFile:
         return cls(name, shape, dtype, start)
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Rows ``start`` to ``stop``, in memory of their own."""
+        """Rows ``start`` to ``stop``, as a new array."""
         entries = int(np.prod(self.shape[1:], dtype=np.int64))
         count = (stop - start) * entries
         at = self.start + start * entries * self.dtype.itemsize

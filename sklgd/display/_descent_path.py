@@ -508,7 +508,7 @@ class DescentPathDisplay:
         if not hasattr(self, "animation_"):
             from matplotlib.figure import Figure
 
-            # A figure of its own: nothing is left open, whatever the backend.
+            # A separate figure: nothing is left open, whatever the backend.
             figure = Figure(layout="constrained")
             self.animate(figure.subplots())
             # All frames have the layout of the first, which takes as long as a frame.
@@ -533,7 +533,7 @@ def _check_same_objective(named):
                 raise ValueError(
                     f"{first!r} has {key}={wanted.get(key)!r}, but {name!r} has "
                     f"{params.get(key)!r}: one picture shows one objective. Draw the "
-                    "paths on axes of their own."
+                    "paths on separate axes."
                 )
 
 

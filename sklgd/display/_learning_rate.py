@@ -32,7 +32,7 @@ LONGER, LOSS = 10, 0.05
 class LearningRateDisplay:
     """Objective after a few epochs against the step size.
 
-    Each point is a short run of its own from the same start, so that the picture shows
+    Each point is a separate short run from the same start, so that the picture shows
     what that step size does. Smith's range test [1]_ raises the step size within one
     run, which is cheaper where an epoch is; there the start of each step is the end of
     the last, and a bad step spoils those that follow. Linear models can afford the

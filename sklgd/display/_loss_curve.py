@@ -270,7 +270,7 @@ class LossCurveDisplay:
         return np.asarray(self.x[name])[:n_points]
 
     def _plot_scores(self, ax, score_kw):
-        """Draw the validation scores, dashed, on axes of their own."""
+        """Draw the validation scores, dashed, on separate axes."""
         self.score_ax_, self.score_lines_ = None, []
         if not self.scores:
             return
