@@ -3,7 +3,6 @@
 from math import ceil
 
 import numpy as np
-from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
@@ -577,20 +576,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
             Columns in the order of ``classes_``.
         """
         z = self._raw_prediction(X)
-        if self.loss == "log_loss":
-            if z.shape[1] > 1:
-                return softmax(z, axis=1)
-            p = np.empty((len(z), 2), z.dtype)
-            np.negative(z, out=p[:, :1])
-            p[:, 1:] = z
-            return expit(p, out=p)
-        p = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
-        if p.shape[1] == 1:
-            return np.hstack([1.0 - p, p])
-        total = p.sum(axis=1, keepdims=True)
-        # No class claims the row: all are equally likely.
-        p[total[:, 0] == 0.0] = 1.0
-        return p / np.where(total == 0.0, p.shape[1], total)
+        return LOSSES[self.loss].probabilities(z)
 
     @available_if(_has_proba)
     def predict_log_proba(self, X):

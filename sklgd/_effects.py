@@ -66,7 +66,7 @@ class Combination:
     def learns_without_penalty(self):
         """True in streams of the online learner if ``alpha`` is "auto"."""
         automatic = isinstance(self.est.alpha, str)
-        return automatic and self.stream and self.optimizer.training == "online"
+        return automatic and self.stream and self.optimizer.learns_online
 
     @property
     def schedule_parameters(self):
@@ -161,9 +161,7 @@ TABLE = (
         "optimizer",
     ),
     NoEffect(("average",), lambda c, name: c.optimizer.averages, "optimizer"),
-    NoEffect(
-        ("batch_size",), lambda c, name: c.optimizer.training == "online", "optimizer"
-    ),
+    NoEffect(("batch_size",), lambda c, name: c.optimizer.learns_online, "optimizer"),
     NoEffect(("shuffle",), lambda c, name: c.batch_size == "full", "batch_size"),
 )
 

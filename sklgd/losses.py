@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit, softmax
 
 from .kernels import _losses
 from .kernels._vector import column_means
@@ -59,7 +60,7 @@ class Loss:
     nonnegative : bool
         True if no loss is below zero.
     has_proba : bool
-        True if the loss gives class probabilities.
+        True if the loss gives class probabilities, see `probabilities`.
     unit_slopes : bool
         True if every slope is -1, 0 or 1, and the loss zero where it is 0: then there
         is a passive-aggressive step.
@@ -313,6 +314,21 @@ class Loss:
         return _alike(1.0, n_outputs), _alike(
             bound if bound < math.inf else 1.0, n_outputs
         )
+
+    @staticmethod
+    def probabilities(z: Array) -> Array:
+        """Probabilities of the classes, of a loss that has them (``has_proba``).
+
+        Parameters
+        ----------
+        z : float array of shape (n_samples, n_outputs)
+            Raw predictions, of one output with two classes.
+
+        Returns
+        -------
+        p : array of shape (n_samples, n_classes), of the dtype of z
+        """
+        raise NotImplementedError
 
     def domain(self) -> tuple[float, bool]:
         """Lower end of the targets' range, and whether it belongs to the range."""
@@ -803,6 +819,17 @@ class ModifiedHuber(Loss):
     has_proba = True
     largest_curvature = 2.0
 
+    @staticmethod
+    def probabilities(z: Array) -> Array:
+        """(clip(z, -1, 1) + 1) / 2, normalised from three classes on (Zhang 2004)."""
+        p = 0.5 * (np.clip(z, -1.0, 1.0) + 1.0)
+        if p.shape[1] == 1:
+            return np.hstack([1.0 - p, p])
+        total = p.sum(axis=1, keepdims=True)
+        # No class claims the row: all are equally likely.
+        p[total[:, 0] == 0.0] = 1.0
+        return p / np.where(total == 0.0, p.shape[1], total)
+
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
     ) -> Array:
@@ -829,6 +856,16 @@ class LogLoss(Loss):
     classifies = True
     has_proba = True
     couples_outputs = True
+
+    @staticmethod
+    def probabilities(z: Array) -> Array:
+        """The sigmoid, or the softmax from three classes on."""
+        if z.shape[1] > 1:
+            return softmax(z, axis=1)
+        p = np.empty((len(z), 2), z.dtype)
+        np.negative(z, out=p[:, :1])
+        p[:, 1:] = z
+        return expit(p, out=p)
 
     def bound(self, n_outputs: int = 1) -> float:
         """A quarter; one half for the softmax (Boehning 1992)."""

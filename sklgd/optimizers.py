@@ -52,11 +52,13 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     ranges : dict
         Parameter -> (low, closed, high): low <= value < high where ``closed``,
         else low < value < high.
-    rule : type
-        The compiled rule.
+    rule : type or None
+        The compiled rule; None for an optimizer that is not a rule of one gradient.
     training : str
-        What runs its epochs, a key of ``sklgd._base.SOLVERS``; "descent" steps with
-        a rule.
+        What runs its epochs, a key of ``sklgd._base.SOLVERS``.
+    learns_online : bool
+        True if it is the rule of an `OnlineLearner`, which takes single rows of a
+        stream.
     normalised : bool
         True if a step's length does not follow that of the gradient.
     steps_plainly : bool
@@ -80,6 +82,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     any_penalty : bool
         True if the optimizer needs no more of a penalty than its proximal step; else it
         needs an elastic net (`sklgd.penalties.Penalty.elastic_net`).
+    needs_smooth_penalty : bool
+        True if the penalty must be differentiable.
     keyword_hints : dict
         See `sklgd._hints.ExplainsKeywords`.
     """
@@ -91,12 +95,14 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     ranges: ClassVar[dict[str, tuple[float, bool, float]]] = {}
     rule: ClassVar[Any] = None
     training: ClassVar[str] = "descent"
+    learns_online: ClassVar[bool] = False
     why_no_stream: ClassVar[str | None] = None
     takes_learning_rate = True
     estimates_gap = False
     averages = False
     shuffles = True
     any_penalty = False
+    needs_smooth_penalty = False
     keyword_hints = {
         "lr": LEARNING_RATE_HINT,
         "learning_rate": LEARNING_RATE_HINT,
@@ -212,6 +218,17 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
                 f"penalty={settings.penalty_name!r} is not possible with optimizer="
                 f"{self.name!r}, which needs the penalty in closed form. Use optimizer="
                 f"{' or '.join(map(repr, able))}, or 'auto' in fit."
+            )
+        if self.needs_smooth_penalty and not settings.penalty.smooth:
+            able = [
+                name
+                for name, cls in OPTIMIZERS.items()
+                if cls.estimates_gap and not cls.needs_smooth_penalty
+            ]
+            raise ValueError(
+                f"penalty={settings.penalty_name!r} is not possible with optimizer="
+                f"{self.name!r}, which needs a smooth penalty. Use optimizer="
+                f"{' or '.join(map(repr, able))}, or penalty='l2'."
             )
 
     def refuse_average(self, settings: Any) -> None:
@@ -1144,19 +1161,10 @@ class LBFGS(Newton):
 
     name = "lbfgs"
     curvature = False
+    needs_smooth_penalty = True
 
     def __init__(self, memory: int = 5) -> None:
         super().__init__(memory)
-
-    def check_run(self, settings: Any, loss: Any) -> None:
-        """Raise ValueError for a run that L-BFGS cannot make."""
-        super().check_run(settings, loss)
-        if not settings.penalty.smooth:
-            raise ValueError(
-                f"penalty={settings.penalty_name!r} is not possible with "
-                "optimizer='lbfgs', which needs a smooth penalty. Use "
-                "optimizer='fista' or 'newton', or penalty='l2'."
-            )
 
 
 class FISTA(BatchOptimizer):
@@ -1264,6 +1272,7 @@ class Online(Optimizer):
 
     name = "online"
     training = "online"
+    learns_online = True
     ranges = {
         "prior_scale": (0.0, False, INF),
         "power": (0.5, False, 1.0),

@@ -86,6 +86,8 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     parameters : tuple of str
         Parameters of the estimator that the schedule depends on if ``learning_rate``
         gives its name.
+    is_constant : bool
+        True if all steps of an epoch have the same learning rate.
     needs_eta0 : bool
         False if the name alone is enough; otherwise ``eta0=None`` means that the first
         step is found from the data.
@@ -105,6 +107,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     plateau: Any = None
     starts_wild: Any = False
     parameters: tuple[str, ...] = ("eta0",)
+    is_constant: Any = False
     needs_eta0 = True
     slope_limit: Any = math.inf
     sparse_intercept: Any = 1.0
@@ -230,6 +233,8 @@ class Constant(Schedule):
     >>> schedule(1), schedule(1000)
     (0.5, 0.5)
     """
+
+    is_constant = True
 
     def __init__(self, eta0=0.01):
         self.eta0 = eta0
@@ -807,7 +812,7 @@ class _PassiveAggressive(Schedule):
                 f"learning_rate={name!r} only works with loss={suited!r}, got loss="
                 f"{loss.name!r}. Use that loss, or another learning_rate."
             )
-        if optimizer.name != "sgd" or batch_size != 1:
+        if not optimizer.steps_plainly or batch_size != 1:
             raise ValueError(
                 f"learning_rate={name!r} only works with optimizer='sgd' and "
                 f"batch_size=1, got optimizer={optimizer.name!r} and batch_size="

@@ -11,10 +11,12 @@ import pytest
 import reference
 from reference import LOSSES
 
-from sklgd.optimizers import OPTIMIZERS
+from sklgd.optimizers import OPTIMIZERS, BatchOptimizer
 
 # Optimizers that step along the gradient of a batch by a rule.
-RULES = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
+RULES = [name for name, cls in OPTIMIZERS.items() if cls.rule is not None]
+# Optimizers that use all rows in every step.
+BATCH_METHODS = [n for n, cls in OPTIMIZERS.items() if issubclass(cls, BatchOptimizer)]
 
 
 # Up to so many cases of a test are all in the fast tier; of more it takes those that
@@ -58,6 +60,14 @@ def covering_ids(ids):
             kept.add(name)
             covered |= values
     return kept
+
+
+def takes(optimizer, penalty):
+    """True if an optimizer, given by its name or "auto", takes a penalty."""
+    smooth = penalty in ("l2", None)
+    return (
+        smooth or optimizer == "auto" or not OPTIMIZERS[optimizer].needs_smooth_penalty
+    )
 
 
 def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed=0):

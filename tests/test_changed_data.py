@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import BATCH_METHODS, takes
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
@@ -12,7 +13,7 @@ from sklgd._solvers.rules import RuleSolver
 from sklgd.kernels._hessian import cholesky
 from sklgd.optimizers import OPTIMIZERS
 
-METHODS = [name for name, cls in OPTIMIZERS.items() if cls.training != "descent"]
+METHODS = [name for name, cls in OPTIMIZERS.items() if cls.rule is None]
 RULES = ["sgd", "momentum", "adam", "ftrl"]
 
 
@@ -70,13 +71,13 @@ def test_nan_that_appears_in_X_ends_the_fit(optimizer, loss, storage, poison, rn
     fit_poisoned(model, X, y, poison, epochs=2)
 
 
-@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("optimizer", BATCH_METHODS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_nan_ends_a_fit_with_penalties_and_several_classes(
     optimizer, n_classes, poison, rng
 ):
     X, z = make_data("dense", rng)
-    penalty = "l2" if optimizer == "lbfgs" else "l1"
+    penalty = "l1" if takes(optimizer, "l1") else "l2"
     model = GDClassifier(optimizer=optimizer, penalty=penalty, tol=None, max_iter=50)
     y = np.digitize(z, np.quantile(z, np.arange(1, n_classes) / n_classes))
     fit_poisoned(model, X, y, poison)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from conftest import takes
 from scipy import sparse
 from sklearn.base import clone
 
@@ -309,7 +310,7 @@ def every_fit(optimizer, task):
     """Models with this optimizer, one for each kind of batches that kernels know."""
     if optimizer in reference.OPTIMIZERS:
         return [build(task, optimizer, size, max_iter=3) for size in (1, 7, "full")]
-    penalty = "l2" if optimizer == "lbfgs" else "elasticnet"
+    penalty = "elasticnet" if takes(optimizer, "elasticnet") else "l2"
     model = build(task, optimizer, max_iter=5, penalty=penalty)
     return [model.set_params(batch_size="auto", learning_rate="auto")]
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import RULES, takes
 from sklearn.base import clone
 
 from sklgd import GDClassifier, GDRegressor
@@ -14,7 +15,6 @@ from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import Constant
 
 PENALTIES = ["l2", "l1", "elasticnet", None]
-DESCENT = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
 
 
 def spread(X, n_empty, seed=0):
@@ -55,7 +55,7 @@ CASES = [
     (optimizer, penalty)
     for optimizer in ["auto", *OPTIMIZERS]
     for penalty in PENALTIES
-    if not (optimizer == "lbfgs" and penalty in ("l1", "elasticnet"))
+    if takes(optimizer, penalty)
 ]
 
 
@@ -64,7 +64,7 @@ CASES = [
 def test_a_fit_is_the_one_without_its_empty_columns(optimizer, penalty):
     X, y, classes = problem(40, 12)
     ways = [("auto", "auto"), ("auto", 0.01)]
-    if optimizer in DESCENT:
+    if optimizer in RULES:
         ways += [(16, "auto")]
     elif optimizer not in OPTIMIZERS or not OPTIMIZERS[optimizer].takes_learning_rate:
         ways = ways[:1]
@@ -161,7 +161,7 @@ def test_a_start_keeps_its_columns(optimizer):
 
 @pytest.mark.parametrize("penalty", ["l2", "l1", None])
 @pytest.mark.parametrize("rate", [0.01, "auto"])
-@pytest.mark.parametrize("optimizer", DESCENT)
+@pytest.mark.parametrize("optimizer", RULES)
 def test_learning_goes_on_after_a_fit(optimizer, rate, penalty):
     """`partial_fit` goes on from the coefficients, and may meet new columns."""
     X, y, _ = problem()

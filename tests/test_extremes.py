@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse as sp
+from conftest import BATCH_METHODS
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
@@ -381,7 +382,7 @@ def test_natural_sizes_of_robust_losses_take_no_notice_of_outliers(loss, rng):
     assert loss().natural_scale(y, None, zero)[0][0] < 1.0
 
 
-BATCH = {"newton": "auto", "lbfgs": "auto", "fista": "auto"}
+BATCH = dict.fromkeys(BATCH_METHODS, "auto")
 BATCH |= {"auto": "auto", "adam": "auto", "nesterov": 16, "sgd": 1}
 
 

@@ -6,9 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import BATCH_METHODS, takes
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._solvers import raw_predictions
+from sklgd.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.exhaustive
 
@@ -17,10 +19,9 @@ STORAGES = ["float64", "float32", "csr", "csr float32"]
 EXPLICIT = {"learning_rate": 1e-4}
 MODES = {
     "auto": {},
-    "lbfgs": {"optimizer": "lbfgs"},
-    "fista": {"optimizer": "fista", "penalty": "l1"},
-    "point_saga": {"batch_size": 1},
-    "svrg": {"batch_size": 64},
+    "auto with l1": {"penalty": "l1"},
+    "auto, single rows": {"batch_size": 1},
+    "auto, mini-batches": {"batch_size": 64},
     "stochastic": {"batch_size": 1, "optimizer": "sgd", **EXPLICIT},
     "mini-batch": {"batch_size": 256, "optimizer": "adam", **EXPLICIT},
     "found step": {"batch_size": 256, "optimizer": "adam"},
@@ -31,6 +32,7 @@ MODES = {
         "batch_size": 1, "optimizer": "sgd", "early_stopping": True, **EXPLICIT,
     },
 }  # fmt: skip
+MODES |= {n: {"optimizer": n} for n, cls in OPTIMIZERS.items() if cls.rule is None}
 
 
 @functools.cache
@@ -146,7 +148,7 @@ def test_partial_fit(settings):
 # ------------------------------------------- what saves memory gives the same model
 
 
-@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("optimizer", BATCH_METHODS)
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize(
     ("loss", "n_outputs"),
@@ -162,8 +164,8 @@ def test_partial_fit(settings):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_lines_by_sweeps(optimizer, penalty, loss, n_outputs, part, monkeypatch):
     """Raw predictions that are kept and those that are not lead to the same optimum."""
-    if optimizer == "lbfgs" and penalty == "l1":
-        pytest.skip("for smooth penalties")
+    if not takes(optimizer, penalty):
+        return
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 5)) * [1.0, 10.0, 0.1, 1.0, 1.0] + 3.0
     z = X @ rng.normal(size=(5, n_outputs)) + rng.normal(size=(300, n_outputs))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.optimize
+from conftest import RULES
 from numpy.testing import assert_allclose
 from scipy.optimize import Bounds, OptimizeResult, rosen, rosen_der
 
@@ -13,7 +14,6 @@ from sklgd import minimize
 from sklgd.optimizers import OPTIMIZERS, Adam, Momentum
 from sklgd.schedules import Cosine, Exponential
 
-RULES = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
 OTHERS = [name for name in OPTIMIZERS if name not in RULES]
 
 

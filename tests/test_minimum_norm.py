@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import BATCH_METHODS
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
 
@@ -11,7 +12,7 @@ from sklgd._fit import minimum_norm
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 
-METHODS = ["auto", "newton", "lbfgs", "fista"]
+METHODS = ["auto", *BATCH_METHODS]
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -72,7 +73,9 @@ def test_equal_columns_get_equal_coefficients_from_every_optimizer(optimizer, rn
 
 @quiet
 @pytest.mark.parametrize("optimizer", ["auto", "lbfgs", "sgd"])
-@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"perceptron"}))
+@pytest.mark.parametrize(
+    "loss", sorted(n for n, cls in LOSSES.items() if not cls.degenerate)
+)
 def test_every_loss_gives_equal_columns_equal_coefficients(loss, optimizer, rng):
     X, y = collinear(rng)
     task = GDRegressor if LOSSES[loss].task == "regression" else GDClassifier

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import BATCH_METHODS
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
@@ -439,10 +440,10 @@ def test_parameters_of_a_name_that_has_none_are_explained(cls, y, params, words)
 
 def test_every_optimizer_declares_what_decides_about_its_parameters():
     for name, cls in OPTIMIZERS.items():
-        batch = name in ("newton", "lbfgs", "fista")
-        assert cls.takes_learning_rate is not (batch or name == "online")
+        batch = name in BATCH_METHODS
+        assert cls.takes_learning_rate is not (batch or cls.learns_online)
         assert cls.shuffles is not batch
-        assert cls.averages is (name == "online")
+        assert cls.averages is cls.learns_online
         assert cls.estimates_gap is batch
 
 

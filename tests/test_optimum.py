@@ -7,7 +7,7 @@ the oracle, for our solution and for theirs, and compared.
 import numpy as np
 import pytest
 import reference
-from conftest import make_problem
+from conftest import BATCH_METHODS, make_problem
 from scipy.optimize import linprog, minimize
 from sklearn import linear_model
 
@@ -249,7 +249,7 @@ def test_one_optimum(optimizer, decay, penalty):
 
 # Every optimizer with the batches that it can take.
 BATCHES = {"online": [1], "saga": [1], "point_saga": [1], "svrg": [1, 32]}
-BATCHES |= {name: ["full"] for name in ("newton", "lbfgs", "fista")}
+BATCHES |= {name: ["full"] for name in BATCH_METHODS}
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def test_converges_like_a_full_shuffle_on_sorted_rows(shuffle):
     sorted(
         name
         for name, cls in OPTIMIZERS.items()
-        if cls.training in ("descent", "variance_reduced")
+        if cls.shuffles and not cls.learns_online
     ),
 )
 def test_every_order_is_honoured_by_every_optimizer(optimizer, storage):

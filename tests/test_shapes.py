@@ -6,6 +6,7 @@ from copy import copy
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import BATCH_METHODS, takes
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
@@ -13,7 +14,6 @@ from sklgd import GDClassifier, GDRegressor
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 
-METHODS = ["newton", "lbfgs", "fista"]
 ALPHA = 0.05
 SHAPES = {
     "60 x 3000": (60, 3000, False),
@@ -122,13 +122,13 @@ def test_batch_methods_reach_the_optimum_whatever_the_shape_of_X(
     F = Oracle(X, y, loss, K, penalty)
     cls = GDRegressor if loss == "squared_error" else GDClassifier
     found = {}
-    for optimizer in [*METHODS, "auto"]:
+    for optimizer in [*BATCH_METHODS, "auto"]:
         model = cls(
             loss, penalty=penalty, alpha=ALPHA, l1_ratio=0.5, optimizer=optimizer,
             tol=1e-6, max_iter=5000,
         )  # fmt: skip
-        if optimizer == "lbfgs" and penalty != "l2":
-            with pytest.raises(ValueError, match="Use optimizer='fista' or 'newton'"):
+        if not takes(optimizer, penalty):
+            with pytest.raises(ValueError, match="Use optimizer='newton' or 'fista'"):
                 model.fit(X, y)
             continue
         model.fit(X, y)
@@ -143,7 +143,7 @@ def test_batch_methods_reach_the_optimum_whatever_the_shape_of_X(
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("shape", ["60 x 400", "80 x 4000 CSR", "100 x 1"])
 @pytest.mark.parametrize("penalty", ["l1", "l2", None])
-@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - set(METHODS)))
+@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - set(BATCH_METHODS)))
 def test_every_other_optimizer_takes_every_shape(optimizer, penalty, shape):
     """They end below the constant model, or say that they do not."""
     for loss, K in TASKS[1:3]:
@@ -162,7 +162,7 @@ def test_every_other_optimizer_takes_every_shape(optimizer, penalty, shape):
         assert F(w, model.intercept_) <= F(0.0 * w, constant.intercept_) * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("optimizer", METHODS)
+@pytest.mark.parametrize("optimizer", BATCH_METHODS)
 def test_a_loss_with_a_trivial_minimum_is_refused(optimizer):
     """The perceptron's objective is zero at zero coefficients: these would be found."""
     X, y = make_data("100 x 1", "log_loss", 1)

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklgd import GDClassifier, GDRegressor, to_sklearn
 from sklgd.display import DescentPathDisplay
 from sklgd.losses import LOSSES
-from sklgd.optimizers import OPTIMIZERS
+from sklgd.optimizers import OPTIMIZERS, BatchOptimizer, Optimizer
 
 # Predictions are compared to seven digits, which takes a tight tolerance.
 EXACT = {"tol": 1e-13}
@@ -51,9 +51,6 @@ MODES = {
 }  # fmt: skip
 # Modes in which weights and repetitions give the same sums, and the same coefficients.
 SUMS_ALL_ROWS = "auto", "batch", "explicit batch", "newton"
-NEEDS_SMOOTH_LOSS = "saga", "svrg"
-# The minimum of the perceptron's loss is at zero.
-NEEDS_PROPER_LOSS = "newton", "lbfgs", "fista"
 SGD_REASON = (
     "a stochastic step sees one row: a weight k is one step k times as long, not k "
     "steps (scikit-learn's SGD* expects the same failure)"
@@ -79,10 +76,10 @@ def cases():
     """Pairs (loss, mode) that can be fitted."""
     for mode in MODES:
         for loss, cls in LOSSES.items():
-            refused = NEEDS_PROPER_LOSS if cls.degenerate else ()
-            if not cls.smooth:
-                refused = (*refused, *NEEDS_SMOOTH_LOSS)
-            if mode not in refused:
+            optimizer = OPTIMIZERS.get(MODES[mode].get("optimizer"), Optimizer)
+            smooth = cls.smooth or getattr(optimizer, "takes_non_smooth", True)
+            proper = not (cls.degenerate and issubclass(optimizer, BatchOptimizer))
+            if smooth and proper:
                 yield loss, mode
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import reference
-from conftest import RULES, objective
+from conftest import BATCH_METHODS, RULES, objective, takes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -417,7 +417,7 @@ def test_any_variance_reduced_fit(optimizer, case, columns):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("optimizer", ["auto", "newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("optimizer", ["auto", *BATCH_METHODS])
 @given(case=CASES)
 @settings(examples, max_examples=25)
 def test_any_fit_by_all_rows_ends_at_the_same_minimum(optimizer, case):
@@ -425,7 +425,7 @@ def test_any_fit_by_all_rows_ends_at_the_same_minimum(optimizer, case):
     X, y, weight = case.problem()
     # Classes that some hyperplane separates have no minimum without a penalty.
     assume(case.penalty is not None or case.task in ("regression", "two targets"))
-    assume(case.penalty in (None, "l2") or optimizer != "lbfgs")
+    assume(takes(optimizer, case.penalty))
     tol = 1e-4 if case.task == "hinge" else 1e-8
     model = estimator(
         case.task, optimizer=optimizer, penalty=case.penalty, alpha=case.alpha,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse as sp
+from conftest import RULES
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
@@ -15,9 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
-from sklgd.optimizers import OPTIMIZERS
 
-RULES = sorted(name for name, cls in OPTIMIZERS.items() if cls.training == "descent")
 FIRST_STEPS = {"adadelta": 1.0, "adagrad": 0.3, "ftrl": 1.0}
 L1 = {"loss": "log_loss", "penalty": "l1", "alpha": 0.02, "random_state": 0}
 

@@ -418,7 +418,7 @@ def find_causes(sizes, training, monitor):
             "let it fall more slowly",
         ))  # fmt: skip
     if unsettled:
-        if optimizer.training == "descent" and not sizes.full:
+        if optimizer.rule is not None and not sizes.full:
             why = f"{sizes.noise} outweighs what steps of {last:.3g} gain"
             remedy = LESS_NOISE
         elif "momentum" in vars(optimizer):
@@ -501,9 +501,7 @@ class Sizes:
         )
         self.plain_limit = _possible(2.0 / curvature)
         self.limit = _possible(plan.optimizer.stable_step(largest, curvature - largest))
-        self.normalised = (
-            plan.optimizer.normalised and plan.optimizer.training == "descent"
-        )
+        self.normalised = plan.optimizer.normalised and plan.optimizer.rule is not None
         self.reach = float(rms.sum())
         self.distance = float(statistics.z_unit.max()) / max(1.0, rms.max(initial=0.0))
         self.among_features = self.high > SPREAD * self.low

@@ -88,7 +88,7 @@ def choose(settings, data, explicit, stream):
     if name is not None:
         optimizer = OPTIMIZERS[name]()
     optimizer.check_run(settings, data.loss)
-    if optimizer.training != "descent":
+    if optimizer.rule is None:
         rows = optimizer.resolve_batch_size(batch_size, n_features, per_row)
         return optimizer, rows
     if batch_size == "auto":

@@ -45,7 +45,7 @@ def online_optimizer(est):
         return OPTIMIZERS["online"]() if automatic else None
     if name is not None:
         optimizer = OPTIMIZERS[name]()
-    return optimizer if optimizer.training == "online" else None
+    return optimizer if optimizer.learns_online else None
 
 
 class Stream:

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from ..optimizers import OPTIMIZERS, Optimizer
-from ..schedules import as_schedule
+from ..schedules import SCHEDULES, as_schedule
 from .function import Function
 from .run import Run, Stopping
 from .step_size import Found, Scheduled
@@ -253,8 +253,8 @@ def _find_optimizer(optimizer):
     """The checked parameter object; only rules of descent fit any function."""
     if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
         optimizer = OPTIMIZERS[optimizer]()
-    usable = [name for name, cls in OPTIMIZERS.items() if cls.training == "descent"]
-    if not isinstance(optimizer, Optimizer) or optimizer.training != "descent":
+    usable = [name for name, cls in OPTIMIZERS.items() if cls.rule is not None]
+    if not isinstance(optimizer, Optimizer) or optimizer.rule is None:
         needs = (
             ""
             if not isinstance(optimizer, Optimizer)
@@ -272,10 +272,11 @@ def _find_optimizer(optimizer):
 
 def _schedule(learning_rate, eta0, max_iter):
     """The schedule, complete with the length of the run."""
-    if isinstance(learning_rate, str) and learning_rate == "optimal":
+    named = SCHEDULES.get(learning_rate) if isinstance(learning_rate, str) else None
+    if named is not None and "alpha" in named.parameters:
         raise ValueError(
-            "learning_rate='optimal' depends on the penalty alpha and the loss of an "
-            "estimator; fun has none. Use 'auto', 'invscaling' or a number."
+            f"learning_rate={learning_rate!r} depends on the penalty alpha and the "
+            "loss of an estimator; fun has none. Use 'auto', 'invscaling' or a number."
         )
     return as_schedule(learning_rate, eta0).bind(total_steps=max_iter)
 

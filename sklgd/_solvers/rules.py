@@ -9,7 +9,6 @@ from .._fit.data import batches
 from .._fit.l1_zeros import with_zeros
 from .._fit.plan import add_scaling, moves_by_features, renew_rotation
 from .._fit.statistics import column_statistics
-from ..schedules import Constant
 from .base import Point, Solver
 from .mixed_rows import rows_are_mixed
 from .output_threads import descend
@@ -104,7 +103,7 @@ class RuleSolver(Solver):
                 penalty,
                 scaling is None,
                 bool(average) or averaged,
-                isinstance(plan.schedule, Constant),
+                plan.schedule.is_constant,
             )
         )
         if self.by_features and plan.optimizer.lazy:

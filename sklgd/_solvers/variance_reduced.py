@@ -27,7 +27,7 @@ from .._fit.statistics import batch_curvature, column_counts
 from ..kernels._gram import weighted_gram
 from ..kernels._hessian import hessian_diagonal
 from ..optimizers import FEW
-from ..schedules import Constant, as_schedule
+from ..schedules import as_schedule
 from .base import Solver
 from .raw_predictions import LITTLE
 from .row_order import new_order
@@ -258,7 +258,7 @@ class VarianceReducedSolver(Solver):
         self.table_ready = False
         # For `accept`: epochs since the step size changed, and needed to double it.
         self.calm, self.wait, self.last_fall = 0, 0, np.inf
-        self.grows = data.loss.smooth and isinstance(state.plan.schedule, Constant)
+        self.grows = data.loss.smooth and state.plan.schedule.is_constant
 
     @staticmethod
     def tune(plan, settings, data, statistics, penalty):

@@ -50,7 +50,7 @@ def trajectory(estimator, objective, X, y, sample_weight, n_epochs):
     start = np.zeros_like(objective.coef)
     if not explicit:
         start[-1] = estimator._first_intercept(objective.data.fit_intercept_only())
-    streams = explicit and estimator.optimizer_.training == "descent"
+    streams = explicit and estimator.optimizer_.rule is not None
     streams = streams and not isinstance(getattr(estimator, "class_weight", None), str)
     run = _by_calls if streams else _by_fits
     model = copy_for_runs(estimator)

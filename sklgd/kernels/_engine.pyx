@@ -204,7 +204,7 @@ cdef class Descent:
                 raise ValueError("only sparse rows that are not centred have active features")
             self.since = np.zeros(problem.n_features, dtype=np.intp)
             self.totals = np.zeros(self.size)
-        elif isinstance(rule, SGDRule) and row_penalty is not None:
+        elif rule.adds_rows and row_penalty is not None:
             self.row_rule = rule
             self.lazy = problem.rows.is_sparse and average is None and (
                 row_penalty[0] > 0.0 and not cumulative)

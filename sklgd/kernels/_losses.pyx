@@ -807,12 +807,21 @@ ctypedef fused Margin:
     SquaredHinge
     ModifiedHuber
 
-# The log loss with one output: with several it is the softmax.
-ctypedef fused Exponential:
+ctypedef fused OneExponential:
     Poisson
     Gamma
+
+ctypedef fused TwoExponentials:
     Tweedie
+
+# With one output: with several it is the softmax.
+ctypedef fused Logistic:
     LogLoss
+
+ctypedef fused Exponential:
+    OneExponential
+    TwoExponentials
+    Logistic
 
 # y is the sign of the class, or the target, of each output.
 ctypedef fused Paired:
@@ -837,7 +846,7 @@ cdef void use_loops(AnyLoss loss) noexcept:
         loss.evaluate_batch = <evaluate_function> signed_targets[AnyLoss]
         loss.curvature_batch = <curvature_function> curvature_signed[AnyLoss]
         loss.prox_row = <prox_function> prox_signed[AnyLoss]
-    elif AnyLoss is LogLoss:
+    elif AnyLoss in Logistic:
         loss.evaluate_batch = <evaluate_function> evaluate_log_loss
         loss.curvature_batch = <curvature_function> curvature_log_loss
         loss.prox_row = <prox_function> prox_log_loss
@@ -939,7 +948,7 @@ cdef double signed_targets(
 
 cdef inline double slope_of(Exponential loss, double y, double z) noexcept nogil:
     cdef double e = exp(loss.exponent(y, z)), f = 0.0
-    if Exponential is Tweedie:
+    if Exponential in TwoExponentials:
         f = exp(loss.other_exponent(y, z))
     return loss.slope(y, z, e, f)
 
@@ -955,11 +964,11 @@ cdef double exponential(
         for i in range(part):
             e[i] = loss.exponent(y[start + i], z[start + i])
         vector_math.exp(e, part)
-        if Exponential is Tweedie:
+        if Exponential in TwoExponentials:
             for i in range(part):
                 f[i] = loss.other_exponent(y[start + i], z[start + i])
             vector_math.exp(f, part)
-        elif Exponential is LogLoss:
+        elif Exponential in Logistic:
             if want_value:
                 for i in range(part):
                     f[i] = e[i]

@@ -54,9 +54,16 @@ cdef class Rule:
     On sparse data a coordinate whose gradient is zero need not be visited in every
     step: `lagged_update` makes all steps that it missed, in closed form or as a short sum,
     with the result of `step` to rounding.
+
+    Attributes
+    ----------
+    slot_names : tuple of str
+    adds_rows : bool
+        True if rows can be added straight into the coordinates, see `SGDRule`.
     """
 
     slot_names = ()
+    adds_rows = False
 
     def __init__(self, params):
         pass
@@ -175,6 +182,8 @@ cdef class SGDRule(Rule):
     scheme of Tsuruoka, Tsujii and Ananiadou (section 3.3): after a row, its features
     move towards zero by all that was due since the first step, less what they paid.
     """
+
+    adds_rows = True
 
     def bind(self, coef, l1, l2, state=None):
         Rule.bind(self, coef, l1, l2, state)
@@ -393,6 +402,7 @@ cdef class VelocityRule(Rule):
     """
 
     slot_names = ("velocity",)
+    looks_ahead = False
     cdef double mu, reach
     cdef LaggedMomentum lagged
 
@@ -411,7 +421,7 @@ cdef class VelocityRule(Rule):
                        bint summed):
         Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         self.lagged = LaggedMomentum(
-            self.mu, isinstance(self, NesterovRule), l1, l2, self.reach, etas, summed)
+            self.mu, self.looks_ahead, l1, l2, self.reach, etas, summed)
 
     cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
@@ -442,6 +452,8 @@ cdef class NesterovRule(VelocityRule):
     """v = mu v + eta G; E = mu E + eta; w -= mu v + eta G;
     w = ST(w, (mu E + eta) l1).
     """
+
+    looks_ahead = True
 
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef Py_ssize_t j
