@@ -1293,6 +1293,15 @@ class Online(Optimizer):
         self.average = average
         self.second_order = second_order
 
+    def check(self) -> None:
+        """Raise ValueError for a parameter outside its range."""
+        super().check()
+        if not isinstance(self.second_order, (bool, np.bool_)):
+            raise ValueError(
+                f"{type(self).__name__}: second_order must be True or False, got "
+                f"{self.second_order!r}."
+            )
+
     def resolve_batch_size(
         self, batch_size: int | str, n_features: int, per_row: float
     ) -> int:

@@ -1239,8 +1239,6 @@ class Online:
         if self.C and not self.l1:
             lag = (self.Vb + x @ self.V) / self.C
         if self.log_link:
-            self.largest = max(self.largest, y)
-            self.smallest = y if first else min(self.smallest, y)
             low = np.log(self.smallest) - 1.0 if self.smallest > 0.0 else -np.inf
             top = np.log(max(self.largest, 0.1)) + 1.0
             mean, z = np.clip(z - lag, low, top), np.clip(z, low, top)
@@ -1258,6 +1256,9 @@ class Online:
         rate, b_rate, q = self.rates(x, w, h, self.evaluate(y, z)[1])
         a = self.prox(y, z, q, w)[1]
         h = self.learnt_curvature(y, z, h, a / w)
+        b_move, b_h = b_rate * a, h
+        if self.awaits_scale():
+            a, h = 0.0 * a, 0.0 * h
         seen = x != 0.0
         self.G += w * h * x[:, None] ** 2
         if self.l1:
@@ -1270,9 +1271,9 @@ class Online:
             move = -rate * a * x[:, None]
             self.W += move
             self.V += move * self.C
-            self.Vb -= b_rate * a * self.C
-        self.Gb += w * h * self.fit_intercept
-        self.b -= b_rate * a
+            self.Vb -= b_move * self.C
+        self.Gb += w * b_h * self.fit_intercept
+        self.b -= b_move
         if not self.l1:
             self.C += w * self.t**self.average
         if self.full is not None:
@@ -1332,9 +1333,24 @@ class Online:
         size = curvature_unit(self.loss, self.y_mean, deviation, **self.params)
         self.curvature_size = size
         self.unit = size if self.log_link else size * deviation**2 if deviation else 0.0
-        if first and self.fit_intercept:
-            start = np.log(y if y > 0.0 else 0.1) if self.log_link else y
+        starts = first or (self.awaits_scale() and y > 0.0)
+        self.largest = max(self.largest, y)
+        self.smallest = y if first else min(self.smallest, y)
+        if starts and self.fit_intercept:
+            start = y
+            if self.log_link:
+                positive = [v for v in (self.y_mean, y, 0.1) if v > 0.0]
+                start = np.log(positive[0])
+                self.Gb[:], self.Gc[:], self.Vb[:] = 0.0, 0.0, 0.0
+                self.total = self.constant_total = 0.0
+                if self.judged:
+                    before = self.evaluate(0.0, np.array([start]))[0]
+                    self.total = self.constant_total = self.judged * before
             self.b[:], self.constant[:] = start, start
+
+    def awaits_scale(self):
+        """True if targets with a log link were zero so far: only b is learnt."""
+        return self.log_link and self.fit_intercept and not self.largest > 0.0
 
     def apply_penalty(self, seen, w):
         """Weights are -v / (A + l2 t), A being the inverse of the rate without l2."""
@@ -1389,7 +1405,8 @@ class Online:
                 self.full_hedge *= 1.0 - 1.0 / (self.steps + 1.0)
                 self.full_hedge += np.clip(w * (other - value) / unit, -1.0, 1.0)
             value = self.evaluate(y, pi * z2 + (1.0 - pi) * z1)[0]
-        self.total, self.judged = self.total + judged * value, self.judged + judged
+        self.judged += judged
+        self.total += 0.0 if self.awaits_scale() else judged * value
         if first or not self.unit > 0.0 or self.l1:
             return
         last = self.evaluate(y, c + self.share * (z - c))[0]
@@ -1454,7 +1471,7 @@ class Online:
 
     def learn_constant(self, y, w, judged, first):
         value = self.evaluate(y, self.constant)[0]
-        if not (first and self.regression):
+        if not ((first and self.regression) or self.awaits_scale()):
             self.constant_total += judged * value
         h = self.curvature(y, self.constant)
         q = 1.0 / (self.intercept_precision(1.0) + self.Gc + w * h)

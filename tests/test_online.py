@@ -19,6 +19,7 @@ from sklgd import GDClassifier, GDRegressor
 from sklgd.kernels._online import OnlineLearner
 from sklgd.kernels._rows import Rows
 from sklgd.losses import LOSSES
+from sklgd.optimizers import Online
 
 PENALTIES = {"none": (0.0, 0.0), "l2": (0.0, 3e-3), "l1": (2e-3, 0.0)}
 
@@ -649,5 +650,100 @@ def test_counts_of_any_unit_give_a_finite_stream(unit, rng):
 def test_columns_of_denormal_size_leave_a_stream_finite(rng):
     X, y = 1e-154 * rng.normal(size=(180, 1)), np.arange(180) % 2
     model = GDClassifier(alpha=1e-4, shuffle=False).partial_fit(X, y, classes=[0, 1])
+    assert np.isfinite(model.coef_).all()
+    X[::50] = 1.0
     model.set_params(alpha="auto").partial_fit(X, y)
     assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("unit", [1e-300, 1e-160])
+def test_columns_whose_squares_vanish_are_warned_of(form, unit, rng):
+    X, y = rng.normal(size=(100, 3)), rng.normal(size=100)
+    X[:, 1] *= unit
+    with pytest.raises(ValueError, match="column 1 are so small that"):
+        GDRegressor(alpha=0.0).fit(form(X), y)
+    with pytest.warns(UserWarning, match="is not learnt. Scale column 1"):
+        GDRegressor().partial_fit(form(X), y)
+    X[7, 1] = 1.0  # Small entries of a usual column do no harm.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        GDRegressor(shuffle=False).partial_fit(form(X), y)
+
+
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "absolute_error", "poisson", "tweedie"]
+)
+def test_the_progressive_score_of_a_constant_target_is_finite(loss, rng):
+    """One if it is predicted, else zero, as in r2_score."""
+    X = rng.normal(size=(60, 2))
+    for y in (0.1, 3.0, 1e-5, 1e8):
+        model = GDRegressor(loss).partial_fit(X, np.full(60, y))
+        assert model.progressive_score_ == 1.0
+    model = GDRegressor(loss, shuffle=False, fit_intercept=False)
+    assert model.partial_fit(X, np.full(60, 3.0)).progressive_score_ == 0.0
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 1.5, 2.0, 3.0])
+def test_the_progressive_score_of_a_log_link_is_d2_of_the_predictions(power, rng):
+    X = rng.normal(size=(80, 2))
+    y = np.exp(0.5 * X[:, 0] + 0.1 * rng.normal(size=80))
+    if power in (1.0, 1.5):
+        y[[0, 5, 7]] = 0.0
+    if power == 0.0:
+        y -= 1.0
+    model, predictions = GDRegressor("tweedie", power=power), [y[0]]
+    for i in range(80):
+        if i:
+            predictions.append(model.predict(X[i : i + 1])[0])
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+    # (A stream limits its own predictions.)
+    predictions = np.array(predictions)
+    loss = LOSSES["tweedie"](power)
+    mean = y[1:].mean()
+
+    def deviance(z):
+        return loss.evaluate(y[1:, None], np.full((79, 1), z))[0]
+
+    best = sum(
+        loss.evaluate(np.array([[v]]), np.array([[np.log(v)]]))[0]
+        for v in y[1:]
+        if v > 0
+    )
+    expected = 1.0 - (79.0 * model.progressive_loss_ - best) / (
+        deviance(np.log(mean)) - best
+    )
+    assert_allclose(model.progressive_score_, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "tweedie"])
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e6])
+def test_zeros_before_the_first_positive_target_say_nothing_of_its_unit(
+    loss, unit, rng
+):
+    X = rng.normal(size=(400, 3))
+    y = rng.poisson(np.exp(0.5 * X[:, 0])).astype(float)
+    y[:5] = 0.0
+    model = GDRegressor(loss, shuffle=False)
+    one, other = (learn(clone(model), X, unit * y) for unit in (1.0, unit))
+    assert one.progressive_score_ > 0.05
+    assert_allclose(other.coef_, one.coef_, rtol=0.2, atol=0.05)
+    assert_allclose(other.intercept_, one.intercept_ + np.log(unit), atol=0.1)
+    assert_allclose(other.progressive_score_, one.progressive_score_, atol=0.1)
+
+
+def test_the_pickle_of_a_stream_holds_no_more_than_its_records():
+    X = sp.random(500, 4000, 0.01, format="csr", random_state=0)
+    y = np.arange(500) % 2
+    model = GDClassifier().partial_fit(X, y, classes=[0, 1])
+    # Sums, size, coefficient, curvature and lag of each feature.
+    assert len(pickle.dumps(model)) < 6 * 8 * 4000 + 4000
+
+
+@pytest.mark.parametrize("value", ["yes", None, 1])
+def test_a_second_order_that_is_no_truth_value_is_refused(value, rng):
+    X = rng.normal(size=(20, 2))
+    for method in ("fit", "partial_fit"):
+        model = GDRegressor(optimizer=Online(second_order=value))
+        with pytest.raises(ValueError, match="second_order must be True or False"):
+            getattr(model, method)(X, X[:, 0])

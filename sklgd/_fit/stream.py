@@ -182,14 +182,16 @@ class Stream:
         """A dict of arrays, numbers and strings that `unpack` makes a stream of."""
         learner = self.learner
         loss, table = learner.definition, learner.table
-        seen = np.flatnonzero(table.any(axis=1))
+        kinds, seen = learner.kinds_to_store(), np.flatnonzero(table.any(axis=1))
+        most = len(seen) > len(table) // 2
         packed = {
             "loss": loss.name,
             "loss_params": [getattr(loss, name) for name in loss.params],
             "shape": [learner.n_features, learner.n_outputs],
             "options": {name: getattr(learner, name) for name in OPTIONS},
-            "table": table if len(seen) > len(table) // 2 else table[seen],
-            "seen": None if len(seen) > len(table) // 2 else seen,
+            "table": (table if most else table[seen])[:, kinds],
+            "seen": None if most else seen,
+            "kinds": kinds,
             "outputs": learner.output_table,
             "full": learner.full_table if learner.second_order else None,
             "stream": learner.stream_table,
@@ -208,8 +210,9 @@ class Stream:
         """The stream that `pack` made a dict of, for the estimator it is stored in."""
         loss = LOSSES[packed["loss"]](*packed["loss_params"])
         learner = OnlineLearner(loss, *packed["shape"], **packed["options"])
-        rows = slice(None) if packed["seen"] is None else packed["seen"]
-        learner.table[rows] = packed["table"]
+        table, kinds = learner.table, packed["kinds"]
+        rows = np.arange(len(table)) if packed["seen"] is None else packed["seen"]
+        table[rows[:, None], kinds] = packed["table"]
         learner.output_table[...] = packed["outputs"]
         learner.stream_table[...] = packed["stream"]
         if learner.second_order:
@@ -305,6 +308,7 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
             log = Log(est.verbose)
             log.chunk(f"partial_fit {len(curve)}", len(order), curve, learner.score())
             log.trouble(diagnosis)
+        _warn_of_small_columns(learner)
         if diagnosis is not None:
             warn(stream_warning(), ConvergenceWarning)
     except BaseException as error:
@@ -356,6 +360,17 @@ def _check_size(learner, target):
     largest = max(target.max(), -target.min())
     if not largest < LARGE_TARGET:
         raise _overflow(learner, target)
+
+
+def _warn_of_small_columns(learner):
+    """Warn of a column that is not learnt, unless larger entries came later."""
+    column = learner.small_column
+    if column >= 0 and learner.is_too_small(column):
+        warn(
+            "A column of X is so small that its squares leave float64: it is not "
+            f"learnt. Scale column {column} (MaxAbsScaler or StandardScaler), or leave "
+            "it out."
+        )
 
 
 def _overflow(learner, target):

@@ -20,7 +20,7 @@ from sklgd.kernels._online_rule cimport (
     ACTIVE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS, DEVIATIONS,
     ERROR, FULL_HEDGE, FULL_LEAST, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT,
     INTERCEPT_LAG, JUDGED, LAG, LEAST, LOSS, MARK, MEAN, N_COLUMN, PLACE, ROWS, SATURATED, SHARE,
-    SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule)
+    SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule, smallest_size)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -162,6 +162,7 @@ cdef class OnlineLearner(OnlineRule):
         cdef Py_ssize_t[::1] columns
         cdef Py_ssize_t most = self.n_features
         self.saved_array, self.n_saved = None, 0
+        self.small_column = -1
         self.saved_scalars = (
             self.stream_array.copy(), self.output_array.copy(), self.full.table.copy())
         self.stream[CALL] += 1.0
@@ -387,7 +388,8 @@ cdef class OnlineLearner(OnlineRule):
                         i, FULL_LEAST, fmin(other, value))
                     out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, change))
                 value = self.evaluate(start, self.new)
-            out[LOSS * K + i] += judged * value
+            if not self.awaits_scale(start):
+                out[LOSS * K + i] += judged * value
             if first or self.l1 > 0.0 or not self.unit[start] > 0.0:
                 continue
             a = out[SHARE * K + i]
@@ -410,17 +412,35 @@ cdef class OnlineLearner(OnlineRule):
     cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
         """What the score of an output is made of: errors, and the spread of targets."""
         cdef double* out = self.outputs
-        cdef double error, z, share = judged / self.stream[JUDGED]
-        error = self.target[k] - out[TARGET * self.n_outputs + k]
-        out[TARGET * self.n_outputs + k] += share * error
-        out[SPREAD * self.n_outputs + k] += judged * error * error * (1.0 - share)
+        cdef double* mean = out + TARGET * self.n_outputs + k
+        cdef double* spread = out + SPREAD * self.n_outputs + k
+        cdef double y = self.target[k], before = mean[0], error, share
+        share = judged / self.stream[JUDGED]
+        error = y - before
+        mean[0] += share * error
         if not self.log_link:
-            error = self.new[k] - self.target[k]
+            spread[0] += judged * error * error * (1.0 - share)
+            error = self.new[k] - y
             out[ERROR * self.n_outputs + k] += judged * error * error
-        elif self.target[k] > 0.0:
-            z = log(self.target[k])
+            return
+        # The deviance of the targets so far from a new mean is that from the old one,
+        # plus that of so many targets that equal the old mean.
+        spread[0] += judged * self.deviance(y, mean[0])
+        if share < 1.0:
+            spread[0] += (self.stream[JUDGED] - judged) * self.deviance(before, mean[0])
+        if y > 0.0:
             out[SATURATED * self.n_outputs + k] += judged * self.loss.value_at(
-                self.loss, self.target[k], z)
+                self.loss, y, log(y))
+
+    cdef double deviance(self, double y, double mean) noexcept nogil:
+        """Half the deviance of a target from a mean, for a loss with a log link."""
+        cdef double best = 0.0
+        if not mean > 0.0:
+            # (No mean but that of a normal distribution is.)
+            return 0.5 * (y - mean) * (y - mean)
+        if y > 0.0:
+            best = self.loss.value_at(self.loss, y, log(y))
+        return self.loss.value_at(self.loss, y, log(mean)) - best
 
     cdef bint is_hit(self) noexcept nogil:
         """True if the prediction ``new`` is the class of the row."""
@@ -446,7 +466,7 @@ cdef class OnlineLearner(OnlineRule):
         for i in range(self.n_groups):
             start = i * self.group
             value = self.evaluate(start, constant)
-            if not (first and self.regression):
+            if not (first and self.regression or self.awaits_scale(start)):
                 out[CONSTANT_LOSS * self.n_outputs + i] += judged * value
             self.curve(start, constant)
             if not self.fit_intercept:
@@ -619,6 +639,15 @@ cdef class OnlineLearner(OnlineRule):
         end = self.offset + self.n_features * self.stride
         return self.record_array[self.offset:end].reshape(self.n_features, self.stride)
 
+    def kinds_to_store(self):
+        """Numbers of the columns of `table` that hold more than zeros.
+
+        The last call that met a feature counts in `undo` alone.
+        """
+        used = self.table.any(axis=0)
+        used[MARK] = False
+        return np.flatnonzero(used)
+
     @property
     def full_table(self):
         """What the second-order rule has learnt; a view."""
@@ -661,23 +690,30 @@ cdef class OnlineLearner(OnlineRule):
         size = 3.0 * self.table[:, SIZE]
         return size + np.abs(self.table[:, PLACE]) if self.centred else size
 
+    def is_too_small(self, Py_ssize_t column):
+        """True if the squares of a column's entries so far leave float64."""
+        return self.records[column * self.stride + SIZE] < smallest_size()
+
     def score(self):
-        """Progressive score: the accuracy, R2, or D2 of the losses with a log link."""
+        """Progressive score: the accuracy, R2, or D2 of the losses with a log link.
+
+        R2 and D2 of a constant target are 1 if it was predicted, else 0.
+        """
         cdef double total = self.stream[JUDGED]
         if not total > 0.0:
             return np.nan
         if self.classifies:
             return self.stream[HITS] / total
         out = self.output_array
-        if not self.log_link:
-            spread, left = out[SPREAD], out[ERROR]
-        else:
-            mean = np.maximum(out[TARGET], 1e-300)
-            least = np.array([self.loss.value_at(self.loss, y, log(y)) for y in mean])
-            spread, left = total * least - out[SATURATED], out[LOSS] - out[SATURATED]
-        if not (spread > 0.0).all():
-            return np.nan
-        return float(np.mean(1.0 - left / spread))
+        spread, left, size = out[SPREAD], out[ERROR], total * out[TARGET] ** 2
+        if self.log_link:
+            left = out[LOSS] - out[SATURATED]
+            size = np.abs(out[LOSS]) + np.abs(out[SATURATED])
+        constant = ~(spread > 0.0)
+        scores = 1.0 - left / np.where(constant, 1.0, spread)
+        # (As `r2_score`: a constant target is predicted, but for rounding, or is not.)
+        scores[constant] = left[constant] <= 1e-12 * size[constant]
+        return float(np.mean(scores))
 
     @property
     def n_rows(self):

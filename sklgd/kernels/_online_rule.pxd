@@ -47,6 +47,11 @@ cdef enum:
     N_STREAM
 
 
+# Squares of entries of a smaller size leave float64.
+cdef inline double smallest_size() noexcept nogil:
+    return 1e-150
+
+
 cdef class OnlineRule:
     cdef readonly object definition
     cdef LossFunction loss
@@ -66,6 +71,8 @@ cdef class OnlineRule:
     cdef double* mean
     cdef Py_ssize_t* columns
     cdef Py_ssize_t capacity, n_entries
+    # Number of a column whose squares are too small, or -1.
+    cdef readonly Py_ssize_t small_column
     # Of the outputs.
     cdef double* target
     cdef double* z
@@ -86,6 +93,8 @@ cdef class OnlineRule:
     cdef void measure_columns(self, double w) noexcept nogil
     cdef void shrink(self, double* weight, double share) noexcept nogil
     cdef void measure_targets(self, double w, bint first) noexcept nogil
+    cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil
+    cdef void start_intercept(self, Py_ssize_t k, double y) noexcept nogil
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil
     cdef void find_units(self) noexcept nogil
     cdef void apply_penalty(self, double w) noexcept nogil

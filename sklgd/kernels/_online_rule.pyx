@@ -84,6 +84,7 @@ cdef class OnlineRule:
         self.scaled_h = self.target + 12 * n_outputs
         self.intercept_rate = self.target + 13 * n_outputs
         self.capacity = 0
+        self.small_column = -1
 
     cdef reserve_entries(self, Py_ssize_t most):
         """Make room for rows of so many entries."""
@@ -121,6 +122,7 @@ cdef class OnlineRule:
         cdef double moved = 0.0, x, size, ratio, share, active = 0.0
         cdef Py_ssize_t p, k, K = self.n_outputs
         cdef bint far, known, centred = self.centred, dual = self.l1 > 0.0
+        cdef bint penalised = dual or self.l2 > 0.0
         # (Nothing is known of the means before the first row.)
         cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
         self.row.n = self.n_entries
@@ -147,6 +149,10 @@ cdef class OnlineRule:
                 if size > 0.0 and (known or stream[HISTORY] == 0.0):
                     self.shrink(weight, size / ratio)
                 size = record[SIZE] = ratio
+            if size < smallest_size() and not penalised and (
+                    record[ABSOLUTES] >= KNOWN * fabs(x) > 0.0):
+                # (With a penalty such a column has the coefficient zero.)
+                self.small_column = self.columns[p]
             if centred:
                 for k in range(K):
                     if dual:
@@ -187,6 +193,7 @@ cdef class OnlineRule:
         # (A fit that the model started from has said nothing of its targets.)
         cdef double t = self.stream[TIME] - self.stream[HISTORY], y, step, deviation
         cdef Py_ssize_t k, K = self.n_outputs
+        cdef bint starts
         for k in range(K):
             if self.regression:
                 y = self.target[k]
@@ -196,13 +203,38 @@ cdef class OnlineRule:
                     step = copysign(FAR * deviation, step)
                 out[MEAN * K + k] += w * step / t
                 out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
+                starts = first or (self.awaits_scale(k) and y > 0.0)
                 out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
                 if self.stream[STEPS] == 1.0 or y < out[SMALLEST * K + k]:
                     out[SMALLEST * K + k] = y
-                if first and self.fit_intercept:
-                    out[INTERCEPT * K + k] = out[CONSTANT * K + k] = (
-                        log(y if y > 0.0 else 0.1) if self.log_link else y)
+                if starts and self.fit_intercept:
+                    self.start_intercept(k, y)
             self.find_unit(k, t)
+
+    cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil:
+        """True if the targets of an output with a log link were all zero so far.
+
+        Their scale is not known, so its intercept alone is learnt, which starts anew
+        with the first positive target. The loss of a prediction of zero is zero.
+        """
+        return (self.log_link and self.fit_intercept and self.stream[HISTORY] == 0.0
+                and not self.outputs[LARGEST * self.n_outputs + k] > 0.0)
+
+    cdef void start_intercept(self, Py_ssize_t k, double y) noexcept nogil:
+        """The first intercept of an output: the mean of its targets so far."""
+        cdef double* out = self.outputs
+        cdef double start = y, mean
+        cdef Py_ssize_t K = self.n_outputs
+        if self.log_link:
+            mean = out[MEAN * K + k]
+            start = log(mean if mean > 0.0 else y if y > 0.0 else 0.1)
+            # The zeros before are judged by this prediction, whose scale is right.
+            out[LOSS * K + k] = out[CONSTANT_LOSS * K + k] = self.stream[JUDGED] * (
+                self.loss.value_at(self.loss, 0.0, start) if self.stream[JUDGED] > 0.0
+                else 0.0)
+            out[INTERCEPT_CURVATURE * K + k] = out[CONSTANT_CURVATURE * K + k] = 0.0
+            out[INTERCEPT_LAG * K + k] = 0.0
+        out[INTERCEPT * K + k] = out[CONSTANT * K + k] = start
 
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil:
         """Sizes of an output's targets and losses, of what was learnt in a time t."""
@@ -457,6 +489,8 @@ cdef class OnlineRule:
                 out[INTERCEPT * K + k] += move
                 if self.l1 == 0.0:
                     out[INTERCEPT_LAG * K + k] += move * self.stream[AVERAGE_WEIGHT]
+                if self.awaits_scale(k):
+                    self.scaled_h[k] = self.c[k] = 0.0
         if self.l1 > 0.0:
             self.step_dual(w)
         else:
