@@ -21,15 +21,9 @@ class OnlineLearner(OnlineRule):
         n_features: int,
         n_outputs: int,
         *,
-        fit_intercept: bool,
-        centred: bool,
         classifies: bool,
-        reach: float,
-        power: float,
-        average: float,
-        l1: float,
-        l2: float,
         second_order: bool,
+        **options: Any,
     ) -> None: ...
     def learn(
         self,

@@ -50,7 +50,7 @@ cdef class OnlineLearner(OnlineRule):
 
     Parameters
     ----------
-    loss, n_features, n_outputs, fit_intercept, centred, reach, power, average, l1, l2
+    loss, n_features, n_outputs, **options
         As in `OnlineRule`.
     classifies : bool
         True if the prediction is a class: that of the largest output, or the sign.
@@ -84,13 +84,9 @@ cdef class OnlineLearner(OnlineRule):
     cdef Py_ssize_t n_saved
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
-                 bint fit_intercept, bint centred, bint classifies, double reach,
-                 double power, double average, double l1, double l2,
-                 bint second_order):
+                 bint classifies, bint second_order, **options):
         cdef double[::1] own
-        OnlineRule.__init__(
-            self, loss, n_features, n_outputs, fit_intercept=fit_intercept,
-            centred=centred, reach=reach, power=power, average=average, l1=l1, l2=l2)
+        OnlineRule.__init__(self, loss, n_features, n_outputs, **options)
         self.classifies = classifies
         self.second_order = second_order
         self.full = RecursiveLeastSquares(
