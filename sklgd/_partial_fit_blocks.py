@@ -7,12 +7,12 @@ from sklearn.utils import check_random_state
 
 from ._log import say
 from ._validation import check_number
-from .blocks import Block, SamePasses
+from .blocks import SamePasses
 from .blocks._source import as_blocks, read_ahead
 
 
 def learn_blocks(est, blocks, n_epochs, arguments=None):
-    """Call `partial_fit` with each block of a source.
+    """Call `partial_fit`, which shuffles the rows, with each block of a source.
 
     Parameters
     ----------
@@ -47,8 +47,6 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
                         "blocks: offsets are not possible with partial_fit_blocks. "
                         "Leave them out of the blocks."
                     )
-                if est.shuffle:
-                    block = _in_random_order(block, rng)
                 X, y, weights, _ = block
                 est.partial_fit(X, y, sample_weight=weights, **others)
             if est.verbose:
@@ -73,12 +71,6 @@ def labels_of(passes):
     if labels is None:
         raise ValueError("blocks: the source has no rows.")
     return labels
-
-
-def _in_random_order(block, rng):
-    """The rows of a block in random order."""
-    order = rng.permutation(len(block.y))
-    return Block._make(None if a is None else a[order] for a in block)
 
 
 def _check_same_names(names, of_blocks):
