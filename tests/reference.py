@@ -1388,7 +1388,8 @@ class Online:
         return h
 
     def judge(self, z, lag, y, w, judged, first):
-        c = self.constant
+        # All models are judged as they were before the row.
+        c, share = self.constant, self.share
         z1, value, self.share, self.share_curvature = self.judge_share(
             y, z - self.averaged() * lag, self.share, self.share_curvature, w, first
         )
@@ -1409,8 +1410,8 @@ class Online:
         self.total += 0.0 if self.awaits_scale() else judged * value
         if first or not self.unit > 0.0 or self.l1:
             return
-        last = self.evaluate(y, c + self.share * (z - c))[0]
-        mean = self.evaluate(y, c + self.share * (z - lag - c))[0]
+        last = self.evaluate(y, c + share * (z - c))[0]
+        mean = self.evaluate(y, c + share * (z - lag - c))[0]
         unit = self.unit
         if self.regression and not self.log_link:
             self.least += (min(last, mean) - self.least) * 2.0 / (self.steps + 2.0)

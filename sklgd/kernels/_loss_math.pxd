@@ -1,5 +1,5 @@
 """Functions of one number that the formulas of losses share."""
-from libc.math cimport fabs, fmax, log, log1p, sqrt, INFINITY
+from libc.math cimport fabs, fmax, log, sqrt, INFINITY
 
 from sklgd.kernels._vector_math cimport sklgd_exp as exp
 
@@ -147,14 +147,6 @@ cdef inline double newton_step(
         step = 0.5 * (low[0] + high[0]) - z
         last[0] = high[0] - low[0]
     return step
-
-
-cdef inline double log_prox_start(double a, double q) noexcept nogil:
-    """A guess of the root of m = a + q / (1 + exp(m)) for m > 0, large q."""
-    # Two fixed-point steps of m = log(q / (m - a) - 1).
-    cdef double m = log1p(q / (1.0 + fabs(a)))
-    m = fmax(m, a + 1e-3)
-    return log1p(q / (m - a))
 
 
 cdef inline double jump_curvature(double deviation) noexcept nogil:

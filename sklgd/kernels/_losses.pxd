@@ -12,6 +12,16 @@ ctypedef void (*curvature_function)(
 ctypedef void (*prox_function)(
     LossFunction loss, const double* y, const double* z0, double q, double* z, double* c,
     Py_ssize_t K) noexcept nogil
+ctypedef void (*points_function)(
+    LossFunction loss, const double* y, const double* z, Py_ssize_t n, Py_ssize_t K,
+    double* value, double* g, double* h) noexcept nogil
+ctypedef void (*prox_points_function)(
+    LossFunction loss, const double* y, const double* z0, const double* g0,
+    const double* q, Py_ssize_t n, double* z, double* c) noexcept nogil
+
+cdef extern from "log_loss.h":
+    # Most raw predictions of one row at a time.
+    const Py_ssize_t POINTS "SKLGD_POINTS"
 
 
 cdef class LossFunction:
@@ -20,6 +30,8 @@ cdef class LossFunction:
     cdef evaluate_function evaluate_batch
     cdef curvature_function curvature_batch
     cdef prox_function prox_row
+    cdef points_function points
+    cdef prox_points_function prox_points
     cdef bint has_unit
 
     cdef double proximal(self, double y, double z0, double q, double* c) noexcept nogil

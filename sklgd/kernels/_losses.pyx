@@ -16,14 +16,25 @@ import numpy as np
 
 from sklgd.kernels._loss_math cimport (
     CHUNK, LOG2, PROX_STEPS, bounded, bounded_exp, continued, dispersion, jump_change,
-    jump_curvature, jump_prox, log_prox_start, newton_step, ramp, ramp_curvature, ramp_value,
+    jump_curvature, jump_prox, newton_step, ramp, ramp_curvature, ramp_value,
     subgradient, subtract_exp)
 from sklgd.kernels._softmax cimport (
     curvature_softmax, evaluate_softmax, prox_softmax, scaled_prox_softmax)
 from sklgd.kernels._vector_math cimport (
     VectorMath, sklgd_choose_vector_math, sklgd_exp as exp)
 
+cdef extern from "log_loss.h":
+    ctypedef struct sklgd_log_loss:
+        void (*points)(
+            double y, const double* z, Py_ssize_t n, double* value, double* g,
+            double* h) noexcept nogil
+        void (*prox)(
+            double y, const double* z0, const double* g0, const double* q, Py_ssize_t n,
+            double* z, double* c) noexcept nogil
+    sklgd_log_loss sklgd_choose_log_loss() noexcept nogil
+
 cdef VectorMath vector_math = sklgd_choose_vector_math()
+cdef sklgd_log_loss log_loss = sklgd_choose_log_loss()
 
 
 cdef class LossFunction:
@@ -49,6 +60,12 @@ cdef class LossFunction:
       c (K,) with z + q c = z0. c is the (sub)gradient at z, found without a division
       by q where that would lose digits, so that q >= 0 may be tiny or huge. z may be
       z0, c neither of them.
+    - ``points(loss, y, z, n, K, value, g, h)``: losses (n,), gradients and second
+      derivatives (n, K) at several raw predictions z (n, K) of one row, n <= POINTS.
+    - ``prox_points(loss, y, z0, g0, q, n, z, c)``: the proximal steps of one output
+      from several raw predictions z0 (n,), where g0 (n,) is the gradient.
+
+    The arrays of the last two have room for the next multiple of four numbers.
     """
 
     cdef void prox_scaled(
@@ -745,39 +762,15 @@ cdef class LogLoss(LossFunction):
 
     cdef inline double proximal(
             self, double y, double z0, double q, double* c) noexcept nogil:
-        # In the margin: m = a + q / (1 + exp(m)). The equation keeps its form
-        # under (m, a) -> (-m, -a - q), so that m >= 0 can be assumed.
-        cdef double a = y * z0, m, p, v, f, df, ratio, step, sign = y
-        cdef int _
-        cdef bint mirrored = a < -0.5 * q
-        if mirrored:
-            a = -a - q
-            sign = -y
-        # Both are below the root, where Newton's method is monotone.
-        m = (a + 0.5 * q) / (1.0 + 0.25 * q)
-        if a > m:
-            m = a
-        if q > 8.0 and a < 700.0:
-            m = fmax(m, log_prox_start(a, q))
-        p = 0.0
-        for _ in range(PROX_STEPS):
-            p = exp(-m)
-            p /= 1.0 + p
-            v = p * (1.0 - p)
-            f = m - a - q * p
-            df = 1.0 + q * v
-            # Halley's method: f'' = -q v (1 - 2 p).
-            ratio = f / df
-            step = -ratio / (1.0 + 0.5 * ratio * q * v * (1.0 - 2.0 * p) / df)
-            if not m + step >= 0.0:
-                step = -m
-            m += step
-            # p at the new m, by Taylor's formula: the error is step^3 / 6.
-            p *= 1.0 - step * (1.0 - p) * (1.0 - 0.5 * step * (1.0 - 2.0 * p))
-            if fabs(step) <= 1e-5:
-                break
-        c[0] = -sign * p if not mirrored else -y * (1.0 - p)
-        return sign * m
+        # (The loop has room for four.)
+        cdef double[4] from_z, from_g, rate, z, g
+        cdef double slope = slope_of(self, y, z0)
+        cdef Py_ssize_t i
+        for i in range(4):
+            from_z[i], from_g[i], rate[i] = z0, slope, q
+        log_loss.prox(y, from_z, from_g, rate, 4, z, g)
+        c[0] = g[0]
+        return z[0]
 
     cdef void prox_scaled(
             self, const double* y, const double* z0, const double* q, double* z,
@@ -842,6 +835,12 @@ cdef void use_loops(AnyLoss loss) noexcept:
     loss.slope_at = <scalar_function> slope_at[AnyLoss]
     loss.value_at = <scalar_function> value_at[AnyLoss]
     loss.has_unit = AnyLoss in Pointwise
+    if AnyLoss is LogLoss:
+        loss.points = <points_function> points_of_log_loss
+        loss.prox_points = <prox_points_function> prox_points_of_log_loss
+    else:
+        loss.points = <points_function> points_of[AnyLoss]
+        loss.prox_points = <prox_points_function> prox_points_of[AnyLoss]
     if AnyLoss in Margin:
         loss.evaluate_batch = <evaluate_function> signed_targets[AnyLoss]
         loss.curvature_batch = <curvature_function> curvature_signed[AnyLoss]
@@ -1042,3 +1041,38 @@ cdef void prox_signed(
         else:
             z[k] = z0[k]
             c[k] = loss.slope(sign, z0[k])
+
+
+cdef void points_of(
+        AnyLoss loss, const double* y, const double* z, Py_ssize_t n, Py_ssize_t K,
+        double* value, double* g, double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        value[i] = loss.evaluate_batch(loss, y, z + i, NULL, g + i, 1, 1, True)
+        h[i] = loss.second(y[0], z[i])
+
+
+cdef void points_of_log_loss(
+        LogLoss loss, const double* y, const double* z, Py_ssize_t n, Py_ssize_t K,
+        double* value, double* g, double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    if K == 1:
+        log_loss.points(y[0], z, (n + 3) & ~3, value, g, h)
+        return
+    for i in range(n):
+        value[i] = evaluate_softmax(
+            &vector_math, y, z + i * K, NULL, g + i * K, 1, K, True)
+    curvature_softmax(z, NULL, h, n, K)
+
+cdef void prox_points_of(
+        AnyLoss loss, const double* y, const double* z0, const double* g0,
+        const double* q, Py_ssize_t n, double* z, double* c) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        loss.prox_row(loss, y, z0 + i, q[i], z + i, c + i, 1)
+
+
+cdef void prox_points_of_log_loss(
+        LogLoss loss, const double* y, const double* z0, const double* g0,
+        const double* q, Py_ssize_t n, double* z, double* c) noexcept nogil:
+    log_loss.prox(y[0], z0, g0, q, (n + 3) & ~3, z, c)

@@ -16,11 +16,14 @@ from libc.string cimport memcpy
 import numpy as np
 
 from sklgd.kernels._least_squares cimport RecursiveLeastSquares
+from sklgd.kernels._losses cimport POINTS
 from sklgd.kernels._online_rule cimport (
-    ACTIVE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS, DEVIATIONS,
-    ERROR, FULL_HEDGE, FULL_LEAST, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT,
-    INTERCEPT_LAG, JUDGED, LAG, LEAST, LOSS, MARK, MEAN, N_COLUMN, PLACE, ROWS, SATURATED, SHARE,
-    SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule, smallest_size)
+    ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS,
+    CONSTANT_MODEL, DEVIATIONS, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST, FULL_MODEL,
+    FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED, LAG, LAST,
+    LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, PLACE, ROWS, SATURATED, SECOND_ORDER, SHARE,
+    SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule,
+    smallest_size)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -75,7 +78,6 @@ cdef class OnlineLearner(OnlineRule):
     cdef double* averaged
     cdef double* full_share
     cdef double* full_z
-    cdef double* full_new
     cdef double* f
     # Records as they were before this call.
     cdef object saved_array, saved_columns_array, saved_scalars
@@ -86,7 +88,8 @@ cdef class OnlineLearner(OnlineRule):
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
                  bint classifies, bint second_order, **options):
         cdef double[::1] own
-        OnlineRule.__init__(self, loss, n_features, n_outputs, **options)
+        OnlineRule.__init__(
+            self, loss, n_features, n_outputs, second_order=second_order, **options)
         self.classifies = classifies
         self.second_order = second_order
         self.full = RecursiveLeastSquares(
@@ -94,11 +97,10 @@ cdef class OnlineLearner(OnlineRule):
         self.bad_column = -1
         self.output_array[SHARE] = self.output_array[FULL_SHARE] = 1.0
         self.output_array[FULL_HEDGE] = FIRST_ODDS
-        self.own_array = np.zeros(5 * n_outputs)
+        self.own_array = np.zeros(4 * n_outputs)
         own = self.own_array
         self.averaged, self.full_share = &own[0], &own[n_outputs]
-        self.full_z, self.full_new = &own[2 * n_outputs], &own[3 * n_outputs]
-        self.f = &own[4 * n_outputs]
+        self.full_z, self.f = &own[2 * n_outputs], &own[3 * n_outputs]
 
     # -------------------------------------------------------------------- the loop
 
@@ -289,9 +291,19 @@ cdef class OnlineLearner(OnlineRule):
         for k in range(K):
             if not isfinite(self.z[k] + self.lag[k] + self.full_z[k]):
                 return False
+        self.find_points()
         if not (first and self.regression):
             self.judge(w, judged, first)
-        self.learn_constant(w, judged, first)
+            for k in range(self.n_groups):
+                if not self.awaits_scale(k * self.group):
+                    self.outputs[CONSTANT_LOSS * K + k] += judged * self.point_value[
+                        k * POINTS + CONSTANT_MODEL]
+        self.find_constant_step(w)
+        if self.second_order:
+            self.find_full_step(w)
+        self.find_step(w)
+        self.find_next()
+        self.step_constant(w)
         self.step(w)
         if self.second_order:
             self.step_full(w)
@@ -310,30 +322,55 @@ cdef class OnlineLearner(OnlineRule):
                 self.full_share[i] = share_of(
                     self.outputs[FULL_HEDGE * self.n_outputs + i])
 
-    cdef double judge_share(
-            self, Py_ssize_t i, const double* z, Py_ssize_t slot, double* new, double w,
-            bint first) noexcept nogil:
-        """Loss of c + a (z - c), which becomes ``new``, and a step of the share a.
+    cdef void find_points(self) noexcept nogil:
+        """Raw predictions of all models, and their losses.
+
+        c being the constant model, the first-order model reported is
+        c + a (z - mu lag - c), where mu is the share of the average.
+        """
+        cdef double c, a, first, second
+        cdef double* point
+        cdef Py_ssize_t i, k, step = self.model_step, K = self.n_outputs
+        for i in range(self.n_groups):
+            a = self.outputs[SHARE * K + i]
+            for k in range(i * self.group, (i + 1) * self.group):
+                point = self.point + k * self.output_step
+                c = self.outputs[CONSTANT * K + k]
+                self.f[k] = self.z[k] - self.averaged[i] * self.lag[k]
+                first = c + a * (self.f[k] - c)
+                point[ITERATE * step] = self.z[k]
+                point[CONSTANT_MODEL * step] = c
+                if self.second_order:
+                    point[FULL_MODEL * step] = self.full_z[k]
+                point += self.n_learnt * step
+                point[FIRST_ORDER * step] = self.new[k] = first
+                if self.l1 == 0.0:
+                    point[LAST * step] = c + a * (self.z[k] - c)
+                    point[AVERAGE * step] = c + a * (self.z[k] - self.lag[k] - c)
+                if self.second_order:
+                    second = c + self.outputs[FULL_SHARE * K + i] * (self.full_z[k] - c)
+                    self.new[k] += self.full_share[i] * (second - first)
+                    point[SECOND_ORDER * step] = second
+                    point[MIXTURE * step] = self.new[k]
+            self.evaluate_points(i)
+
+    cdef void adapt_share(
+            self, Py_ssize_t i, const double* z, Py_ssize_t model, Py_ssize_t slot,
+            double w) noexcept nogil:
+        """A step of the share a of a model that predicts c + a (z - c).
 
         c is the constant model, and a in [0, 1] takes online Newton steps along the
         progressive loss; it and their curvature are kept in two slots of the outputs.
         """
-        cdef double* out = self.outputs
-        cdef double* constant = out + CONSTANT * self.n_outputs
-        cdef double* share = out + slot * self.n_outputs + i
+        cdef double* share = self.outputs + slot * self.n_outputs + i
         cdef double* total = share + self.n_outputs
-        cdef double f, value, slope = 0.0, curvature = 0.0, steps = self.stream[STEPS]
-        cdef Py_ssize_t k, start = i * self.group
+        cdef double f, slope = 0.0, curvature = 0.0, steps = self.stream[STEPS]
+        cdef Py_ssize_t k, at, start = i * self.group
         for k in range(start, start + self.group):
-            new[k] = constant[k] + share[0] * (z[k] - constant[k])
-        value = self.evaluate(start, new)
-        if first or not self.unit[start] > 0.0:
-            return value
-        self.curve(start, new)
-        for k in range(start, start + self.group):
-            f = z[k] - constant[k]
-            slope += self.g[k] * f
-            curvature += self.h[k] * f * f
+            at = k * self.output_step + (self.n_learnt + model) * self.model_step
+            f = z[k] - self.outputs[CONSTANT * self.n_outputs + k]
+            slope += self.point_g[at] * f
+            curvature += self.point_h[at] * f * f
         slope /= self.unit[start]
         curvature /= self.unit[start]
         if not self.quadratic:
@@ -342,7 +379,6 @@ cdef class OnlineLearner(OnlineRule):
         # (The rows of a fit count as so many rows of the mean curvature.)
         curvature = total[0] * (1.0 + self.stream[HISTORY] / steps)
         share[0] = fmin(fmax(share[0] - w * slope / (1.0 + curvature), 0.0), 1.0)
-        return value
 
     cdef double hedge_unit(
             self, Py_ssize_t i, Py_ssize_t slot, double lower) noexcept nogil:
@@ -358,45 +394,36 @@ cdef class OnlineLearner(OnlineRule):
         return 2.0 * lowest[0] + 1e-300
 
     cdef void judge(self, double w, double judged, bint first) noexcept nogil:
-        """Judge the prediction of the row, and adapt how models are mixed.
+        """Judge the predictions of the row, and adapt how models are mixed.
 
-        The first-order model reported is c + a (z - mu lag - c); mu follows the
-        exponentially weighted losses of the last iterate and the average. With the
-        second-order rule a mixture of both models is reported.
+        The share of the average follows the exponentially weighted losses of the last
+        iterate and the average. With the second-order rule a mixture of both models is
+        reported, whose share follows theirs.
         """
         cdef double* out = self.outputs
-        cdef double a, c, value, other, last, mean, share, change, steps = self.stream[STEPS]
-        cdef Py_ssize_t i, k, start, K = self.n_outputs
+        cdef const double* value
+        cdef double change, one, other, steps = self.stream[STEPS]
+        cdef Py_ssize_t i, k, K = self.n_outputs
         for i in range(self.n_groups):
-            start = i * self.group
-            for k in range(start, start + self.group):
-                self.f[k] = self.z[k] - self.averaged[i] * self.lag[k]
-            value = self.judge_share(i, self.f, SHARE, self.new, w, first)
-            if self.second_order:
-                other = self.judge_share(
-                    i, self.full_z, FULL_SHARE, self.full_new, w, first)
-                share = self.full_share[i]
-                for k in range(start, start + self.group):
-                    self.new[k] += share * (self.full_new[k] - self.new[k])
-                if not first and self.unit[start] > 0.0:
-                    out[FULL_HEDGE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
-                    change = w * (other - value) / self.hedge_unit(
-                        i, FULL_LEAST, fmin(other, value))
-                    out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, change))
-                value = self.evaluate(start, self.new)
-            if not self.awaits_scale(start):
-                out[LOSS * K + i] += judged * value
-            if first or self.l1 > 0.0 or not self.unit[start] > 0.0:
+            value = self.point_value + i * POINTS + self.n_learnt
+            if not self.awaits_scale(i * self.group):
+                out[LOSS * K + i] += judged * value[
+                    MIXTURE if self.second_order else FIRST_ORDER]
+            if first or not self.unit[i * self.group] > 0.0:
                 continue
-            a = out[SHARE * K + i]
-            for k in range(start, start + self.group):
-                c = out[CONSTANT * K + k]
-                self.old[k] = c + a * (self.z[k] - c)
-                self.c[k] = c + a * (self.z[k] - self.lag[k] - c)
-            last, mean = self.evaluate(start, self.old), self.evaluate(start, self.c)
-            out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
-            out[HEDGE * K + i] += w * (mean - last) / self.hedge_unit(
-                i, LEAST, fmin(last, mean))
+            self.adapt_share(i, self.f, FIRST_ORDER, SHARE, w)
+            if self.second_order:
+                self.adapt_share(i, self.full_z, SECOND_ORDER, FULL_SHARE, w)
+                one, other = value[FIRST_ORDER], value[SECOND_ORDER]
+                change = w * (other - one) / self.hedge_unit(
+                    i, FULL_LEAST, fmin(other, one))
+                out[FULL_HEDGE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
+                out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, change))
+            if self.l1 == 0.0:
+                one, other = value[LAST], value[AVERAGE]
+                out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
+                out[HEDGE * K + i] += w * (other - one) / self.hedge_unit(
+                    i, LEAST, fmin(one, other))
         if judged > 0.0:
             self.stream[JUDGED] += judged
             if self.classifies:
@@ -452,30 +479,34 @@ cdef class OnlineLearner(OnlineRule):
             true = <Py_ssize_t> self.target[0]
         return best == true
 
-    cdef void learn_constant(self, double w, double judged, bint first) noexcept nogil:
-        """One step of the constant model: the same rule with the intercept alone."""
-        cdef double* out = self.outputs
-        cdef double* constant = out + CONSTANT * self.n_outputs
-        cdef double* total = out + CONSTANT_CURVATURE * self.n_outputs
-        cdef double value
-        cdef Py_ssize_t i, k, start
-        for i in range(self.n_groups):
-            start = i * self.group
-            value = self.evaluate(start, constant)
-            if not (first and self.regression or self.awaits_scale(start)):
-                out[CONSTANT_LOSS * self.n_outputs + i] += judged * value
-            self.curve(start, constant)
-            if not self.fit_intercept:
-                continue
-            for k in range(start, start + self.group):
-                self.q[k] = (
-                    self.intercept_precision(k, 1.0) + total[k] + w * self.h[k]
-                    + self.known_curvature(1.0, k))
-                self.q[k] = 1.0 / self.q[k] if 0.0 < self.q[k] < 1e300 else 0.0
-            self.proximal(start, constant, w)
-            for k in range(start, start + self.group):
-                constant[k] -= self.q[k] * self.c[k]
-                total[k] += w * self.h[k]
+    cdef void find_constant_step(self, double w) noexcept nogil:
+        """Learning rates of the constant model: the same rule with the intercept alone."""
+        cdef const double* total = self.outputs + CONSTANT_CURVATURE * self.n_outputs
+        cdef double precision
+        cdef Py_ssize_t k, at
+        for k in range(self.n_outputs):
+            at = k * self.output_step + CONSTANT_MODEL * self.model_step
+            precision = (
+                self.intercept_precision(k, 1.0) + total[k] + w * self.point_h[at]
+                + self.known_curvature(1.0, k))
+            self.next_q[at] = (
+                w / precision if self.fit_intercept and 0.0 < precision < 1e300 else 0.0)
+
+    cdef void step_constant(self, double w) noexcept nogil:
+        """The step of the constant model."""
+        cdef double* constant = self.outputs + CONSTANT * self.n_outputs
+        cdef double* total = self.outputs + CONSTANT_CURVATURE * self.n_outputs
+        cdef double h
+        cdef Py_ssize_t k, at
+        if not self.fit_intercept:
+            return
+        for k in range(self.n_outputs):
+            at = k * self.output_step + CONSTANT_MODEL * self.model_step
+            h = self.point_h[at]
+            if not self.smooth:
+                h = self.unit_curvature(k, self.point_g[at], self.next_c[at])
+            constant[k] -= self.next_q[at] * self.next_c[at]
+            total[k] += w * h
 
     # ------------------------------------------------------------ the second order
 
@@ -494,28 +525,33 @@ cdef class OnlineLearner(OnlineRule):
                 self.full.coef[d * self.n_outputs + k] = self.target[k]
         self.full.predict(self.full_z)
 
-    cdef void step_full(self, double w) noexcept nogil:
-        """Learn the row by recursive least squares, or one step of Newton's method.
+    cdef void find_full_step(self, double w) noexcept nogil:
+        """Learn the second moments of the row: recursive least squares, or Newton's method.
 
         The information of past rows fades like t^-1/2, which helps where a model is not
         linear, but that of the prior is given back.
         """
         cdef double t = self.stream[TIME], q
-        cdef double* faded = self.full.faded
-        cdef Py_ssize_t k, step = <Py_ssize_t> self.stream[STEPS], d = self.n_features
-        self.curve(0, self.full_z)
-        if step > 2 * (d + 1):
+        cdef Py_ssize_t k
+        if self.stream[STEPS] > 2.0 * (self.n_features + 1):
             self.full.fade(1.0 - FADING * w / (t + 2.0 * w))
-        q = self.full.absorb(w * self.h[0])
+        q = self.full.absorb(w * self.point_h[FULL_MODEL])
         for k in range(self.n_outputs):
+            self.next_q[k * self.output_step + FULL_MODEL] = w * q
+
+    cdef void step_full(self, double w) noexcept nogil:
+        """The step of the second-order rule along the vector that was found with them."""
+        cdef double* faded = self.full.faded
+        cdef double g
+        cdef Py_ssize_t k, step = <Py_ssize_t> self.stream[STEPS]
+        for k in range(self.n_outputs):
+            g = self.next_c[k * self.output_step + FULL_MODEL]
             if self.quadratic:
-                self.full.move(k, w * (self.full_z[k] - self.target[k]))
-                continue
-            self.q[k] = q
-            self.proximal(k, self.full_z, w)
-            self.full.move(k, self.c[k])
+                # (The vector is the one after the row, in which its curvature is.)
+                g = self.full_z[k] - self.target[k]
+            self.full.move(k, w * g)
         faded[1] += w * self.l2
-        if faded[0] > MOST_FADED or (self.l2 > 0.0 and step % d == 0):
+        if faded[0] > MOST_FADED or (self.l2 > 0.0 and step % self.n_features == 0):
             self.full.restore()
 
     # --------------------------------------------------------------------- results

@@ -1,4 +1,4 @@
-from sklgd.kernels._losses cimport LossFunction
+from sklgd.kernels._losses cimport POINTS, LossFunction
 
 
 cdef extern from "online.h":
@@ -34,6 +34,18 @@ cdef enum:
     LAG = 2
     N_WEIGHT = 3
 
+# The models whose next step is proximal, in the order of their raw predictions of a row.
+# The others follow, which are judged only: the first-order model reported, the one that
+# the second-order rule reports, their mixture, and the first-order model without and with
+# the whole average.
+cdef enum:
+    ITERATE, CONSTANT_MODEL, FULL_MODEL
+    FIRST_ORDER = 0
+    LAST = 1
+    AVERAGE = 2
+    SECOND_ORDER = 3
+    MIXTURE = 4
+
 # What is kept of each output.
 cdef enum:
     INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
@@ -61,6 +73,7 @@ cdef class OnlineRule:
     cdef bint twice_smooth, smooth, log_link, regression
     cdef Py_ssize_t stride, offset, n_groups, group
     cdef object record_array, stream_array, output_array, entry_owner, per_output_array
+    cdef object point_array
     cdef double* records
     cdef double* stream
     cdef double* outputs
@@ -81,13 +94,22 @@ cdef class OnlineRule:
     cdef double* h
     cdef double* q
     cdef double* c
-    cdef double* old
     cdef double* new
     cdef double* unit
     cdef double* curvature
     cdef double* scaled_q
     cdef double* scaled_h
     cdef double* intercept_rate
+    # Of several models: raw predictions of the row, losses, gradients and second
+    # derivatives there; learning rates, raw predictions and gradients of their next steps.
+    cdef double* point
+    cdef double* point_value
+    cdef double* point_g
+    cdef double* point_h
+    cdef double* next_q
+    cdef double* next_z
+    cdef double* next_c
+    cdef Py_ssize_t n_learnt, n_points, output_step, model_step
 
     cdef reserve_entries(self, Py_ssize_t most)
     cdef void measure_columns(self, double w) noexcept nogil
@@ -102,14 +124,15 @@ cdef class OnlineRule:
                     double* after) noexcept nogil
     cdef double dual_weight(self, const double* weight) noexcept nogil
     cdef void predict(self) noexcept nogil
-    cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil
-    cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil
+    cdef void evaluate_points(self, Py_ssize_t i) noexcept nogil
+    cdef void curve(self, Py_ssize_t k, double z) noexcept nogil
     cdef double unit_curvature(self, Py_ssize_t k, double g, double c) noexcept nogil
+    cdef void find_next(self) noexcept nogil
     cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil
     cdef double known_curvature(self, double size, Py_ssize_t k) noexcept nogil
-    cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil
     cdef void find_rates(self, double w) noexcept nogil
     cdef void find_dual_share(self, double w) noexcept nogil
+    cdef void find_step(self, double w) noexcept nogil
     cdef void step(self, double w) noexcept nogil
     cdef void step_dual(self, double w) noexcept nogil
     cdef void learn_dual(

@@ -39,12 +39,15 @@ cdef class OnlineRule:
         Iterates are averaged with weights t^average.
     l1, l2 : float
         Penalty for each unit of weight.
+    second_order : bool
+        Whether a second model is judged and learns from the same rows.
     """
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
                  bint fit_intercept, bint centred, double reach, double power,
-                 double average, double l1, double l2):
-        cdef double[::1] per_output, records, stream
+                 double average, double l1, double l2, bint second_order):
+        cdef double[::1] per_output, records, stream, points
+        cdef Py_ssize_t size
         cdef double[:, ::1] outputs
         self.definition, self.loss = loss, loss.kernel
         self.n_features, self.n_outputs = n_features, n_outputs
@@ -71,18 +74,30 @@ cdef class OnlineRule:
         self.output_array = np.zeros((N_OUTPUT, n_outputs))
         outputs = self.output_array
         self.outputs = &outputs[0, 0]
-        self.per_output_array = np.zeros(14 * n_outputs)
+        self.per_output_array = np.zeros(13 * n_outputs)
         per_output = self.per_output_array
         self.target = &per_output[0]
         self.z, self.lag = self.target + n_outputs, self.target + 2 * n_outputs
         self.g, self.h = self.target + 3 * n_outputs, self.target + 4 * n_outputs
         self.q, self.c = self.target + 5 * n_outputs, self.target + 6 * n_outputs
-        self.old, self.new = self.target + 7 * n_outputs, self.target + 8 * n_outputs
-        self.unit = self.target + 9 * n_outputs
-        self.curvature = self.target + 10 * n_outputs
-        self.scaled_q = self.target + 11 * n_outputs
-        self.scaled_h = self.target + 12 * n_outputs
-        self.intercept_rate = self.target + 13 * n_outputs
+        self.new, self.unit = self.target + 7 * n_outputs, self.target + 8 * n_outputs
+        self.curvature = self.target + 9 * n_outputs
+        self.scaled_q = self.target + 10 * n_outputs
+        self.scaled_h = self.target + 11 * n_outputs
+        self.intercept_rate = self.target + 12 * n_outputs
+        # The predictions of one row by all models lie together for each call of the loss.
+        size = POINTS * n_outputs
+        self.point_array = np.zeros(7 * size)
+        points = self.point_array
+        self.point, self.point_value = &points[0], &points[size]
+        self.point_g, self.point_h = &points[2 * size], &points[3 * size]
+        self.next_q, self.next_z = &points[4 * size], &points[5 * size]
+        self.next_c = &points[6 * size]
+        self.output_step = 1 if self.coupled else POINTS
+        self.model_step = n_outputs if self.coupled else 1
+        self.n_learnt = FULL_MODEL + second_order
+        self.n_points = self.n_learnt + (
+            MIXTURE + 1 if second_order else 1 if l1 > 0.0 else AVERAGE + 1)
         self.capacity = 0
         self.small_column = -1
 
@@ -343,29 +358,31 @@ cdef class OnlineRule:
                 self.z[k] = fmin(fmax(self.z[k], low), top)
                 self.lag[k] = self.z[k] - mean
 
-    cdef double evaluate(self, Py_ssize_t start, const double* z) noexcept nogil:
-        """Loss of the outputs from ``start`` on at z; g is its gradient."""
-        return self.loss.evaluate_batch(
-            self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
-            self.g + start, 1, self.group, True)
-
-    cdef void curve(self, Py_ssize_t start, const double* z) noexcept nogil:
-        """Second derivatives h at z, where g is the gradient there.
+    cdef void evaluate_points(self, Py_ssize_t i) noexcept nogil:
+        """Losses and derivatives at the raw predictions of all models.
 
         A loss whose second derivative is zero somewhere has the squared gradient in
         place of it, and a non-smooth one learns the product with that of its step.
         """
-        cdef Py_ssize_t k
-        if self.twice_smooth:
-            self.loss.curvature_batch(
-                self.loss, self.target + (0 if self.coupled else start), z + start, NULL,
-                self.h + start, 1, self.group)
-            if self.log_link:
-                # (Not every power of a Tweedie deviance is convex.)
-                self.h[start] = fmax(self.h[start], 0.0)
+        cdef Py_ssize_t start = i * self.group, base = start * POINTS, p, k
+        cdef double* g = self.point_g + base
+        cdef double* h = self.point_h + base
+        self.loss.points(
+            self.loss, self.target + (0 if self.coupled else start), self.point + base,
+            self.n_points, self.group, self.point_value + i * POINTS, g, h)
+        if self.twice_smooth and not self.log_link:
             return
-        for k in range(start, start + self.group):
-            self.h[k] = self.unit_curvature(k, self.g[k], self.g[k])
+        for p in range(self.n_points * self.group):
+            k = start + p % self.group
+            # (Not every power of a Tweedie deviance is convex.)
+            h[p] = fmax(h[p], 0.0) if self.twice_smooth else (
+                self.unit_curvature(k, g[p], g[p]))
+
+    cdef void curve(self, Py_ssize_t k, double z) noexcept nogil:
+        """Second derivative of a loss with a log link."""
+        self.loss.curvature_batch(
+            self.loss, self.target + k, &z, NULL, self.h + k, 1, 1)
+        self.h[k] = fmax(self.h[k], 0.0)
 
     cdef double unit_curvature(
             self, Py_ssize_t k, double g, double c) noexcept nogil:
@@ -383,23 +400,21 @@ cdef class OnlineRule:
         """Curvature of a feature from the rows of the fit that the model started from."""
         return self.stream[HISTORY] * self.curvature[k] * size * size
 
-    cdef void proximal(self, Py_ssize_t start, const double* z, double w) noexcept nogil:
-        """c = w l'(z - q c) for the outputs from ``start`` on; ``new`` is z - q c."""
-        cdef Py_ssize_t k
-        for k in range(start, start + self.group):
-            self.scaled_q[k] = w * self.q[k]
+    cdef void find_next(self) noexcept nogil:
+        """Gradients after the steps of all models that learn, given their rates."""
+        cdef Py_ssize_t k, m, at
+        for k in range(self.n_outputs):
+            at = k * self.output_step
+            if not self.coupled:
+                self.loss.prox_points(
+                    self.loss, self.target + k, self.point + at, self.point_g + at,
+                    self.next_q + at, self.n_learnt, self.next_z + at, self.next_c + at)
         if self.coupled:
-            self.loss.prox_scaled(
-                self.target, z, self.scaled_q, self.new, self.c, self.group)
-        else:
-            self.loss.prox_row(
-                self.loss, self.target + start, z + start, self.scaled_q[start],
-                self.new + start, self.c + start, 1)
-        for k in range(start, start + self.group):
-            if not self.smooth:
-                # It depends on z continuously, as the gradient at z does not.
-                self.h[k] = self.unit_curvature(k, self.g[k], self.c[k])
-            self.c[k] *= w
+            for m in range(self.n_learnt):
+                at = m * self.model_step
+                self.loss.prox_scaled(
+                    self.target, self.point + at, self.next_q + at, self.next_z + at,
+                    self.next_c + at, self.group)
 
     cdef void find_rates(self, double w) noexcept nogil:
         """Learning rates of the row's features, and q of each output.
@@ -436,9 +451,7 @@ cdef class OnlineRule:
         cdef double x, v, threshold = self.l1 * self.stream[TIME]
         cdef const double* weight
         cdef bint moves
-        cdef Py_ssize_t p, i, k, K = self.n_outputs
-        for i in range(self.n_groups):
-            self.evaluate(i * self.group, self.z)
+        cdef Py_ssize_t p, k, K = self.n_outputs
         for k in range(K):
             self.q[k] = self.intercept_rate[k]
         for p in range(self.n_entries):
@@ -452,19 +465,13 @@ cdef class OnlineRule:
                     self.q[k] += x * x / (
                         1.0 / self.row.rate[p * K + k] + self.l2 * self.stream[TIME])
 
-    cdef void step(self, double w) noexcept nogil:
-        """Learn the row: a proximal step with the learning rates of its features.
-
-        The derivative of the loss is that after the step, so that no step passes the
-        minimum of the row's own loss.
-        """
-        cdef double* out = self.outputs
-        cdef double move, y
-        cdef Py_ssize_t i, k, K = self.n_outputs
-        for i in range(self.n_groups):
-            if not self.twice_smooth:
-                self.evaluate(i * self.group, self.z)
-            self.curve(i * self.group, self.z)
+    cdef void find_step(self, double w) noexcept nogil:
+        """Learning rates of the first-order model for the row."""
+        cdef double y
+        cdef Py_ssize_t k, at, K = self.n_outputs
+        for k in range(K):
+            at = k * self.output_step + ITERATE * self.model_step
+            self.g[k], self.h[k] = self.point_g[at], self.point_h[at]
         if self.log_link:
             # The curvature may be tiny here and large where the step ends: a first step,
             # with the curvature at the row's own minimum, finds that place.
@@ -472,16 +479,33 @@ cdef class OnlineRule:
                 y = self.target[k]
                 self.h[k] = 0.0
                 if y > 0.0:
-                    self.old[k] = log(y)
-                    self.curve(k, self.old)
+                    self.curve(k, log(y))
             self.find_rates(w)
             for k in range(K):
-                self.proximal(k, self.z, w)
-                self.curve(k, self.new)
+                self.loss.prox_row(
+                    self.loss, self.target + k, self.z + k, w * self.q[k], self.new + k,
+                    self.c + k, 1)
+                self.curve(k, self.new[k])
         self.find_rates(w)
-        for i in range(self.n_groups):
-            self.proximal(i * self.group, self.z, w)
         for k in range(K):
+            at = k * self.output_step + ITERATE * self.model_step
+            self.next_q[at] = w * self.q[k]
+
+    cdef void step(self, double w) noexcept nogil:
+        """Learn the row: a proximal step with the learning rates of its features.
+
+        The derivative of the loss is that after the step, so that no step passes the
+        minimum of the row's own loss.
+        """
+        cdef double* out = self.outputs
+        cdef double move
+        cdef Py_ssize_t k, at, K = self.n_outputs
+        for k in range(K):
+            at = k * self.output_step + ITERATE * self.model_step
+            if not self.smooth:
+                # It depends on z continuously, as the gradient at z does not.
+                self.h[k] = self.unit_curvature(k, self.g[k], self.next_c[at])
+            self.c[k] = w * self.next_c[at]
             self.scaled_h[k] = w * self.h[k]
             if self.fit_intercept:
                 move = -self.intercept_rate[k] * self.c[k]

@@ -1,0 +1,85 @@
+/* A family of kernels (isa.h): the functions of `log_loss.h`. Their loops run over whole
+   groups of four numbers, which arrays of the caller have room for. */
+
+/* log(1 + x) = 2 artanh(s) for 0 <= x <= 1, s = x / (2 + x) <= 1/3: 2 s (1 + s^2 q(s^2)), q
+   of degree 9 from the Chebyshev nodes, error 8e-18. */
+static SKLGD_TARGET SKLGD_INLINE double SKLGD_NAME(log_loss_log1p)(double x) {
+    const double s = x / (2.0 + x), t = s * s, t2 = t * t, t4 = t2 * t2;
+    const double q0 = (0.3333333333333333 + 0.20000000000007292 * t)
+                      + (0.1428571428355438 + 0.11111111358713932 * t) * t2;
+    const double q1 = (0.09090894718066429 + 0.07692785032479312 * t)
+                      + (0.06657072104827468 + 0.06000536404795356 * t) * t2;
+    const double q2 = 0.04400369243072337 + 0.08082022805971766 * t;
+    return 2.0 * s + 2.0 * s * t * (q0 + t4 * (q1 + t4 * q2));
+}
+
+static SKLGD_TARGET void SKLGD_NAME(log_loss_points)(
+        double y, const double *SKLGD_RESTRICT z, ptrdiff_t n,
+        double *SKLGD_RESTRICT value, double *SKLGD_RESTRICT g, double *SKLGD_RESTRICT h) {
+    ptrdiff_t k;
+    for (k = 0; k < n; k++) {
+        const double margin = y * z[k], e = sklgd_exp(-fabs(margin)), sum = 1.0 + e;
+        const double p = (margin > 0.0 ? e : 1.0) / sum;
+        value[k] = SKLGD_NAME(log_loss_log1p)(e) + (margin > 0.0 ? 0.0 : -margin);
+        g[k] = -y * p;
+        h[k] = e / (sum * sum);
+    }
+}
+
+/* One step of Halley's method for f = m - a - q p, p = 1 / (1 + exp(m)). */
+static SKLGD_TARGET SKLGD_INLINE double SKLGD_NAME(log_loss_halley)(
+        double f, double q, double p) {
+    const double v = q * (p * (1.0 - p)), df = 1.0 + v;
+    return -f * df / (df * df + 0.5 * f * v * (1.0 - 2.0 * p));
+}
+
+/* In the margin: m = a + q p, p = 1 / (1 + exp(m)). The equation keeps its form under
+   (m, a) -> (-m, -a - q), so that m >= 0 can be assumed, where Newton's method is monotone
+   from below. The first step, from z0, needs no exponential. */
+static SKLGD_TARGET void SKLGD_NAME(log_loss_prox)(
+        double y, const double *SKLGD_RESTRICT z0, const double *SKLGD_RESTRICT g0,
+        const double *SKLGD_RESTRICT q, ptrdiff_t n, double *SKLGD_RESTRICT z,
+        double *SKLGD_RESTRICT c) {
+    double a[SKLGD_POINTS], step[SKLGD_POINTS], moving;
+    ptrdiff_t k;
+    int steps;
+    for (k = 0; k < n; k++) {
+        const double margin = y * z0[k], p = fabs(g0[k]);
+        const double guess = margin + SKLGD_NAME(log_loss_halley)(-q[k] * p, q[k], p);
+        const int below = margin < -0.5 * q[k];
+        const double from = below ? -margin - q[k] : margin;
+        double low = (from + 0.5 * q[k]) / (1.0 + 0.25 * q[k]), m = below ? -guess : guess;
+        low = low > from ? low : from;
+        a[k] = from;
+        z[k] = m > low ? m : low;
+        step[k] = 1.0;
+    }
+    for (k = 0; k < n; k++)
+        if (q[k] > 8.0 && a[k] < 700.0) {
+            /* Two fixed-point steps of m = log(q / (m - a) - 1). */
+            double m = sklgd_log1p(q[k] / (1.0 + fabs(a[k])));
+            m = sklgd_log1p(q[k] / ((m > a[k] + 1e-3 ? m : a[k] + 1e-3) - a[k]));
+            z[k] = z[k] > m ? z[k] : m;
+        }
+    for (steps = 0; steps < SKLGD_PROX_STEPS; steps++) {
+        moving = 0.0;
+        for (k = 0; k < n; k++) {
+            const double e = sklgd_exp(-z[k]), p = e / (1.0 + e), m = z[k];
+            const double s = SKLGD_NAME(log_loss_halley)(m - a[k] - q[k] * p, q[k], p);
+            const double move = m + s >= 0.0 ? s : -m;
+            /* p at the new m, by Taylor's formula: the error is move^3 / 6. */
+            const double now = p * (1.0 - move * (1.0 - p) * (1.0 - 0.5 * move * (1.0 - 2.0 * p)));
+            const int moves = fabs(step[k]) > 1e-5;
+            c[k] = moves ? now : c[k];
+            z[k] = moves ? m + move : m;
+            step[k] = moves ? move : step[k];
+        }
+        for (k = 0; k < n; k++) moving = fabs(step[k]) > moving ? fabs(step[k]) : moving;
+        if (!(moving > 1e-5)) break;
+    }
+    for (k = 0; k < n; k++) {
+        const int below = y * z0[k] < -0.5 * q[k];
+        z[k] = (below ? -y : y) * z[k];
+        c[k] = -y * (below ? 1.0 - c[k] : c[k]);
+    }
+}
