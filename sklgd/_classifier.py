@@ -89,15 +89,15 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Rows per step: 1 is stochastic, "full" is batch gradient descent. The last
         batch of an epoch may be smaller; more rows than there are mean "full".
     learning_rate : str, float, Schedule or callable, default="auto"
-        "auto" finds the step size from the data and needs neither scaled features
-        nor tuning. A float is a constant step size; a name ("constant",
+        "auto" finds the learning rate from the data and needs neither scaled features
+        nor tuning. A float is a constant learning rate; a name ("constant",
         "invscaling", "optimal", "adaptive", "pa1", "pa2" as in SGD*, "linear",
         "cosine", "step", "exponential", "warmup") takes its first step from ``eta0``;
         an object of `sklgd.schedules` or any function of the step number 1, 2, ...
-        gives the step sizes itself. "optimal" is 1/(alpha (t0 + t - 1)) and needs
+        gives the learning rates itself. "optimal" is 1/(alpha (t0 + t - 1)) and needs
         alpha > 0.
     eta0 : float, default=None
-        First step size of a named schedule. None finds it from the data.
+        First learning rate of a named schedule. None finds it from the data.
     power_t : float, default=0.5
         Exponent of "invscaling": eta0 / t^power_t.
     max_iter : int, default=1000
@@ -137,8 +137,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         the same to the last bit. BLAS uses one thread in fits, and at most ``n_jobs``
         threads in predictions.
     verbose : int, default=0
-        1 logs a line per epoch (objective, validation score, optimality gap, step
-        size) and why the run ended; 2 also what "auto" has become, the time of each
+        1 logs a line per epoch (objective, validation score, optimality gap, learning
+        rate) and why the run ended; 2 also what "auto" has become, the time of each
         epoch, how much the coefficients changed, and epochs undone. See Notes.
     early_stopping : bool, default=False
         Stop when the validation score no longer improves, and keep the best
@@ -211,7 +211,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
-        What was used. Without an explicit step size the schedule is in the units of
+        What was used. Without an explicit learning rate the schedule is in the units of
         the implicit metric.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -224,12 +224,12 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     Notes
     -----
-    With an explicit step size (``learning_rate`` a float, a schedule object, a
+    With an explicit learning rate (``learning_rate`` a float, a schedule object, a
     function, "optimal", or a name with ``eta0``) the optimizer's textbook rule runs on
     the raw coordinates, from zero. Otherwise the same rule runs in coordinates in
     which every feature is centred and has unit size, from the best constant model;
     X is neither copied nor changed and the penalty stays that of the raw coefficients.
-    An epoch that makes the objective worse is then undone and the step size halved.
+    An epoch that makes the objective worse is then undone and the learning rate halved.
 
     Coefficients and optimizer state are float64 whatever the dtype of X.
     A model must not learn in two threads at the same time: calls of `fit` or

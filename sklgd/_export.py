@@ -34,7 +34,7 @@ def _least_squares(est, l1, l2):
 
 def _sgd_penalty(est, l1, l2):
     if not l1 + l2:
-        # alpha=0 would rule out the step sizes "optimal".
+        # alpha=0 would rule out the learning rates "optimal".
         return {"penalty": None}
     return {"penalty": est.penalty, "alpha": est.alpha_, "l1_ratio": est.l1_ratio}
 

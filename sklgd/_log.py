@@ -52,7 +52,7 @@ class Log:
     verbose : int
         1: a line for each epoch, and why the run has ended. 2: also what the run is
         made of, and for each epoch its time, how much the coefficients have changed and
-        what was done about the step size.
+        what was done about the learning rate.
     """
 
     def __init__(self, verbose):
@@ -77,8 +77,8 @@ class Log:
         coordinates = "raw" if raw else "centred and scaled"
         say(
             f"optimizer {plan.optimizer!r}, batch size {plan.batch_size!r}, learning "
-            f"rate {plan.schedule!r}, first step size {eta:.4g}, {coordinates} "
-            f"coordinates, prepared in {self.lap():.3g} s"
+            f"rate {plan.schedule!r}, at first {eta:.4g}, {coordinates} coordinates, "
+            f"prepared in {self.lap():.3g} s"
         )
         self.coef = state.coef.copy()
 
@@ -105,7 +105,7 @@ class Log:
             parts.append(f"validation score {score:.6g}")
         if not math.isnan(gap):
             parts.append(f"optimality gap {gap:.2g}")
-        parts.append(f"step size {eta:.4g}")
+        parts.append(f"learning rate {eta:.4g}")
         if self.verbose >= 2:
             parts += [*self.changes(run), *notes, f"{self.lap():.3g} s"]
         say(f"{name}: {', '.join(parts)}")
@@ -126,13 +126,13 @@ class Log:
         say(f"{name}: {n_rows} rows, {loss}progressive score so far {score:.6g}")
 
     def changes(self, run):
-        """How much an epoch has changed the coefficients and the step sizes."""
+        """How much an epoch has changed the coefficients and the learning rates."""
         coef, factor = run.coef, run.state.factor
         size, change = np.linalg.norm(coef), np.linalg.norm(coef - self.coef)
         share = change / size if size > 0.0 else 0.0
         yield f"coefficients changed by {share:.2g}"
         if factor != self.factor:
-            yield f"step sizes times {factor / self.factor:.3g} from now on"
+            yield f"learning rates times {factor / self.factor:.3g} from now on"
         self.coef, self.factor = coef.copy(), factor
 
     def trouble(self, diagnosis):

@@ -299,14 +299,14 @@ def check_learning_rate(est):
 
 
 def schedule_of(est):
-    """The schedule of an estimator whose step size is explicit."""
+    """The schedule of an estimator whose learning rate is explicit."""
     cls = schedule_class(est.learning_rate)
     used = cls is not None and "eta0" in cls.parameters
     return as_schedule(est.learning_rate, est.eta0 if used else None, est.power_t)
 
 
 def step_is_explicit(est):
-    """True if the step size is the user's: then the textbook form is run."""
+    """True if the learning rate is the user's: then the textbook form is run."""
     if isinstance(est.learning_rate, str):
         cls = schedule_class(est.learning_rate)
         return cls is not None and not (cls.needs_eta0 and est.eta0 is None)

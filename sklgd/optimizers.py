@@ -118,7 +118,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     }
 
     def unit_step(self, curvature: float, full: bool) -> float:
-        """First step size for ``learning_rate="auto"``.
+        """First learning rate for ``learning_rate="auto"``.
 
         Parameters
         ----------
@@ -131,13 +131,13 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         Returns
         -------
         float
-            Step size. Rules that normalise the gradient move each coordinate by
+            Learning rate. Rules that normalise the gradient move each coordinate by
             about this distance; the others need the curvature.
         """
         return 0.1 if full else 0.03
 
     def stable_step(self, largest: float, noise: float) -> float | None:
-        """About the largest step size with which descent in raw coordinates is stable.
+        """About the largest learning rate for stable descent in raw coordinates.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         summed : bool
             True if the iterates are averaged.
         constant : bool
-            True if step sizes do not change within an epoch.
+            True if learning rates do not change within an epoch.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the step size as a function of the step number.
+"""Learning-rate schedules: the learning rate as a function of the step number.
 
 A schedule is a small parameter object. It is a scikit-learn ``BaseEstimator``, so
 ``clone``, ``get_params``, ``set_params``, pickling and a grid such as
@@ -12,7 +12,7 @@ step is one mini-batch (one row with ``batch_size=1``, one epoch with
 (0.1, 0.05, 0.0)
 
 The training loop never asks for one step at a time. It hands over a whole array of
-step numbers and gets the array of step sizes back:
+step numbers and gets the array of learning rates back:
 
 >>> import numpy as np
 >>> schedule.eta(np.array([1.0, 51.0, 101.0]))
@@ -21,7 +21,7 @@ array([0.1 , 0.05, 0.  ])
 How to add a schedule
 ---------------------
 1. Write a subclass of `Schedule` below. Its ``__init__`` only stores its parameters;
-   ``eta`` maps an array of step numbers to an array of step sizes with NumPy
+   ``eta`` maps an array of step numbers to an array of learning rates with NumPy
    operations; ``check`` raises a ValueError for a value that makes no sense.
 2. If it needs something only the training run knows (the penalty strength, the
    length of the run), override ``bind`` and return a configured copy. ``fit`` must
@@ -78,8 +78,8 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     plateau : None or tuple of (float, float)
         None for a schedule that depends on the step number alone. Otherwise
         ``(factor, eta_min)``: when training stops improving, the training loop
-        multiplies all further step sizes by ``factor`` and goes on, as long as the
-        current step size is above ``eta_min``.
+        multiplies all further learning rates by ``factor`` and goes on, as long as the
+        current learning rate is above ``eta_min``.
     starts_wild : bool
         True if the first steps are far too large on purpose, so that an objective
         far above the start is no sign of divergence while it is finite.
@@ -96,8 +96,8 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     sparse_intercept : float
         On sparse data the gradient of the intercept is multiplied with it.
     aggressive : {0, 1, 2}
-        1 and 2: each row's step is passive-aggressive, PA-I and PA-II, with the step
-        size as the parameter C.
+        1 and 2: each row takes a passive-aggressive step, PA-I and PA-II. The learning
+        rate is the parameter C.
     cumulative_l1 : bool
         True if plain SGD on single rows takes the l1 penalty from the active features
         only, each time with what has been due since they last paid.
@@ -135,7 +135,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         return cls(eta0)
 
     def eta(self, t):
-        """Step sizes for an array of step numbers.
+        """Learning rates for an array of step numbers.
 
         Parameters
         ----------
@@ -145,12 +145,12 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         Returns
         -------
         eta : ndarray of shape (n_steps,), dtype float64
-            One step size per step number.
+            One learning rate per step number.
         """
         raise NotImplementedError(f"{type(self).__name__} must define eta(t)")
 
     def __call__(self, t):
-        """Step size of one step.
+        """Learning rate of one step.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         Returns
         -------
         eta : float
-            The step size.
+            The learning rate.
         """
         return float(self.eta(np.array([t], dtype=np.float64))[0])
 
@@ -205,14 +205,14 @@ class Schedule(ExplainsKeywords, BaseEstimator):
 
 
 class Constant(Schedule):
-    r"""The same step size at every step.
+    r"""The same learning rate at every step.
 
     .. math:: \eta_t = \eta_0
 
     Parameters
     ----------
     eta0 : float, default=0.01
-        The step size.
+        The learning rate.
 
     Notes
     -----
@@ -240,7 +240,7 @@ class Constant(Schedule):
         self.eta0 = eta0
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         return _constant(self.eta0, t)
 
     def check(self):
@@ -256,7 +256,7 @@ class InvScaling(Schedule):
     Parameters
     ----------
     eta0 : float, default=0.01
-        The first step size.
+        The first learning rate.
     power_t : float, default=0.25
         The exponent. Stochastic descent converges for ``0.5 < power_t <= 1`` [1]_;
         smaller exponents, as the default of ``SGDRegressor``, trade that guarantee
@@ -288,7 +288,7 @@ class InvScaling(Schedule):
         return cls(eta0, power_t)
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         return self.eta0 / np.power(t, self.power_t, dtype=np.float64)
 
     def check(self):
@@ -361,7 +361,7 @@ class Optimal(Schedule):
         return cls()
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         if not hasattr(self, "t0_"):
             raise ValueError(
                 "The schedule 'optimal' depends on alpha and the loss. Pass "
@@ -399,17 +399,17 @@ class Adaptive(Schedule):
 
     k counts how many times ``n_iter_no_change`` epochs in a row brought no
     improvement of at least ``tol``. Training ends at the next such plateau once the
-    step size is ``eta_min`` or less. The defaults are those of ``SGDRegressor`` and
+    learning rate is ``eta_min`` or less. The defaults are those of ``SGDRegressor`` and
     ``SGDClassifier``.
 
     Parameters
     ----------
     eta0 : float, default=0.01
-        The first step size.
+        The first learning rate.
     factor : float, default=0.2
-        Multiplies the step size at every plateau; between 0 and 1.
+        Multiplies the learning rate at every plateau; between 0 and 1.
     eta_min : float, default=1e-6
-        No further reduction at or below this step size.
+        No further reduction at or below this learning rate.
 
     Notes
     -----
@@ -437,7 +437,7 @@ class Adaptive(Schedule):
         return (self.factor, self.eta_min)
 
     def eta(self, t):
-        """Step sizes before the first plateau; see `Schedule.eta`."""
+        """Learning rates before the first plateau; see `Schedule.eta`."""
         return _constant(self.eta0, t)
 
     def check(self):
@@ -467,7 +467,7 @@ class _Annealed(Schedule):
         raise NotImplementedError
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         if self.total_steps is None:
             name = type(self).__name__
             raise ValueError(
@@ -508,9 +508,9 @@ class Linear(_Annealed):
     Parameters
     ----------
     eta0 : float, default=0.01
-        The first step size.
+        The first learning rate.
     eta_end : float, default=0.0
-        The step size from step ``total_steps + 1`` on.
+        The learning rate from step ``total_steps + 1`` on.
     total_steps : int or None, default=None
         Steps from the one to the other. None means the whole training run:
         ``max_iter`` times the number of batches in an epoch.
@@ -550,9 +550,9 @@ class Cosine(_Annealed):
     Parameters
     ----------
     eta0 : float, default=0.01
-        The first step size.
+        The first learning rate.
     eta_end : float, default=0.0
-        The step size from step ``total_steps + 1`` on.
+        The learning rate from step ``total_steps + 1`` on.
     total_steps : int or None, default=None
         Steps from the one to the other. None means the whole training run:
         ``max_iter`` times the number of batches in an epoch.
@@ -606,9 +606,9 @@ class Step(_Geometric):
     Parameters
     ----------
     eta0 : float, default=0.01
-        The first step size.
+        The first learning rate.
     factor : float, default=0.5
-        Multiplies the step size at the end of each stage.
+        Multiplies the learning rate at the end of each stage.
     every : int, default=1000
         Length of a stage in steps (mini-batches).
 
@@ -627,7 +627,7 @@ class Step(_Geometric):
     """
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         stage = np.floor((np.asarray(t, dtype=np.float64) - 1.0) / self.every)
         return self.eta0 * np.power(self.factor, stage)
 
@@ -643,9 +643,9 @@ class Exponential(_Geometric):
     Parameters
     ----------
     eta0 : float, default=0.01
-        The first step size.
+        The first learning rate.
     factor : float, default=0.5
-        The step size shrinks by this factor in ``every`` steps.
+        The learning rate shrinks by this factor in ``every`` steps.
     every : int, default=1000
         Number of steps (mini-batches) for one such reduction.
 
@@ -664,7 +664,7 @@ class Exponential(_Geometric):
     """
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         stage = (np.asarray(t, dtype=np.float64) - 1.0) / self.every
         return self.eta0 * np.power(self.factor, stage)
 
@@ -678,7 +678,7 @@ class WarmUp(Schedule):
     ----------
     schedule : Schedule, str, float, callable or None, default=None
         The inner schedule: an object, the name of one (which gets its default
-        parameters), a number for a constant step size, or a function of the step
+        parameters), a number for a constant learning rate, or a function of the step
         number. None is ``Constant()``.
     steps : int, default=100
         Length of the warm-up in steps (mini-batches).
@@ -757,7 +757,7 @@ class WarmUp(Schedule):
             ) from None
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         t = np.asarray(t, dtype=np.float64)
         return self._inner().eta(t) * np.minimum(t / self.steps, 1.0)
 
@@ -891,7 +891,7 @@ class FromCallable(Schedule):
     Parameters
     ----------
     function : callable
-        ``function(t)`` returns the step size of step t, a Python int that starts at
+        ``function(t)`` returns the learning rate of step t, a Python int that starts at
         1. The result must be a finite number of at least 0.
 
     Examples
@@ -905,7 +905,7 @@ class FromCallable(Schedule):
         self.function = function
 
     def eta(self, t):
-        """Step sizes for an array of step numbers; see `Schedule.eta`."""
+        """Learning rates for an array of step numbers; see `Schedule.eta`."""
         t = np.asarray(t)
         values = np.empty(t.shape, dtype=np.float64)
         for i, step in np.ndenumerate(t):
@@ -931,7 +931,7 @@ class FromCallable(Schedule):
 
 
 def _constant(eta0, t):
-    """The same step size for each of the step numbers t."""
+    """The same learning rate for each of the step numbers t."""
     # (`np.full` takes three times as long for few of them.)
     out = np.empty_like(t, dtype=np.float64)
     out.fill(eta0)
@@ -1000,11 +1000,11 @@ def as_schedule(learning_rate, eta0=None, power_t=0.25):
     Parameters
     ----------
     learning_rate : float, str, Schedule or callable
-        A number is a constant step size; a string is a key of `SCHEDULES`; a
+        A number is a constant learning rate; a string is a key of `SCHEDULES`; a
         `Schedule` is returned as it is; any other callable is a function of the
         step number.
     eta0 : float or None, default=None
-        The first step size of a schedule given by name. It is an error where it
+        The first learning rate of a schedule given by name. It is an error where it
         would be ignored.
     power_t : float, default=0.25
         The exponent of ``"invscaling"``.
@@ -1061,7 +1061,7 @@ def schedule_class(learning_rate):
 
 
 def _from_name(name, eta0, power_t):
-    """Return the schedule called ``name`` with the first step size ``eta0``."""
+    """Return the schedule called ``name`` with the first learning rate ``eta0``."""
     if name == "auto":
         _forbid_eta0(eta0, "learning_rate='auto'")
         raise ValueError(
@@ -1077,7 +1077,7 @@ def _from_name(name, eta0, power_t):
         _forbid_eta0(eta0, f"learning_rate={name!r}")
     elif eta0 is None and cls.needs_eta0:
         raise ValueError(
-            f"learning_rate={name!r} needs eta0, the first step size, here."
+            f"learning_rate={name!r} needs eta0, the first learning rate, here."
         )
     return cls.named(eta0, power_t)
 

@@ -420,8 +420,8 @@ SCHEDULES = {
 # Optimizers: step(w, g, eta, l1, l2) -> new w; g is the gradient of the data term alone
 #
 # The smooth part of the penalty joins the gradient ("coupled", G = g + l2 w) and the l1
-# part is a proximal step in the optimizer's own metric with its effective step size, so
-# that a fixed point of the rule is a minimiser of data term + penalty.
+# part is a proximal step in the optimizer's own metric with its effective learning
+# rate, so that a fixed point of the rule is a minimiser of data term + penalty.
 # --------------------------------------------------------------------------------------
 
 
@@ -457,9 +457,9 @@ class Cumulative:
 class Momentum:
     """Heavy ball: Polyak (1964); eta inside the velocity, Sutskever et al. (2013).
 
-    E sums the step sizes as v sums the gradients, so that at a minimiser v = E G and
+    E sums the learning rates as v sums the gradients. At a minimiser v = E G, and
     the threshold E l1 takes back what v added, whatever the schedule. E tends to
-    eta / (1 - momentum) under a constant step size.
+    eta / (1 - momentum) under a constant learning rate.
     """
 
     def __init__(self, momentum=0.9):
@@ -1124,7 +1124,7 @@ def two_loop(pairs, g):
 def fista(F, u, n_iter, growth=1.1):
     """Beck & Teboulle (2009), equations 4.1 to 4.3 with backtracking, with restarts.
 
-    The step size grows by ``growth`` before each search. The momentum starts afresh
+    The learning rate grows by ``growth`` before each search. The momentum starts afresh
     where a step turns against it (O'Donoghue & Candes 2015, gradient scheme); a step
     that raises F is not made, and the next goes without momentum (function scheme).
     """

@@ -323,7 +323,7 @@ def test_csr_of_mostly_zeros(name):
 
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 def test_explicit_steps_resolve_to_stochastic_descent(cls):
-    """With a step size the defaults are those of SGD*."""
+    """With a learning rate the defaults are those of SGD*."""
     X, y = load("iris")
     X, y = X[:100] - X.mean(axis=0), y[:100]
     for step in (

@@ -23,7 +23,7 @@ from sklgd.optimizers import Adam, Momentum
 from sklgd.schedules import Cosine, InvScaling, Step, WarmUp
 
 BOTH = [GDRegressor, GDClassifier]
-# Two epochs of a published rule: no step size found from data, no stopping rule.
+# Two epochs of a published rule: no learning rate found from data, no stopping rule.
 TEXTBOOK = {
     "optimizer": "adam",
     "batch_size": 16,

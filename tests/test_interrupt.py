@@ -73,7 +73,7 @@ def short(cls, **settings):
 
 
 class Counting:
-    """A step size of 0.002 until it is asked for step ``last``: then Ctrl-C."""
+    """A learning rate of 0.002 until it is asked for step ``last``: then Ctrl-C."""
 
     def __init__(self, last):
         self.last = last

@@ -10,7 +10,7 @@ RULES = {"momentum": reference.Momentum, "nesterov": reference.Nesterov}
 
 
 def schedule(kind, n_steps, eta, rng):
-    """Step sizes up to eta; "zeros" and "jumps" are nothing a user would choose."""
+    """Learning rates up to eta; "zeros" and "jumps" are nothing a user would choose."""
     t = np.arange(n_steps)
     return {
         "constant": np.full(n_steps, eta),

@@ -45,7 +45,7 @@ def test_a_line_for_each_epoch_and_one_for_the_end(data, settings, caplog, capsy
     *epochs, end = lines(caplog)
     assert len(epochs) == 3
     for k, text in enumerate(epochs):
-        assert re.match(rf"epoch {k + 1}: .*, step size [0-9.]", text)
+        assert re.match(rf"epoch {k + 1}: .*, learning rate [0-9.]", text)
         assert f"objective {model.loss_curve_[k]:.8g}," in text
         assert "gap" not in text
         if settings:
@@ -101,7 +101,7 @@ def test_more_with_two(data, caplog):
     what, how, *epochs, _ = lines(caplog)
     assert what.startswith("GDRegressor: 60 rows, 6 features (dense, float64)")
     assert repr(model.optimizer_) in how and "batch size 'full'" in how
-    assert "first step size 1" in how
+    assert "at first 1" in how
     assert len(epochs) == 3
     assert all(re.search(r"coefficients changed by .*, [^ ]+ s$", e) for e in epochs)
 
@@ -131,7 +131,7 @@ def test_undone_epochs_and_halved_steps(caplog):
     assert undone and len(undone) < 39
     for k in undone:
         assert model.loss_curve_[k] == model.loss_curve_[k - 1]
-        assert "changed by 0," in epochs[k] and "step sizes times 0.5" in epochs[k]
+        assert "changed by 0," in epochs[k] and "learning rates times 0.5" in epochs[k]
 
 
 def test_renewed_metrics(caplog):
@@ -150,7 +150,8 @@ def test_partial_fit(data, caplog):
         model.partial_fit(*data)
         (line,) = lines(caplog)
         assert line == (
-            f"partial_fit {k}: objective {model.loss_curve_[-1]:.8g}, step size 0.01"
+            f"partial_fit {k}: objective {model.loss_curve_[-1]:.8g}, "
+            "learning rate 0.01"
         )
     caplog.clear()
     model.set_params(verbose=2).partial_fit(*data)

@@ -395,7 +395,7 @@ def test_nan_keeps_the_last_good_point(name):
 
     assert (result.status, result.success) == (4, False)
     assert "nan" in result.message
-    assert "step size 0.3" in result.message
+    assert "learning rate 0.3" in result.message
     assert np.isfinite(result.path).all()
     assert np.isfinite(result.fun_path).all()
     assert len(result.path) == len(result.fun_path) == result.nit + 1

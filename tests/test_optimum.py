@@ -1,7 +1,7 @@
 """Batch descent ends where exact solvers end: one optimum, whatever the way there.
 
-All step sizes are given, so that the published rules run. Objectives are computed by
-the oracle, for our solution and for theirs, and compared.
+All learning rates are given, so that the published rules run. Objectives are computed
+by the oracle, for our solution and for theirs, and compared.
 """
 
 import numpy as np
@@ -64,7 +64,7 @@ def assert_optimal(model, objective, coef, intercept, rtol=1e-6):
     )
 
 
-# (loss, number of outputs or classes, penalty, alpha, loss parameters, step size,
+# (loss, number of outputs or classes, penalty, alpha, loss parameters, learning rate,
 #  scikit-learn's model given alpha and the sum of the weights)
 SOLVERS = {
     "ridge": (

@@ -206,7 +206,7 @@ def test_what_is_kept_is_the_mean_of_exactly_the_steps_asked_for(kept, by_featur
 
 
 class Spied:
-    """A compiled loop that notes the step sizes and the start of the mean of a call."""
+    """A compiled loop that notes the learning rates and where the mean starts."""
 
     def __init__(self, descent, calls):
         vars(self).update(descent=descent, calls=calls)

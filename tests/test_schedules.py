@@ -55,7 +55,7 @@ class Sawtooth:
 
 
 # One entry per registered schedule: parameters other than the defaults, and hand
-# values {step: step size} with ALPHA and TOTAL_STEPS bound.
+# values {step: learning rate} with ALPHA and TOTAL_STEPS bound.
 SQRT_HALF = math.sqrt(0.5)
 EXAMPLES = {
     "constant": ({"eta0": 0.3}, {1: 0.3, 77: 0.3}),

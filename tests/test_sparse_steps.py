@@ -133,7 +133,7 @@ def estimator(task, **parameters):
 
 
 class Jumpy(Schedule):
-    """Step sizes without any order, zeros among them."""
+    """Learning rates without any order, zeros among them."""
 
     def __init__(self, eta0=0.01, shares=(1.0,)):
         self.eta0 = eta0
@@ -690,7 +690,7 @@ def test_every_call_ends_with_all_lagged_steps_made(optimizer, penalty):
 
 
 class Interruptible(Schedule):
-    """A step size that Ctrl-C can hit at a given step."""
+    """A learning rate that Ctrl-C can hit at a given step."""
 
     def __init__(self, eta0=0.01):
         self.eta0 = eta0

@@ -100,7 +100,7 @@ def test_epochs_in_several_calls(optimizer, batch_size, step, sparse, average):
     assert_same(epochs(parts, X, y, 1), whole)
     assert_same(epochs(copy, X, y, 1), whole)
     if step == "found":
-        # In calls of its own, "auto" is that constant step size.
+        # In calls of its own, "auto" is that constant learning rate.
         model.set_params(learning_rate="auto")
         assert_same(epochs(clone(model), X, y, 3), parts)
         half = pickle.loads(pickle.dumps(epochs(clone(model), X, y, 2)))
@@ -468,7 +468,7 @@ def test_parameters_may_change_between_calls():
 
 
 class Interruptible:
-    """A constant step size that Ctrl-C can hit at a given step."""
+    """A constant learning rate that Ctrl-C can hit at a given step."""
 
     def __init__(self):
         self.at = np.inf

@@ -370,12 +370,12 @@ def assert_diverged(model, X, y, caught):
     reached = objective(model, X, y)
     assert reached <= objective(model, X, y, zero) * (1 + 1e-12)
     assert model.loss_curve_[-1] == pytest.approx(reached, rel=1e-9)
-    for word in ("diverged", "step size", "root mean square", "auto"):
+    for word in ("diverged", "learning rate", "root mean square", "auto"):
         assert word in message
     number = r"(\d[\d.]*(?:e[-+]?\d+)?)"
     eta, limit = (
         float(re.search(pattern + number, message)[1].rstrip("."))
-        for pattern in (r"step size (?:of )?", r"up to about ")
+        for pattern in (r"learning rate (?:of )?", r"up to about ")
     )
     small, large = re.search(rf"range from {number} to {number}", message).groups()
     sizes = np.sqrt((X**2).mean(axis=0))
@@ -416,7 +416,7 @@ def test_divergence_is_caught(cls, loss, optimizer, batch_size):
             used, limit = assert_diverged(model, X, y, caught)
             assert used == eta > limit
             assert model.n_iter_ < 10
-    # With the step size that the warning calls stable it does not diverge.
+    # With the learning rate that the warning calls stable it does not diverge.
     if (optimizer, batch_size) == ("sgd", "full"):
         model.set_params(learning_rate=0.5 * limit, early_stopping=False)
         assert model.fit(X, y).stop_reason_ == "max_iter"
@@ -446,7 +446,7 @@ def test_divergence_of_partial_fit(cls, optimizer, batch_size):
         else:
             assert not caught
     assert "diverged" in reasons
-    # A step size that suits the data makes it learn from there.
+    # A learning rate that suits the data makes it learn from there.
     model.set_params(learning_rate="auto")
     for _ in range(20):
         model.partial_fit(X, y)
@@ -472,7 +472,7 @@ def test_divergence_after_a_good_start():
 
 
 def test_figures_with_a_decaying_step():
-    """The step size blamed is one that was too large, not the last one."""
+    """The learning rate blamed is one that was too large, not the last one."""
     X, y = RAW[GDRegressor]
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     model = GDRegressor(

@@ -236,7 +236,7 @@ def test_other_runs_do_not_pay_for_it(params, monkeypatch):
 
     monkeypatch.setattr(diagnosis, "possible_gain", forbidden)
     fit(GDRegressor("huber", epsilon=50.0, **params), *SCALED)
-    # It is what a run with a step size of the user's does pay.
+    # It is what a run with a learning rate of the user's does pay.
     with pytest.raises(AssertionError, match="tried"):
         fit(GDRegressor(**batch(learning_rate=0.1)), *SCALED)
 
@@ -247,7 +247,7 @@ def test_other_runs_do_not_pay_for_it(params, monkeypatch):
 def assert_says(message, *words):
     for word in words:
         assert word.lower() in message.lower()
-    assert message.endswith(" let learning_rate='auto' choose the step size.")
+    assert message.endswith(" use learning_rate='auto'.")
 
 
 def test_noise():
@@ -277,7 +277,7 @@ def test_momentum_that_swings():
 def test_step_size_far_too_small(loss, eta):
     model = GDRegressor(loss, epsilon=20.0, **batch(learning_rate=eta, max_iter=200))
     message = fit(model, *SCALED)
-    assert_says(message, "step size 0.0001 is far below", "take a larger step size")
+    assert_says(message, "learning rate 0.0001 is far below", "a larger learning rate")
     limit = float(re.search(r"stable, about ([\d.]+)\.", message)[1])
     # It takes the larger step.
     model.set_params(learning_rate=0.5 * limit).fit(*SCALED)
@@ -287,7 +287,7 @@ def test_step_size_far_too_small(loss, eta):
 def test_few_small_steps_of_a_normalised_rule():
     model = GDRegressor(optimizer="adam", learning_rate=1e-3, max_iter=20)
     message = fit(model, *SCALED)
-    assert_says(message, "step of adam moves a coefficient by about", "larger step")
+    assert_says(message, "step of adam moves a coefficient", "a larger learning rate")
     needed, made = (
         float(re.search(pattern, message)[1])
         for pattern in (r"takes some (\d+)", r": (\d+) steps")
@@ -302,7 +302,7 @@ def test_step_size_too_large_for_huber():
     message = fit(model, X, y)
     assert model.stop_reason_ == "diverged"
     assert model.loss_curve_[-1] < 1e3
-    assert_says(message, "step size 40 is too large", "smaller step")
+    assert_says(message, "learning rate 40 is too large", "smaller learning rate")
     limit = float(re.search(r"stable up to about ([\d.]+);", message)[1])
     assert fit(model.set_params(learning_rate=0.5 * limit), X, y) == ""
 
@@ -361,9 +361,9 @@ def test_what_is_automatic_already_is_no_remedy():
     message = fit(GDRegressor("huber", **params), X, y)
     assert message.endswith("use a larger tol if this accuracy is enough.")
     message = fit(GDRegressor("huber", optimizer="adam", **params), X, y)
-    assert message.endswith(", or let optimizer='auto' choose the method.")
+    assert message.endswith(", or use optimizer='auto'.")
     message = fit(GDRegressor(optimizer="adam", learning_rate=1e-6, **params), X, y)
-    assert message.endswith(", or let learning_rate='auto' choose the step size.")
+    assert message.endswith(", or use learning_rate='auto'.")
 
 
 # ------------------------------------------------------------------------- the warning
@@ -466,7 +466,7 @@ def test_no_limit_is_named_that_is_no_number(optimizer):
             if model.diagnosis_ is not None:
                 text = model.diagnosis_["text"]
                 assert "nan" not in text.replace("constant", "")
-                assert "step size 0 is too large" not in text
+                assert "learning rate 0 is too large" not in text
 
 
 # --------------------------------------------------------------------- exploding steps
@@ -573,12 +573,13 @@ def test_a_few_steps_that_are_too_large(max_iter):
     model = GDRegressor(**params)
     message = fit(model, X, y)
     assert model.stop_reason_ == "diverged"
-    assert_says(message, "step size 1 is too large", "smaller step size")
+    assert_says(message, "learning rate 1 is too large", "smaller learning rate")
     # The best coefficients were those at the start.
     assert not model.coef_.any()
     # Without tol the textbook's steps are taken, whatever comes of them.
     textbook = GDRegressor(tol=None, **params)
-    assert_says(fit(textbook, X, y), "worse than a constant model", "step size 1 is")
+    message = fit(textbook, X, y)
+    assert_says(message, "worse than a constant model", "learning rate 1 is")
     assert textbook.n_iter_ == max_iter and textbook.coef_.any()
     assert textbook.stop_reason_ == "max_iter"
 
@@ -598,7 +599,7 @@ def test_a_perceptron_that_diverges_says_so(optimizer, batch_size, tol, rng):
             batch_size=batch_size, max_iter=60, random_state=0,
         )  # fmt: skip
         message = fit(model, X.astype(dtype), X[:, 0] > 0)
-        assert_says(message, "diverged", "smaller step size")
+        assert_says(message, "diverged", "smaller learning rate")
         assert model.stop_reason_ == "diverged"
         assert np.abs(model.coef_).max() < 1e6
 

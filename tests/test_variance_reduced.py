@@ -406,7 +406,7 @@ def test_the_rest_of_the_interface(method):
 
 
 def test_an_epoch_that_does_harm_is_undone(storage):
-    """The first step size of SAGA does not know of a huge weight."""
+    """The first learning rate of SAGA does not know of a huge weight."""
     X, y = load_diabetes(return_X_y=True)
     weight = np.ones(len(y))
     weight[5] = 3e4
@@ -495,7 +495,7 @@ def test_a_table_in_float32_has_the_same_fixed_point(method, monkeypatch):
 
 @pytest.mark.parametrize("penalty", [(0.0, 0.0), (0.0, 0.1), (0.02, 0.0), (0.02, 0.1)])
 def test_lagged_steps_of_outputs_with_their_own_sizes_are_the_full_steps(penalty, rng):
-    """SVRG on sparse rows, with a step size for each feature and output."""
+    """SVRG on sparse rows, with a learning rate for each feature and output."""
     X = sparse.random_array((60, 20), density=0.1, rng=rng, format="csr")
     y, sizes = rng.normal(size=(60, 2)), rng.uniform(0.1, 2.0, size=(21, 2))
     problem = Problem(Rows(X), y, None, SquaredError(), 2, True)

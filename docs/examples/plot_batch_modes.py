@@ -56,7 +56,7 @@ curves = {
 }
 
 # %%
-# The same three curves twice, all with the step size 0.05. A step is cheap or dear
+# The same three curves twice, all with the learning rate 0.05. A step is cheap or dear
 # according to the rows that it reads, and that is the unit of the right-hand picture.
 #
 # - Step by step (left) the curves fall alike: even a single row shows roughly the way.
@@ -101,11 +101,11 @@ for batch_size in (1, 4, 16, 64, 256):
 # %%
 # A single row is off by more than the whole gradient is long, and yet it pays.
 #
-# Later the noise decides. With a constant step size the stochastic iterates come near
-# the minimum and then wander about it: their gap, F - F*, stays where the noise holds
-# it. The way out is a step size that falls; here "cosine" takes it to zero. (A penalty
-# now, so that there is a minimum at all: these classes can nearly be told apart. F* is
-# that of Newton's method.)
+# Later the noise decides. With a constant learning rate the stochastic iterates come
+# near the minimum and then wander about it: their gap, F - F*, stays where the noise
+# holds it. The way out is a learning rate that falls; here "cosine" takes it to zero.
+# (A penalty now, so that there is a minimum at all: these classes can nearly be told
+# apart. F* is that of Newton's method.)
 
 common = {"alpha": 0.01, "tol": None, "max_iter": 100, "random_state": 0}
 models = {

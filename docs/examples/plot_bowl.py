@@ -1,11 +1,12 @@
 """
 =========================
-A bowl, three step sizes
+A bowl, three learning rates
 =========================
 
 Gradient descent walks downhill: at each point it computes the slope and moves against
-it, by the step size times the slope. How far it moves decides everything. Here are the
-two functions that most introductions begin with, and the three fates of a step size.
+it, by the learning rate times the slope. How far it moves decides everything. Here are
+the two functions that most introductions begin with, and the three fates of a learning
+rate.
 """
 
 # %%
@@ -54,8 +55,8 @@ print(result.path[:, 0])
 print(2.0 * (1 - 2 * 0.4) ** np.arange(9))
 
 # %%
-# `minimize` does not hide a step size that is too large. It keeps the best point, and
-# says so:
+# `minimize` does not hide a learning rate that is too large. It keeps the best point,
+# and says so:
 
 result = minimize(parabola, 2.0, jac=parabola_slope, learning_rate=1.05, max_iter=8)
 print(result.success, result.x, textwrap.fill(result.message), sep="\n")
@@ -101,7 +102,7 @@ ax.legend()
 plt.show()
 
 # %%
-# Without a step size of your own
+# Without a learning rate of your own
 # -------------------------------
 # The default ``learning_rate="auto"`` measures the curvature in front of the first step
 # and adapts from there: steps grow while the function falls, and a step that would

@@ -11,8 +11,8 @@ a factor of 1000, the predictions stay. To gradient descent it makes all the dif
 # Two features that matter alike, in units that differ by a factor of 5: a coefficient
 # of 1 and one of 0.2. In the first picture the model sees them raw, in the second
 # standardised. The contours are those of the objective over the two coefficients; the
-# paths are 25 epochs of batch descent, with the best constant step size there is for
-# each (2 over the sum of the largest and the smallest curvature).
+# paths are 25 epochs of batch descent, with the best constant learning rate there is
+# for each (2 over the sum of the largest and the smallest curvature).
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,7 +30,7 @@ scaled = X / X.std(axis=0)
 
 
 def best_step(X):
-    """Step size of batch descent, and the ratio of the curvatures."""
+    """Learning rate of batch descent, and the ratio of the curvatures."""
     curvature = np.linalg.eigvalsh(X.T @ X / len(X))
     return 2.0 / (curvature[0] + curvature[-1]), curvature[-1] / curvature[0]
 
@@ -49,17 +49,18 @@ for ax, (name, data) in zip(axes, data_sets.items(), strict=True):
     ax.plot(*best, "k+", markersize=12)
     ax.set(
         aspect="equal",
-        title=f"{name}: step size {eta:.2g},\ncurvatures 1 : {ratio:.3g}",
+        title=f"{name}: learning rate {eta:.2g},\ncurvatures 1 : {ratio:.3g}",
         xlabel="coefficient of feature 0",
         ylabel="coefficient of feature 1",
     )
 plt.show()
 
 # %%
-# Raw, the step size must be small enough for the large feature, along whose coefficient
-# the objective is steep; there the path jumps from side to side, and the other
-# coefficient creeps. Scaled, the bowl is round, the gradient points to its centre, and
-# one step goes nearly all the way. (The plus is the minimum, the star the end.)
+# Raw, the learning rate must be small enough for the large feature, along whose
+# coefficient the objective is steep; there the path jumps from side to side, and the
+# other coefficient creeps. Scaled, the bowl is round, the gradient points to its
+# centre, and one step goes nearly all the way. (The plus is the minimum, the star the
+# end.)
 #
 # What divides the distance in each step is the ratio of the curvatures, κ: a share of
 # about 1 - 2/κ is left.

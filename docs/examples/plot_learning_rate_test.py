@@ -4,14 +4,14 @@ Which learning rate?
 ==========================
 
 Too small a step and nothing happens, too large a one and the run diverges; between
-them lie the few step sizes worth having. A range test tries them all, for a few epochs
-each, and shows the choice in one picture.
+them lie the few learning rates worth having. A range test tries them all, for a few
+epochs each, and shows the choice in one picture.
 """
 
 # %%
-# `LearningRateDisplay` makes a short run from the same start for each step size, and
-# draws the objective at its end. The range need not be given: it begins where hardly
-# anything is gained and ends where the runs end above their start.
+# `LearningRateDisplay` makes a short run from the same start for each learning rate,
+# and draws the objective at its end. The range need not be given: it begins where
+# hardly anything is gained and ends where the runs end above their start.
 
 import warnings
 
@@ -43,15 +43,16 @@ plt.show()
 #   objective in the second half of a run, and a wide one is noise;
 # - shaded: no run ends below its start.
 #
-# The suggestion is the step size whose worst epoch in the second half is best. It is
-# at most half of the first one in the shaded region, and was tried in a run ten times
-# as long.
+# The suggestion is the learning rate whose worst epoch in the second half is best. It
+# is at most half of the first one in the shaded region, and was tried in a run ten
+# times as long.
 
 print(f"suggestion {display.suggestion:.3g}, too large from {display.limit:.3g} on")
 
 # %%
-# What do step sizes left and right of it do in longer runs? A tenth of the suggestion
-# is slower, ten times as much is noisier, a hundred times as much is of no use.
+# What do learning rates left and right of it do in longer runs? A tenth of the
+# suggestion is slower, ten times as much is noisier, a hundred times as much is of no
+# use.
 
 models = {}
 for factor in (0.1, 1.0, 10.0, 100.0):
@@ -99,7 +100,7 @@ for ax, name in zip(axes, ("sgd", "adam"), strict=True):
 plt.show()
 
 # %%
-# Smith's original test raises the step size within a single run (L. N. Smith,
+# Smith's original test raises the learning rate within a single run (L. N. Smith,
 # *Cyclical learning rates for training neural networks*, 2017): one pass gives the
 # whole picture, but each point inherits what the smaller steps have done. Linear models
 # are quick enough for runs of their own.

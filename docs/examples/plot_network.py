@@ -113,7 +113,7 @@ plt.show()
 
 # %%
 # Mini-batches are a function, too: one that draws other rows in each call. Its values
-# are noisy, so the step size is a schedule, and the path does not end by itself.
+# are noisy, so the learning rate is a schedule, and the path does not end by itself.
 
 rng = np.random.RandomState(1)
 

@@ -106,8 +106,8 @@ plt.show()
 # A plateau
 # ---------
 # Far from its only dip, 1 - exp(-x²) is nearly flat: the gradient at 3 is 7e-4, and at
-# 6 it is 3e-15, zero for all practical purposes. That is no minimum, and no step size
-# helps; another start does.
+# 6 it is 3e-15, zero for all practical purposes. That is no minimum, and no learning
+# rate helps; another start does.
 
 
 def dent(x):

@@ -1,6 +1,6 @@
 """What to say of a run that went wrong: the cause, with figures, and the remedy.
 
-Causes are looked for where the step size is the user's: other runs find their own.
+Causes are looked for where the learning rate is the user's: other runs find their own.
 The warning has one of a few constant texts, so that Python shows it once however many
 fits a search makes; what is particular to the fit becomes ``diagnosis_``.
 """
@@ -19,10 +19,10 @@ from .trial_step import possible_gain
 # was gained: ten per cent, or ten times `tol` if that is more; and a thousandth of the
 # loss's natural size, or there was nothing to be gained.
 FAR, TIMES_TOL, LEAST = 0.1, 10.0, 1e-3
-# Features whose sizes differ by this factor need step sizes of their own.
+# Features whose sizes differ by this factor need learning rates of their own.
 SPREAD = 10.0
-# A step size below this share of the largest stable one is far too small, and one below
-# this share of the run's largest has fallen far.
+# A learning rate below this share of the largest stable one is far too small, and one
+# below this share of the run's largest has fallen far.
 SMALL, FALLEN = 0.1, 0.01
 # The last epochs, and the share of them that rises where descent does not settle.
 RECENT, RISES = 10, 0.25
@@ -63,10 +63,11 @@ STREAM_WARNING = (
 )
 WHERE = " The attribute diagnosis_ holds the causes and the figures."
 
-LARGER_STEP, SMALLER_STEP = "take a larger step size", "take a smaller step size"
+LARGER_STEP = "take a larger learning rate"
+SMALLER_STEP = "take a smaller learning rate"
 PATIENCE = "take a larger n_iter_no_change"
 LESS_NOISE = (
-    "let the step size fall (faster), average (average=True), take larger batches"
+    "let the learning rate fall (faster), average (average=True), take larger batches"
 )
 # What is left if nothing else is found.
 RAVINE = (
@@ -170,7 +171,7 @@ def explain(settings, training, monitor):
     if explicit and not causes and monitor.stop_reason == "plateau":
         causes = [RAVINE]
     if not (causes or remedies):
-        remedies = ["scale the features and tune the step size"]
+        remedies = ["scale the features and tune the learning rate"]
     problem = "worse_than_constant" if worse else monitor.stop_reason
     if reason == "plateau" and not worse:
         problem = "accuracy"
@@ -222,7 +223,7 @@ def explain_divergence(settings, training, monitor, epoch, objective, eta):
     objective : float
         Reached in that epoch.
     eta : float
-        The epoch's largest step size.
+        The epoch's largest learning rate.
     """
     if not training.data.is_finite():
         trouble = (
@@ -266,7 +267,7 @@ def explain_divergence(settings, training, monitor, epoch, objective, eta):
         trouble += f"The numbers overflow float64: {sizes}."
     else:
         trouble += (
-            f"The step size {eta:.3g} is too large for these data ({why}; {sizes})."
+            f"The learning rate {eta:.3g} is too large for these data ({why}; {sizes})."
         )
     trouble += " The best coefficients seen before are kept."
     remedies = [SMALLER_STEP]
@@ -308,9 +309,9 @@ def _advise(settings, problem, trouble, causes, remedies, known):
     """A diagnosis of a run, whose remedies include what "auto" would choose."""
     ways = [*remedies, *(remedy for _, remedy in causes)]
     if settings.learning_rate != "auto":
-        ways.append("let learning_rate='auto' choose the step size")
+        ways.append("use learning_rate='auto'")
     elif optimizer_name(settings.optimizer) != "auto":
-        ways.append("let optimizer='auto' choose the method")
+        ways.append("use optimizer='auto'")
     return _diagnosis(problem, trouble, [cause for cause, _ in causes], ways, known)
 
 
@@ -382,7 +383,7 @@ def _missing(training, monitor):
 
 
 def find_causes(sizes, training, monitor):
-    """Why descent with the user's step size does badly: pairs (cause, remedy)."""
+    """Why descent with the user's learning rate does badly: pairs (cause, remedy)."""
     optimizer, causes = training.state.plan.optimizer, []
     unsettled = _unsettled(monitor)
     last, largest = monitor.steps
@@ -401,20 +402,20 @@ def find_causes(sizes, training, monitor):
             ))  # fmt: skip
     elif limit is not None and last > limit:
         causes.append((
-            f"The step size {last:.3g} is too large: {optimizer.name} is stable up to "
-            f"about {limit:.2g}.",
+            f"The learning rate {last:.3g} is too large: {optimizer.name} is stable up "
+            f"to about {limit:.2g}.",
             SMALLER_STEP,
         ))  # fmt: skip
         unsettled = 0.0
     elif limit is not None and largest < SMALL * limit and not unsettled:
         causes.append((
-            f"The step size {largest:.3g} is far below the largest that is stable, "
+            f"The learning rate {largest:.3g} is far below the largest that is stable, "
             f"about {limit:.2g}.",
             LARGER_STEP,
         ))  # fmt: skip
     elif last < FALLEN * largest and monitor.stop_reason != "max_iter":
         causes.append((
-            f"The step size has fallen from {largest:.3g} to {last:.3g}.",
+            f"The learning rate has fallen from {largest:.3g} to {last:.3g}.",
             "let it fall more slowly",
         ))  # fmt: skip
     if unsettled:
@@ -432,7 +433,7 @@ def find_causes(sizes, training, monitor):
         ))  # fmt: skip
     if sizes.differ:
         causes.append((
-            f"T{str(sizes)[1:]}; no step size suits all of them.",
+            f"T{str(sizes)[1:]}; no learning rate suits all of them.",
             sizes.remedy,
         ))  # fmt: skip
     return causes
@@ -456,7 +457,7 @@ class Sizes:
     Attributes
     ----------
     plain_limit : float or None
-        About the largest stable step size of plain descent in raw coordinates; None
+        About the largest stable learning rate of plain descent in raw coordinates; None
         if float64 cannot hold it.
     limit : float or None
         The same of the run's optimizer; None also if no curvature sets one.
@@ -465,13 +466,13 @@ class Sizes:
     names : list of str
         What the user calls these two.
     normalised : bool
-        True if a step moves each coefficient by about the step size.
+        True if a step moves each coefficient by about the learning rate.
     reach : float
         By how much a prediction changes with all coefficients.
     distance : float
         Size of a coefficient that makes the largest feature predict like the targets.
     among_features, differ : bool
-        True if no step size suits both the largest and the smallest feature; or all
+        True if no learning rate suits both the largest and the smallest feature; or all
         features and the intercept.
     """
 
@@ -529,7 +530,7 @@ class Sizes:
 
 
 def _possible(limit):
-    """A largest stable step size as a float, or None if it is no positive number."""
+    """A largest stable learning rate as a float, or None if it is not positive."""
     return float(limit) if limit is not None and 0.0 < limit < math.inf else None
 
 

@@ -9,12 +9,12 @@ from .diagnosis import TIMES_TOL, explain_divergence
 from .monitor import NEGLIGIBLE
 from .trial_step import possible_gain
 
-# A step size found from the data is halved at most so often before the first epoch
+# A learning rate found from the data is halved at most so often before the first epoch
 # that improves the objective.
 MAX_HALVINGS = 60
-# A run whose step size was found from the data goes on where a single step gains more
-# than `tol` times what was gained; but not after so many stalls in a row between which
-# it did not even gain this share of that.
+# A run whose learning rate was found from the data goes on where a single step gains
+# more than `tol` times what was gained; but not after so many stalls in a row between
+# which it did not even gain this share of that.
 STALLS, SHARE = 10, 0.1
 
 

@@ -63,7 +63,7 @@ class Monitor:
     gap : float
         Estimate of (F - F*) / (F_null - F*) after the last epoch, or nan.
     steps : (float, float)
-        The last step size and the largest.
+        The last learning rate and the largest.
     best, best_score : float
     stop_reason : str or None
     """
@@ -103,7 +103,7 @@ class Monitor:
         self.limit = LARGEST if patient or bounded else self.far
 
     def expect(self, largest):
-        """Take note that an epoch has ended whose largest step size is ``largest``.
+        """Take note that an epoch has ended whose largest learning rate is ``largest``.
 
         A degenerate loss has no size of its own: its objective grows with the
         coefficients, and these at most in proportion to the steps taken. Faster growth
@@ -151,7 +151,7 @@ class Monitor:
     def record(self, objective, score, etas, gap=np.nan):
         """Note the end of an epoch; ``gap`` is what is left to gain, or nan.
 
-        ``etas`` are the last and the largest of its step sizes.
+        ``etas`` are the last and the largest of its learning rates.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""How a fit proceeds: the method, batch size and step size that "auto" means."""
+"""How a fit proceeds: the method, batch size and learning rate that "auto" means."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,11 +40,12 @@ class Plan:
     schedule : Schedule
         Learning rates; of the scaled coefficients where there is a scaling.
     guarded : bool
-        True if the step size was found from the data: then an epoch that makes
-        the objective worse is undone and the step size halved (not with a
+        True if the learning rate was found from the data: then an epoch that makes
+        the objective worse is undone and the learning rate halved (not with a
         degenerate loss, whose objective says nothing).
     adaptive : bool
-        True if the step size also follows what an epoch gained (`RuleSolver.accept`).
+        True if the learning rate also follows what an epoch gained
+        (`RuleSolver.accept`).
     scaling : FeatureScaling or None
         Of the coefficients that the optimizer sees; None means raw ones.
     preconditioner : Preconditioner or None
@@ -121,7 +122,7 @@ def choose(settings, data, explicit, stream):
 def choose_optimizer(settings, data, explicit, stream, full):
     """Name of the optimizer that "auto" stands for.
 
-    With an explicit step size it is SGD*'s own; where only a rule of descent does
+    With an explicit learning rate it is SGD*'s own; where only a rule of descent does
     (streams, averages, schedules, a loss whose objective says nothing) momentum over
     all rows or Adam over some of them. Otherwise the batch size decides: Point-SAGA for
     single rows, SVRG for mini-batches, and over all rows the second-order method as
@@ -241,7 +242,7 @@ def renew_rotation(plan, settings, data, statistics, l2, coef, damping):
 
 
 def set_pace(plan, settings, data, curvature):
-    """Step sizes for the largest curvature that a batch sees."""
+    """Learning rates for the largest curvature that a batch sees."""
     eta0 = plan.optimizer.unit_step(curvature, plan.batch_size == "full")
     name = "constant" if settings.learning_rate == "auto" else settings.learning_rate
     schedule = as_schedule(name, eta0, settings.power_t)

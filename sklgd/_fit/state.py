@@ -67,7 +67,7 @@ class State:
     weight_sum, weight_rows : float
         Sum and number of the weights seen; their ratio is the unit of weight.
     factor : float
-        What the schedule's step sizes are multiplied with.
+        What the schedule's learning rates are multiplied with.
     fresh : bool
         True if no epoch was kept since the rule started afresh.
     statistics, basis : Statistics or None
@@ -157,7 +157,7 @@ class State:
         if self.average is not None:
             state.average = self.average.copy()
         if self.statistics is not None:
-            # Of an explicit step size, the plan does not change.
+            # Of an explicit learning rate, the plan does not change.
             state.plan = _twin(self.plan)
         del state.curve[n_epochs:]
         return state

@@ -8,8 +8,8 @@ import numpy as np
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import SCHEDULES, as_schedule
 from .function import Function
+from .learning_rate import Found, Scheduled
 from .run import Run, Stopping
-from .step_size import Found, Scheduled
 
 # Names that scipy uses for parameters.
 NAMES = {
@@ -79,17 +79,17 @@ def minimize(
         "adadelta", "adam", "amsgrad", "nadam", "adamax", "ftrl", or an object of
         `sklgd.optimizers` such as ``Momentum(momentum=0.8)``.
     learning_rate : str, float, Schedule or callable, default="auto"
-        "auto" finds the step sizes on the way: each step that lowers the function
+        "auto" finds the learning rates on the way: each step that lowers the function
         makes the next one 1.25 times as long; one that does not is undone, the
-        optimizer starts afresh from there, and the step size is halved (the "bold
+        optimizer starts afresh from there, and the learning rate is halved (the "bold
         driver" [1]_), so the function values never rise. That needs values without
-        noise. A float is a constant step size; a name ("constant", "invscaling",
+        noise. A float is a constant learning rate; a name ("constant", "invscaling",
         "adaptive", "linear", "cosine", "step", "exponential", "warmup") takes its
         first step from ``eta0``; an object of `sklgd.schedules` or any function of the
-        step number 1, 2, ... gives the step sizes itself. All these take the textbook's
-        steps, wherever they lead.
+        step number 1, 2, ... gives the learning rates itself. All these take the
+        textbook's steps, wherever they lead.
     eta0 : float, default=None
-        First step size of a named schedule.
+        First learning rate of a named schedule.
     bounds : sequence of (lower, upper) or scipy.optimize.Bounds, default=None
         Limits of each variable, None standing for no limit.
     max_iter : int, default=1000
@@ -105,7 +105,7 @@ def minimize(
         more than ``ftol * max(1, |f|)``. 0 never stops.
     n_iter_no_change : int, default=5
         See ``xtol`` and ``ftol``; also the steps without a new lowest value after which
-        "adaptive" lowers its step size.
+        "adaptive" lowers its learning rate.
     callback : callable, default=None
         Called after each step: ``callback(intermediate_result=...)`` with an
         `OptimizeResult` (x, fun, jac, nit, nfev, njev, eta) if that is its parameter's
@@ -135,7 +135,7 @@ def minimize(
         path, fun_path : ndarrays of shape (nit + 1, n) and (nit + 1,)
             Points from x0 to the last, and their values.
         eta_path : ndarray of shape (nit,)
-            Step sizes.
+            Learning rates.
         nit, nfev, njev : int
             Steps, values of ``fun`` and gradients.
         success, status, message : bool, int, str

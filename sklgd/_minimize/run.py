@@ -7,7 +7,7 @@ from scipy.optimize import OptimizeResult
 
 from .._log import say
 from .function import EPS, NEARBY, norm
-from .step_size import MAX_HALVINGS
+from .learning_rate import MAX_HALVINGS
 
 # Random directions in which a stationary point is compared with points NEARBY: at most,
 # and where there are more variables than MANY, which no number of directions covers.
@@ -108,7 +108,7 @@ class Run:
             if verbose:
                 say(
                     f"step {len(self.eta_path)}: fun {self.value:.8g}, gradient "
-                    f"{self.slope():.3g}, step size {self.eta_path[-1]:.4g}"
+                    f"{self.slope():.3g}, learning rate {self.eta_path[-1]:.4g}"
                 )
             if tell is not None:
                 try:
@@ -142,7 +142,7 @@ class Run:
         else:
             return (
                 7,
-                f"No step lowers fun, down to a step size of {eta:.3g}{self.why()}",
+                f"No step lowers fun, down to a learning rate of {eta:.3g}{self.why()}",
             )
         self.fresh, self.value = False, value
         if math.isfinite(value):
@@ -203,8 +203,8 @@ class Run:
                 f"{what}, and {last:.3g} before: it has no minimum without bounds.",
             )
         return 4, (
-            f"{what}: the step size {eta:.3g} is too large, or the way leads out of "
-            "the domain of fun. Use a smaller one, learning_rate='auto' or bounds. The "
+            f"{what}: the learning rate {eta:.3g} is too large, or the path leaves the "
+            "domain of fun. Use a smaller one, learning_rate='auto' or bounds. The "
             "best point before is kept."
         )
 
@@ -310,9 +310,9 @@ class Run:
         """What to say of a run that ends higher than it began."""
         return (
             f"After {len(self.eta_path)} steps fun is {self.value:.3g}, at the start "
-            f"it was {self.fun_path[0]:.3g}: the step size {self.eta_path[-1]:.3g} is "
-            "too large. Use a smaller one, or learning_rate='auto'. The best point is "
-            "kept."
+            f"it was {self.fun_path[0]:.3g}: the learning rate {self.eta_path[-1]:.3g} "
+            "is too large. Use a smaller one, or learning_rate='auto'. The best point "
+            "is kept."
         )
 
     def impatience(self, max_iter):
@@ -327,8 +327,8 @@ class Run:
                 "optimizer with momentum, or one that scales each variable."
             )
         return (
-            f"{said}. Increase max_iter, or the step size if progress is slow; a fun "
-            "without a minimum falls for ever."
+            f"{said}. Increase max_iter, or the learning rate if progress is slow; a "
+            "fun without a minimum falls without end."
         )
 
     def zigzags(self):

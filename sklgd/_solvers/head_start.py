@@ -22,7 +22,7 @@ def stochastic_passes(data, state, penalty):
 
     A row of text is nearly orthogonal to most others, so steps on single rows get
     within a few per cent of the optimum in passes each of which costs, on CSR, less
-    than an iteration of a batch method. Plain SGD in raw coordinates: the step size
+    than an iteration of a batch method. Plain SGD in raw coordinates: the learning rate
     falls linearly from about 1/L, L being a bound of a row's mean curvature, to zero,
     which takes the noise out of the last iterate. The orders are the same in every fit.
 

@@ -1,4 +1,4 @@
-"""Descent by a rule: its epochs, and the guard over a step size found from data."""
+"""Descent by a rule: its epochs, and the guard over a learning rate found from data."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ from .row_order import (
 )
 
 # Rows per call of the kernel, and entries of X times outputs (about a tenth of a
-# second): step sizes are computed for so many rows at a time, and Ctrl-C is answered
-# between calls.
+# second): learning rates are computed for so many rows at a time, and Ctrl-C is
+# answered between calls.
 CHUNK_ROWS = 32768
 CHUNK_ENTRIES = 20_000_000
 # Epochs in which a copy of X pays for itself.
@@ -33,15 +33,15 @@ WORTH_COPYING = 4
 # coefficients of these take little memory, whatever their share is.
 LONGEST_RUN = 8
 FEW_ENTRIES = 2**20
-# Steps after which the step size found for a stream starts to fall, as 1/sqrt(t).
+# Steps after which the learning rate found for a stream starts to fall, as 1/sqrt(t).
 STREAM_STEPS = 1000
-# What an epoch that gained multiplies the step size with, and one of mini-batches whose
-# last iterate was better than the mean; and one of mini-batches that was undone.
+# What an epoch that gained multiplies the learning rate with, and one of mini-batches
+# whose last iterate was better than the mean; and one of mini-batches that was undone.
 GROW, STRIDE, CUT = 1.25, 1.5, 0.25
 # How far the last iterate of mini-batches may lie above their mean, relative to what
-# the epoch gained, for the step size to grow, and for it not to be halved.
+# the epoch gained, for the learning rate to grow, and for it not to be halved.
 QUIET, LOUD = 0.5, 4.0
-# Mini-batches: a step size below this share of the first one is not cut any further
+# Mini-batches: a learning rate below this share of the first one is not cut any further
 # before the run may end.
 LEAST = 1e-3
 # Share of the bound in the Hessian of a renewed rotation: its first value, the factor
@@ -246,7 +246,7 @@ class RuleSolver(Solver):
         Returns
         -------
         last, largest : float
-            Step sizes: the epoch's last and its largest.
+            Learning rates: the epoch's last and its largest.
         """
         state, n = self.state, self.problem.n_samples
         rows, n_batches = batches(n, state.plan.batch_size)
@@ -409,7 +409,7 @@ class RuleSolver(Solver):
     def finish_epoch(self):
         """F after an epoch, at its last iterate or at the mean of its second half.
 
-        The coefficients become the better of the two: a constant step size leaves
+        The coefficients become the better of the two: a constant learning rate leaves
         the iterates scattered about a point closer to the minimiser than each of
         them is (Polyak and Juditsky 1992; tail averages: Jain et al. 2018).
         """
@@ -536,11 +536,11 @@ class RuleSolver(Solver):
         self.state.rule = self.descent.state()
 
     def accept(self, before, after, snapshot, wild):
-        """Guard of a step size found from the data: undo an epoch that did harm.
+        """Guard of a learning rate found from the data: undo an epoch that did harm.
 
-        Batch descent with a memory first restarts the rule at the same step size
-        (O'Donoghue and Candes 2015); otherwise, or if that does not help, the step
-        size is halved, or cut to a tenth if the run was wild. In a stream a few rows
+        Batch descent with a memory first restarts the rule at the same learning rate
+        (O'Donoghue and Candes 2015); otherwise, or if that does not help, the learning
+        rate is halved, or cut to a tenth if the run was wild. In a stream a few rows
         say little, and only a wild epoch is undone. Returns True if the epoch stands.
         """
         state = self.state

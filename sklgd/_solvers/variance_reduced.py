@@ -256,7 +256,7 @@ class VarianceReducedSolver(Solver):
             **options,
         )  # fmt: skip
         self.table_ready = False
-        # For `accept`: epochs since the step size changed, and needed to double it.
+        # For `accept`: epochs since the learning rate changed, and needed to double it.
         self.calm, self.wait, self.last_fall = 0, 0, np.inf
         self.grows = data.loss.smooth and state.plan.schedule.is_constant
 
@@ -357,12 +357,13 @@ class VarianceReducedSolver(Solver):
         self.state.plan.preconditioner = None
 
     def accept(self, before, after, snapshot, wild):
-        """Undo an epoch that raised F, and halve the step size.
+        """Undo an epoch that raised F, and halve the learning rate.
 
         The curvature that it was found from is that of the worst point. Where F falls
-        more slowly than by half an epoch, the step size is doubled, less and less often
-        after steps that were too large. Point-SAGA, which no row throws off, may pass
-        through larger values at its first step size. Returns True if the epoch stands.
+        more slowly than by half an epoch, the learning rate is doubled, less and less
+        often after steps that were too large. Point-SAGA, which no row throws off, may
+        pass through larger values at its first learning rate. Returns True if the epoch
+        stands.
         """
         state, fall = self.state, before - after
         trusted = self.optimizer.steady and state.factor <= 1.0

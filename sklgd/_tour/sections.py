@@ -18,7 +18,7 @@ from .. import GDClassifier, GDRegressor
 from ..optimizers import Adam, Momentum
 from .text import heading, number, quote, say, show_code, show_table
 
-# Step sizes that suit standardised features, one per textbook optimizer.
+# Learning rates that suit standardised features, one per textbook optimizer.
 STEP_SIZES = {
     "sgd": 0.1,
     "momentum": 0.02,
@@ -76,7 +76,7 @@ def pipelines(seed):
         model.fit(X_train, y_train).score(X_test, y_test)
     """)
     say("""Both are ordinary scikit-learn estimators. Without further parameters they
-        choose the optimizer, the batch size and the step size from the data.""")
+        choose the optimizer, the batch size and the learning rate from the data.""")
     rows = []
     for title, estimator, data in [
         ("breast cancer, 2 classes", GDClassifier, split(load_breast_cancer, seed)),
@@ -119,8 +119,9 @@ def batch_modes(seed):
     """)
     say(f"""The same loss and {EPOCHS} epochs each; the rows per step differ. A step on
         the whole data is exact, but there is just one in an epoch; a step on a single
-        row is rough, but there are hundreds. The first three share a step size; exact
-        steps may be larger, as the last row shows. Given is the objective (mean loss
+        row is rough, but there are hundreds. The first three share a learning rate;
+        exact steps may be larger, as the last row shows. Given is the objective (mean
+        loss
         plus penalty) after some epochs: lower is better.""")
     X_train, X_test, y_train, y_test = standardised(load_breast_cancer, seed)
     rows, curves = [], {}
@@ -188,7 +189,7 @@ def optimizers(seed):
     )
     timed_fit(best, X_train, y_train)
     minimum = min(best.loss_curve_)
-    say(f"""Each with a step size that suits it, mini-batches of 32 rows, {EPOCHS}
+    say(f"""Each with a learning rate that suits it, mini-batches of 32 rows, {EPOCHS}
         epochs. All of them head for the same minimum of the objective, {minimum:.4f}
         here (found by batch descent with a tiny tolerance). There are also amsgrad,
         nadam, adamax and ftrl.""")
@@ -388,7 +389,7 @@ def remark(score, expected, fit):
 
 def too_large_a_step(seed):
     """Force a divergence and show the warning."""
-    heading(6, "A step size that is too large")
+    heading(6, "A learning rate that is too large")
     show_code("""
         GDRegressor(optimizer="sgd", batch_size=1, learning_rate=0.01)   # raw features
     """)

@@ -262,7 +262,7 @@ class DescentPathDisplay:
         sample_weight : array-like of shape (n_samples,), default=None
         n_epochs : int, default=None
             Length of the paths; None means ``n_iter_``, at most 100. Without an
-            explicit step size the point after epoch k needs a fit of k epochs.
+            explicit learning rate the point after epoch k needs a fit of k epochs.
         limits, ax, levels, line_kw, contour_kw
             As in `from_result`.
         n_grid : int, default=None

@@ -18,11 +18,11 @@ from ._runs import copy_for_runs
 DECADES = 12
 # What `minimize` calls a run that left the finite numbers.
 NOT_FINITE = 4
-# The picture begins where a step size gains less than this share of the best.
+# The picture begins where a learning rate gains less than this share of the best.
 LITTLE = 0.02
 # The largest stable step of plain descent is 2/L and the step 1/L a safe one.
 SAFE = 0.5
-# What the picture has beside the first and the last step size, as a factor.
+# What the picture has beside the first and the last learning rate, as a factor.
 ROOM = 1.5
 # A run up to so many times longer than the test's tries the suggestion, and may lose
 # this share of what the short one had gained.
@@ -30,18 +30,18 @@ LONGER, LOSS = 10, 0.05
 
 
 class LearningRateDisplay:
-    """Objective after a few epochs against the step size.
+    """Objective after a few epochs against the learning rate.
 
     Each point is a separate short run from the same start, so that the picture shows
-    what that step size does. Smith's range test [1]_ raises the step size within one
-    run, which is cheaper where an epoch is; there the start of each step is the end of
-    the last, and a bad step spoils those that follow. Linear models can afford the
-    exact picture.
+    what that learning rate does. Smith's range test [1]_ raises the learning rate
+    within one run, which is cheaper where an epoch is; there the start of each step is
+    the end of the last, and a bad step spoils those that follow. Linear models can
+    afford the exact picture.
 
     Parameters
     ----------
     learning_rates : ndarray of shape (n_rates,)
-        Step sizes, ascending.
+        Learning rates, ascending.
     objectives : ndarray of shape (n_rates,)
         Objective at the end of each run, inf where it diverged.
     start : float
@@ -49,13 +49,13 @@ class LearningRateDisplay:
     highest : ndarray of shape (n_rates,), default=None
         Highest objective in the second half of each run.
     suggestion : float, default=None
-        The step size to take.
+        The learning rate to take.
     x_name, y_name : str, default="learning rate" and "objective F"
 
     Attributes
     ----------
     limit : float or None
-        The smallest step size from which on no run ended below its start.
+        The smallest learning rate from which on no run ended below its start.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     line_ : matplotlib Line2D
@@ -73,13 +73,13 @@ class LearningRateDisplay:
 
     Notes
     -----
-    The suggestion is the step size whose highest objective in the second half of the
-    run is the lowest (the last one is a matter of luck where gradients are noisy). Only
-    those up to half of ``limit`` count: plain descent is stable up to 2/L, L being the
-    largest curvature, and 1/L is the textbook's step. It is then tried in a run up to
-    ten times as long, of an estimator with its own ``tol`` and ``max_iter``. If that
+    The suggestion is the learning rate whose highest objective in the second half of
+    the run is the lowest (the last one is a matter of luck where gradients are noisy).
+    Only those up to half of ``limit`` count: plain descent is stable up to 2/L, L being
+    the largest curvature, and 1/L is the textbook's step. It is then tried in a run up
+    to ten times as long, of an estimator with its own ``tol`` and ``max_iter``. If that
     diverges or stalls, or loses a twentieth of what the short run had gained, the next
-    smaller step size is tried. None means that no step size passed.
+    smaller learning rate is tried. None means that no learning rate passed.
 
     References
     ----------
@@ -122,17 +122,17 @@ class LearningRateDisplay:
         ----------
         estimator : GDRegressor or GDClassifier
             Fitted or not; it is not changed. With ``learning_rate`` "auto" or a number
-            the rates are constant step sizes; otherwise they are ``eta0`` of the
+            the rates are constant learning rates; otherwise they are ``eta0`` of the
             schedule.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
         learning_rates : array-like, default=None
-            Step sizes to test. None finds the range: from where little is gained to
+            Learning rates to test. None finds the range: from where little is gained to
             where the objective ends above its start, searched from the largest stable
-            step size of plain descent.
+            learning rate of plain descent.
         n_rates : int, default=25
-            Number of step sizes in a range that is found.
+            Number of learning rates in a range that is found.
         n_epochs : int, default=10
             Length of the runs. There are some 20 beside the ``n_rates``: for the range
             and for the suggestion.
@@ -148,12 +148,12 @@ class LearningRateDisplay:
         Raises
         ------
         ValueError
-            If the estimator has no step size to test, or its loss vanishes at w = 0.
+            If the estimator has no learning rate to test, or its loss is zero at w = 0.
         """
         if estimator._make_loss().degenerate:
             raise ValueError(
                 f"loss={estimator.loss!r} vanishes at w = 0: its objective cannot "
-                "tell a good step size from a bad one. Use loss='hinge'."
+                "tell a good learning rate from a bad one. Use loss='hinge'."
             )
         model = copy_for_runs(estimator)
         key = _rate_parameter(model)
@@ -242,7 +242,7 @@ class LearningRateDisplay:
 
     @property
     def limit(self):
-        """The smallest step size from which on no run ended below its start."""
+        """The smallest learning rate from which on no run ended below its start."""
         return _limit(self.learning_rates, self.objectives, self.start)
 
     def plot(self, ax=None, *, line_kw=None):
@@ -305,7 +305,7 @@ class LearningRateDisplay:
 
 
 def _rate_parameter(model):
-    """Name of the parameter that holds the step size of a clone.
+    """Name of the parameter that holds the learning rate of a clone.
 
     Raises
     ------
@@ -330,7 +330,7 @@ def _rate_parameter(model):
     if not keys:
         raise ValueError(
             f"learning_rate={rate!r} has no eta0 that could be tested. Use a number, "
-            "or a schedule with a first step size."
+            "or a schedule with a first learning rate."
         )
     return keys[0]
 
@@ -403,7 +403,7 @@ def _limit(rates, objectives, start):
 
 
 def _suggest(works, start, rates, highest, limit):
-    """Place of the step size to take, or None; see the class."""
+    """Place of the learning rate to take, or None; see the class."""
     good = highest < start
     if limit is not None and (good & (rates <= SAFE * limit)).any():
         good &= rates <= SAFE * limit

@@ -57,7 +57,7 @@ class LossCurveDisplay:
     See Also
     --------
     DescentPathDisplay : Where the coefficients went.
-    LearningRateDisplay : Which step size to take.
+    LearningRateDisplay : Which learning rate to take.
 
     Examples
     --------

@@ -28,9 +28,9 @@ def copy_for_runs(estimator):
 def trajectory(estimator, objective, X, y, sample_weight, n_epochs):
     """Coefficients at the start of `fit` and after each of its epochs.
 
-    Everything comes from runs of clones. With an explicit step size these are calls of
-    `partial_fit`, which makes the epochs of `fit` one by one. Otherwise `fit` finds its
-    way from the data, and the point after epoch k is that of a `fit` of k epochs.
+    Everything comes from runs of clones. With an explicit learning rate these are calls
+    of `partial_fit`, which makes the epochs of `fit` one by one. Otherwise `fit` finds
+    its way from the data, and the point after epoch k is that of a `fit` of k epochs.
 
     Parameters
     ----------

@@ -91,8 +91,8 @@ cdef class Descent:
     intercept_rate : float, default=1
         The gradient with respect to the intercept is multiplied with it.
     aggressive : {0, 1, 2}, default=0
-        1 and 2: steps of single rows are passive-aggressive, PA-I and PA-II; the step
-        sizes are their parameter C. For losses with `Loss.unit_slopes`.
+        1 and 2: steps of single rows are passive-aggressive, PA-I and PA-II; the learning
+        rates are their parameter C. For losses with `Loss.unit_slopes`.
     cumulative : bool, default=False
         True if only the features of a row pay the l1 penalty, as in SGDClassifier; for
         plain SGD on single rows (`SGDRule`).
@@ -226,7 +226,7 @@ cdef class Descent:
             Numbers of the problem's rows in the order of this call; None takes
             them as they are.
         etas : float64 array
-            Step size of each batch; there must be rows for each.
+            Learning rate of each batch; there must be rows for each.
         batch_size : int
             Rows per batch; the last of the data may be smaller.
         start : int

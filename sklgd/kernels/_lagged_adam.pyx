@@ -1,7 +1,7 @@
 """How Adam's family moves coordinates that have no gradient.
 
 A step in which the gradient of a coordinate is zero still moves it, by what is left of
-its mean gradient. With eta_i the step size of step i and t its number, 1, 2, ...,
+its mean gradient. With eta_i the learning rate of step i and t its number, 1, 2, ...,
 
     m = b1 m;  v = b2 v;  w = w - a_i m / (c_i sqrt(v) + eps),
     a_i = eta_i/(1-b1^t), c_i = 1/sqrt(1-b2^t)
@@ -92,7 +92,7 @@ cdef class LaggedAdam:
     want_sums : bool
         Whether `run` is to sum up the coordinates, too.
     eta : float64 array of shape (n_steps,), default=None
-        Step sizes; needed with l1.
+        Learning rates; needed with l1.
     l1 : float, default=0
         Penalty of all coordinates.
 

@@ -7,7 +7,7 @@ a step of either rule (`_rules`) is then
 
 with gain = 1, keep = mu, threshold = E l1 for momentum and gain = 1 + mu, keep = mu^2,
 threshold = (mu E + eta) l1 for Nesterov, where E = mu E + eta. `LaggedMomentum` makes any
-number k of such steps in O(log k), under any step sizes, and with the result of the
+number k of such steps in O(log k), under any learning rates, and with the result of the
 single steps up to rounding:
 
 - Without penalties the motion is a geometric sum: two tables of powers.
@@ -191,7 +191,7 @@ cdef inline PowerSums then(const PowerSums* a, const PowerSums* b, double n_b) n
 cdef class LaggedMomentum:
     """Steps of `MomentumRule` or `NesterovRule` without a gradient of the data term.
 
-    Made for the steps of one call of the engine, whose step sizes are known. Owns its
+    Made for the steps of one call of the engine, whose learning rates are known. Owns its
     tables, at most about 32 bytes a step, and borrows nothing but ``etas``. Coordinates
     in an unstable run (eta l2 beyond 2 (1 + mu) for many steps) become inf or nan, at
     the latest when the single steps would make them.
@@ -206,7 +206,7 @@ cdef class LaggedMomentum:
     reach : float
         The rule's E before the first step.
     etas : float64 array of shape (n_steps,)
-        Step sizes, not negative, finite; kept, not copied.
+        Learning rates, not negative, finite; kept, not copied.
     want_sums : bool
         True if `run` will be asked for sums.
     """
@@ -252,7 +252,7 @@ cdef class LaggedMomentum:
 
         Under momentum threshold_(i+1) >= mu threshold_i, because E does not lose more
         than its share 1 - mu: the floors are the thresholds. Under Nesterov that holds
-        unless a step size falls by more than mu / (1 + mu) of the one before.
+        unless a learning rate falls by more than mu / (1 + mu) of the one before.
         """
         cdef Py_ssize_t i, n = self.n_steps
         cdef double mu = self.mu

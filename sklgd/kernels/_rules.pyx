@@ -1,7 +1,7 @@
 """The rules of optimizers: how a step moves the coordinates.
 
 A rule moves all coordinates by one step, given the gradient of the data term
-and a step size; the penalty l1 |w| + l2 w^2/2 (per coordinate, zero for the
+and a learning rate; the penalty l1 |w| + l2 w^2/2 (per coordinate, zero for the
 intercept) is the rule's business, because it must act in the rule's own
 metric: every rule heads for the same minimiser. Notation: g is the gradient
 of the batch's mean loss, G = g + l2 w, ST the soft threshold, t = 1, 2, ...
@@ -34,7 +34,7 @@ cdef extern from "adam.h":
 
 cdef sklgd_adam_step adam_step = sklgd_choose_adam()
 
-# Terms of the series in the deviation of a step size from its middle; with a ratio of
+# Terms of the series in the deviation of a learning rate from its middle; with a ratio of
 # 0.02 and less the ninth is below rounding.
 cdef enum:
     N_TERMS = 8
@@ -128,7 +128,7 @@ cdef class Rule:
         Parameters
         ----------
         etas : float64 array
-            Their step sizes.
+            Their learning rates.
         n_outputs : int
             Coordinates per feature.
         l1, l2 : float
@@ -158,7 +158,7 @@ cdef class Rule:
 
 
 def thresholds(const double[::1] etas, factor=1.0):
-    """Cumulative sums of step sizes times a factor, and the sums of these sums."""
+    """Cumulative sums of learning rates times a factor, and the sums of these sums."""
     total = np.zeros(len(etas) + 1)
     np.cumsum(np.asarray(etas) * factor, out=total[1:])
     return total, np.cumsum(total)
@@ -393,9 +393,9 @@ cdef class SGDRule(Rule):
 cdef class VelocityRule(Rule):
     """What momentum and Nesterov share: v = mu v + eta G; E = mu E + eta.
 
-    E, the effective step, sums step sizes as v sums gradients. At a minimiser,
+    E, the effective step, sums learning rates as v sums gradients. At a minimiser,
     where G stays the same, v = E G: a threshold of E l1 takes back what the
-    velocity adds, whatever the schedule. (Under a constant step size E tends
+    velocity adds, whatever the schedule. (Under a constant learning rate E tends
     to eta/(1 - mu); that limit itself would be too small while eta decays. With
     the threshold inside the velocity, as in iPiano, coefficients near zero
     bounce through it chaotically under stochastic gradients.)
@@ -482,7 +482,7 @@ cdef class AdagradRule(Rule):
     slot_names = ("accumulator",)
     cdef double epsilon, initial
     cdef Thresholds table
-    cdef double centre, spread          # of the step sizes known beforehand
+    cdef double centre, spread          # of the learning rates known beforehand
     cdef const double* powers           # n + 1, N_TERMS each: see `log_growth`
     cdef object tables
 
@@ -573,7 +573,7 @@ cdef class AdagradRule(Rule):
                     added[0] += w
             return w
         if added != NULL:
-            # Of a constant step size (`Adagrad.price`): a geometric sum, until zero.
+            # Of a constant learning rate (`Adagrad.price`): a geometric sum, until zero.
             size, growth, last = fabs(w) + ratio, log1p(self.centre * y), <double> k
             if ratio > 0.0:
                 last = fmin(last, floor(log(size / ratio) / growth))
@@ -585,7 +585,7 @@ cdef class AdagradRule(Rule):
             self, double y, Py_ssize_t first, Py_ssize_t now) noexcept nogil:
         """Sum of log(1 + eta y) over the steps first ... now - 1.
 
-        With c and r the centre and half the range of the step sizes, it is
+        With c and r the centre and half the range of the learning rates, it is
 
             k log(1 + c y) + sum_p q^p/p sum_i -(-(eta_i - c)/r)^p,  q = r y/(1 + c y).
         """

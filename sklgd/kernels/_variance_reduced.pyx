@@ -3,7 +3,7 @@
 All three keep a table with the slope c_i = s_i dl/dz of every row at an earlier point,
 and the mean gradient G = 1/n sum_i c_i x_i of the table. A row then says only how its
 slope differs from the table's, so that the noise of a step vanishes as the run
-converges, and the step size need not:
+converges, and the learning rate need not:
 
     w = T_{eta D}(w - eta D ((s_i l'(m_i) - c_i) x_i + G)),
 
@@ -102,7 +102,7 @@ cdef class Features:
                 record += self.stride
 
     def pace(self, double eta):
-        """Set the step sizes eta D."""
+        """Set the learning rates eta D."""
         cdef Py_ssize_t j, k
         cdef double* record = self.records
         if eta == self.eta:

@@ -23,7 +23,7 @@ typedef struct {
     ptrdiff_t start, m;     /* first position, number of steps */
     const double *y;        /* targets of all rows */
     const double *s;        /* weights of all rows; NULL: ones */
-    const double *etas;     /* step size of each step */
+    const double *etas;     /* learning rate of each step */
 } sklgd_walk;
 
 /* dl/dz, or l, of one raw prediction. */

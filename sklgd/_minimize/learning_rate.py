@@ -12,7 +12,7 @@ GROW, SHRINK, MAX_HALVINGS = 1.25, 0.5, 60
 
 
 class Scheduled:
-    """Step sizes of a schedule; every step is taken.
+    """Learning rates of a schedule; every step is taken.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Scheduled:
         return True
 
     def plateau(self, eta):
-        """Lower the step size of an "adaptive" schedule."""
+        """Lower the learning rate of an "adaptive" schedule."""
         change = self.schedule.plateau
         if change is not None and eta > change[1]:
             self.factor *= change[0]
@@ -46,10 +46,10 @@ class Found:
     schedule = "auto"
 
     def begin(self, run):
-        """Find the first step size.
+        """Find the first learning rate.
 
         Rules that follow the length of the gradient start from the inverse curvature
-        along it; the others move each variable by about their step size.
+        along it; the others move each variable by about their learning rate.
         """
         x, g = run.x, run.gradient
         self.unseen = 0
@@ -70,15 +70,15 @@ class Found:
         self.size = run.optimizer.unit_step(curvature, True)
 
     def eta(self, t):
-        """The present step size."""
+        """The present learning rate."""
         return self.size
 
     def accept(self, run, value):
         """True if the step stands. What is tried next is longer or shorter.
 
-        A rule with a memory is forgiven once: it starts afresh at the same step size
-        (O'Donoghue and Candes 2015). Where rounding hides the gain, a few steps more
-        are taken than can be seen to lower the function.
+        A rule with a memory is forgiven once: it starts afresh at the same learning
+        rate (O'Donoghue and Candes 2015). Where rounding hides the gain, a few steps
+        more are taken than can be seen to lower the function.
         """
         self.unseen = 0 if value < run.value else self.unseen + (value == run.value)
         if value <= run.value and self.unseen < MAX_HALVINGS:
@@ -89,4 +89,4 @@ class Found:
         return False
 
     def plateau(self, eta):
-        """Nothing to do: the step size changes in every step."""
+        """Nothing to do: the learning rate changes in every step."""
