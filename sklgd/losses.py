@@ -62,8 +62,8 @@ class Loss:
     has_proba : bool
         True if the loss gives class probabilities, see `probabilities`.
     unit_slopes : bool
-        True if every slope is -1, 0 or 1, and the loss zero where it is 0: then there
-        is a passive-aggressive step.
+        True if every derivative is -1, 0 or 1, and the loss zero where it is 0: then
+        there is a passive-aggressive step.
     degenerate : bool
         True if w = 0 is a minimiser whatever the data: then descent is useful,
         but its objective is not.
@@ -71,8 +71,9 @@ class Loss:
         True if the loss is linear in z far from y: then outliers in y hardly change the
         model, and their losses can be measured from a constant model's.
     bounded_slopes : bool
-        True if no slope is larger than a constant: then the objective of a run grows at
-        most in proportion to its steps, and being large is no sign of divergence.
+        True if no derivative is larger than a constant: then the objective of a run
+        grows at most in proportion to its steps, and being large is no sign of
+        divergence.
     largest_curvature : float
         Least upper bound of the second derivative, infinity if there is none.
     kernel : LossFunction
@@ -153,7 +154,7 @@ class Loss:
         Returns
         -------
         h : ndarray of shape (n_samples, n_outputs)
-            d2l/dz_k^2: one side's where the slope jumps, 0 for a piecewise
+            d2l/dz_k^2: one side's where the derivative jumps, 0 for a piecewise
             linear loss, p_k (1 - p_k) for the softmax.
         """
         targets, predictions, weights = self._checked(y, z, sample_weight)
@@ -300,8 +301,8 @@ class Loss:
         Notes
         -----
         For a loss of z - y these are the deviation of y from the constant model, and
-        the deviation times the slope there. Raw predictions of other losses have no
-        unit: their sizes are 1 and the largest second derivative, or 1.
+        the deviation times the derivative there. Raw predictions of other losses have
+        no unit: their sizes are 1 and the largest second derivative, or 1.
         """
         n_outputs = len(null)
         if self.task == "regression" and self.link == "identity":
@@ -344,7 +345,8 @@ class LinearTails(Loss):
     The loss of a target y that is far from all raw predictions is almost as large as
     y, and hides what the other rows gain in the rounding of their sum. With
     `measured_from` it is replaced by its difference from the loss of a constant model,
-    in which the size of y cancels before anything is rounded. Slopes stay as they are.
+    in which the size of y cancels before anything is rounded. Derivatives stay as they
+    are.
 
     Attributes
     ----------
@@ -407,12 +409,12 @@ class LinearTails(Loss):
 
 
 class PiecewiseLinear(LinearTails):
-    """A loss whose slope jumps, exact or smoothed.
+    """A loss whose derivative jumps, exact or smoothed.
 
     Attributes
     ----------
     n_jumps : int
-        Number of jumps of the slope of l(y, .).
+        Number of jumps of the derivative of l(y, .).
     """
 
     smooth = twice_smooth = False
@@ -452,7 +454,7 @@ class PiecewiseLinear(LinearTails):
         return z, z.copy()
 
     def bound(self, n_outputs: int = 1) -> float:
-        """1/(2 e), which no jump of slopes in [-1, 1] exceeds; infinity unsmoothed."""
+        """1/(2 e), as jumps have derivatives in [-1, 1]; infinity if not smoothed."""
         return 0.5 / self.barrier_weight if self.barrier_weight > 0.0 else math.inf
 
 
@@ -730,7 +732,7 @@ class Tweedie(Loss):
 class Hinge(PiecewiseLinear):
     """l = max(0, 1 - y z), the loss of the linear support vector machine.
 
-    At y z = 1, where the slope jumps, the gradient is -y, as in SGDClassifier.
+    At y z = 1, where the derivative jumps, the gradient is -y, as in SGDClassifier.
 
     Examples
     --------

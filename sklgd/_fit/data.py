@@ -47,7 +47,7 @@ class Data:
     penalised : bool
         True if the objective has a penalty.
     slope_limit : float
-        Slopes of the loss beyond it are clipped to it (`Schedule.slope_limit`).
+        Derivatives of the loss beyond it are clipped to it (`Schedule.slope_limit`).
     base : float
         What the loss leaves out of the objective (`measured_from`).
     columns : intp array or None

@@ -17,7 +17,7 @@ from .trial_step import possible_gain
 
 # A run has stopped far from the optimum if a single step adds this share to all that
 # was gained: ten per cent, or ten times `tol` if that is more; and a thousandth of the
-# loss's natural size, or there was nothing to be gained.
+# scale of the loss, or there was nothing to be gained.
 FAR, TIMES_TOL, LEAST = 0.1, 10.0, 1e-3
 # Features whose sizes differ by this factor need learning rates of their own.
 SPREAD = 10.0

@@ -33,7 +33,7 @@ FULL, NONE = 1e-9, 1e-11
 # What the second moments of rows are given on the diagonal, in units of it; and how
 # often the residual is solved for again, which takes this out of the solution.
 RIDGE, REFINEMENTS = 1e-12, 8
-# F may change by this share of the loss's natural size, which is rounding; a penalty of
+# F may change by this share of the scale of the loss, which is rounding; a penalty of
 # this size changes nothing.
 ROUNDING = 1e-10
 # Share of the largest eigenvalue of the second moments of float32 X up to which one is

@@ -11,10 +11,10 @@ import numpy as np
 FAR = 1e3
 # The largest finite objective.
 LARGEST = sys.float_info.max
-# Improvements below this share of the loss's natural size are rounding.
+# Improvements below this share of the scale of the loss are rounding.
 NEGLIGIBLE = 1e-12
 # Share of an objective by which a model has to be worse than another to count as worse,
-# and that of the natural size of the loss, where the objective is almost zero.
+# and that of the scale of the loss, where the objective is almost zero.
 WORSE, SLIGHTLY = 1e-3, 1e-9
 # An objective that changes by less than this share of it does not change.
 ROUNDING = 1e-14
@@ -45,9 +45,9 @@ class Monitor:
         The schedule starts with steps that are far too large on purpose
         (`Schedule.starts_wild`).
     bounded : bool, default=False
-        Rows step one by one, and the slopes of the loss are bounded. F then grows at
-        most in proportion to the steps, and says little of the predictions where it is
-        large: the run goes on, and does not go back to its start.
+        Rows step one by one, and the derivatives of the loss are bounded. F then grows
+        at most in proportion to the steps, and says little of the predictions where it
+        is large: the run goes on, and does not go back to its start.
     early_stopping : bool
         Watch the validation score in place of the objective; ``tol`` is then a
         difference of scores.

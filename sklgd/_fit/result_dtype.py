@@ -14,7 +14,7 @@ ROWS, ENTRIES = 64, 2**16
 # Shares of what was gained over the constant model: what rounding may cost, and what it
 # is estimated to cost where the objective is evaluated again.
 COST, NOTICED = 1e-5, 1e-6
-# What was gained counts as no less than this share of the natural size of the loss.
+# What was gained counts as no less than this share of the scale of the loss.
 LEAST = 1e-3
 
 

@@ -45,7 +45,7 @@ def possible_gain(data, problem, coef, penalty, worth):
     rows = some_rows(data)
     with np.errstate(over="ignore", invalid="ignore"):
         step, slope = _direction(data, problem, coef, rows, penalty)
-        # F is convex: F(w + t p) >= F(w) + t slope.
+        # F is convex: F(w + t p) >= F(w) + t times this derivative.
         if not -LONGEST * slope >= worth:
             return 0.0
         t, gain = _best_length(_on_a_line(data, coef, step, rows, penalty))

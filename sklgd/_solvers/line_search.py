@@ -1,23 +1,23 @@
-"""The length of a step: the root of the slope along a line."""
+"""The length of a step: the root of the derivative along a line."""
 
 import math
 
-# A step is taken if the slope along it has fallen to this share.
+# A step is taken if the derivative along it has fallen to this share.
 SLOPE_SHARE = 0.5
 
 
 class Root:
     """The search for t along the step of one output, or of all if they share a loss.
 
-    F is convex on each line, so its slope rises with t: a root between two points of
-    different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
-    that stays twice in a row counts half, or the other would creep along a slope that
-    jumps (Dowell and Jarratt 1971).
+    F is convex on each line, so its derivative rises with t: a root between two points
+    of different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
+    that stays twice in a row counts half, or the other would creep along a derivative
+    that jumps (Dowell and Jarratt 1971).
 
     Parameters
     ----------
     slope : float
-        Slope of F at the start, t = 0.
+        Derivative of F at the start, t = 0.
     linear, square : float
         The l2 penalty adds linear t + square t^2 / 2 to F.
     """
@@ -35,11 +35,11 @@ class Root:
         self.side = 0
 
     def arrive(self, derivative, jump):
-        """Take note of the slope at t, without l2 penalty; returns what that adds to F.
+        """Note the derivative at t, without l2 penalty; returns what that adds to F.
 
-        ``jump`` is half the jump that the slope of an l1 penalty has at t: where
-        coefficients just become zero, the slope nearest to zero counts, or the search
-        would stop short of that point and leave them at 1e-17.
+        ``jump`` is half the jump that the derivative of an l1 penalty has at t: where
+        coefficients just become zero, the derivative nearest to zero counts, or the
+        search would stop short of that point and leave them at 1e-17.
         """
         slope = derivative + self.linear + self.t * self.square
         self.derivative = math.copysign(max(abs(slope) - jump, 0.0), slope)
@@ -76,7 +76,7 @@ class Root:
             if last == self.side:
                 self.low_slope *= 0.5
         width = self.high - self.low
-        # The share is zero where the slope at the long end is infinite.
+        # The share is zero where the derivative at the long end is infinite.
         share = self.low_slope / (self.low_slope - self.high_slope)
         self.t = self.low + min(max(share, 0.1), 0.9) * width
         return width <= 1e-12 * self.high

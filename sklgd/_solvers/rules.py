@@ -313,7 +313,7 @@ class RuleSolver(Solver):
     def growth(self):
         """By how much an epoch of learning rate one can raise a degenerate objective.
 
-        Its slopes are at most one. A step along the gradient of a row x' changes
+        Its derivatives are at most one. A step along the gradient of a row x' changes
         the prediction for x by x.x', and one of unit length for each coefficient by
         |x|_1: at most R max(R, sqrt(d)) in the mean, R^2 being the mean of |x|^2.
         """

@@ -35,7 +35,8 @@ from .rules import CHUNK_ENTRIES
 
 # Up to so many columns the preconditioner is a matrix, and CSR rows are made dense.
 MATRIX_COLUMNS = 300
-# A table of slopes that would take a larger share of the memory of X is in float32.
+# A table of derivatives that would take a larger share of the memory of X is in
+# float32.
 SHARE = 0.04
 # Smallest eigenvalue that counts, of columns scaled to size one.
 SMALLEST = 1e-12

@@ -71,7 +71,7 @@ cdef double face_step(
         bint* whole) noexcept nogil:
     """Go from p towards the minimiser among the points with the same signs as u + p.
 
-    As far as the model falls: where a coordinate becomes zero its slope jumps, and it
+    As far as the model falls: where a coordinate becomes zero its derivative jumps, and it
     stays zero if the model rises from there. ``whole`` becomes True if the minimiser is
     reached. Returns the gain.
     """
@@ -105,7 +105,7 @@ cdef double face_step(
         d[k] = -(model.g[j] + model.Bp[j])
         if model.l1[j] > 0.0:
             d[k] -= model.l1[j] if z > 0.0 else -model.l1[j]
-        # (Needed for the slope below.)
+        # (Needed for the derivative below.)
         Bd[k] = d[k]
     dpotrs(&uplo, &m, &one, factor, &m, d, &m, &info)
     slope = 0.0

@@ -589,7 +589,7 @@ cdef class Descent:
     cdef void lengthen(
             self, Problem source, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta, Scratch* scratch) noexcept nogil:
-        """Multiply slopes so that steps of size eta become passive-aggressive."""
+        """Multiply derivatives so that steps of size eta become passive-aggressive."""
         cdef Py_ssize_t i, k, row, K = source.n_outputs, n = source.n_targets
         cdef const double* s
         cdef const double* y = source.targets(order, start, m, scratch, &s)

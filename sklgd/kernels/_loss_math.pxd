@@ -31,16 +31,16 @@ cdef inline double bounded_exp(double x) noexcept nogil:
 cdef inline double continued(double e, double x) noexcept nogil:
     """exp(x), given e = bounded_exp(x): its tangent beyond the bound.
 
-    Slopes are those of the bounded exponential, and a loss whose exponential stopped to
+    Derivatives are those of the bounded exponential, and a loss whose exponential stopped to
     grow would fall without end.
     """
     return e if not x > EXP_MAX else e * (1.0 + (x - EXP_MAX))
 
 
-# A summand of a piecewise linear loss, max(a x, b x) with slopes a <= 0 <= b, and how it
+# A summand of a piecewise linear loss, max(a x, b x) with derivatives a <= 0 <= b, and how it
 # is smoothed: max_c c x + e log((c - a)(b - c)/w^2), w = (b - a)/2, the dual variable c
 # being kept inside [a, b] by a logarithmic barrier, as interior-point methods do. The
-# slope is c = (a + b)/2 + s with x = 2 e s/(w^2 - s^2).
+# derivative is c = (a + b)/2 + s with x = 2 e s/(w^2 - s^2).
 
 cdef inline double ramp(double x, double e, double a, double b) noexcept nogil:
     cdef double w = 0.5 * (b - a), r = sqrt(e * e + x * x * w * w)
@@ -88,7 +88,7 @@ cdef inline double jump_change(
 cdef inline double jump_prox(
         double z0, double jump, double q, double a, double b,
         double* c) noexcept nogil:
-    """z with z + q c = z0, c in [a, b] the slope at z of the loss itself."""
+    """z with z + q c = z0, c in [a, b] the derivative at z of the loss itself."""
     cdef double x = z0 - jump
     c[0] = a if x <= q * a else (b if x >= q * b else x / q)
     if c[0] == a or c[0] == b:
@@ -166,7 +166,7 @@ cdef inline double dispersion(
 
 cdef inline double subgradient(
         double slope, double size, double z0, double z, double q) noexcept nogil:
-    """(z0 - z) / q or the slope at z, whichever loses fewer digits.
+    """(z0 - z) / q or the derivative at z, whichever loses fewer digits.
 
     ``size`` is that of the terms whose difference ``slope`` is.
     """

@@ -53,7 +53,7 @@ cdef class LossFunction:
       g = s_i dl/dz (m, K), overwritten; returns sum_i s_i l_i, or 0 unless
       ``want_value``.
     - ``curvature_batch(loss, y, z, s, h, m, K)``: second derivatives
-      h = s_i d2l/dz_k^2 (m, K), overwritten; h may be z. Where the slope jumps, h is
+      h = s_i d2l/dz_k^2 (m, K), overwritten; h may be z. Where the derivative jumps, h is
       that of one side; a piecewise linear loss has 0. Softmax: the diagonal of the
       Hessian, s_i p_k (1 - p_k).
     - ``prox_row(loss, y, z0, q, z, c, K)``: the proximal step of one row, z (K,) and
@@ -197,7 +197,7 @@ cdef class LinearTails(LossFunction):
     cdef double difference(self, double y, double z, double c) noexcept nogil:
         """l(y, z) - l(y, c), in which a large y cancels before anything is rounded.
 
-        Where the slopes at both ends are the same, l is linear between them because it
+        Where the derivatives at both ends are the same, l is linear between them because it
         is convex. A smoothed loss overrides this: the value at c is the exact loss's.
         """
         cdef double slope = self.slope_at(self, y, z)
@@ -569,7 +569,7 @@ cdef class Tweedie(LossFunction):
         elif z0 > log(y):
             low, high = log(y), z0
             if p < 2.0:
-                # slope <= exp((2-p) z); at least half of that from 2 y on.
+                # derivative <= exp((2-p) z); at least half of that from 2 y on.
                 a = (2.0 - p) * z0
                 b = (2.0 - p) * q
                 low = fmax(low, subtract_exp(a, b) / (2.0 - p))

@@ -153,7 +153,7 @@ cdef class Problem:
         from ``first`` on, at least two: for losses that are not coupled. Its sweeps
         are not cut into chunks. None means all.
     slope_limit : float, default=inf
-        Slopes dl/dz beyond it are clipped to it, as in SGDClassifier. Values are not.
+        Derivatives dl/dz beyond it are clipped to it, as in SGDClassifier. Values are not.
 
     Notes
     -----
@@ -268,7 +268,7 @@ cdef class Problem:
             self.clip(s, m, scratch.g)
 
     cdef void clip(self, const double* s, Py_ssize_t m, double* g) noexcept nogil:
-        """Keep the slopes of m rows, of weights s, within the limit."""
+        """Keep the derivatives of m rows, of weights s, within the limit."""
         cdef Py_ssize_t i, k, K = self.n_outputs
         cdef double limit
         for i in range(m):
@@ -615,7 +615,7 @@ cdef class Problem:
                 self.subset, start + done, part, self.n_samples, p, K, 1.0, q)
             y = self.targets(self.subset, start + done, part, &scratch, &s)
             if coupled:
-                # Slopes without weights are p - (0, ..., 1, ..., 0).
+                # Derivatives without weights are p - (0, ..., 1, ..., 0).
                 loss.evaluate_batch(loss, y, z, NULL, g, part, K, False)
                 for i in range(part):
                     g[i * K + <Py_ssize_t> y[i]] += 1.0

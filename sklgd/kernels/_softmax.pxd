@@ -151,7 +151,7 @@ cdef inline void prox_softmax(
 cdef inline void softmax_line(
         const double* y, const double* z, const double* q, const double* c,
         Py_ssize_t K, double* along, double* curvature) noexcept nogil:
-    """Slope of the softmax loss at z in the direction d = q c, and its change."""
+    """Derivative of the softmax loss at z in the direction d = q c, and its change."""
     cdef double top = -INFINITY, norm = 0.0, first = 0.0, second = 0.0, p, d
     cdef Py_ssize_t k, code = <Py_ssize_t> y[0]
     for k in range(K):
@@ -174,7 +174,7 @@ cdef inline void scaled_prox_softmax(
     """`LossFunction.prox_scaled` of the softmax, by Newton's method for one number.
 
     With d = q g and A = d'g the number s is the root of s A - d'g(z0 - s d), which rises
-    with a slope of A or more. The last step starts from an error of a thousandth.
+    with a derivative of A or more. The last step starts from an error of a thousandth.
     """
     cdef Py_ssize_t k
     cdef double A = 0.0, largest = 0.0, low = 0.0, high = 1.0, s, f, slope, step

@@ -1,8 +1,8 @@
 """Variance-reduced stochastic methods: SAGA, Point-SAGA and SVRG.
 
-All three keep a table with the slope c_i = s_i dl/dz of every row at an earlier point,
+All three keep a table with the derivative c_i = s_i dl/dz of every row at an earlier point,
 and the mean gradient G = 1/n sum_i c_i x_i of the table. A row then says only how its
-slope differs from the table's, so that the noise of a step vanishes as the run
+derivative differs from the table's, so that the noise of a step vanishes as the run
 converges, and the learning rate need not:
 
     w = T_{eta D}(w - eta D ((s_i l'(m_i) - c_i) x_i + G)),
@@ -201,7 +201,7 @@ cdef void step_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nogi
 
 
 cdef class Reduced:
-    """What the three methods share: the table of slopes and its mean gradient.
+    """What the three methods share: the table of derivatives and its mean gradient.
 
     Parameters
     ----------
@@ -647,9 +647,9 @@ cdef class RowSteps(Reduced):
     cdef double* shrinks                # 1/(1 + eta D l2), without the last row
     cdef double* z                      # raw prediction, K
     cdef double* z0                     # before the implicit step, K
-    cdef double* c                      # new slopes, K
+    cdef double* c                      # new derivatives, K
     cdef double* q                      # sum_j eta D_j x_j^2, K
-    cdef double* delta                  # new slopes less those of the table, K
+    cdef double* delta                  # new derivatives less those of the table, K
     cdef double* change                 # change of the table, K
     cdef bint implicit, pointwise
     cdef bint reports_ahead             # coef is one step along G further on
@@ -813,10 +813,10 @@ cdef class RowSteps(Reduced):
         return &self.work_view[0]
 
     cdef void slopes(self, Py_ssize_t row) noexcept nogil:
-        """From z0 and the table to ``c``, the row's new slopes, ``delta`` and ``change``.
+        """From z0 and the table to ``c``, the row's new derivatives, ``delta`` and ``change``.
 
-        SAGA takes the slopes at z0. Point-SAGA solves z + q s l'(z) = z0 + q c_i,
-        the stationarity of the row's own prox: the slopes after the step.
+        SAGA takes the derivatives at z0. Point-SAGA solves z + q s l'(z) = z0 + q c_i,
+        the stationarity of the row's own prox: the derivatives after the step.
         """
         cdef Py_ssize_t k, K = self.n_outputs
         cdef const double* y = self.problem.y + row * self.problem.y_stride

@@ -135,7 +135,7 @@ def dots(a, b, bint together):
 def slopes_along(coef, raw, p, gradient, double l2, bint together):
     """What a search along p has to know, for each output or for all together.
 
-    Rows of three numbers: the slope p.g of the smooth part of F; and l2 w.d and
+    Rows of three numbers: the derivative p.g of the smooth part of F; and l2 w.d and
     l2 d.d with the raw coefficients d of p, as the penalty adds l2 (w.d t + d.d t^2 / 2).
     """
     cdef Py_ssize_t last = p.shape[0] - 1, K = p.shape[1], i, j, k, row

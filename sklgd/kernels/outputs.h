@@ -19,9 +19,9 @@ enum {
     FEW_OUTPUTS = 3,       /* for so many, vectors of four have no use */
     OUTPUT_PANEL = 128,    /* features whose coefficients stay in the L1 cache */
     OUTPUT_ROWS = 4,       /* rows that share each load of coefficients */
-    OUTPUT_FEATURES = 4,   /* features that share each load of slopes */
+    OUTPUT_FEATURES = 4,   /* features that share each load of derivatives */
     OUTPUT_VECTORS = 3,    /* vectors of outputs that share each load of an entry of X */
-    OUTPUT_BATCH = 64,     /* rows whose slopes stay in the L1 cache, too */
+    OUTPUT_BATCH = 64,     /* rows whose derivatives stay in the L1 cache, too */
     SLOPE_PANEL = 32       /* features of so many rows that do, converted from float32 */
 };
 

@@ -74,7 +74,7 @@ static SKLGD_INLINE double sklgd_aggression(
     return value / square < eta ? value / square / eta : 1.0;
 }
 
-/* The slope of a row at z, without its weight. Both branches are rarely taken, and not
+/* The derivative of a row at z, without its weight. Both branches are rarely taken, and not
    part of the chain of results that a step waits for. A row of zeros has no PA-I step:
    eta becomes 0. */
 #define SKLGD_ROW_SLOPE(g, sgd, y, z, eta, square_of_row)                               \
