@@ -1240,7 +1240,7 @@ class Online(Optimizer):
     and counts as if it were at this limit in the size of the column. An l2 penalty is
     applied to a feature when the next row with it comes, such that weights are those of
     follow-the-regularised-leader. With an l1 penalty the update has the dual form of
-    FTRL-Proximal, which has exact zeros, and nothing is averaged.
+    FTRL-Proximal, which has exact zeros: those of the last iterate are reported.
 
     Narrow dense rows are learnt by a second rule as well, whose learning rate is the
     inverse of the matrix of second derivatives. These are recursive least squares, or

@@ -1208,7 +1208,7 @@ class Online:
         self.quadratic = self.loss.function is squared_error
         K, zeros = n_outputs, np.zeros
         self.squares, self.absolutes, self.size, self.mean = zeros((4, n_features))
-        self.W, self.G, self.V = zeros((3, n_features, K))
+        self.W, self.G, self.V, self.dual = zeros((4, n_features, K))
         self.last = zeros(n_features)
         self.b, self.Gb, self.Vb, self.constant, self.Gc = zeros((5, K))
         self.y_mean = self.y_squares = 0.0
@@ -1232,11 +1232,10 @@ class Online:
         first, self.steps, self.t = self.steps == 0, self.steps + 1, self.t + w
         x = self.measure_columns(x, w)
         self.measure_target(y, w, first)
-        if self.l2 and not self.l1:
+        if self.l1 or self.l2:
             self.apply_penalty(x != 0.0, w)
-        W = self.weight()
-        z, lag = self.b + x @ W, np.zeros_like(self.b)
-        if self.C and not self.l1:
+        z, lag = self.b + x @ self.W, np.zeros_like(self.b)
+        if self.C:
             lag = (self.Vb + x @ self.V) / self.C
         if self.log_link:
             low = np.log(self.smallest) - 1.0 if self.smallest > 0.0 else -np.inf
@@ -1261,30 +1260,25 @@ class Online:
             a, h = 0.0 * a, 0.0 * h
         seen = x != 0.0
         self.G += w * h * x[:, None] ** 2
+        move = -rate * a * x[:, None]
         if self.l1:
+            # Zeros stay while the sum of their gradients is within the threshold.
             A = np.divide(1.0, rate, out=np.zeros_like(rate), where=rate > 0.0)
+            v = -A * self.W - np.sign(self.W) * self.l1 * self.t
+            v = np.where(self.W == 0.0, self.dual, v) + a * x[:, None]
             learnt = seen[:, None] & (rate > 0.0)
-            # W is the precision, V the sum of the gradients.
-            self.V += np.where(learnt, a * x[:, None] - (A - self.W) * W, 0.0)
-            self.W = np.where(learnt, A, self.W)
-        else:
-            move = -rate * a * x[:, None]
-            self.W += move
-            self.V += move * self.C
-            self.Vb -= b_move * self.C
+            self.dual = np.where(learnt, v, self.dual)
+            move = np.where(
+                learnt, -rate * soft_threshold(v, self.l1 * self.t) - self.W, 0.0
+            )
+        self.W += move
+        self.V += move * self.C
+        self.Vb -= b_move * self.C
         self.Gb += w * b_h * self.fit_intercept
         self.b -= b_move
-        if not self.l1:
-            self.C += w * self.t**self.average
+        self.C += w * self.t**self.average
         if self.full is not None:
             self.step_full(y, w)
-
-    def weight(self):
-        if not self.l1:
-            return self.W
-        precision = self.W + self.l2 * self.t
-        w = -soft_threshold(self.V, self.l1 * self.t)
-        return np.divide(w, precision, out=np.zeros_like(w), where=precision > 0.0)
 
     def measure_columns(self, x, w):
         out = np.zeros_like(x)
@@ -1303,22 +1297,17 @@ class Online:
                 self.size[j] = self.squares[j] / self.absolutes[j]
                 if size:
                     self.shrink(j, size / self.size[j])
-            self.b += self.weight()[j] * moved
-            self.Vb += 0.0 if self.l1 else self.V[j] * moved
+            self.b += self.W[j] * moved
+            self.Vb += self.V[j] * moved
             if not far and self.size[j] > 0.0:
                 out[j] = d
                 self.active += w * min(1.0, (d / self.size[j]) ** 2)
         return out
 
     def shrink(self, j, share):
-        if not self.l1:
-            self.W[j] *= share
-            self.V[j] *= share
-            return
-        w = self.weight()[j]
-        precision = self.W[j] + self.l2 * self.t
-        inside = -share * w * precision - np.sign(w) * self.l1 * self.t
-        self.V[j] = np.where(w == 0.0, share * self.V[j], inside)
+        self.W[j] *= share
+        self.V[j] *= share
+        self.dual[j] *= share
 
     def measure_target(self, y, w, first):
         self.unit = self.curvature_size = 1.0
@@ -1353,7 +1342,10 @@ class Online:
         return self.log_link and self.fit_intercept and not self.largest > 0.0
 
     def apply_penalty(self, seen, w):
-        """Weights are -v / (A + l2 t), A being the inverse of the rate without l2."""
+        """l2: weights are -v / (A + l2 t), A being the inverse of the rate without l2.
+
+        l1: they move towards zero.
+        """
         n, p = max(1.0, self.active / self.t), self.power
         for j in np.arange(len(seen)) if self.centred else np.flatnonzero(seen):
             since = self.t - w if self.centred else self.last[j]
@@ -1362,7 +1354,18 @@ class Online:
             if not 0.0 < precision < np.inf or np.isnan(precision):
                 continue
             A = precision ** (1 - p) * (precision + self.G[j]) ** p
-            change = -self.W[j] * self.l2 * (self.t - since) / (A + self.l2 * self.t)
+            A = A + self.l2 * self.t
+            change = -self.W[j] * self.l2 * (self.t - since) / A
+            fall = self.l1 * (self.t - since) / A
+            after = soft_threshold(self.W[j] + change, fall)
+            ends = (self.W[j] != 0.0) & (after == 0.0) & (fall > 0.0)
+            reached = since + (self.t - since) * np.abs(self.W[j] + change) / np.where(
+                ends, fall, 1.0
+            )
+            self.dual[j] = np.where(
+                ends, -np.sign(self.W[j]) * self.l1 * reached, self.dual[j]
+            )
+            change = after - self.W[j]
             mean = since ** (self.average + 1) / (self.average + 1)
             self.W[j] = self.W[j] + change
             self.V[j] += change * 0.5 * (self.C + mean)
@@ -1408,7 +1411,7 @@ class Online:
             value = self.evaluate(y, pi * z2 + (1.0 - pi) * z1)[0]
         self.judged += judged
         self.total += 0.0 if self.awaits_scale() else judged * value
-        if first or not self.unit > 0.0 or self.l1:
+        if first or not self.unit > 0.0:
             return
         last = self.evaluate(y, c + share * (z - c))[0]
         mean = self.evaluate(y, c + share * (z - lag - c))[0]
@@ -1492,14 +1495,12 @@ class Online:
         b = self.intercept_precision(n)
         b_rate = b ** (self.power - 1) * (b + self.Gb + w * h) ** -self.power
         b_rate = b_rate * self.fit_intercept if np.isfinite(b) else 0.0 * self.b
-        if self.l2 and not self.l1:
+        if self.l2:
             rate = rate / (1.0 + self.l2 * self.t * rate)
         q = rate
         if self.l1:
-            q = np.divide(1.0, rate, out=np.full_like(rate, np.inf), where=rate > 0.0)
-            # A weight stays at zero while its gradients are below the threshold.
-            moves = np.abs(self.V + w * g * x[:, None]) > self.l1 * self.t
-            q = (moves | (self.weight() != 0.0)) / (q + self.l2 * self.t)
+            moves = np.abs(self.dual + w * g * x[:, None]) > self.l1 * self.t
+            q = (moves | (self.W != 0.0)) * rate
         return rate, b_rate, b_rate + x**2 @ q
 
     def prox(self, y, z, q, w):
@@ -1524,11 +1525,13 @@ class Online:
 
     def coefficients(self):
         """The reported model, (n_features + 1, n_outputs)."""
-        if self.l2 and not self.l1:
+        if self.l1 or self.l2:
             self.apply_penalty(np.ones(len(self.W), dtype=bool), 0.0)
-        W, b = self.weight(), self.b
+        W, b = self.W, self.b
         if self.C:
             W = W - self.averaged() * self.V / self.C
+            if self.l1:
+                W = np.where(self.W == 0.0, 0.0, W)
             b = b - self.averaged() * self.Vb / self.C
         W = self.share * W
         b = self.constant + self.share * (b - self.constant) - self.mean @ W

@@ -21,7 +21,12 @@ from sklgd.kernels._rows import Rows
 from sklgd.losses import LOSSES
 from sklgd.optimizers import Online
 
-PENALTIES = {"none": (0.0, 0.0), "l2": (0.0, 3e-3), "l1": (2e-3, 0.0)}
+PENALTIES = {
+    "none": (0.0, 0.0),
+    "l2": (0.0, 3e-3),
+    "l1": (2e-3, 0.0),
+    "elasticnet": (2e-3, 3e-3),
+}
 
 
 def make_learner(
@@ -55,8 +60,8 @@ def make_stream(loss, n=70, seed=0):
 
 @pytest.mark.parametrize(
     ("centred", "penalty"),
-    [(True, "none"), (True, "l1"), (False, "l2")],
-    ids=["centred", "centred, l1", "raw, l2"],
+    [(True, "none"), (True, "l1"), (False, "l2"), (False, "elasticnet")],
+    ids=["centred", "centred, l1", "raw, l2", "raw, elasticnet"],
 )
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
@@ -535,6 +540,25 @@ def test_rare_features_reach_the_minimum_in_few_passes(loss, penalty, gap):
     F = LOSSES[loss]().evaluate(np.ones((600, 1)), z)[0] / 600 + 3e-3 * size.sum()
     assert F - best.loss_curve_[-1] < gap * (null - best.loss_curve_[-1])
     assert_allclose((model.coef_ != 0).sum(), (best.coef_ != 0).sum(), rtol=0.2)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_hinge"])
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_noisy_rows_reach_the_zeros_and_the_minimum_of_l1(loss, penalty, form):
+    """The last iterate alone moves about the minimum."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 10))
+    X[:, 1:4] += X[:, :1]
+    y = (X[:, 0] - X[:, 4] + 2.0 * rng.normal(size=1000) > 0.0).astype(int)
+    settings = {"loss": loss, "penalty": penalty, "alpha": 0.02, "random_state": 0}
+    best = GDClassifier(**settings, tol=1e-8).fit(X, y)
+    null = GDClassifier(**settings).set_params(penalty="l1", alpha=1e3).fit(X, y)
+    model = GDClassifier(**settings, optimizer="online", max_iter=20, tol=None)
+    model.fit(form(X), y)
+    least = best.loss_curve_[-1]
+    assert model.loss_curve_[-1] - least < 2e-3 * (null.loss_curve_[-1] - least)
+    assert abs((model.coef_ != 0).sum() - (best.coef_ != 0).sum()) <= 1
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])

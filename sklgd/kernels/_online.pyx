@@ -282,7 +282,7 @@ cdef class OnlineLearner(OnlineRule):
             for k in range(K):
                 self.outputs[CONSTANT * K + k] = self.outputs[INTERCEPT * K + k]
         self.measure_targets(w, first)
-        if self.l2 > 0.0 and self.l1 == 0.0:
+        if self.l1 > 0.0 or self.l2 > 0.0:
             self.apply_penalty(w)
         self.find_shares()
         self.predict()
@@ -307,8 +307,7 @@ cdef class OnlineLearner(OnlineRule):
         self.step(w)
         if self.second_order:
             self.step_full(w)
-        if self.l1 == 0.0:
-            stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
+        stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
         return True
 
     # --------------------------------------------------------------- the judgement
@@ -344,9 +343,8 @@ cdef class OnlineLearner(OnlineRule):
                     point[FULL_MODEL * step] = self.full_z[k]
                 point += self.n_learnt * step
                 point[FIRST_ORDER * step] = self.new[k] = first
-                if self.l1 == 0.0:
-                    point[LAST * step] = c + a * (self.z[k] - c)
-                    point[AVERAGE * step] = c + a * (self.z[k] - self.lag[k] - c)
+                point[LAST * step] = c + a * (self.z[k] - c)
+                point[AVERAGE * step] = c + a * (self.z[k] - self.lag[k] - c)
                 if self.second_order:
                     second = c + self.outputs[FULL_SHARE * K + i] * (self.full_z[k] - c)
                     self.new[k] += self.full_share[i] * (second - first)
@@ -419,11 +417,10 @@ cdef class OnlineLearner(OnlineRule):
                     i, FULL_LEAST, fmin(other, one))
                 out[FULL_HEDGE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
                 out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, change))
-            if self.l1 == 0.0:
-                one, other = value[LAST], value[AVERAGE]
-                out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
-                out[HEDGE * K + i] += w * (other - one) / self.hedge_unit(
-                    i, LEAST, fmin(one, other))
+            one, other = value[LAST], value[AVERAGE]
+            out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
+            out[HEDGE * K + i] += w * (other - one) / self.hedge_unit(
+                i, LEAST, fmin(one, other))
         if judged > 0.0:
             self.stream[JUDGED] += judged
             if self.classifies:
@@ -560,17 +557,18 @@ cdef class OnlineLearner(OnlineRule):
         """The coefficient of a feature as it is reported."""
         cdef const double* record = self.records + j * self.stride
         cdef const double* weight = record + N_COLUMN + k
-        cdef double[3] now
+        cdef double[4] now
         cdef Py_ssize_t i = 0 if self.coupled else k, K = self.n_outputs
         cdef double share = self.outputs[SHARE * self.n_outputs + i] * (
             1.0 - self.full_share[i])
-        if self.l1 > 0.0:
-            return share * self.dual_weight(weight)
         now[WEIGHT], now[LAG] = weight[WEIGHT * K], weight[LAG * K]
         if now[WEIGHT] == 0.0 and now[LAG] == 0.0:
             return 0.0
-        if self.l2 > 0.0 and not self.centred:
+        if (self.l1 > 0.0 or self.l2 > 0.0) and not self.centred:
             self.decay(record[SIZE], weight, k, record[PLACE], now)
+        if self.l1 > 0.0 and now[WEIGHT] == 0.0:
+            # (Zeros are those of the last iterate.)
+            return 0.0
         if self.stream[AVERAGE_WEIGHT] > 0.0:
             now[WEIGHT] -= self.averaged[i] * now[LAG] / self.stream[AVERAGE_WEIGHT]
         return share * now[WEIGHT]
@@ -653,15 +651,13 @@ cdef class OnlineLearner(OnlineRule):
         self.stream[HISTORY] = self.stream[TIME] = history
         # The rows of the fit are not known, which least squares would need.
         self.second_order = False
-        cdef Py_ssize_t slot = LAG if self.l1 > 0.0 else WEIGHT
         if not self.centred:
             # The penalty of the fit is in its coefficients.
             for j in range(self.n_features):
                 self.records[j * self.stride + PLACE] = history
         for k in range(self.n_outputs):
             for j in range(self.n_features):
-                self.records[j * self.stride + N_COLUMN
-                             + slot * self.n_outputs + k] = coef[j, k]
+                self.records[j * self.stride + N_COLUMN + k] = coef[j, k]
             self.outputs[INTERCEPT * self.n_outputs + k] = coef[self.n_features, k]
             self.outputs[CONSTANT * self.n_outputs + k] = coef[self.n_features, k]
 

@@ -28,11 +28,12 @@ cdef extern from "online.h":
 # of each output.
 cdef enum:
     SQUARES, ABSOLUTES, SIZE, PLACE, MARK, N_COLUMN
-    # With an l1 penalty: the precision, and the sum of the gradients.
     WEIGHT = 0
     CURVATURE = 1
     LAG = 2
     N_WEIGHT = 3
+    # With an l1 penalty a fourth kind: the sum of the gradients of a weight of zero.
+    DUAL = 3
 
 # The models whose next step is proximal, in the order of their raw predictions of a row.
 # The others follow, which are judged only: the first-order model reported, the one that
@@ -122,7 +123,6 @@ cdef class OnlineRule:
     cdef void apply_penalty(self, double w) noexcept nogil
     cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
                     double* after) noexcept nogil
-    cdef double dual_weight(self, const double* weight) noexcept nogil
     cdef void predict(self) noexcept nogil
     cdef void evaluate_points(self, Py_ssize_t i) noexcept nogil
     cdef void curve(self, Py_ssize_t k, double z) noexcept nogil
@@ -135,5 +135,3 @@ cdef class OnlineRule:
     cdef void find_step(self, double w) noexcept nogil
     cdef void step(self, double w) noexcept nogil
     cdef void step_dual(self, double w) noexcept nogil
-    cdef void learn_dual(
-        self, double* weight, double precision, double g) noexcept nogil

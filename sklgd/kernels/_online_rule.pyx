@@ -60,7 +60,8 @@ cdef class OnlineRule:
         self.log_link = loss.link == "log"
         self.n_groups = 1 if self.coupled else n_outputs
         self.group = n_outputs // self.n_groups
-        self.stride = 8 * ((N_COLUMN + N_WEIGHT * n_outputs + 7) // 8)
+        self.stride = N_COLUMN + (N_WEIGHT + (l1 > 0.0)) * n_outputs
+        self.stride = 8 * ((self.stride + 7) // 8)
         # (Memory that no row has met is not touched, and costs nothing.)
         self.record_array = np.zeros(n_features * self.stride + 8)
         records = self.record_array
@@ -96,8 +97,7 @@ cdef class OnlineRule:
         self.output_step = 1 if self.coupled else POINTS
         self.model_step = n_outputs if self.coupled else 1
         self.n_learnt = FULL_MODEL + second_order
-        self.n_points = self.n_learnt + (
-            MIXTURE + 1 if second_order else 1 if l1 > 0.0 else AVERAGE + 1)
+        self.n_points = self.n_learnt + (MIXTURE if second_order else AVERAGE) + 1
         self.capacity = 0
         self.small_column = -1
 
@@ -136,8 +136,8 @@ cdef class OnlineRule:
         cdef double* weight
         cdef double moved = 0.0, x, size, ratio, share, active = 0.0
         cdef Py_ssize_t p, k, K = self.n_outputs
-        cdef bint far, known, centred = self.centred, dual = self.l1 > 0.0
-        cdef bint penalised = dual or self.l2 > 0.0
+        cdef bint far, known, centred = self.centred
+        cdef bint penalised = self.l1 > 0.0 or self.l2 > 0.0
         # (Nothing is known of the means before the first row.)
         cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
         self.row.n = self.n_entries
@@ -170,9 +170,6 @@ cdef class OnlineRule:
                 self.small_column = self.columns[p]
             if centred:
                 for k in range(K):
-                    if dual:
-                        b[k] += moved * self.dual_weight(weight + k)
-                        continue
                     b[k] += weight[k] * moved
                     b_lag[k] += weight[LAG * K + k] * moved
             if far or size == 0.0:
@@ -186,21 +183,12 @@ cdef class OnlineRule:
 
     cdef void shrink(self, double* weight, double share) noexcept nogil:
         """Multiply the coefficients of a feature with a share."""
-        cdef Py_ssize_t _, K = self.n_outputs
-        cdef double w
-        for _ in range(K):
+        cdef Py_ssize_t k, K = self.n_outputs
+        for k in range(K):
+            weight[WEIGHT * K + k] *= share
+            weight[LAG * K + k] *= share
             if self.l1 > 0.0:
-                w = self.dual_weight(weight)
-                if w == 0.0 or weight[WEIGHT * K] == 0.0:
-                    weight[LAG * K] *= share
-                else:
-                    weight[LAG * K] = -share * w * (
-                        weight[WEIGHT * K] + self.l2 * self.stream[TIME]) - copysign(
-                            self.l1 * self.stream[TIME], w)
-            else:
-                weight[WEIGHT * K] *= share
-                weight[LAG * K] *= share
-            weight += 1
+                weight[DUAL * K + k] *= share
 
     cdef void measure_targets(self, double w, bint first) noexcept nogil:
         """Bring the sizes of targets and losses up to date."""
@@ -273,12 +261,12 @@ cdef class OnlineRule:
             self.find_unit(k, self.stream[TIME] - self.stream[HISTORY])
 
     cdef void apply_penalty(self, double w) noexcept nogil:
-        """Apply the l2 penalty of all steps since the features were met last."""
+        """Apply the penalty of all steps since the features were met last."""
         cdef double* record
         cdef double* weight
         cdef double since
         cdef Py_ssize_t p, k, K = self.n_outputs
-        cdef double[3] after
+        cdef double[4] after
         for p in range(self.n_entries):
             record = self.records + self.columns[p] * self.stride
             since = self.stream[TIME] - w
@@ -290,43 +278,50 @@ cdef class OnlineRule:
                 self.decay(record[SIZE], weight, k, since, after)
                 weight[WEIGHT * K] = after[WEIGHT]
                 weight[LAG * K] = after[LAG]
+                if self.l1 > 0.0:
+                    weight[DUAL * K] = after[DUAL]
 
     cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
                     double* after) noexcept nogil:
-        """What the l2 penalty has made of a coefficient since a time.
+        """What the penalty has made of a coefficient since a time.
 
-        The coefficient is -v / (A + l2 t), as in follow-the-regularised-leader, where A
-        is the inverse of its learning rate without the penalty. The change takes part in
-        the average with the mean of the weights of that span.
+        With l2 the coefficient is -v / (A + l2 t), as in follow-the-regularised-leader,
+        where A is the inverse of its learning rate without the penalty. With l1 it moves
+        on towards zero. The change takes part in the average with the mean of the weights
+        of that span.
         """
-        cdef double now = self.stream[TIME], precision, change
+        cdef double now = self.stream[TIME], precision, change, fall, reached
+        cdef double w = weight[0]
         cdef Py_ssize_t K = self.n_outputs
-        after[WEIGHT], after[LAG] = weight[WEIGHT * K], weight[LAG * K]
+        after[WEIGHT], after[LAG] = w, weight[LAG * K]
+        if self.l1 > 0.0:
+            after[DUAL] = weight[DUAL * K]
+        if w == 0.0 or since >= now:
+            return
         precision = (
             size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
             / (self.reach * self.reach))
-        if not (0.0 < precision < 1e300) or since >= now:
+        if not 0.0 < precision < 1e300:
             return
         precision *= pow(
             1.0 + (weight[CURVATURE * K] + self.known_curvature(size, k)) / precision,
             self.power)
-        change = -weight[WEIGHT * K] * self.l2 * (now - since) / (
-            precision + self.l2 * now)
+        precision += self.l2 * now
+        change = -w * self.l2 * (now - since) / precision
+        if self.l1 > 0.0:
+            fall = self.l1 * (now - since) / precision
+            if fall < fabs(w + change):
+                change -= copysign(fall, w)
+            else:
+                reached = since + (now - since) * fabs(w + change) / fall
+                after[DUAL] = -copysign(self.l1 * reached, w)
+                change = -w
         after[WEIGHT] += change
         after[LAG] += change * 0.5 * (
             self.stream[AVERAGE_WEIGHT]
             + pow(since, self.average + 1.0) / (self.average + 1.0))
 
     # ---------------------------------------------------------------- predictions
-
-    cdef double dual_weight(self, const double* weight) noexcept nogil:
-        """A coefficient with an l1 penalty."""
-        cdef double t = self.stream[TIME]
-        cdef Py_ssize_t K = self.n_outputs
-        if weight[WEIGHT * K] == 0.0:
-            # Where a fit left it: no row has met the feature since.
-            return weight[LAG * K]
-        return -soft(weight[LAG * K], self.l1 * t) / (weight[WEIGHT * K] + self.l2 * t)
 
     cdef void predict(self) noexcept nogil:
         """Raw predictions z of the last iterate, and ``lag``, z less the average's.
@@ -335,21 +330,14 @@ cdef class OnlineRule:
         beyond it an exponential soon leaves float64.
         """
         cdef double* out = self.outputs
-        cdef const double* weight
         cdef double total = self.stream[AVERAGE_WEIGHT], top, low, mean
-        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef Py_ssize_t k, K = self.n_outputs
         for k in range(K):
             self.z[k] = out[INTERCEPT * K + k]
             self.lag[k] = out[INTERCEPT_LAG * K + k]
-        if self.l1 > 0.0:
-            for p in range(self.n_entries):
-                weight = self.records + self.columns[p] * self.stride + N_COLUMN
-                for k in range(K):
-                    self.z[k] += self.x[p] * self.dual_weight(weight + k)
-        else:
-            loops.predict(&self.row, self.z, self.lag)
+        loops.predict(&self.row, self.z, self.lag)
         for k in range(K):
-            self.lag[k] = self.lag[k] / total if total > 0.0 and self.l1 == 0.0 else 0.0
+            self.lag[k] = self.lag[k] / total if total > 0.0 else 0.0
             if self.log_link:
                 low = out[SMALLEST * K + k]
                 low = log(low) - 1.0 if low > 0.0 else -INFINITY
@@ -438,8 +426,7 @@ cdef class OnlineRule:
                         -self.power) / total
         loops.rates(
             &self.row, active / (self.reach * self.reach), self.stream[HISTORY],
-            self.power, self.l2 * self.stream[TIME] if self.l1 == 0.0 else 0.0,
-            self.curvature, self.scaled_h, self.q)
+            self.power, self.l2 * self.stream[TIME], self.curvature, self.scaled_h, self.q)
         if self.l1 > 0.0:
             self.find_dual_share(w)
 
@@ -448,9 +435,8 @@ cdef class OnlineRule:
 
         A weight stays at zero while the sum of its gradients is below the threshold.
         """
-        cdef double x, v, threshold = self.l1 * self.stream[TIME]
+        cdef double x, threshold = self.l1 * self.stream[TIME]
         cdef const double* weight
-        cdef bint moves
         cdef Py_ssize_t p, k, K = self.n_outputs
         for k in range(K):
             self.q[k] = self.intercept_rate[k]
@@ -458,12 +444,9 @@ cdef class OnlineRule:
             x = self.x[p]
             weight = self.records + self.columns[p] * self.stride + N_COLUMN
             for k in range(K):
-                v = weight[LAG * K + k]
-                moves = self.dual_weight(weight + k) != 0.0 or (
-                    fabs(v + w * self.g[k] * x) > threshold)
-                if moves and self.row.rate[p * K + k] > 0.0:
-                    self.q[k] += x * x / (
-                        1.0 / self.row.rate[p * K + k] + self.l2 * self.stream[TIME])
+                if weight[k] != 0.0 or (
+                        fabs(weight[DUAL * K + k] + w * self.g[k] * x) > threshold):
+                    self.q[k] += x * x * self.row.rate[p * K + k]
 
     cdef void find_step(self, double w) noexcept nogil:
         """Learning rates of the first-order model for the row."""
@@ -511,8 +494,7 @@ cdef class OnlineRule:
                 move = -self.intercept_rate[k] * self.c[k]
                 out[INTERCEPT_CURVATURE * K + k] += self.scaled_h[k]
                 out[INTERCEPT * K + k] += move
-                if self.l1 == 0.0:
-                    out[INTERCEPT_LAG * K + k] += move * self.stream[AVERAGE_WEIGHT]
+                out[INTERCEPT_LAG * K + k] += move * self.stream[AVERAGE_WEIGHT]
                 if self.awaits_scale(k):
                     self.scaled_h[k] = self.c[k] = 0.0
         if self.l1 > 0.0:
@@ -521,27 +503,29 @@ cdef class OnlineRule:
             loops.step(&self.row, self.scaled_h, self.c, self.stream[AVERAGE_WEIGHT])
 
     cdef void step_dual(self, double w) noexcept nogil:
-        """The step of the features with an l1 penalty."""
+        """The step of the features with an l1 penalty.
+
+        A weight of zero stays there while the sum of its gradients, from the first row on,
+        is within the threshold; others take a gradient step. That is FTRL-Proximal.
+        """
         cdef double* weight
-        cdef double x
+        cdef double x, v, before, rate, threshold = self.l1 * self.stream[TIME]
         cdef Py_ssize_t p, k, K = self.n_outputs
         for p in range(self.n_entries):
             x = self.x[p]
             if x == 0.0:
                 continue
-            weight = self.records + self.columns[p] * self.stride + N_COLUMN
             for k in range(K):
-                weight[CURVATURE * K + k] += self.scaled_h[k] * x * x
-                if self.row.rate[p * K + k] > 0.0:
-                    self.learn_dual(
-                        weight + k, 1.0 / self.row.rate[p * K + k], self.c[k] * x)
-
-    cdef void learn_dual(
-            self, double* weight, double precision, double g) noexcept nogil:
-        """The step of FTRL-Proximal along a gradient g, with a new precision."""
-        cdef double w = self.dual_weight(weight), t = self.stream[TIME]
-        cdef Py_ssize_t K = self.n_outputs
-        if weight[WEIGHT * K] == 0.0 and w != 0.0:
-            weight[LAG * K] = -w * self.l2 * t - copysign(self.l1 * t, w)
-        weight[LAG * K] += g - (precision - weight[WEIGHT * K]) * w
-        weight[WEIGHT * K] = precision
+                weight = self.records + self.columns[p] * self.stride + N_COLUMN + k
+                weight[CURVATURE * K] += self.scaled_h[k] * x * x
+                rate, before = self.row.rate[p * K + k], weight[WEIGHT * K]
+                if not rate > 0.0:
+                    continue
+                v = weight[DUAL * K]
+                if before != 0.0:
+                    v = -before / rate - copysign(threshold, before)
+                v += self.c[k] * x
+                weight[DUAL * K] = v
+                weight[WEIGHT * K] = -rate * soft(v, threshold)
+                weight[LAG * K] += (
+                    weight[WEIGHT * K] - before) * self.stream[AVERAGE_WEIGHT]
