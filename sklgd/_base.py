@@ -341,14 +341,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         )
         interrupt = diagnosis = None
         try:
-            diagnosis = run.go()
+            diagnosis = run.run()
         except KeyboardInterrupt as error:
             if monitor.stop_reason != "interrupted":
                 raise
             interrupt = error
         curve = monitor.curve()
         if interrupt is None:
-            run.settle()
+            run.choose_result()
         if diagnosis is None and interrupt is None:
             diagnosis = explain(settings, training, monitor)
         training.keep()

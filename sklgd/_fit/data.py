@@ -1,4 +1,4 @@
-"""The data of one fit, as the kernels read them."""
+"""The data of one fit, in the form that the kernels read."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -16,25 +16,26 @@ from ..losses import Loss
 from . import cost
 from .empty_columns import only_columns, used_columns
 
-# Sizes of y, of a loss, of the exponent of a log link and of a column of X up to which
-# (and down to whose inverses) squares and their products with each other are floats.
+# Largest sizes of y, of a loss, of the exponent of a log link and of a column of X for
+# which squares and their products are finite; the inverses are the smallest sizes.
 LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 350.0, 1e140
-# Targets further from the constant model than so many sizes of a prediction have their
-# losses measured from that model's: squared and times 1e-16 these are still little.
+# Distance of a target from the constant model, in units of the scale of a prediction,
+# beyond which its loss is measured from that model's. (The square of this, times the
+# rounding error 1e-16, is still small.)
 DISTANT = 1e6
-# Entries of X that are looked at together: temporary arrays stay in the cache.
+# Entries of X in a block, whose temporary arrays stay in the cache.
 BLOCK_ENTRIES = 65536
 
 
 @dataclass
 class Data:
-    """One fit's data, as the kernels read it.
+    """The data of one fit.
 
     Attributes
     ----------
     X : ndarray or canonical CSR of shape (n_samples, n_features)
     target : float64 array
-        As `Loss.evaluate` wants it.
+        In the form of `Loss.evaluate`.
     weights : float64 array of shape (n_samples,) or None
         In units of their mean; None means ones.
     rows : intp array or None
@@ -49,21 +50,21 @@ class Data:
     slope_limit : float
         Derivatives of the loss beyond it are clipped to it (`Schedule.slope_limit`).
     base : float
-        What the loss leaves out of the objective (`measured_from`).
+        Constant that the loss leaves out of the objective (`measured_from`).
     columns : intp array or None
         The numbers that the columns of X have in the user's matrix; None means the
         same.
     n_columns : int or None
-        Number of columns with a non-zero entry in the rows to learn from, where it was
-        counted.
+        Number of columns with a non-zero entry in the rows to learn from; None if it
+        was not counted.
     sparse : bool
         True if X is a CSR matrix, False if it is an array.
     everything : bool
-        True if all rows are learnt from.
+        True if the fit learns from all rows of X.
     subset : intp array or None
         Numbers of the rows to learn from; None if these are all rows.
     n_rows, n_entries : int
-        Number of rows to learn from, and of their entries, of CSR of the stored ones.
+        Number of rows to learn from, and of their entries (for CSR the stored ones).
     """
 
     X: Any
@@ -98,30 +99,30 @@ class Data:
 
     @property
     def width(self):
-        """Number of columns that choices between methods count.
+        """Number of columns by which methods are chosen.
 
-        All of a dense array, where each costs the same, and of a stream, which may
-        bring entries later; else those that have an entry.
+        For a dense array, where each column costs the same, and for a stream, which may
+        bring entries later, these are all columns; otherwise those with an entry.
         """
         return self.X.shape[1] if self.n_columns is None else self.n_columns
 
     @cached_property
     def n_used(self):
-        """Number of columns with a non-zero entry, of any X."""
+        """Number of columns with a non-zero entry, for dense X as well."""
         if self.n_columns is not None:
             return self.n_columns
         return int(np.count_nonzero(used_columns(self.X, self.rows)))
 
     def of_columns(self, columns):
-        """The data of these columns alone, or of all for None."""
+        """The data with these columns only; None means all columns."""
         if columns is None:
             return self
         return replace(self, X=only_columns(self.X, columns), columns=columns)
 
     def of_rows(self, rows):
-        """The data of the rows with these numbers alone, as a copy.
+        """A copy of the data with these rows only.
 
-        Of sparse X without the columns that are empty there.
+        Columns of sparse X that have no entry in them are left out.
         """
         X = self.X[rows]
         if self.sparse:
@@ -133,17 +134,17 @@ class Data:
         )  # fmt: skip
 
     def number_of(self, column):
-        """The number that the user knows a column of X by."""
+        """The number of a column of X in the user's matrix."""
         return column if self.columns is None else int(self.columns[column])
 
     @cached_property
     def matrix(self):
-        """X as the kernels read it."""
+        """X in the form that the kernels read."""
         return Rows(self.X)
 
     @cached_property
     def n_threads(self):
-        """How many threads the kernels may use."""
+        """Number of threads that the kernels may use."""
         return effective_threads(self.n_jobs)
 
     @property
@@ -183,9 +184,9 @@ class Data:
         return self.target.reshape(-1, n_targets)[self.rows], weights
 
     def output(self, k, target):
-        """The data of one output; of several classes, one against the rest.
+        """The data of one output, or of one class against the rest.
 
-        Its targets are stored in ``target``, an array of shape (n_samples,).
+        Its targets are written to ``target``, an array of shape (n_samples,).
         """
         if self.loss.task == "regression":
             target[...] = self.target.reshape(-1, self.n_outputs)[:, k]
@@ -217,13 +218,13 @@ class Data:
         )
 
     def is_finite(self):
-        """True if the data hold neither NaN nor infinity, as they did at first."""
+        """True if the data still contain neither NaN nor infinity."""
         values = self.X.data if self.sparse else self.X
         arrays = values, self.target, self.weights
         return all(array is None or all_finite(array) for array in arrays)
 
     def check_finite(self):
-        """Raise ValueError if somebody else has made the data NaN or infinite."""
+        """Raise ValueError if the data have become NaN or infinite during the fit."""
         if not self.is_finite():
             raise ValueError(
                 "X, y, sample_weight: the training data hold NaN or infinity, which "
@@ -253,18 +254,18 @@ class Data:
         limit = LARGE_TARGET if log_link else LARGE_LOSS
         held = held and all([1.0 / limit < f < limit for f in losses])
         if log_link:
-            # Without an intercept the constant model says nothing about y.
+            # Without an intercept the constant model does not depend on y.
             held = held and float(target.max()) < LARGE_TARGET
             held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
         if held and self.loss.linear_tails:
-            # Outliers do not count in the sizes.
+            # The scales above ignore outliers.
             held = np.abs(target).max() < LARGE_TARGET
         if not held:
             raise self.size_error()
         return z_unit, loss_unit
 
     def size_error(self):
-        """What to raise if a loss of the targets leaves float64."""
+        """The error for targets whose losses leave float64."""
         self.check_finite()
         size = np.abs(self.targets()[0]).max()
         large, makes = ("large", "overflow") if size > 1.0 else ("small", "underflow")
@@ -274,17 +275,17 @@ class Data:
         )
 
     def measured_from(self, constant, z_unit):
-        """These data with the losses of far outliers as differences, if there are any.
+        """These data, the losses of distant outliers being differences.
 
-        Without their size, which no model changes, the objective shows what the other
-        rows gain. ``base`` is what the objective leaves out.
+        The difference is that from the loss of a constant model. It leaves out a large
+        constant, ``base``, in whose rounding the losses of other rows would be lost.
 
         Parameters
         ----------
         constant : ndarray of shape (n_outputs,)
             Raw predictions of a constant model.
         z_unit : ndarray of shape (n_outputs,)
-            Natural size of a prediction.
+            Scale of a prediction.
         """
         if not self.loss.linear_tails or self.loss.task != "regression":
             return self

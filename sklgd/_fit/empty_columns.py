@@ -1,13 +1,13 @@
 """Columns of sparse X without an entry, which a fit leaves out.
 
-The coefficient of such a column is zero at the optimum, and stays where it starts
-without a penalty. Hashed text has many of them, and few rows of a large vocabulary: the
-coefficients, and most steps, would cost O(n_features) for nothing. So `fit` works on
-the other columns of CSR X, and its coefficients are put back in their places: the fit
-is, to the last bit, the one of X without its empty columns.
+The coefficient of such a column is zero at the optimum; without a penalty it keeps its
+initial value. Hashed text has many empty columns, and so have few rows with a large
+vocabulary: coefficients, and most steps, would take O(n_features) for nothing. So `fit`
+works on the other columns of CSR X and then inserts the missing coefficients. Its
+result has the bits of a fit of X without its empty columns.
 
-Choices between methods, metrics and orders of rows count the columns that have entries,
-of dense X as well.
+Methods, preconditioners and orders of rows are chosen by the number of columns with
+entries, for dense X as well.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from ..kernels._columns import mark_columns, renumber
 
-# Rows of dense X that are looked at together.
+# Rows of dense X in a block.
 BLOCK_ROWS = 64
 
 
@@ -56,13 +56,13 @@ def used_columns(X, rows, start=None):
         if not len(left):
             break
         done += size
-        # What is left to look at is often a column or two.
+        # Often only a column or two have no entry so far.
         size = max(BLOCK_ROWS, BLOCK_ROWS * X.shape[1] // len(left))
     return used
 
 
 def only_columns(X, columns):
-    """X with these columns alone; CSR shares its values if none of them goes."""
+    """X with these columns only; CSR shares its values if all of them remain."""
     if not sp.issparse(X):
         return np.ascontiguousarray(X[:, columns])
     new = np.full(X.shape[1], -1, dtype=X.indices.dtype)

@@ -1,10 +1,10 @@
 """The exact zeros of an l1 penalty in the coefficients that are reported.
 
-An optimizer that sees few rows at a time moves a coefficient off zero in most steps,
-although the optimum has it at zero: its last iterate has few zeros, and a mean of
-iterates none. What is reported is therefore looked at once more, over all rows. A
-coefficient that a proximal step takes to zero becomes zero, as long as the objective
-does not rise. The iterates themselves, from which learning goes on, stay as they are.
+An optimizer that uses few rows at a time moves a coefficient away from zero in most
+steps, although it is zero at the optimum. Its last iterate has few zeros, and a mean of
+iterates has none. So the coefficients to report make one more proximal step over all
+rows. A coefficient that this step takes to zero becomes zero, as long as the objective
+does not rise. The iterates themselves, from which learning continues, are not changed.
 """
 
 from zlib import crc32
@@ -14,15 +14,15 @@ import scipy.sparse as sp
 
 from .trial_step import proximal_step, sizes_of, some_rows
 
-# Rounds of looking at the gradient, and how often the set of coefficients is halved
-# in a round where all of them together would do harm.
+# Rounds, each with a gradient of its own, and how often the set of coefficients is
+# halved in a round if all of them together would raise the objective.
 ROUNDS, HALVINGS = 10, 8
-# A round that found fewer zeros than this share of what is left is the last one: the
-# next would find hardly any, and costs two passes over X.
+# A round that finds fewer zeros than this share of the other coefficients is the last
+# one. The next would find hardly any, and takes two passes over X.
 WORTH = 0.05
-# An objective that rises by less than this share of it does not rise.
+# A smaller relative rise of the objective counts as rounding.
 ROUNDING = 1e-14
-# Rows that tell one set of rows from another.
+# Number of rows by which `mark_of` distinguishes two sets of rows.
 SOME = 256
 
 
@@ -64,14 +64,14 @@ def with_zeros(data, problem, coef, penalty, objective):
 
 
 def _round(data, problem, coef, step, penalty, objective):
-    """As many zeros as do no harm: coefficients and F; None if there are none."""
+    """Coefficients with as many zeros as do not raise F, and F; None without any."""
     gradient, change, hessian, mean, *_ = step
     w = coef[:-1]
     going = np.flatnonzero((w != 0.0) & (change == -w))
     for attempt in range(HALVINGS):
         if attempt == 1:
-            # What each does to F alone, by a bound of its curvature: the best ones come
-            # first.
+            # The change of F by each of them, from a bound of its second derivative.
+            # The best ones come first.
             move, slope = change.take(going), gradient.take(going)
             harm = slope * move + 0.5 * hessian.take(going) * move**2
             going = going[np.argsort(harm - penalty.l1 * np.abs(move), kind="stable")]
@@ -92,7 +92,7 @@ def _round(data, problem, coef, step, penalty, objective):
 
 
 def mark_of(data):
-    """A number that tells the rows of ``data`` from other rows."""
+    """A number that distinguishes the rows of ``data`` from other rows."""
     rows = data.spaced(-(-data.n_rows // SOME))
     block = data.X[rows]
     arrays = [rows, data.target]

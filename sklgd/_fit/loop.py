@@ -1,4 +1,4 @@
-"""The loop of `fit`: epochs until something ends them, the best of which are kept."""
+"""The loop of `fit`: it runs epochs, keeps the best, and knows when to end."""
 
 import math
 
@@ -12,9 +12,9 @@ from .trial_step import possible_gain
 # A learning rate found from the data is halved at most so often before the first epoch
 # that improves the objective.
 MAX_HALVINGS = 60
-# A run whose learning rate was found from the data goes on where a single step gains
-# more than `tol` times what was gained; but not after so many stalls in a row between
-# which it did not even gain this share of that.
+# A run whose learning rate was found from the data continues as long as a single step
+# can gain more than `tol` times what was gained so far. It ends after STALLS stops in a
+# row between which it gained less than this SHARE of that.
 STALLS, SHARE = 10, 0.1
 
 
@@ -30,8 +30,8 @@ class Run:
     tasks : FitTasks or None
     log : Log or None
     attributes : callable
-        Gives the fitted attributes of the moment to a callback, from the run, the
-        monitor and the reason of the stop.
+        Computes the present fitted attributes for a callback, from the run, the monitor
+        and the reason for the stop.
     """
 
     def __init__(self, settings, training, monitor, validation, tasks, log, attributes):
@@ -40,13 +40,13 @@ class Run:
         self.validation, self.tasks, self.log = validation, tasks, log
         self.stalls, self.at_stall = 0, math.inf
 
-    def go(self):
+    def run(self):
         """Run epochs until `Monitor`, a callback or max_iter ends them.
 
         Returns
         -------
         diagnosis : dict or None
-            What there is to say if the run diverged.
+            The diagnosis if the run diverged.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Run:
         settings, training, monitor = self.settings, self.training, self.monitor
         tasks, log = self.tasks, self.log
         guarded = training.state.plan.guarded
-        # Of epochs that go up and down the last may be any.
+        # (The last of epochs that rise and fall may be a bad one.)
         noisy = not (guarded or training.full or settings.early_stopping)
         objective = monitor.start
         best_objective = monitor.start if guarded else math.inf
@@ -74,7 +74,7 @@ class Run:
                 # (As `Monitor.diverged` does, without a call in every epoch.)
                 wild = not after <= monitor.limit
                 if wild and not (guarded and training.can_recover()):
-                    self.give_up(point)
+                    self.end_diverged(point)
                     break
                 if not guarded:
                     objective = after
@@ -90,8 +90,8 @@ class Run:
                         kept = training.snapshot()
                 score, loss = self.score()
                 if score != score and not training.data.is_finite():
-                    # The rows held out are no numbers any more.
-                    self.give_up(point)
+                    # The validation rows have become NaN or infinite.
+                    self.end_diverged(point)
                     break
                 if settings.early_stopping:
                     better = score > monitor.best_score or (
@@ -103,8 +103,8 @@ class Run:
                     snapshot = kept if guarded else point.kept
                     if snapshot is None:
                         snapshot = training.snapshot()
-                    # One after the other without a call between them, so that Ctrl-C
-                    # leaves all or none.
+                    # No call stands between these assignments, so that Ctrl-C leaves
+                    # all or none of them.
                     best, best_objective = snapshot, objective
                     best_score, best_loss = score, loss
                 stalled = monitor.record(
@@ -112,12 +112,12 @@ class Run:
                 )
                 if watched:
                     undone = guarded and not accepted
-                    asked = self.tell(score, eta, undone, renewed)
+                    asked = self.report(score, eta, undone, renewed)
                 if stalled:
                     retrying = guarded and not accepted and training.may_cut
                     searching = guarded and not improved_once and epoch < MAX_HALVINGS
                     reported = best_objective if noisy else objective
-                    if not (retrying or searching or self.goes_on(eta, reported)):
+                    if not (retrying or searching or self.continues(eta, reported)):
                         ended = True
                         break
                 if asked:
@@ -159,8 +159,9 @@ class Run:
     def points(self):
         """A `Point` after each epoch, up to max_iter.
 
-        The objectives of several epochs are found in one read of X, unless somebody
-        has awaited them: no run stops before its `n_iter_no_change` are over.
+        The objectives of several epochs are computed in one pass over X, unless a
+        validation set, a log or a callback needs them at once. No run stops before
+        `n_iter_no_change` epochs are over.
         """
         settings, training, monitor, tasks = (
             self.settings,
@@ -185,8 +186,8 @@ class Run:
             if training.interrupted:
                 raise KeyboardInterrupt
 
-    def give_up(self, point):
-        """Note that the run ends with this point, as diverged."""
+    def end_diverged(self, point):
+        """End the run at this point because it diverged."""
         point.forget_later()
         self.monitor.loss_curve.append(point.objective)
         self.monitor.stop_reason = "diverged"
@@ -197,8 +198,8 @@ class Run:
             return None, None
         return self.validation(self.training.coef)
 
-    def settle(self):
-        """Decide which coefficients are reported; `Monitor` has their figures then."""
+    def choose_result(self):
+        """Choose the coefficients to report, and give `Monitor` their figures."""
         training, monitor = self.training, self.monitor
         monitor.gap = training.likely_gap(monitor.gap)
         if self.settings.early_stopping:
@@ -211,8 +212,8 @@ class Run:
         if training.reported is not None:
             monitor.amend(objective, self.score()[0])
 
-    def tell(self, score, eta, undone, renewed):
-        """Tell of the epoch just recorded; True if a callback asks for the end."""
+    def report(self, score, eta, undone, renewed):
+        """Report the last epoch to log and callbacks; True if one asks for the end."""
         training, monitor = self.training, self.monitor
         if self.log is not None:
             epoch = len(monitor.loss_curve)
@@ -229,10 +230,10 @@ class Run:
         """True if a run whose best epoch has this objective returns to its start."""
         return not (self.settings.early_stopping or self.monitor.accepts(objective))
 
-    def goes_on(self, eta, reported):
-        """True if the schedule answers a stall with smaller steps.
+    def continues(self, eta, reported):
+        """True if the schedule continues a run that stalled, with smaller steps.
 
-        ``reported`` is the objective of what is going to be reported if it does not.
+        ``reported`` is the objective of the coefficients to report if it does not.
         """
         state, monitor = self.training.state, self.monitor
         plateau = state.plan.schedule.plateau
@@ -248,10 +249,10 @@ class Run:
         return True
 
     def has_more_to_gain(self):
-        """True if the run is to go on, as a single step shows that it can gain more.
+        """True if a single step shows that the run can gain more, and continues.
 
-        Its steps were too large, or had not grown again yet. Where it does not get any
-        further in spite of smaller ones, it ends on a plateau.
+        Its steps were too large, or had not grown again yet. If smaller steps do not
+        help either, the run ends with the reason "plateau".
         """
         training, monitor = self.training, self.monitor
         if monitor.degenerate or not math.isnan(monitor.gap):
@@ -276,13 +277,13 @@ class Run:
         return True
 
     def has_diverged(self, objective):
-        """True if the run, now over, did."""
+        """True if the run, which is over, has diverged."""
         training, monitor = self.training, self.monitor
         if monitor.stop_reason == "diverged":
             return True
         if not all_finite(training.coef):
-            # A column of zeros does not show it in the objective.
+            # (The coefficient of a column of zeros has no effect on the objective.)
             return True
         final = monitor.stop_reason != "callback"
-        climbs = final and training.plain and not training.state.plan.guarded
-        return monitor.diverged(objective) or (climbs and monitor.climbing())
+        rises = final and training.plain and not training.state.plan.guarded
+        return monitor.diverged(objective) or (rises and monitor.rose_to_the_end())

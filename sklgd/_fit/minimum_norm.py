@@ -1,20 +1,21 @@
 """The minimiser of minimum norm, where an objective without penalty has several.
 
-A loss fixes raw predictions. With collinear columns, or with fewer rows than columns,
-these do not fix the coefficients. Descent from zero in raw coordinates ends at those of
-minimum norm, as `scipy.linalg.lstsq` does; descent in the internal scaling ends
-elsewhere, and a Cholesky factor anywhere. Here the null space of the centred columns is
-taken out of the coefficients that were found: no prediction on the training rows
-changes, and equal columns get equal coefficients.
+The minimum of a loss determines the raw predictions. With collinear columns, or with
+fewer rows than columns, it does not determine the coefficients. Descent from zero in
+raw coefficients finds those of minimum norm, as `scipy.linalg.lstsq` does; descent in
+scaled coefficients and Cholesky factors find others. This module removes from the
+coefficients their part in the null space of the centred columns. No prediction on the
+training rows changes, and equal columns get equal coefficients.
 
-An l2 penalty has the same minimiser in its limit. One that is below the rounding of the
-objective cannot find it by itself, and counts as none.
+An l2 penalty that tends to zero has the same minimiser. One that is smaller than the
+rounding error of the objective cannot determine it, and counts as no penalty.
 
 Columns that depended on each other before they were rounded to float32 are independent
-by their rounding errors alone. Their minimiser is huge and fits the noise of y, so a
-little smaller objective does not speak for it. With the squared error, directions in
-which X varies by no more than float32 resolves are null, as in `LinearRegression`. (The
-minimiser of another loss in the other directions is another one, too.)
+by their rounding errors alone. The exact minimiser is then huge and fits the noise of
+y, although its objective is a little smaller. With the squared error, directions in
+which X varies by no more than the resolution of float32 count as null space, as in
+`LinearRegression`. (With another loss, the minimiser in the remaining directions would
+be a different one.)
 """
 
 import numpy as np
@@ -103,7 +104,7 @@ def by_columns(data, coef, unresolved):
     seen = np.flatnonzero(size)
     out = coef.copy()
     if len(seen) < len(size):
-        # A column without spread says nothing beside the intercept.
+        # A constant column has no effect beside the intercept.
         out[:-1][size == 0.0] = 0.0
     # Some rows suffice to show that the rank is full.
     d = len(size)
@@ -199,7 +200,7 @@ def by_rows(data, coef, unresolved):
 
 
 def _solver(moments):
-    """What solves approximately with the products of rows; None if it cannot."""
+    """An approximate solver for the products of rows; None if there is none."""
     n = len(moments)
     size = np.sqrt(np.maximum(np.diag(moments), 0.0))
     inverse = np.divide(1.0, size, out=np.zeros(n), where=size > 0.0)[:, None]
@@ -213,7 +214,7 @@ def _solver(moments):
 
 
 def _solver_of_resolved(moments):
-    """What solves in the directions of the rows that float32 resolves."""
+    """A solver in the directions of the rows that float32 resolves."""
     values, vectors = eigh(moments)
     resolved = values > UNRESOLVED * values[-1]
     values, vectors = values[resolved, None], vectors[:, resolved]

@@ -1,4 +1,4 @@
-"""What comes out of a run: objective, history, stopping, warnings."""
+"""The history of a run, and the decision when it ends."""
 
 import math
 import sys
@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 
-# An objective this many times further above the constant model's than the natural
-# size of the loss is no transient any more.
+# A run diverges once its objective exceeds the constant model's by this many times the
+# scale of the loss.
 FAR = 1e3
 # The largest finite objective.
 LARGEST = sys.float_info.max
 # Improvements below this share of the scale of the loss are rounding.
 NEGLIGIBLE = 1e-12
-# Share of an objective by which a model has to be worse than another to count as worse,
+# A model counts as worse than another if its objective is larger by this share of it,
 # and that of the scale of the loss, where the objective is almost zero.
 WORSE, SLIGHTLY = 1e-3, 1e-9
 # An objective that changes by less than this share of it does not change.
@@ -37,12 +37,12 @@ class Monitor:
     start : float
         Objective at the starting point.
     degenerate : bool
-        The loss vanishes at w = 0; being above that is no failure.
+        True if the loss is zero at w = 0: a larger objective is then no failure.
     growth : float, default=inf
         By how much an epoch can raise the objective of a degenerate loss if its
         learning rate is one (`Solver.growth`).
     patient : bool
-        The schedule starts with steps that are far too large on purpose
+        True if the schedule starts with steps that are too large on purpose
         (`Schedule.starts_wild`).
     bounded : bool, default=False
         Rows step one by one, and the derivatives of the loss are bounded. F then grows
@@ -52,9 +52,9 @@ class Monitor:
         Watch the validation score in place of the objective; ``tol`` is then a
         difference of scores.
     score_unit : float, default=1.0
-        What that difference is measured in.
+        Unit of that difference.
     base : float, default=0.0
-        What all objectives leave out of F (`Data.measured_from`).
+        Constant that is left out of all objectives (`Data.measured_from`).
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Monitor:
         self.loss_curve, self.validation_scores, self.base = [], [], base
         self.best, self.best_score = start, -np.inf
         if patient or degenerate or bounded:
-            # Whatever the first epoch reaches is no worse.
+            # The first epoch counts as an improvement in any case.
             self.best = np.inf
         self.no_change = 0
         self.stop_reason = None
@@ -99,15 +99,14 @@ class Monitor:
         self.steps = 0.0, 0.0
         self.growth, self.n_epochs = growth, 0
         self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
-        # Above this an objective ends the run (and if it is no number).
+        # An objective above this ends the run, and one that is not finite.
         self.limit = LARGEST if patient or bounded else self.far
 
     def expect(self, largest):
-        """Take note that an epoch has ended whose largest learning rate is ``largest``.
+        """Note the end of an epoch whose largest learning rate is ``largest``.
 
-        A degenerate loss has no size of its own: its objective grows with the
-        coefficients, and these at most in proportion to the steps taken. Faster growth
-        is divergence.
+        The objective of a degenerate loss grows with the coefficients, and these grow
+        at most in proportion to the steps taken. Faster growth is divergence.
         """
         self.n_epochs += 1
         if self.degenerate:
@@ -136,8 +135,8 @@ class Monitor:
         curve = [self.start, *self.loss_curve][-self.n_iter_no_change - 1 :]
         return all(a < b for a, b in pairwise(curve))
 
-    def climbing(self):
-        """True if a run of few epochs ended above its start, and rose to the end."""
+    def rose_to_the_end(self):
+        """True if the objective rose to the end, and is above that of the start."""
         if self.tol is None or self.early_stopping or self.degenerate:
             return False
         return self.loss_curve[-1] > self.start and self.rising()
@@ -149,7 +148,7 @@ class Monitor:
         return max(abs(self.null - self.best), NEGLIGIBLE * self.unit)
 
     def record(self, objective, score, etas, gap=np.nan):
-        """Note the end of an epoch; ``gap`` is what is left to gain, or nan.
+        """Record an epoch; ``gap`` is the optimality gap, or nan.
 
         ``etas`` are the last and the largest of its learning rates.
 
@@ -179,12 +178,12 @@ class Monitor:
         return self.no_change >= self.n_iter_no_change
 
     def improved(self, objective, score, eta):
-        """True if the epoch now being recorded gained what ``tol`` asks for."""
+        """True if the epoch improved the objective or score by as much as ``tol``."""
         known = not math.isnan(self.gap)
         if known:
             last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
             if eta == 0.0 or abs(objective - last) <= ROUNDING * abs(last):
-                # The optimum to rounding: further epochs would all be the same.
+                # This is the optimum to rounding: further epochs change nothing.
                 return False
         if self.early_stopping:
             return score >= self.best_score + self.tol * self.score_unit
@@ -213,7 +212,7 @@ class Monitor:
         guarded : bool
             True if epochs that do harm are undone.
         plain : bool
-            True for descent that only ever rises if the step is too large.
+            True for descent whose objective rises only if the step is too large.
         reported : float
             Objective of the epoch that is going to be reported.
         """
@@ -233,6 +232,6 @@ class Monitor:
         if self.degenerate:
             return False
         objective = self.loss_curve[-1] if objective is None else objective
-        # (Where the constant model is almost right, much less than a unit is much.)
+        # (If the constant model is almost right, much smaller differences count.)
         margin = max(WORSE * min(self.unit, abs(self.null)), SLIGHTLY * self.unit)
         return objective > self.null + margin

@@ -27,8 +27,8 @@ def column_statistics(data, rows=None):
     mean, var : ndarrays of shape (n_features,)
         Dense columns are shifted by their first value before squaring, so a mean
         far from zero costs no accuracy; the rounding error that is left counts as
-        no variance. Nor does a column have one that is so small that its coefficient
-        is zero with any penalty.
+        no variance. A column that is so small that its coefficient is zero with any
+        penalty gets the variance 0.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def column_statistics(data, rows=None):
 
 
 def size_error(column, what):
-    """What to raise for a column whose squares leave float64."""
+    """The error for a column whose squares leave float64."""
     return ValueError(
         f"X: the values of column {column} are so {what} that their squares leave "
         "float64. Scale this column (MaxAbsScaler or StandardScaler), or leave it out."
@@ -79,11 +79,11 @@ def largest_eigenvalue(data, centre, scale):
     rows = data.spaced(-(-data.n_rows // EIGEN_ROWS))
     total = len(rows) if data.weights is None else data.weights[rows].sum()
     v, seen = np.zeros(data.X.shape[1]), scale > 0.0
-    # One number for each column that counts, so that the others change nothing.
+    # One random number for each column with spread, so that others have no effect.
     v[seen] = np.random.RandomState(0).standard_normal(np.count_nonzero(seen))
     largest = 1.0
     for iteration in range(12):
-        # (In a unit of its own: squares of large columns overflow.)
+        # (Divided by their size, because squares of large columns overflow.)
         unit = 2.0 ** math.frexp(np.abs(v).max(initial=0.0))[1]
         norm = float(np.linalg.norm(v / unit)) * unit
         if iteration:
@@ -105,7 +105,7 @@ def largest_eigenvalue(data, centre, scale):
 
 @dataclass
 class Statistics:
-    """Sizes of the columns and of the targets seen so far.
+    """Scales of the columns and of the targets seen so far.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class Statistics:
         if abs(self.weight - other.weight) > 1e-9 * self.weight:
             return False
         for a, b in zip(self.vectors, other.vectors, strict=True):
-            # (Most often they are the same to the last bit, and soon compared.)
+            # (Most often the bits are the same, which is cheap to compare.)
             if a.tobytes() != b.tobytes():
                 size = np.abs(a) + (np.sqrt(self.var) if a is self.mean else 0.0)
                 if (np.abs(a - b) > 1e-9 * size).any():
@@ -174,8 +174,8 @@ class Statistics:
     def differs(self, other):
         """True if a scaling made from ``other`` does not suit these statistics.
 
-        Sizes off by a factor of two or a mean off by a standard deviation do; the
-        same data seen again never does.
+        That is so if a scale differs by a factor of two or a mean by a standard
+        deviation. The same data, seen again, never differ.
         """
         moved = (self.mean - other.mean) ** 2 > 1.01 * self.var + 1e-20 * self.mean**2
         return bool(
@@ -194,8 +194,8 @@ def batch_curvature(data, centre, var, scale, batch_size):
     """Curvature that a batch sees in the coordinates (x - centre) scale.
 
     Between the largest eigenvalue L (batch descent) and the mean row norm (one row):
-    the interpolation of Gower et al. 2019 with the mean in place of the largest row,
-    since a few huge rows should not set the pace.
+    the interpolation of Gower et al. 2019 with the mean in place of the largest row, so
+    that a few huge rows do not make all steps small.
     """
     largest = 1.1 * largest_eigenvalue(data, centre, scale)
     row = float(var @ scale**2) + 1.0

@@ -91,7 +91,7 @@ class Stream:
         self.generator.seed(self.order_seed + len(self.curve))
         return self.generator.permutation(rows)
 
-    def goes_on(self, dtype):
+    def continued(self, dtype):
         """The same stream after another call, with the same learner."""
         stream = object.__new__(Stream)
         vars(stream).update(vars(self))
@@ -330,7 +330,7 @@ def _continued(est, optimizer, before, X, n_outputs):
     params = tuple(getattr(loss, name) for name in loss.params)
     key = (*est._plan_key(), params, est.fit_intercept, penalty.l1, penalty.l2)
     if isinstance(before, Stream) and before.key == key:
-        return before.goes_on(X.dtype)
+        return before.continued(X.dtype)
     optimizer.check_run(settings, loss)
     plan = Plan(optimizer, 1, Constant(1.0), guarded=True)
     if optimizer_name(est.optimizer) != "auto":

@@ -1,10 +1,10 @@
-"""One step that is tried where a run has ended: a lower bound of what is left to gain.
+"""A trial step at the end of a run: a lower bound of F - F*.
 
-The minimum F* is unknown, but F(w + t p) is no less, for any p and t. The direction p
-takes a length of its own for every feature, as if the columns were standardised, and t
-is searched for: that does away with the most frequent reasons for being far from the
-optimum. It costs one pass over X for the gradient, a search on some of the rows, and
-one more pass only where these promise much.
+The minimum F* is unknown, but F(w + t p) is at least as large for any p and t. Each
+feature contributes to the direction p as if the columns were standardised, and t is
+searched for, which removes the most frequent reasons for being far from the optimum.
+This takes one pass over X for the gradient and a search on some of the rows. One more
+pass over X follows only if the search predicts a large gain.
 """
 
 import math
@@ -17,13 +17,13 @@ from .statistics import column_statistics
 
 # Rows and entries of X on which the length is searched for.
 ROWS, ENTRIES = 4096, 2**22
-# Factor between two lengths that are tried, the shortest and the longest: features that
-# are nearly collinear want the latter.
+# Factor between two lengths that are tried, the shortest and the longest. (Nearly
+# collinear features need the latter.)
 STRIDE, SHORTEST, LONGEST = 4.0, 4.0**-12, 4.0**8
 
 
 def possible_gain(data, problem, coef, penalty, worth):
-    """By how much one step lowers F, at least; 0.0 if that is less than ``worth``.
+    """A lower bound of the decrease of F by one step; 0.0 if less than ``worth``.
 
     Parameters
     ----------
@@ -32,10 +32,10 @@ def possible_gain(data, problem, coef, penalty, worth):
     problem : Problem
         Of these data.
     coef : float64 array of shape (n_features + 1, n_outputs)
-        Where the run has ended.
+        At the end of the run.
     penalty : Penalty
     worth : float
-        Gain from which on the caller is interested.
+        Smallest gain that matters to the caller.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def some_rows(data):
 
 
 def sizes_of(data, rows):
-    """What `proximal_step` needs to know beside the gradient.
+    """Means and scales that `proximal_step` needs beside the gradient.
 
     Parameters
     ----------
@@ -98,11 +98,12 @@ def proximal_step(data, problem, coef, sizes, penalty):
     gradient : ndarray of shape (n_features, n_outputs)
         Of the smooth part of F, where the intercept makes up for the columns' means.
     change : ndarray of the same shape
-        What the step adds to the coefficients: exactly what takes one to zero, where
-        it does.
+        What the step adds to the coefficients; minus the coefficient itself where it
+        takes that to zero.
     hessian : ndarray of the same shape
-        Curvatures that set the lengths of the steps; infinite for a column of zeros, or
-        without spread beside an intercept, which stays where it is.
+        Second derivatives that determine the lengths of the steps. They are infinite
+        for a column of zeros, or a constant one beside an intercept, which does not
+        move.
     mean : ndarray of shape (n_features,)
     intercept : ndarray of shape (n_outputs,)
         Gradient of the intercept, and its curvature.
@@ -115,7 +116,7 @@ def proximal_step(data, problem, coef, sizes, penalty):
     w, gradient, intercept = coef[:-1], full[:-1], full[-1]
     gradient += penalty.l2 * w
     if data.fit_intercept:
-        # Centred: an intercept that makes up for the columns' means comes along.
+        # Centred: the intercept changes with them by the columns' means.
         gradient -= mean[:, None] * intercept
     hessian = hessian_diagonal(size, curvature, penalty.l2)[:-1]
     hessian[size == 0.0] = np.inf
@@ -136,7 +137,7 @@ def _direction(data, problem, coef, rows, penalty):
     step[:-1] = change
     slope = np.vdot(gradient, change)
     if data.fit_intercept:
-        # The step of the centred intercept, and what makes up for the means.
+        # The step of the centred intercept, and its change by the columns' means.
         step[-1] = -intercept / curvature
         slope += intercept @ step[-1]
         step[-1] -= mean @ change
@@ -169,7 +170,7 @@ def _on_a_line(data, coef, step, rows, penalty):
 def _best_length(change):
     """The best of the lengths ..., 1/4, 1, 4, ..., and the decrease there.
 
-    ``change`` is convex: from 1 the search goes downhill.
+    ``change`` is convex, so the search starts at 1 and follows the decrease.
     """
     best, value = 1.0, change(1.0)
     for factor in (1.0 / STRIDE, STRIDE):

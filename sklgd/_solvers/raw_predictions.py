@@ -1,10 +1,10 @@
-"""The data term of a batch method on lines: at w + t p for as many t as a search wants.
+"""The mean loss of a batch method along a line, at w + t p for any number of t.
 
-`KeptLines` keep the raw predictions Z = Xw + b of all rows and those along p: a length
-t then costs no product with X. That is three numbers a row and output (four with
-momentum), which beside a few features are much: `SweptLines` keep none, and pass over X
-for each t. As most searches end at their first t, and one pass gives the loss and its
-gradient, that takes hardly more time.
+`KeptLines` store the raw predictions Z = X w + b of all rows and those of p, so that
+the loss at a length t needs no product with X. That takes three numbers per row and
+output (four with momentum), which is much memory if X has few features. `SweptLines`
+store none and read X for each t. Most line searches end at their first t, and one pass
+over X gives the loss and its gradient, so this takes hardly more time.
 """
 
 from dataclasses import replace
@@ -14,19 +14,24 @@ import numpy as np
 
 from ..kernels._vector import add_scaled, dots
 
-# Share of the memory of X that raw predictions may take.
+# Raw predictions may take this share of the memory of X, or LITTLE bytes if that is
+# more.
 SHARE = 0.05
-# So many bytes of them are little in any case.
 LITTLE = 2**20
-# Raw predictions that fall by this factor keep the rounding of what they were; where
-# all were alike, so many show it.
+# Raw predictions that become smaller by this factor still contain the rounding errors
+# of the larger ones. If all of them were equal, SOME of them are checked.
 FALLEN, SOME = 0.1, 64
 
 
 def make_lines(data, problem, coef, n_runs=1):
-    """Lines through ``coef``, which the caller updates in place, and tells them so.
+    """Lines through ``coef``.
 
-    ``n_runs`` is how many runs on the same X have lines at the same time.
+    Parameters
+    ----------
+    coef : ndarray
+        The caller updates it in place, and calls `move` or `accept` when it does.
+    n_runs : int, default=1
+        Number of runs on the same X that have lines at the same time.
     """
     kept = 3 * 8 * problem.n_outputs * problem.n_samples * n_runs
     cls = KeptLines if kept <= max(SHARE * data.n_bytes, LITTLE) else SweptLines
@@ -36,12 +41,12 @@ def make_lines(data, problem, coef, n_runs=1):
 def largest(array):
     """The largest absolute value."""
     sizes = np.abs(array).ravel()
-    # (`max` takes microseconds, longer than all the rest for few rows.)
+    # (`max` takes microseconds, which is longer than the rest for few rows.)
     return sizes[sizes.argmax()]
 
 
 class KeptLines:
-    """Lines whose raw predictions are kept.
+    """Lines that store their raw predictions.
 
     Parameters
     ----------
@@ -49,7 +54,7 @@ class KeptLines:
     problem : DataTerm
         Of the same data.
     coef : ndarray of shape (n_features + 1, n_outputs)
-        The point w; the caller's.
+        The point w, an array of the caller.
     """
 
     def __init__(self, data, problem, coef):
@@ -60,7 +65,7 @@ class KeptLines:
         self.last: Any = None
 
     def begin(self):
-        """Start from w."""
+        """Compute the raw predictions at w."""
         if np.count_nonzero(self.coef[:-1]):
             self.problem.raw_predictions(self.coef, self.raw)
             self.watched = self.raw
@@ -70,17 +75,17 @@ class KeptLines:
         self.size = largest(self.watched)
 
     def lost_digits(self):
-        """True if a start far away has left its rounding in the raw predictions."""
+        """True if the raw predictions contain rounding errors of much larger ones."""
         return largest(self.watched) < FALLEN * self.size
 
     def point(self, raw):
-        """Let the line run along the raw coefficients p."""
+        """Set the direction of the line, raw coefficients p."""
         self.problem.raw_predictions(raw, self.along)
 
     def evaluate(self, loss, t):
-        """Mean loss at w + t p, and its derivatives in t, an entry for each output.
+        """Mean loss at w + t p, and its derivative in t for each output.
 
-        The gradient at that point is then `gradient`.
+        Afterwards `gradient` gives the gradient at that point.
         """
         derivative = np.empty(self.problem.n_outputs)
         value = self.problem.line(
@@ -89,7 +94,7 @@ class KeptLines:
         return value, derivative
 
     def value(self, loss):
-        """Mean loss at w; what `gradient` gives is then undefined."""
+        """Mean loss at w. Afterwards the result of `gradient` is undefined."""
         return self.evaluate(loss, np.zeros(self.problem.n_outputs))[0]
 
     def gradient(self, out):
@@ -97,11 +102,11 @@ class KeptLines:
         self.problem.gradient(self.slopes, out)
 
     def move(self, t):
-        """Tell that w goes to w + t p."""
+        """Follow the caller, who has moved w to w + t p."""
         add_scaled(self.raw, t, self.along)
 
     def block(self, start, stop, t=0.0):
-        """Raw predictions at w + t p of these rows, not to be changed."""
+        """Raw predictions of these rows at w + t p; the caller must not change them."""
         if t == 0.0:
             return self.raw[start:stop]
         return self.raw[start:stop] + t * self.along[start:stop]
@@ -111,18 +116,18 @@ class KeptLines:
         self.problem.hessian_product(loss, self.coef, raw, out, self.raw)
 
     def remember(self):
-        """Take w as the point before it, too."""
+        """Make w the previous point of `extrapolate`."""
         if self.last is None:
             self.last = np.empty_like(self.raw)
         self.last[...] = self.raw
 
     def extrapolate(self, loss, beta, raw):
-        """Mean loss at ``raw`` = w + beta (w - the point before), like `evaluate`."""
+        """Mean loss at ``raw`` = w + beta (w - the previous point), as `evaluate`."""
         np.subtract(self.raw, self.last, out=self.along)
         return self.evaluate(loss, np.full(self.problem.n_outputs, beta))[0]
 
     def attempt(self, loss, raw):
-        """Mean loss at ``raw``; what `gradient` gives is then undefined."""
+        """Mean loss at ``raw``. Afterwards the result of `gradient` is undefined."""
         self.problem.raw_predictions(raw, self.along)
         zero = np.zeros(self.problem.n_outputs)
         return self.problem.line(
@@ -130,12 +135,12 @@ class KeptLines:
         )
 
     def accept(self):
-        """Tell that w goes to the last attempt."""
+        """Follow the caller, who has moved w to the point of the last `attempt`."""
         self.last, self.raw, self.along = self.raw, self.along, self.last
 
 
 class SweptLines:
-    """Lines for which X is read at every point; parameters are those of `KeptLines`."""
+    """Lines that read X at every point; the parameters are those of `KeptLines`."""
 
     def __init__(self, data, problem, coef):
         self.data, self.problem, self.coef = data, problem, coef
@@ -143,7 +148,7 @@ class SweptLines:
         self.other = None
 
     def begin(self):
-        """As in `KeptLines`, like all that follow."""
+        """As in `KeptLines`, like all methods that follow."""
         self.raw = None
 
     def lost_digits(self):
