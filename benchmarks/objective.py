@@ -336,7 +336,7 @@ class Optimum:
 
 
 def _line_search(loss, z, dz, value, slope, quadratic):
-    """Step size: halved until F falls by enough, in the space of predictions.
+    """Learning rate: halved until F falls by enough, in the space of predictions.
 
     Returns (0, value) where rounding hides any descent.
     """

@@ -222,7 +222,7 @@ def vw_peers(case):
     """Vowpal Wabbit on raw X, its adaptive normalised rule, from its binary cache.
 
     Writing and parsing the text is not counted. Without a penalty: VW's l2 shrinks the
-    weights by its nominal step size, not by the adaptive one, and heads elsewhere.
+    weights by its nominal learning rate, not by the adaptive one, and heads elsewhere.
     """
     from libraries.bench_vowpalwabbit import CONSTANT, Workspace, lines
 

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/row_order.py
 
-Plain SGD, log loss, batch_size=1, the step size falling as 1/sqrt(epoch), on rows
+Plain SGD, log loss, batch_size=1, the learning rate falling as 1/sqrt(epoch), on rows
 sorted by label, the hardest case, and on the same rows mixed. The table has the gap
 (F - F*) / (F_null - F*) after 1, 3 and 10 epochs, the median of five seeds, for each
 value of ``shuffle``: True permutes sorted rows once and takes "blocks" of mixed ones.

@@ -108,7 +108,7 @@ def sgd_curve(case, X, X_test, **setting):
 
 
 def sgd_curves(case, X, X_test):
-    """Sensible settings: the default step sizes, others at the best of those."""
+    """Sensible settings: the default learning rates, others at the best of those."""
     losses = ["squared_error"]
     if case.classes:
         losses = ["log_loss", "hinge", "squared_hinge"]

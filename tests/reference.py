@@ -756,15 +756,17 @@ def descend(
             )
             g = X1[rows].T @ (s[rows, None] * dz) / len(rows)
             g[-1] *= intercept_rate
-            step_size = eta(t) if callable(eta) else eta
+            learning_rate = eta(t) if callable(eta) else eta
             if cumulative is not None:
                 features = np.append(cumulative(X[rows[0]]), False)[:, None]
-                w = rule.step(w, g, step_size, l1, l2 * penalised, features)
+                w = rule.step(w, g, learning_rate, l1, l2 * penalised, features)
             elif lazy:
                 touched = (X1[rows] != 0.0).any(axis=0)
-                w = step_of_some(rule, touched, w, g, step_size, l1 * rare, l2 * rare)
+                w = step_of_some(
+                    rule, touched, w, g, learning_rate, l1 * rare, l2 * rare
+                )
             else:
-                w = rule.step(w, g, step_size, l1 * penalised, l2 * penalised)
+                w = rule.step(w, g, learning_rate, l1 * penalised, l2 * penalised)
             if 0 < average <= 1 + seen:
                 n_averaged += 1
                 mean += (w - mean) / n_averaged
@@ -889,11 +891,11 @@ def reduce_variance(
     for epoch in range(n_epochs):
         if epoch == 0 or optimizer == "svrg":
             problem.take_snapshot(w)
-        step_size = eta(1 + epoch * -(-n // batch_size)) if callable(eta) else eta
+        learning_rate = eta(1 + epoch * -(-n // batch_size)) if callable(eta) else eta
         for start in range(0, n, batch_size):
             rows = np.arange(start, min(start + batch_size, n))
-            w = method.step(w, rows, problem, step_size)
-    w = method.report(w, problem, step_size)
+            w = method.step(w, rows, problem, learning_rate)
+    w = method.report(w, problem, learning_rate)
     return w[:-1].T.copy(), w[-1].copy()
 
 

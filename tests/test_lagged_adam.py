@@ -98,7 +98,7 @@ def test_equals_a_loop(rule, schedule, beta_1, beta_2):
 
 
 @pytest.mark.parametrize("sums", [False, True])
-def test_steps_before_a_steep_rise_of_the_step_size_keep_their_digits(sums):
+def test_steps_before_a_steep_rise_of_the_learning_rate_keep_their_digits(sums):
     """Sums over all later steps are far larger; their difference would lose them."""
     rng = np.random.default_rng(0)
     eta = np.where(np.arange(400) < 3, 1e-9, 1.0)
@@ -114,7 +114,7 @@ def test_steps_before_a_steep_rise_of_the_step_size_keep_their_digits(sums):
         assert_allclose(-total, totals[0].astype(float), rtol=1e-11)
 
 
-def test_sums_of_steps_before_a_late_rise_of_the_step_size_keep_their_digits():
+def test_sums_of_steps_before_a_late_rise_of_the_learning_rate_keep_their_digits():
     """A later step weighs more in sums of sums than in sums, the more the later."""
     rng = np.random.default_rng(0)
     eta = np.zeros(305)
@@ -381,6 +381,6 @@ def test_constructor_checks_its_parameters(wrong):
 
 
 @pytest.mark.parametrize("eta", [None, np.ones(2)])
-def test_l1_needs_the_step_sizes(eta):
+def test_l1_needs_the_learning_rates(eta):
     with pytest.raises(ValueError, match="eta"):
         LaggedAdam(0.9, 0.9, 1e-8, np.ones(3), np.ones(3), True, False, eta, 0.1)

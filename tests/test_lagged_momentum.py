@@ -193,7 +193,7 @@ def test_rest_at_zero(rule, l2):
     assert sums[0, 0] == 0.0 < sums[1, 0]
 
 
-def test_rest_ends_where_the_step_size_falls():
+def test_rest_ends_where_the_learning_rate_falls():
     """Under Nesterov a threshold can fall faster than the velocity."""
     l1, etas = 0.01, np.zeros(200)
     etas[0] = 1.0

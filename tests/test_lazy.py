@@ -125,7 +125,7 @@ def test_frequencies_of_a_stream(optimizer):
     assert other.partial_fit(X, y).coef_[0] != 0.0
 
 
-def test_found_step_size():
+def test_found_learning_rate():
     """With learning_rate="auto" the rule runs in scaled coordinates."""
     X, y = make_problem("log_loss", n=300, d=30, density=0.05)
     X = sparse.csr_array(X * 10.0 ** np.arange(-3, 3).repeat(5))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sklgd import _tour as tour
-from sklgd._tour.sections import STEP_SIZES
+from sklgd._tour.sections import LEARNING_RATES
 from sklgd._tour.text import show_table
 
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
@@ -83,7 +83,7 @@ def test_batch_modes(full_run):
 def test_optimizers(full_run):
     body = section(full_run[0].stdout, "Seven optimizers")
     minimum = float(re.search(r"objective,\s+([\d.]+)\s+here", body)[1])
-    for name in STEP_SIZES:
+    for name in LEARNING_RATES:
         row = re.search(rf"^ +{name} .*$", body, flags=re.MULTILINE)[0].split()
         first, fifth, last = map(float, row[2:5])
         assert minimum <= last < fifth < first

@@ -250,7 +250,7 @@ def test_the_mean_of_an_epoch_is_taken_only_where_it_is_better(begin, rng):
     np.testing.assert_array_equal(training.state.coef, coef)
 
 
-def test_the_step_size_found_for_a_stream_falls_with_its_steps(calls, rng):
+def test_the_learning_rate_found_for_a_stream_falls_with_its_steps(calls, rng):
     """As 1/sqrt(t), where each call brings other rows."""
     X = rng.normal(size=(2000, 3))
     model = GDRegressor(optimizer="sgd", batch_size=1, random_state=0)

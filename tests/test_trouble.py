@@ -274,7 +274,7 @@ def test_momentum_that_swings():
 
 
 @pytest.mark.parametrize("loss, eta", [("squared_error", 1e-4), ("huber", 1e-4)])
-def test_step_size_far_too_small(loss, eta):
+def test_learning_rate_far_too_small(loss, eta):
     model = GDRegressor(loss, epsilon=20.0, **batch(learning_rate=eta, max_iter=200))
     message = fit(model, *SCALED)
     assert_says(message, "learning rate 0.0001 is far below", "a larger learning rate")
@@ -295,7 +295,7 @@ def test_few_small_steps_of_a_normalised_rule():
     assert needed > made == model.n_iter_ * -(-len(SCALED[1]) // model.batch_size_)
 
 
-def test_step_size_too_large_for_huber():
+def test_learning_rate_too_large_for_huber():
     """Its gradient is bounded: F does not explode, but gets nowhere."""
     X, y = make_problem("huber", n=100)
     model = GDRegressor("huber", **batch(learning_rate=40.0))
@@ -674,7 +674,7 @@ TUNED = {
 
 
 @pytest.mark.parametrize("optimizer", TUNED)
-def test_a_step_size_that_suits_says_nothing(optimizer):
+def test_a_learning_rate_that_suits_says_nothing(optimizer):
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     model = GDClassifier(**batch(optimizer=optimizer, learning_rate=TUNED[optimizer]))

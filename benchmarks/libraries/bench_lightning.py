@@ -65,7 +65,7 @@ class SAGA(LightningSolver):
         )
 
     def run(self, n_iter):
-        # It writes the step size that it finds into its parameter.
+        # It writes the learning rate that it finds into its parameter.
         self.model.set_params(eta="auto")
         super().run(n_iter)
 

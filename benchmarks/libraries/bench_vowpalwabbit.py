@@ -3,7 +3,7 @@
 Writing and parsing the text is not timed, reading the cache of float32 values from the
 disk's buffer is, as each pass does it. Rows keep their order: it cannot shuffle. Its
 squared loss lacks the factor 1/2, so --sgd takes half the step and twice the l2. The l2
-of the adaptive rule shrinks weights by its nominal step size and heads for another
+of the adaptive rule shrinks weights by its nominal learning rate and heads for another
 objective.
 """
 

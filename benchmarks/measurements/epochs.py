@@ -1,8 +1,8 @@
 """Time per epoch of shuffled single-row steps, every library on the same data.
 
-The step size is constant and the same for all that take one: a twentieth of the inverse
-of mean |x_i|^2. The objective at the end of the last long fit is recorded, to show that
-the fit did its work (libraries make different numbers of epochs in it).
+The learning rate is constant and the same for all that take one: a twentieth of the
+inverse of mean |x_i|^2. The objective at the end of the last long fit is recorded, to
+show that the fit did its work (libraries make different numbers of epochs in it).
 """
 
 from dataclasses import replace

@@ -27,7 +27,7 @@ from measurements import say
 from problems import Problem, mean_square_norm
 from timing import environment
 
-# name -> (classes only, estimator, parameters); ETA stands for a stable step size.
+# name -> (classes only, estimator, parameters); ETA stands for a stable learning rate.
 SGD_STEP = {"learning_rate": "constant", "eta0": "ETA", "tol": None, "max_iter": 3}
 MODES = {
     "sklgd auto (full batch)": ("GD", {}),

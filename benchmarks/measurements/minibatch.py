@@ -1,7 +1,7 @@
 """Time per epoch of mini-batches of 256 rows: Adam and plain SGD.
 
 sklgd beside MLP* without a hidden layer and a PyTorch loop, for regression and ten
-classes; the step sizes are the same for all.
+classes; the learning rates are the same for all.
 """
 
 from libraries import Steps, available

@@ -35,9 +35,9 @@ def parabola_slope(x):
     return 2.0 * x
 
 
-step_sizes = {"too small": 0.03, "about right": 0.4, "too large": 1.05}
+learning_rates = {"too small": 0.03, "about right": 0.4, "too large": 1.05}
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
-for ax, (name, eta) in zip(axes, step_sizes.items(), strict=True):
+for ax, (name, eta) in zip(axes, learning_rates.items(), strict=True):
     result = minimize(
         parabola, 2.0, jac=parabola_slope, learning_rate=eta, max_iter=8, tol=0.0
     )
@@ -78,10 +78,10 @@ def bowl_slope(x):
     return np.array([2.0 * x[0] + x[1], x[0] + 2.0 * x[1]])
 
 
-step_sizes = {"too small": 0.03, "about right": 0.5, "too large": 0.69}
+learning_rates = {"too small": 0.03, "about right": 0.5, "too large": 0.69}
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.9), layout="constrained")
 results = {}
-for ax, (name, eta) in zip(axes, step_sizes.items(), strict=True):
+for ax, (name, eta) in zip(axes, learning_rates.items(), strict=True):
     results[f"η = {eta}"] = result = minimize(
         bowl, [2.0, 1.2], jac=bowl_slope, learning_rate=eta, max_iter=25, tol=0.0
     )

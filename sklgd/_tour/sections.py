@@ -19,7 +19,7 @@ from ..optimizers import Adam, Momentum
 from .text import heading, number, quote, say, show_code, show_table
 
 # Learning rates that suit standardised features, one per textbook optimizer.
-STEP_SIZES = {
+LEARNING_RATES = {
     "sgd": 0.1,
     "momentum": 0.02,
     "nesterov": 0.02,
@@ -131,11 +131,11 @@ def batch_modes(seed):
         ("batch", "full", 0.01),
         ("batch", "full", 0.5),
     ]
-    for title, batch_size, step_size in variants:
+    for title, batch_size, learning_rate in variants:
         model = GDClassifier(
             optimizer="sgd",
             batch_size=batch_size,
-            learning_rate=step_size,
+            learning_rate=learning_rate,
             alpha=ALPHA,
             max_iter=EPOCHS,
             tol=None,
@@ -148,13 +148,13 @@ def batch_modes(seed):
                 title,
                 repr(batch_size),
                 str(-(-len(X_train) // rows_per_step)),
-                f"{step_size:g}",
+                f"{learning_rate:g}",
                 *curve_cells(model),
                 f"{model.score(X_test, y_test):.3f}",
                 f"{fit.seconds:.4f}",
             ]
         )
-        curves[f"{title} ({batch_size}), step {step_size:g}"] = model.loss_curve_
+        curves[f"{title} ({batch_size}), step {learning_rate:g}"] = model.loss_curve_
     show_table(
         [
             "descent",
@@ -194,11 +194,11 @@ def optimizers(seed):
         here (found by batch descent with a tiny tolerance). There are also amsgrad,
         nadam, adamax and ftrl.""")
     rows, curves = [], {}
-    for name, step_size in STEP_SIZES.items():
+    for name, learning_rate in LEARNING_RATES.items():
         model = GDClassifier(
             optimizer=name,
             batch_size=32,
-            learning_rate=step_size,
+            learning_rate=learning_rate,
             alpha=ALPHA,
             max_iter=EPOCHS,
             tol=None,
@@ -208,13 +208,13 @@ def optimizers(seed):
         rows.append(
             [
                 name,
-                f"{step_size:g}",
+                f"{learning_rate:g}",
                 *curve_cells(model),
                 f"{model.score(X_test, y_test):.3f}",
                 f"{fit.seconds:.4f}",
             ]
         )
-        curves[f"{name}, step {step_size:g}"] = model.loss_curve_
+        curves[f"{name}, step {learning_rate:g}"] = model.loss_curve_
     show_table(
         [
             "optimizer",
