@@ -771,3 +771,49 @@ def test_a_second_order_that_is_no_truth_value_is_refused(value, rng):
         model = GDRegressor(optimizer=Online(second_order=value))
         with pytest.raises(ValueError, match="second_order must be True or False"):
             getattr(model, method)(X, X[:, 0])
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("name", [*CASES, "float32"])
+def test_coefficients_that_are_assigned_are_learnt_on_from(name, form, in_place):
+    if name == "float32":
+        model, X, y = case_of("regression")
+        X = X.astype(np.float32)
+    else:
+        model, X, y = case_of(name)
+    learn(model, form(X), y)
+    coef, intercept = 0.5 * model.coef_, model.intercept_ + 1.0
+    if in_place:
+        model.coef_[...], model.intercept_[...] = coef, intercept
+    else:
+        model.coef_, model.intercept_ = coef, intercept
+    stored = pickle.loads(pickle.dumps(model))
+    assert_allclose(stored.coef_, coef, rtol=1e-6)
+    assert_allclose(stored.intercept_, intercept, rtol=1e-6)
+    x = form(X[:1])
+    target = model.predict(x)
+    for one in (model, stored):
+        one.partial_fit(x, target)
+    assert_array_equal(stored.coef_, model.coef_)
+    # A row as it was predicted changes little.
+    assert_allclose(model.coef_, coef, atol=0.15 * np.abs(coef).max())
+    assert_allclose(model.intercept_, intercept, atol=0.2)
+
+
+def test_coefficients_that_are_only_looked_at_or_stored_as_sparse_change_nothing(rng):
+    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    one, other = (GDRegressor(random_state=0).partial_fit(X, y) for _ in range(2))
+    one.coef_, one.intercept_  # noqa: B018
+    one.sparsify().partial_fit(X, y)
+    other.partial_fit(X, y)
+    assert_array_equal(one.coef_, other.coef_)
+
+
+@pytest.mark.parametrize("value", [np.ones(3), [np.nan] * 4])
+def test_coefficients_of_a_wrong_form_are_refused(value, rng):
+    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    model = GDRegressor().partial_fit(X, y)
+    model.coef_ = value
+    with pytest.raises(ValueError, match="must hold 5 finite numbers"):
+        model.partial_fit(X, y)

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from .._compat import warn
 from .._validation import random_stream, stream_at
@@ -28,7 +29,7 @@ def together(coef, intercept, columns):
 
     Those of the columns with these numbers; None means all.
     """
-    coef = coef if isinstance(coef, np.ndarray) else coef.toarray()
+    coef = coef.toarray() if sp.issparse(coef) else np.asarray(coef)
     coef = coef.reshape(-1, coef.shape[-1])
     if columns is not None:
         coef = coef[:, columns]

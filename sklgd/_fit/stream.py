@@ -21,7 +21,7 @@ from .diagnosis import explain_stream, stream_warning
 from .online_learner import make_learner
 from .plan import Plan
 from .settings import Settings
-from .state import State
+from .state import State, together
 from .statistics import size_error
 
 # A rounding error of float32 in a prediction, in units of the deviation of y or, for
@@ -132,9 +132,40 @@ class Stream:
     def fitted(self, est):
         """``coef_`` and ``intercept_``, by name."""
         if "results" not in vars(self):
-            dtype = self.dtype if self.holds(self.dtype) else np.float64
-            self.results = est._coefficients(self.coef, dtype, None)
+            self.results = self.report(est)
         return self.results
+
+    def report(self, est):
+        """The same, new arrays."""
+        dtype = self.dtype if self.holds(self.dtype) else np.float64
+        return est._coefficients(self.coef, dtype, None)
+
+    def adopt(self, est):
+        """Go on from coefficients that were assigned, or changed in place."""
+        given = vars(self).get("results", {}) | {
+            name: value
+            for name, value in vars(est).items()
+            if name in ("coef_", "intercept_")
+        }
+        if not given:
+            return
+        reported = self.report(est)
+        given, before = (
+            together(both["coef_"], both["intercept_"], None)
+            for both in (reported | given, reported)
+        )
+        if given.shape != before.shape or not np.isfinite(given).all():
+            raise ValueError(
+                f"coef_ and intercept_ must hold {before.size} finite numbers, "
+                f"{len(before) - 1} coefficients and an intercept for each output, to "
+                "go on from them. Assign arrays of the shapes that partial_fit gave, "
+                "or delete them from the estimator."
+            )
+        if (given == before).all():
+            return
+        self.learner.adopt(np.where(given == before, self.coef, given))
+        vars(self).pop("coef")
+        vars(self).pop("results", None)
 
     def holds(self, dtype):
         """True if coefficients of this dtype predict as those in float64 do."""
@@ -180,6 +211,7 @@ class Stream:
 
     def pack(self, est):
         """A dict of arrays, numbers and strings that `unpack` makes a stream of."""
+        self.adopt(est)
         learner = self.learner
         loss, table = learner.definition, learner.table
         kinds, seen = learner.kinds_to_store(), np.flatnonzero(table.any(axis=1))
@@ -324,6 +356,8 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
 
 def _continued(est, optimizer, before, X, n_outputs):
     """The stream that a call goes on with; it begins where there was none."""
+    if isinstance(before, Stream):
+        before.adopt(est)
     settings = Settings.of(est, stream=True)
     penalty = settings.penalty
     loss = est._make_loss()

@@ -19,10 +19,10 @@ from sklgd.kernels._least_squares cimport RecursiveLeastSquares
 from sklgd.kernels._losses cimport POINTS
 from sklgd.kernels._online_rule cimport (
     ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS,
-    CONSTANT_MODEL, DEVIATIONS, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST, FULL_MODEL,
-    FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED, LAG, LAST,
-    LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, PLACE, ROWS, SATURATED, SECOND_ORDER, SHARE,
-    SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule,
+    CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST,
+    FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED,
+    LAG, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, PLACE, ROWS, SATURATED,
+    SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule,
     smallest_size)
 from sklgd.kernels._rows cimport Rows
 
@@ -660,6 +660,38 @@ cdef class OnlineLearner(OnlineRule):
                 self.records[j * self.stride + N_COLUMN + k] = coef[j, k]
             self.outputs[INTERCEPT * self.n_outputs + k] = coef[self.n_features, k]
             self.outputs[CONSTANT * self.n_outputs + k] = coef[self.n_features, k]
+
+    def adopt(self, const double[:, ::1] coef):
+        """Go on from these coefficients, with all that is known of columns and targets.
+
+        Parameters
+        ----------
+        coef : float64 array of shape (n_features + 1, n_outputs)
+        """
+        cdef Py_ssize_t j, k, d = self.n_features, K = self.n_outputs
+        cdef double* record
+        cdef double* weight
+        cdef double* out = self.outputs
+        for k in range(K):
+            out[SHARE * K + k] = out[FULL_SHARE * K + k] = 1.0
+            out[INTERCEPT * K + k], out[INTERCEPT_LAG * K + k] = coef[d, k], 0.0
+            if self.second_order:
+                self.full.coef[d * K + k] = coef[d, k]
+        for j in range(d):
+            record = self.records + j * self.stride
+            for k in range(K):
+                weight = record + N_COLUMN + k
+                if self.l1 > 0.0 and weight[WEIGHT * K] != 0.0:
+                    weight[DUAL * K] = 0.0
+                weight[WEIGHT * K], weight[LAG * K] = coef[j, k], 0.0
+                if self.centred:
+                    out[INTERCEPT * K + k] += record[PLACE] * coef[j, k]
+                if self.second_order:
+                    self.full.coef[j * K + k] = coef[j, k]
+                    self.full.coef[d * K + k] += self.full.origin[j] * coef[j, k]
+            if not self.centred:
+                # The penalty so far is in these coefficients.
+                record[PLACE] = self.stream[TIME]
 
     @property
     def table(self):
