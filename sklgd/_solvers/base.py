@@ -1,10 +1,10 @@
-"""The contract between the loop of `fit` and the methods that minimise F.
+"""The contract between the loop of `fit` and the solvers.
 
-`Solver` names every method that drives a fit and says what each call sets. A call of
-`fit` makes them in this order::
+`Solver` has every method that a fit calls, and says what each call sets. `fit` calls
+them in this order::
 
     tune                        scaling and learning rate, where these are found
-    start                       the run: problem, starting point, what it needs to step
+    start                       the run, with its data term and starting point
     objective                   F at the start
     constant_objective          F of the constant model
     aim                         F of the constant model, and the tolerance
@@ -12,10 +12,10 @@
     per epoch:
       advance                   one epoch or several: `epoch`, then `finish_epoch`
       accept, refresh_rotation    only where `Plan.guarded`; `accept` may `restore`
-      gap                       what the method knows about F - F*
+      gap                       the estimated optimality gap
     restore                     the best coefficients, if they are not the last
-    likely_gap, add_zeros       what is reported
-    keep                        what the state remembers
+    likely_gap, add_zeros       the gap and the coefficients to report
+    keep                        what the state keeps for `partial_fit`
 
 `partial_fit` makes `snapshot`, `objective`, `epoch`, `objective`, `accept` or
 `restore`, `add_zeros` and `keep` for each chunk of rows.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Point:
-    """Where a run stood after an epoch.
+    """A run after an epoch.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ class Point:
     last, largest : float
         Learning rates of the epoch.
     objective : float or None
-        F; None if it is still to be found.
+        F; None if it is not known yet.
 
     Attributes
     ----------
     kept : object
-        What the run can be restored from, if it has gone on; else None.
+        A snapshot, if the run has continued since; else None.
     """
 
     kept: Any = None
@@ -71,7 +71,7 @@ class Point:
             self.counts = solver.state.steps, solver.state.rows
 
     def forget_later(self) -> None:
-        """Take back the count of the epochs run after this one."""
+        """Undo the counts of the epochs after this one."""
         if self.counts is not None:
             self.solver.state.steps, self.solver.state.rows = self.counts
 
@@ -95,21 +95,22 @@ class Solver(ABC):
     penalty : Penalty
         Of the raw coefficients.
     full : bool
-        True for batch descent.
+        True for descent over all rows.
     plain : bool
-        True for batch descent without a memory, which falls in every epoch.
+        True for gradient descent over all rows without momentum: F falls in every
+        epoch.
     steps_singly : bool
         True for SGD's steps of single rows with a learning rate of the user's.
     may_cut : bool
-        True if smaller steps are still worth a try when a run does not get any further.
+        True if a run that stalls may still try smaller steps.
     may_add_zeros : bool
         True if `add_zeros` may find some.
     longest_run : int
-        Epochs that may be run before F is found for all of them.
+        Number of epochs that may run before F is computed for all of them.
     n_epochs : int
-        Epochs that are going to be run, at most; set before the first one.
+        Largest number of epochs, set before the first one.
     reported : ndarray or None
-        Coefficients to report that are not the last iterate, once there are any.
+        Coefficients to report if they are not the last iterate.
     interrupted : bool
         True after Ctrl-C among several epochs, of which some had ended.
     """
@@ -178,7 +179,7 @@ class Solver(ABC):
         return cls(data, state, penalty, shuffle, average)  # type: ignore[call-arg]
 
     def aim(self, null: float, tol: float | None) -> None:
-        """Take note of F of the constant model, and of the relative gap to reach."""
+        """Set F of the constant model, and the optimality gap to reach."""
         return None
 
     # -------------------------------------------------------------------- the epochs
@@ -218,7 +219,7 @@ class Solver(ABC):
         snapshot : object
             What `snapshot` gave before the epoch.
         wild : bool
-            True if the run has left all reasonable bounds.
+            True if the objective is out of bounds.
 
         Returns
         -------
@@ -232,7 +233,7 @@ class Solver(ABC):
         return False
 
     def can_recover(self) -> bool:
-        """True if a wild epoch may be due to its learning rate."""
+        """True if an objective out of bounds may be due to the learning rate."""
         return self.data.is_finite()
 
     @abstractmethod
@@ -243,7 +244,7 @@ class Solver(ABC):
     def restore(self, snapshot: Any) -> None:
         """Go back to a snapshot."""
 
-    # ------------------------------------------------------------- what is known of F
+    # ------------------------------------------------------------------ the objective
 
     @property
     def coef(self) -> np.ndarray:
@@ -272,7 +273,7 @@ class Solver(ABC):
     def growth(self) -> float:
         """By how much an epoch of learning rate one can raise a degenerate objective.
 
-        Infinite where the method itself sees to it that its steps are not too large.
+        Infinite if the method itself keeps its steps from becoming too large.
         """
         return math.inf
 

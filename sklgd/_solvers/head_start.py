@@ -1,4 +1,4 @@
-"""Coefficients to start from: a fit of some rows, or a few stochastic passes."""
+"""Starting points of batch methods: a fit of some rows, or stochastic passes."""
 
 from copy import copy
 from dataclasses import replace
@@ -9,9 +9,9 @@ from ..kernels._order import shuffled
 from ..optimizers import SGD
 from .output_threads import descend
 
-# Stochastic passes before the run, and their first step in units of 1/L: of softmax,
-# whose bound is met between two classes at even odds only, and of other losses. They
-# take place from so many sparse rows on: fewer settle nothing, and cost little.
+# Number of stochastic passes, and their first learning rate in units of 1/L, for
+# softmax (whose bound L is reached only at equal odds of two classes) and for other
+# losses. With fewer than PASS_ROWS rows they gain little.
 COUPLED_PASSES, PASSES, PASS_ROWS = (3, 2.0), (2, 1.0), 1000
 # Rows per call of the kernel.
 CHUNK_ROWS = 16384
@@ -20,11 +20,12 @@ CHUNK_ROWS = 16384
 def stochastic_passes(data, state, penalty):
     """A few stochastic passes over sparse rows, into ``state.coef``.
 
-    A row of text is nearly orthogonal to most others, so steps on single rows get
-    within a few per cent of the optimum in passes each of which costs, on CSR, less
-    than an iteration of a batch method. Plain SGD in raw coordinates: the learning rate
-    falls linearly from about 1/L, L being a bound of a row's mean curvature, to zero,
-    which takes the noise out of the last iterate. The orders are the same in every fit.
+    A row of text is nearly orthogonal to most others. So a few passes of single rows
+    get within a few per cent of the optimum, and each pass over CSR takes less time
+    than an iteration of a batch method. These are passes of plain SGD in raw
+    coefficients. The learning rate falls linearly to zero, so that the last iterate has
+    no noise. It starts near 1/L, where L bounds the mean second derivative of a row.
+    The order of the rows is the same in every fit.
 
     Returns
     -------
@@ -57,9 +58,9 @@ def stochastic_passes(data, state, penalty):
     rng = np.random.RandomState(0)
     with np.errstate(all="ignore"):
         for done in range(0, n_steps, n):
-            # A permutation of the rows, in place: theirs is a copy.
+            # (A permutation in place, of a copy of the rows' numbers.)
             order = shuffled(rng, n if data.rows is None else data.rows)
-            # In parts: Ctrl-C is answered between calls.
+            # (In parts, because Ctrl-C takes effect between calls.)
             for first in range(0, n, CHUNK_ROWS):
                 t = np.arange(done + first, done + min(first + CHUNK_ROWS, n))
                 descent.run(order, eta0 * (1.0 - t / n_steps), 1, first, n)
@@ -72,14 +73,14 @@ def stochastic_passes(data, state, penalty):
 
 
 # A subsample has at least so many rows, so many for each coefficient and so many of
-# each class; it takes place if there are so many times more rows, and ends at this gap
-# or after so many steps.
+# each class. It is used if X has WORTH times as many rows. Its run ends at this gap or
+# after so many steps.
 LEAST_ROWS, ROWS_PER_COEFFICIENT, LEAST_OF_CLASS, WORTH = 600, 20, 20, 15
 SUBSAMPLE_TOL, SUBSAMPLE_STEPS = 1e-3, 15
 
 
 def prepare(method, data, state, penalty):
-    """A fit of a subsample, or stochastic passes where that does not take place."""
+    """A fit of a subsample, or stochastic passes if there is no such fit."""
     if data.loss.quadratic and state.plan.optimizer.curvature:
         return False  # one step leads to the minimum
     return fit_subsample(method, data, state, penalty) or stochastic_passes(
@@ -88,12 +89,12 @@ def prepare(method, data, state, penalty):
 
 
 def fit_subsample(method, data, state, penalty):
-    """Put the optimum of a few rows into ``state.coef``, if that is worth it.
+    """Set ``state.coef`` to the optimum of a few rows, if that saves time.
 
-    The optimum of m rows is about n_features / m from that of all (in units of the
-    loss's own noise), and costs m / n of the time: a warm start that leaves one or two
-    steps to do (Eisen, Mokhtari and Ribeiro 2018). The rows are evenly spaced, so that
-    a sorted file is well represented.
+    F at the optimum of m rows is about n_features / m above the minimum, in units of
+    the noise of the loss, and finding it takes m / n of the time. From there one or two
+    steps are left (Eisen, Mokhtari and Ribeiro 2018). The rows are evenly spaced, so
+    that they represent a sorted file.
 
     Returns
     -------

@@ -1,10 +1,10 @@
 """Quadratic models with an l1 penalty, g.p + p'B p / 2 + sum_j l1_j |u_j + p_j|.
 
-Their minimiser is a step of the proximal Newton method. Either B is a matrix, or it is
-known by its rows: B = Z'HZ + ridge, Z being the centred and scaled rows of X and H
-their curvatures. Such a B is never formed. At the minimiser the number of coordinates
-that differ from zero is about that of the rows: coordinate descent needs the matrix of
-a working set alone, which grows by the coordinates that would gain most (Johnson and
+The minimiser is a step of the proximal Newton method. B is a matrix, or it is given by
+its rows as B = Z'HZ + ridge, where Z are the centred and scaled rows of X and H their
+second derivatives. Such a B is never computed. About as many coordinates as there are
+rows differ from zero at the minimiser, so coordinate descent needs the matrix of a
+working set only, which grows by the coordinates that would gain most (Johnson and
 Guestrin 2015; Massias, Gramfort and Salmon 2018).
 """
 
@@ -13,14 +13,14 @@ import scipy.sparse as sp
 
 from ..kernels._coordinate import l1_refine, l1_step
 
-# Coordinate descent on a matrix: until no coordinate gains more than this share of the
-# best gain, at most so many sweeps. The minimiser of a model that may end the run:
-# until a round gains no more than this share of all gains, at most so many rounds.
+# Coordinate descent on a matrix ends when no coordinate gains more than this share of
+# the best gain, or after so many sweeps. For a model that may end the run, it continues
+# until a round gains no more than this share of all gains, or for so many rounds.
 MODEL_TOL, MODEL_SWEEPS = 1e-4, 200
 REFINED_TOL, REFINED_ROUNDS = 0.05, 50
-# A working set has so many coordinates at first. It takes so many sweeps before rounds,
-# and is complete when no more than this share of all gains is left to the others; of a
-# model that may end the run, a smaller one, which rounds come close to, too.
+# A working set starts with LEAST_SET coordinates and makes SET_SWEEPS sweeps before the
+# rounds. It is complete when the other coordinates could gain no more than LEFT of all
+# gains; REFINED_LEFT for a model that may end the run.
 LEAST_SET, SET_SWEEPS = 64, 50
 LEFT, REFINED_LEFT = 1e-4, 1e-6
 

@@ -9,10 +9,10 @@ SLOPE_SHARE = 0.5
 class Root:
     """The search for t along the step of one output, or of all if they share a loss.
 
-    F is convex on each line, so its derivative rises with t: a root between two points
-    of different sign, the first trial at 1. Regula falsi, in the Illinois form: an end
-    that stays twice in a row counts half, or the other would creep along a derivative
-    that jumps (Dowell and Jarratt 1971).
+    F is convex on each line, so its derivative increases with t and has one root. The
+    first trial is t = 1. Then follows the regula falsi in the Illinois form: the
+    derivative at an end that stays twice in a row counts half, because the other end
+    would converge slowly if the derivative jumps (Dowell and Jarratt 1971).
 
     Parameters
     ----------
@@ -37,9 +37,10 @@ class Root:
     def arrive(self, derivative, jump):
         """Note the derivative at t, without l2 penalty; returns what that adds to F.
 
-        ``jump`` is half the jump that the derivative of an l1 penalty has at t: where
-        coefficients just become zero, the derivative nearest to zero counts, or the
-        search would stop short of that point and leave them at 1e-17.
+        ``jump`` is half the jump of the derivative of an l1 penalty at t. If
+        coefficients become zero there, the one-sided derivative nearest to zero counts.
+        Otherwise the search would end before that point and leave coefficients of
+        1e-17.
         """
         slope = derivative + self.linear + self.t * self.square
         self.derivative = math.copysign(max(abs(slope) - jump, 0.0), slope)
@@ -49,14 +50,14 @@ class Root:
         return self.t * (self.linear + 0.5 * self.t * self.square)
 
     def move(self, finite, settled):
-        """Choose the next t; True if there is no more to be found.
+        """Choose the next t; True if the search is over.
 
         Parameters
         ----------
         finite : bool
             False if F is not a number at t.
         settled : bool
-            True if the lengths of all outputs look right.
+            True if the lengths of all outputs satisfy the condition.
         """
         at, t = self.derivative if finite else math.inf, self.t
         last, self.side = self.side, 0

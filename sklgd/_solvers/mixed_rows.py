@@ -1,31 +1,32 @@
-"""Are the rows in no particular order already? A test of blocks of consecutive rows.
+"""A test of whether the rows are in random order, by blocks of consecutive rows.
 
-If rows lie in random order, the means of blocks of L of them scatter as means of L
-independent draws do: in every column,
+If the rows are in random order, the means of blocks of L rows scatter like means of L
+independent draws. In every column,
 
     F = L / (B - 1) sum_b (m_b - m)^2 / (sum_b sum_i (x_bi - m_b)^2 / (B (L - 1)))
 
 is about 1 for B blocks, the F ratio of one-way analysis of variance (Fisher 1925,
-Statistical Methods for Research Workers, chapter VII). Rows sorted by label, grown over
-time, or repeated make it large; up to L. It says directly how much noisier the gradient
-of a block of consecutive rows is than that of random rows, and that is what an order of
-rows must avoid. Blocks evenly spaced in the data are looked at, so the answer takes no
-random number and is the same for dense and sparse X.
+Statistical Methods for Research Workers, chapter VII). It is larger, up to L, for rows
+that are sorted by label, collected over time or repeated. It is the factor by which the
+gradient of a block of consecutive rows is noisier than that of random rows, which an
+order of rows must avoid. The test uses blocks that are evenly spaced in the data, so it
+needs no random numbers and has the same result for dense and sparse X.
 """
 
 import numpy as np
 import scipy.sparse as sp
 
-# Blocks looked at, rows of each, and columns of X, those with most entries.
+# Number of blocks, rows of each, and columns of X (those with most entries).
 BLOCKS, LENGTH, COLUMNS = 64, 32, 64
-# F of a column, and its mean over the columns: random rows exceed either by a chance
-# below 1e-3, be the columns independent or all alike. A column with few entries counts
-# in the mean only, as two of them in one block are much.
+# Limits for F of a column and for its mean over the columns. Random rows exceed either
+# with a probability below 1e-3, for independent and for equal columns. A column with
+# few entries counts in the mean only, because two entries in one block make its F
+# large.
 LARGEST, LARGEST_MEAN, FEW_ENTRIES = 2.0, 1.7, BLOCKS
 
 
 def rows_are_mixed(data):
-    """True if consecutive rows are as different from each other as any.
+    """True if the rows are in random order.
 
     Parameters
     ----------

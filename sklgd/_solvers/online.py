@@ -31,12 +31,12 @@ class OnlineSolver(Solver):
             classifies=data.loss.task == "classification", penalty=penalty,
         )  # fmt: skip
         if state.coef[:-1].any():
-            # What a start is worth is not known: as much as one epoch.
+            # The initial coefficients count as much as one epoch.
             self.learner.start(state.coef, data.n_rows)
 
     @staticmethod
     def tune(plan, settings, data, statistics, penalty):
-        """Nothing has to be found: the learner finds its learning rates itself."""
+        """Set a schedule without effect: the learner has its own learning rates."""
         plan.schedule = Constant(1.0)
 
     def epoch(self):
@@ -53,7 +53,7 @@ class OnlineSolver(Solver):
         elif data.is_finite():
             raise data.size_error()
         else:
-            # Somebody else has changed the data, as `can_recover` finds.
+            # The data were changed during the fit; `can_recover` is then False.
             self.state.coef[...] = np.nan
         self.state.steps += n
         self.state.rows += n
@@ -64,8 +64,8 @@ class OnlineSolver(Solver):
         return self.state.coef.copy()
 
     def restore(self, snapshot):
-        """Report these coefficients; the learner itself goes on."""
+        """Report these coefficients; the learner itself is not changed."""
         self.state.coef[...] = snapshot
 
     def keep(self):
-        """Nothing more: a later `partial_fit` goes on from the coefficients."""
+        """Nothing to keep: a later `partial_fit` continues from the coefficients."""

@@ -1,4 +1,4 @@
-"""Descent of several outputs at a time in several threads, each with some of them."""
+"""Runs with several outputs, of which each thread takes a group."""
 
 from itertools import pairwise
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from ..kernels._engine import Descent, run_together
 
-# Outputs that a group has at least, and all but the last a multiple of: a vector.
+# Outputs of a group: a multiple of the length of a vector, but for the last group.
 LANES = 4
-# Entries of X times outputs per call that are worth more than one thread.
+# Smallest number of entries of X times outputs in a call for several threads.
 WORTH = 100_000
 
 
 def descend(
     problem, rule, make_rule, penalties, batch_size, work, *, rotation=None, **options
 ):
-    """A `Descent`; one for each group of outputs where threads should share these out.
+    """A `Descent`, or one for each group of outputs if threads should share these.
 
-    Not if the loss couples them, or a matrix for all (BLAS might add in another order);
-    nor if threads share out the rows of each batch.
+    There are no groups if the loss couples the outputs, if a rotation applies to all of
+    them (BLAS might add in another order), or if threads share the rows of each batch.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def descend(
 
 
 def bounds(n_outputs, n_groups):
-    """Where at most ``n_groups`` groups of outputs begin, and where the last ends."""
+    """First outputs of at most ``n_groups`` groups, and the end of the last group."""
     n_groups = max(1, min(n_groups, n_outputs // LANES))
     n_vectors = -(-n_outputs // LANES)
     first = [LANES * (i * n_vectors // n_groups) for i in range(n_groups)]
@@ -54,11 +54,11 @@ def bounds(n_outputs, n_groups):
 class OutputGroups:
     """A `Descent` for each of some groups of outputs, and a thread for each.
 
-    Where a loss treats every output by itself, rules and penalties do so, too: an
-    output takes the same steps, to the last bit, whichever others are in its group. A
-    group has coefficients of its own, (n_features + 1, outputs of the group); `flush`
-    copies all that the groups have found into the arrays given, `refresh` does the
-    reverse. Else the methods are those of `Descent`.
+    If the loss is a sum over outputs, rules and penalties are separate, too. The steps
+    of an output have the same bits whichever others are in its group. Each group has
+    its own array of coefficients, (n_features + 1, outputs of the group). `flush`
+    copies the results of all groups into the given arrays, and `refresh` does the
+    reverse. The other methods are those of `Descent`.
 
     Parameters
     ----------

@@ -1,23 +1,23 @@
-"""In which order an epoch visits the rows, and the copy of X that makes it fast.
+"""The order in which an epoch visits the rows, and a copy of X in that order.
 
-A full random order finds every row in memory, not in a cache: an epoch of single rows
-takes two to four times as long as in the natural order. With ``shuffle=True``
+In a random order of all rows, each row must be fetched from memory: an epoch of single
+rows takes two to four times as long as in the natural order. So ``shuffle=True`` means:
 
-- rows that lie in no particular order (`_mixed`) are visited in blocks of 32
-  consecutive ones, the blocks in random order: as fast as the natural order;
-- other rows are permuted once with ``batch_size=1``, and later epochs shuffle blocks of
-  32 of these. A small X is copied in that order on the way through the first epoch, and
-  blocks of the copy are read at the speed of the natural order. This converges as fast
-  as a full shuffle in every epoch, on rows sorted by label, too; blocks of such rows as
-  they are given do not (benchmarks/row_order.py);
-- data too large for a copy are visited in windows: few consecutive rows from each of 64
-  parts of the data, mixed. That needs neither a copy nor a permutation, which for ten
-  million rows would take as long as a mini-batch epoch: larger batches take windows,
-  too.
+- Rows in random order (`mixed_rows`) are visited in blocks of 32 consecutive rows, and
+  the blocks in random order. This is as fast as the natural order.
+- Other rows are permuted once with ``batch_size=1``, and later epochs shuffle blocks of
+  32 of the permuted rows. The first epoch copies a small X in that order, and blocks of
+  the copy are read as fast as in the natural order. This converges as fast as a full
+  shuffle in every epoch, also on rows that are sorted by label. Blocks of such rows
+  without the permutation do not (benchmarks/row_order.py).
+- Data that are too large for a copy are visited in windows: a few consecutive rows from
+  each of 64 parts of the data, in random order. This needs neither a copy nor a
+  permutation, which takes as long as an epoch of mini-batches for ten million rows. So
+  larger batches use windows, too.
 
-Which order is taken depends on the values, the number of rows and that of the columns
-with entries alone, so that dense and sparse data, float32 and float64, take the same
-steps, with or without a copy.
+The order depends only on the values, the number of rows and the number of columns with
+entries. So dense and sparse data, float32 and float64, with a copy or without, give the
+same steps.
 """
 
 from dataclasses import replace
@@ -29,12 +29,12 @@ from .._fit.cost import COPY_ENTRIES
 from ..kernels._order import Blocks, shuffled
 from ..kernels._rows import Rows
 
-# Up to so many rows, a random order is cheap and the rows are close.
+# Up to so many rows a random order is cheap, because the rows are close in memory.
 FEW_ROWS = 8192
-# Rows of a block: with 8 the speed is that of 32 for short rows, but not for long ones.
+# Rows of a block. (8 rows are as fast as 32 if the rows are short, but not otherwise.)
 BLOCK = 32
-# Features from which on X will be sparse, so that the number of entries of a dense
-# matrix says nothing.
+# With more features X is likely to be sparse, and the number of entries of a dense
+# matrix of its shape does not matter.
 WIDE = 10_000
 # Windows: a block from each of so many parts; rows of a block, at least and at most;
 # and entries of a window that stay in the L2 cache.
@@ -48,9 +48,9 @@ def kind_of_order(shuffle, n_samples, n_features, batch_size, mixed):
     Parameters
     ----------
     n_features : callable
-        Gives the number of columns that have entries; only called if that matters.
+        Returns the number of columns that have entries; called only if that matters.
     mixed : callable
-        Says whether the rows are in no particular order; likewise.
+        Returns True if the rows are in random order; called only if that matters.
 
     Returns
     -------
@@ -85,7 +85,7 @@ class ArrayOrder:
         self.rows, self.done = rows, 0
 
     def take(self, m):
-        """The next m rows, in the order of visits and in that of requests."""
+        """The next m rows: the order of visits, and that of requests to memory."""
         visit = self.rows[self.done : self.done + m].astype(np.intp, copy=False)
         self.done += m
         return visit, visit
@@ -110,7 +110,7 @@ class BlockOrder:
         self.rows = rows
 
     def take(self, m):
-        """The next m rows, in the order of visits and in that of requests."""
+        """The next m rows: the order of visits, and that of requests to memory."""
         visit, _ = self.blocks.take(m)
         if self.rows is not None:
             visit = self.rows[visit].astype(np.intp, copy=False)
@@ -118,10 +118,9 @@ class BlockOrder:
 
 
 class WindowOrder:
-    """Blocks of a few rows, one from each of 64 parts of the data in turn, mixed.
+    """Blocks of a few rows, one from each of 64 parts of the data in turn.
 
-    Each part's blocks come in random order; the rows of each 64 blocks are visited in
-    random order.
+    The blocks of each part are in random order, and so are the rows of each 64 blocks.
 
     Parameters
     ----------
@@ -147,7 +146,7 @@ class WindowOrder:
         self.rows = rows
 
     def take(self, m):
-        """The next m rows, in the order of visits and in that of requests."""
+        """The next m rows: the order of visits, and that of requests to memory."""
         visit, fetch = self.blocks.take(m)
         if self.rows is not None:
             visit, fetch = self.rows[visit], self.rows[fetch]
@@ -155,7 +154,7 @@ class WindowOrder:
 
 
 def new_order(kind, rng, data):
-    """The order of one epoch, independent of those before.
+    """The order of one epoch, independent of earlier ones.
 
     Parameters
     ----------
@@ -197,7 +196,7 @@ class WorkingCopy:
             lengths = np.diff(X.indptr)[visits]
             indptr = np.zeros(n + 1, dtype=X.indptr.dtype)
             np.cumsum(lengths, out=indptr[1:])
-            # Set one by one: the constructor may choose other types of indices.
+            # (Set one by one, because the constructor may choose other index types.)
             self.X = type(X)((n, X.shape[1]), dtype=X.dtype)
             self.X.data = np.empty(indptr[-1], X.data.dtype)
             self.X.indices = np.empty(indptr[-1], X.indices.dtype)

@@ -1,4 +1,4 @@
-"""Descent by a rule: its epochs, and the guard over a learning rate found from data."""
+"""Runs of an optimizer that is a rule: its epochs, and when they are undone."""
 
 from typing import Any
 
@@ -27,16 +27,17 @@ from .row_order import (
 # answered between calls.
 CHUNK_ROWS = 32768
 CHUNK_ENTRIES = 20_000_000
-# Epochs in which a copy of X pays for itself.
+# A copy of X saves more time than it takes from so many epochs on.
 WORTH_COPYING = 4
-# Epochs whose objectives are found together, at most; and entries of X up to which the
-# coefficients of these take little memory, whatever their share is.
+# Largest number of epochs whose objectives are computed together, and entries of X up
+# to which the coefficients of these epochs may take more memory than a share of X.
 LONGEST_RUN = 8
 FEW_ENTRIES = 2**20
 # Steps after which the learning rate found for a stream starts to fall, as 1/sqrt(t).
 STREAM_STEPS = 1000
-# What an epoch that gained multiplies the learning rate with, and one of mini-batches
-# whose last iterate was better than the mean; and one of mini-batches that was undone.
+# Factors of the learning rate: after an epoch that gained; after one of mini-batches
+# whose last iterate was better than the mean; and after one of mini-batches that was
+# undone.
 GROW, STRIDE, CUT = 1.25, 1.5, 0.25
 # How far the last iterate of mini-batches may lie above their mean, relative to what
 # the epoch gained, for the learning rate to grow, and for it not to be halved.
@@ -124,7 +125,7 @@ class RuleSolver(Solver):
             state.position, penalty_1, penalty_2, state.rule
         )
         self.penalties = penalty_1, penalty_2
-        # Mini-batch iterates scatter about their mean: see `finish_epoch`.
+        # Iterates of mini-batches scatter about their mean, see `finish_epoch`.
         self.mean = np.zeros_like(state.position) if averaged else None
         self.noise = 0.0
         self.damping, self.refused, self.trouble, self.next_renewal = (
@@ -144,7 +145,7 @@ class RuleSolver(Solver):
         self.bind()
 
     mean = None
-    # Rows in the order of the first epoch: their numbers, and copies of them.
+    # The rows in the order of the first epoch: their numbers, and a copy of them.
     permutation = copy = source = None
 
     @property
@@ -160,7 +161,7 @@ class RuleSolver(Solver):
 
     @property
     def adds_rows(self):
-        """True if plain steps go straight into the coefficients: cheaper still."""
+        """True if rows are added directly to the coefficients, which is cheapest."""
         return self.steps_plainly and (self.cumulative or not self.average_from)
 
     @property
@@ -183,13 +184,14 @@ class RuleSolver(Solver):
         """Rows per call of the kernel."""
         work = self.entries_per_row
         if not (self.by_features or self.adds_rows):
-            # Every step visits all coefficients, be the rows as sparse as they may.
+            # Every step updates all coefficients, however sparse the rows are.
             size, n = self.state.coef.size, self.problem.n_samples
             work = max(work, size // batches(n, self.state.plan.batch_size)[0])
         rows = min(CHUNK_ROWS, CHUNK_ENTRIES // work)
         if self.by_features:
-            # Every call ends with a step of all features: they should be few beside the
-            # entries, but the tables over its steps must not outgrow the model.
+            # Every call ends with a step of all features. There should be fewer of them
+            # than entries, but the tables of its steps must not be larger than the
+            # model.
             size = self.state.coef.size
             rows = max(
                 rows, max(size, min(8 * size, CHUNK_ENTRIES)) // self.entries_per_row
@@ -233,9 +235,9 @@ class RuleSolver(Solver):
         self.descent.refresh()
 
     def rebind(self, coef):
-        """Make the loop anew at coefficients that were judged already.
+        """Make the loop anew at coefficients whose objective is known.
 
-        They stay as they are: the position gives them to rounding only.
+        They keep their bits, which the scaled coefficients give to rounding only.
         """
         self.bind()
         self.state.coef[...] = coef
@@ -291,7 +293,7 @@ class RuleSolver(Solver):
         return last_eta, largest
 
     def make_order(self):
-        """The rows of this epoch, or None for all in their natural order."""
+        """The order of the rows in this epoch; None means their natural order."""
         state, data, n = self.state, self.data, self.problem.n_samples
         kind = self.order_kind
         if kind is None:
@@ -313,9 +315,10 @@ class RuleSolver(Solver):
     def growth(self):
         """By how much an epoch of learning rate one can raise a degenerate objective.
 
-        Its derivatives are at most one. A step along the gradient of a row x' changes
-        the prediction for x by x.x', and one of unit length for each coefficient by
-        |x|_1: at most R max(R, sqrt(d)) in the mean, R^2 being the mean of |x|^2.
+        The derivatives of its loss are at most one. A step along the gradient of a row
+        x' changes the prediction for x by x.x', and one of unit length for each
+        coefficient by |x|_1: at most R max(R, sqrt(d)) in the mean, R^2 being the mean
+        of |x|^2.
         """
         scaling = self.state.plan.scaling
         mean, var = column_statistics(self.data)
@@ -373,8 +376,8 @@ class RuleSolver(Solver):
         if n_epochs == 1:
             return super().advance(1)
         if self.data.sparse:
-            # Other numbers fill neither vectors nor cache lines: six models took twice
-            # the time of four and two.
+            # Only powers of two fill vectors and cache lines: six models took twice the
+            # time of four and two.
             n_epochs = 1 << (n_epochs.bit_length() - 1)
         points, penalties = [], []
         models = self.problem.empty_models(n_epochs)
@@ -385,7 +388,7 @@ class RuleSolver(Solver):
                 model[...] = self.coef
                 penalties.append(self.penalty.value(self.coef))
         except KeyboardInterrupt:
-            # The epochs that have ended count.
+            # Epochs that are complete are kept.
             points = points[: len(penalties)]
             if not points:
                 raise
@@ -397,7 +400,7 @@ class RuleSolver(Solver):
         return points
 
     def losses(self, models):
-        """Losses of several coefficients; Ctrl-C has to wait for them."""
+        """Losses of several coefficients; Ctrl-C takes effect afterwards."""
         try:
             return self.problem.values(models) / self.mean_weight
         except KeyboardInterrupt:
@@ -409,9 +412,9 @@ class RuleSolver(Solver):
     def finish_epoch(self):
         """F after an epoch, at its last iterate or at the mean of its second half.
 
-        The coefficients become the better of the two: a constant learning rate leaves
-        the iterates scattered about a point closer to the minimiser than each of
-        them is (Polyak and Juditsky 1992; tail averages: Jain et al. 2018).
+        The coefficients become the better of the two. With a constant learning rate the
+        mean of the iterates is closer to the minimiser than each of them (Polyak and
+        Juditsky 1992; tail averages: Jain et al. 2018).
         """
         last = self.objective()
         if self.mean is None:
@@ -430,8 +433,9 @@ class RuleSolver(Solver):
     def add_zeros(self, objective):
         """Give the coefficients to report the zeros that the l1 penalty asks for.
 
-        At the end of a run; ``objective`` is F at them. Where other rows were learnt
-        from before, these say too little of the whole, and nothing is done.
+        At the end of a run; ``objective`` is F at them. Nothing is done if the model
+        has also learnt from other rows, because these rows alone do not determine the
+        zeros.
 
         Returns
         -------
@@ -450,9 +454,9 @@ class RuleSolver(Solver):
     def refresh_rotation(self, settings, epoch, accepted):
         """Renew the rotation when it is due; True if it was.
 
-        It is due after 1, 2, 3, 4, 6, ... epochs, each time with less damping (near
-        separable data: the curvature there is far below its bound), and with more
-        damping after two epochs in a row that had to be undone (Levenberg 1944).
+        It is due after 1, 2, 3, 4, 6, ... epochs, each time with less damping, because
+        the Hessian of nearly separable data is far below its bound. After two epochs in
+        a row that were undone it gets more damping (Levenberg 1944).
         """
         state = self.state
         if not (state.plan.rotated and state.plan.adaptive):
@@ -497,7 +501,7 @@ class RuleSolver(Solver):
         self.rebind(state.coef.copy())
 
     def snapshot(self):
-        """Copies of what an epoch changes in the coefficients."""
+        """Copies of the coefficients that an epoch changes."""
         state = self.state
         position = None if state.position is state.coef else state.position.copy()
         average = None if state.average is None else state.average.copy()
@@ -522,7 +526,7 @@ class RuleSolver(Solver):
         state.coef[...] = coef
         if position is not None:
             if rotation is not self.rotation:
-                # The position was one in coordinates that have been renewed since.
+                # The rotation was renewed since the snapshot.
                 position = state.plan.scaling.to_scaled(coef)
             state.position[...] = position
         if average is not None:
@@ -538,10 +542,11 @@ class RuleSolver(Solver):
     def accept(self, before, after, snapshot, wild):
         """Guard of a learning rate found from the data: undo an epoch that did harm.
 
-        Batch descent with a memory first restarts the rule at the same learning rate
+        Descent over all rows with a momentum first restarts at the same learning rate
         (O'Donoghue and Candes 2015); otherwise, or if that does not help, the learning
-        rate is halved, or cut to a tenth if the run was wild. In a stream a few rows
-        say little, and only a wild epoch is undone. Returns True if the epoch stands.
+        rate is halved, or divided by ten if the objective is out of bounds. In a stream
+        the rows of one call are too few to judge by, so only an epoch with an objective
+        out of bounds is undone. Returns True if the epoch is kept.
         """
         state = self.state
         if after <= before or (state.stream and not wild):

@@ -71,9 +71,9 @@ def narrow(X):
 def touches_few(data, batch_size):
     """True if a batch of sparse rows has few entries beside the columns of X.
 
-    Then SVRG makes the steps of untouched columns together, in closed form, which a
-    centre would forbid: what is gained in time is more than what is lost without one
-    (to a gap of 1e-3 from 64 rows at a time: banking77 0.9 s, centred more than 6 s;
+    Then SVRG makes the steps of inactive columns together, in closed form, which is not
+    possible with a centre. This saves more time than the worse convergence without one
+    takes (to a gap of 1e-3, 64 rows at a time: banking77 0.9 s, centred more than 6 s;
     sms_spam 25 ms and 50 ms; rcv1_small 75 ms either way).
     """
     if not data.sparse:
@@ -115,8 +115,8 @@ def inverse(curvature):
 def raw_sizes(data, square, gamma, l2):
     """D for sparse rows that stay as they are; ``square`` is E[x_j^2].
 
-    Columns with few entries would get steps that hardly any row corrects: their
-    curvature counts with the root of the share of rows that have them.
+    Columns with few entries would get steps that hardly any row corrects. So their
+    second derivative is divided by the root of the share of rows that have them.
     """
     share = column_counts(data) / data.n_rows
     seen = np.divide(
@@ -147,10 +147,11 @@ def row_preconditioner(data, statistics, gamma, penalty):
 def principal_axes(data, centre, square):
     """Orthonormal eigenvectors and eigenvalues of the second moments M.
 
-    The columns' sizes s may differ by many orders, and small eigenvalues must not drown
-    in the rounding of large ones: M = diag(s) C diag(s) with unit diagonal in C = L L',
-    and the Jacobi method finds the singular values of diag(s) L to high relative
-    accuracy (Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", 2008).
+    The columns' sizes s may differ by many orders of magnitude, and small eigenvalues
+    must not be lost in the rounding of large ones. M = diag(s) C diag(s) with unit
+    diagonal in C = L L', and the Jacobi method finds the singular values of diag(s) L
+    to high relative accuracy (Drmac and Veselic, "New fast and accurate Jacobi SVD
+    algorithm", 2008).
     """
     seen = np.flatnonzero(square > 0.0)
     basis, values = np.eye(len(square)), np.zeros(len(square))
@@ -158,17 +159,17 @@ def principal_axes(data, centre, square):
         return basis, values
     moments = second_moments(data, centre)
     if not np.isfinite(moments).all():
-        # Somebody else has changed X since it was checked; the first epoch shows it.
+        # X was changed after it was checked; the first epoch ends the run.
         return None, square
     moments = moments[np.ix_(seen, seen)]
     size = np.sqrt(square[seen])
     correlation = moments / size / size[:, None]
-    # Collinear columns: what is left of them beside rounding.
+    # (Keeps the matrix definite if columns are collinear.)
     correlation[np.diag_indices_from(correlation)] = 1.0 + len(seen) * SMALLEST
     try:
         factor = size[:, None] * np.linalg.cholesky(correlation)
     except np.linalg.LinAlgError:
-        # Weights of very different sizes leave fewer digits: no axes are found.
+        # Weights of very different sizes leave too few digits to find the axes.
         return None, square
     order = np.argsort(-size)
     # Rows and columns of any size (joba=2), left vectors (jobu=0), no right (jobv=3).
@@ -200,12 +201,12 @@ def batch_preconditioner(data, statistics, gamma, penalty, batch_size):
     moments = None
     if penalty.smooth and narrow(data.X) and one_unit:
         moments = second_moments(data, centre)
-    # (They are not finite if somebody else has changed X since it was checked.)
+    # (They are not finite if X was changed after it was checked.)
     if moments is None or not np.isfinite(moments).all():
         scale = np.sqrt((gamma * sizes[:-1]).max(axis=1))
         curvature = batch_curvature(data, centre, square, scale, batch_size)
         return preconditioner, curvature
-    # Scaled to unit diagonal first, which keeps small columns from drowning.
+    # Scaled to unit diagonal first, so that small columns are not lost in rounding.
     scale = np.sqrt(sizes[:-1, 0])
     hessian = gamma[0] * scale[:, None] * moments * scale
     hessian[np.diag_indices_from(hessian)] += penalty.l2 * scale**2
@@ -230,7 +231,7 @@ class VarianceReducedSolver(Solver):
     shuffle : bool or str
         As the estimators' parameter.
     average : bool or int
-        Not used: these methods have no noise that an average takes out.
+        Not used, because the iterates of these methods converge without averaging.
     """
 
     def __init__(self, data, state, penalty, shuffle, average):
@@ -295,8 +296,8 @@ class VarianceReducedSolver(Solver):
         """Rows per call of the kernel."""
         entries = CHUNK_ENTRIES
         if self.data.sparse:
-            # These wait for memory, up to a hundred nanoseconds each. (Fewer would not
-            # do: a call ends with a pass over all features.)
+            # Each entry may wait a hundred nanoseconds for memory. (Still fewer would
+            # not help, because a call ends with a pass over all features.)
             entries //= 4
         return entries // self.entries_per_row
 
@@ -315,7 +316,7 @@ class VarianceReducedSolver(Solver):
             order = new_order(self.order_kind, state.rng, self.data).take(n)[0]
         eta = float(state.plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         eta *= state.factor
-        # Ctrl-C is answered between calls.
+        # (Ctrl-C takes effect between calls.)
         chunk = max(1, self.rows_per_call() // rows) * rows
         if not self.table_ready:
             self.kernel.refresh()
@@ -360,11 +361,11 @@ class VarianceReducedSolver(Solver):
     def accept(self, before, after, snapshot, wild):
         """Undo an epoch that raised F, and halve the learning rate.
 
-        The curvature that it was found from is that of the worst point. Where F falls
-        more slowly than by half an epoch, the learning rate is doubled, less and less
-        often after steps that were too large. Point-SAGA, which no row throws off, may
-        pass through larger values at its first learning rate. Returns True if the epoch
-        stands.
+        The learning rate was found from the largest second derivative. It is doubled if
+        an epoch reduces F by more than half as much as the one before, but less and
+        less often after steps that were too large. With Point-SAGA, whose steps no
+        single row can make too large, F may rise at the first learning rate. Returns
+        True if the epoch is kept.
         """
         state, fall = self.state, before - after
         trusted = self.optimizer.steady and state.factor <= 1.0
