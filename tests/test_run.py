@@ -34,7 +34,7 @@ def begin(monkeypatch):
 
     def begin(model, *args, **kwargs):
         with monkeypatch.context() as patch:
-            patch.setattr(Run, "go", stop)
+            patch.setattr(Run, "run", stop)
             with pytest.raises(Begun) as begun:
                 model.fit(*args, **kwargs)
         return begun.value.args[0]
