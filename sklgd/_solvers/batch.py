@@ -19,7 +19,9 @@ from .._fit.feature_scaling import FeatureScaling
 from ..kernels._vector import add_scaled, all_finite, dots, slopes_along
 from ..schedules import Constant
 from .base import Solver
+from .duality import bound_here
 from .head_start import stochastic_passes
+from .hessian import HESSIAN_SWEEPS
 from .line_search import Root
 from .raw_predictions import make_lines
 
@@ -28,9 +30,15 @@ from .raw_predictions import make_lines
 SHRINK, SETTLED = 0.2, 0.1
 # Its first weight: this share of F of the constant model may be hidden by it.
 BARRIER_WEIGHT = 0.1
-# By how much the objective may fall from one weight to the next, relative to the fall
-# before, and what the barrier hides at least, relative to what it may hide.
-LEAST_RATIO, MOST_RATIO, LEAST_HIDDEN = 0.1, 0.6, 0.02
+# An estimate of F - F* is not more than this factor below a bound of it.
+BELIEF = 2.0
+# Without a Hessian it is at least what ends the run, divided by this for smooth losses,
+# if no bound is smaller.
+UNPROVEN = 3.0
+# Lengths of the next step that are tried where a run has ended.
+LENGTHS = 1.0, 0.5, 0.2
+# Hessians that confirm estimates cost this share of all other passes, at most.
+MODERATE = 0.5
 MAX_TRIALS = 40
 # A promise of so many targets is not going to end the run.
 ENOUGH = 2.0
@@ -56,8 +64,11 @@ class BatchSolver(Solver):
         Number of such runs that exist together.
     """
 
-    follows_barrier = False
-    """True if a run comes close to the minimiser of each smoothed loss."""
+    sure = True
+    """What `is_sure` returns."""
+
+    hessians: Any
+    """The `HessianSchedule` of the run."""
 
     problem: DataTerm
     """The only way to the rows."""
@@ -70,6 +81,9 @@ class BatchSolver(Solver):
 
     excess: Callable[[], float]
     """Estimate of F - F* of the smoothed objective, where the run minimises it."""
+
+    next_step: Callable[[], Any]
+    """The step that would follow, in u; None if it is not known."""
 
     forget_barrier: Callable[[], None]
     """Forget what was learnt under a stronger barrier, likewise."""
@@ -92,7 +106,7 @@ class BatchSolver(Solver):
             self.set_barrier(
                 BARRIER_WEIGHT * null / (data.loss.n_jumps * data.n_outputs)
             )
-        self.level, self.ends = self.barrier_weight, []
+        self.paid, self.rows_before = 0.0, state.rows
         self.begin()
         self.started = True
 
@@ -219,17 +233,24 @@ class BatchSolver(Solver):
 
     def gap(self):
         """Estimate of (F - F*) / (F_null - F*); for a non-smooth loss a bound of it."""
-        objective = self.objective()
-        if self.barrier_weight != self.level:
-            self.level = self.barrier_weight
-            self.ends.append(objective)
-        return self.relative(self.remaining(), objective)
+        return self.relative(self.remaining(), self.objective())
 
     def likely_gap(self, gap):
-        """The same as an estimate for any loss; ``gap`` is what `gap` gave last."""
-        if not (math.isfinite(gap) and self.follows_barrier):
+        """The same as an estimate for any loss; ``gap`` is what `gap` gave last.
+
+        An estimate that neither a Hessian nor a duality gap confirms is not taken for
+        much smaller than what has ended the run.
+        """
+        if not math.isfinite(gap):
             return gap
-        return min(gap, self.relative(self.likely(), self.objective()))
+        objective, least = self.objective(), 0.0
+        if self.tol is not None and not self.is_sure():
+            least = self.tol / UNPROVEN if self.data.loss.smooth else self.tol
+        if not self.data.loss.smooth:
+            gap = min(gap, self.relative(self.likely(), objective))
+        if gap >= least:
+            return gap
+        return max(gap, min(self.relative(self.bound(), objective) / BELIEF, least))
 
     def relative(self, excess, objective):
         """The gap that belongs to an estimate of F - F*."""
@@ -245,17 +266,27 @@ class BatchSolver(Solver):
     def likely(self):
         """Estimate of F - F* for a non-smooth loss.
 
-        The objective of the smoothed minimisers falls about as a power of the weight
-        of the barrier; its last falls make a geometric series.
+        F - F* lies between what the next step gains and the bound. Their geometric mean
+        is no more than a factor of `BELIEF` below the bound.
         """
-        bound, ends = self.barrier_gap(), [*self.ends, self.objective()]
-        if len(ends) < 3:
-            return self.remaining()
-        before, last = ends[-3] - ends[-2], ends[-2] - ends[-1]
-        ratio = last / before if before > 0.0 and last > 0.0 else SHRINK
-        ratio = min(max(ratio, LEAST_RATIO), MOST_RATIO)
-        left = max(last, 0.0) * ratio / (1.0 - ratio)
-        return self.capped(self.excess() + min(max(left, LEAST_HIDDEN * bound), bound))
+        bound, gain = self.remaining(), self.gain_ahead()
+        return math.sqrt(bound * min(max(gain, bound / BELIEF**2), bound))
+
+    def gain_ahead(self):
+        """What the next step gains of F at the best of some lengths, if it is known."""
+        step = self.next_step()
+        if step is None:
+            return 0.0
+        raw = self.coordinates.to_raw(step)
+        self.lines.point(raw)
+        self.state.rows += self.problem.n_samples
+        objective, values = self.objective(), []
+        for t in LENGTHS:
+            lengths = np.full(self.problem.n_outputs, t)
+            value, _ = self.lines.evaluate(self.data.loss, lengths)
+            moved = self.penalty.value(self.state.coef + t * raw)
+            values.append(value / self.mean_weight + moved)
+        return max(objective - np.nanmin(values), 0.0)
 
     def capped(self, excess):
         """An estimate of F - F* that is not above F where no loss is negative."""
@@ -276,10 +307,14 @@ class BatchSolver(Solver):
     def lower_barrier(self):
         """Weaken the barrier once it, and not the descent, limits the accuracy."""
         gap = self.barrier_gap()
-        if gap > ROUNDING * abs(self.value) and self.excess() <= SETTLED * gap:
+        if gap > ROUNDING * abs(self.value) and self.settled(SETTLED * gap):
             self.set_barrier(self.barrier_weight * SHRINK)
             self.evaluate()
             self.forget_barrier()
+
+    def settled(self, enough):
+        """True if the run has come this close to the smoothed minimiser."""
+        return self.excess() <= enough
 
     def target(self):
         """F - F* at which the run ends: that of `gap`."""
@@ -287,6 +322,26 @@ class BatchSolver(Solver):
             return 0.0
         gained = max(self.null - self.smoothed_objective(), 0.0)
         return self.tol / max(1.0 - self.tol, self.tol) * gained
+
+    def is_sure(self):
+        """True if the last estimate of F - F* rests on a Hessian."""
+        return self.sure
+
+    def bound(self):
+        """Bound of F - F*, infinite where there is none (see `bound_here`)."""
+        if not self.penalty.elastic_net:
+            return math.inf
+        return self.capped(bound_here(self) + self.barrier_gap())
+
+    def affordable_hessian(self):
+        """The Hessian here, or None if such Hessians cost much beside the run."""
+        price = self.hessians.price_at_the_end()
+        passes = (self.state.rows - self.rows_before) / self.problem.n_samples
+        if price > HESSIAN_SWEEPS:
+            if self.paid + price > MODERATE * passes:
+                return None
+            self.paid += price
+        return self.hessians.at_the_end(self.loss, self.lines.block, price)
 
     def model_step(self, metric, gradient, u):
         """The step to the minimiser of the model at u, and the decrease it promises."""

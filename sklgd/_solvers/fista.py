@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..kernels._vector import all_finite
-from .batch import MAX_TRIALS, ROUNDING, BatchSolver
+from .batch import BELIEF, MAX_TRIALS, ROUNDING, SETTLED, BatchSolver
+from .duality import bound_here
 from .hessian import HessianSchedule
 from .look_ahead import excess_ahead
 
@@ -25,8 +26,8 @@ class FISTASolver(BatchSolver):
             data, self.problem, self.coordinates, self.l2_u, False, not penalty.smooth
         )
         self.prox = penalty.prox_in(self.coordinates.scale)
-        self.asks = data.loss.smooth and penalty.elastic_net
         self.left, self.left_at, self.due = 0.0, None, 0.0
+        self.step, self.sure = None, False
 
     def epoch(self):
         """One step from y = u + beta (u - u_last); returns its size twice.
@@ -37,6 +38,7 @@ class FISTASolver(BatchSolver):
         """
         if self.at_rest:
             return 0.0, 0.0
+        self.step = None
         before = self.smoothed_objective()
         momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * self.momentum**2))
         beta = (self.momentum - 1.0) / momentum
@@ -91,35 +93,41 @@ class FISTASolver(BatchSolver):
     def excess(self):
         """Estimate of the smoothed F - F*.
 
-        An extrapolation that would end the run is replaced by the decrease of the
-        quadratic model. While that is larger, the gains since then reduce it, until
-        half as many more steps make it due again.
+        An extrapolation that would end the run, or lower the barrier, is replaced by
+        the decrease of the quadratic model. While that is larger, the gains since then
+        reduce it, until half as many more steps make it due again.
         """
-        if self.at_rest:
-            return 0.0
-        left = self.extrapolated()
-        if not self.asks or left > self.target():
+        left = 0.0 if self.at_rest else self.extrapolated()
+        enough = max(self.target(), SETTLED * self.barrier_gap())
+        if left > enough:
             return left
         now = self.smoothed_objective()
         if self.left_at is not None:
             before = self.left - (self.left_at - now)
-            waits = self.state.steps < self.due and before > self.target()
+            waits = self.state.steps < self.due and before > enough
             if now == self.left_at or waits:
                 return before
         self.left, self.left_at = self.decrease(left), now
         self.due = PATIENCE * self.state.steps
         return self.left
 
+    def settled(self, enough):
+        """As in `BatchSolver`; or if there is no way to come closer."""
+        return self.at_rest or super().settled(enough)
+
     def decrease(self, otherwise):
         """What F falls by to the minimiser of its quadratic model at u.
 
         Steps ahead correct it (see `look_ahead`). ``otherwise`` is the estimate if the
-        Hessian is too expensive.
+        Hessian is too expensive; a third of a duality gap if that is more.
         """
-        hessian = self.hessians.at_the_end(self.loss, self.lines.block)
-        if hessian is None:
-            self.asks = False
+        self.step, self.sure = None, False
+        if not self.penalty.elastic_net:
             return otherwise
+        hessian = self.affordable_hessian()
+        if hessian is None:
+            bound = bound_here(self)
+            return max(bound / BELIEF, otherwise) if bound < np.inf else otherwise
         value, _ = self.line(self.loss, 0.0)
         self.gradient = self.gradient_at(self.u)
         self.state.rows += 2 * self.problem.n_samples
@@ -128,9 +136,16 @@ class FISTASolver(BatchSolver):
         else:
             step = -hessian.solve(self.gradient.copy())
             promised = -0.5 * float(np.vdot(step, self.gradient))
+        self.step, self.sure = step, True
         if not promised > ROUNDING * abs(value):
             return max(promised, 0.0)
+        if not self.data.loss.smooth:
+            return promised
         return excess_ahead(self, step, promised, self.hessian_at)
+
+    def next_step(self):
+        """As in `BatchSolver`."""
+        return self.step
 
     def hessian_at(self, raw_predictions):
         """The Hessian at these raw predictions, or None if that costs too much."""
@@ -139,6 +154,7 @@ class FISTASolver(BatchSolver):
     def forget_barrier(self):
         """Start the estimate afresh."""
         self.gains.clear()
+        self.left_at = None
         self.momentum, self.at_rest = 1.0, False
         self.last_u[...] = self.u
         self.lines.remember()

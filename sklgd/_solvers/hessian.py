@@ -11,6 +11,7 @@ four, each more expensive and more accurate than the one before:
 4. the whole Hessian of softmax.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -241,6 +242,19 @@ class HessianSchedule:
             del self.levels[0]
         return make(self, loss, raw_predictions)
 
+    def price_at_the_end(self):
+        """Sweeps that `at_the_end` costs; infinity if there is no such Hessian."""
+        order, K = self.problem.n_features + 1, self.problem.n_outputs
+        if self.coupled and order * K > MAX_COUPLED:
+            return math.inf
+        levels = self.plan()
+        if not levels:
+            return math.inf
+        price, _ = levels[-1]
+        if not self.by_rows:
+            price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
+        return price / self.sweep
+
     def at_the_end(self, loss, raw_predictions, sweeps=HESSIAN_SWEEPS):
         """The Hessian where a run without such metrics seems to end, or None.
 
@@ -248,17 +262,9 @@ class HessianSchedule:
         would otherwise estimate what is left to gain. Other parameters are those of
         `next_metric`. What the run has learnt of its own metric stays.
         """
-        order, K = self.problem.n_features + 1, self.problem.n_outputs
-        if self.coupled and order * K > MAX_COUPLED:
+        if self.price_at_the_end() > sweeps:
             return None
-        levels = self.plan()
-        if not levels:
-            return None
-        price, make = levels[-1]
-        if not self.by_rows:
-            price += CUBE * ((order * K) ** 3 if self.coupled else K * order**3)
-        if price > sweeps * self.sweep:
-            return None
+        _, make = self.plan()[-1]
         learnt = (
             self.blocks_at, self.heights, self.sample, self.damping,
             self.rejected, self.calm,

@@ -23,6 +23,8 @@ what a Hessian at w promises.
 
 import numpy as np
 
+from .duality import duality_gap
+
 # F - F* lies between the gain and the bound: no more than the square of this factor
 # apart, they tell it to within the factor.
 SURE = 2.5
@@ -120,21 +122,3 @@ def excess_ahead(run, step, promised, hessian_at):
             return min(path.gained + promised, bound)
     excess = min(path.gained + promised, bound)
     return max(excess, bound / SURE) if bound / SURE <= run.target() else excess
-
-
-def duality_gap(run, u, gradient, objective):
-    """Bound of F - F* at u by the gradient of F without the l1 penalty there."""
-    l1, l2 = run.l1_u[:-1], run.l2_u[:-1]
-    w, v = u[:-1], gradient[:-1] - l2 * u[:-1]
-    outside = np.maximum(np.abs(v) - l1, 0.0)
-    strong = l2 > 0.0
-    rest = np.where(strong, 0.0, outside)
-    if rest.any() and run.penalty.smooth:
-        return np.inf
-    gap = float((l1 * np.abs(w) + 0.5 * l2 * w * w + v * w).sum())
-    gap += float((outside[strong] ** 2 / (2.0 * l2[strong])).sum())
-    if rest.any():
-        weak = rest > 0.0
-        gap += float((rest[weak] / l1[weak]).max()) * objective
-    # The intercept's curvature is about one.
-    return gap + 0.5 * float((gradient[-1] ** 2).sum())

@@ -7,11 +7,12 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg import eigvalsh_tridiagonal
 
 from .._fit.cost import has_few_rows
 from .._fit.minimum_norm import FULL
 from ..kernels._vector import add_scaled, curvatures_along
-from .batch import ROUNDING, BatchSolver
+from .batch import ROUNDING, SETTLED, BatchSolver
 from .fista import FISTASolver
 from .head_start import prepare, stochastic_passes
 from .hessian import (
@@ -36,6 +37,9 @@ FALLEN = 0.003
 # Conjugate gradients end when the later half of them has added less than this share to
 # the promised decrease, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
+# What they may have missed at their end is little if it is below this multiple of what
+# they have found; it is looked at again after so many times as many iterations.
+DOUBT, AGAIN = 2.0, 1.2
 # Share of the target below which a promise need not be exact.
 CLEARLY = 0.5
 # A rate at which such promises fall slowly, and the largest that is believed.
@@ -68,7 +72,6 @@ class NewtonSolver(BatchSolver):
         )
         if not penalty.smooth:
             self.hessians.end_waiting()
-        self.follows_barrier = not data.loss.smooth
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
         self.proven = self.goal = 0.0
@@ -119,7 +122,10 @@ class NewtonSolver(BatchSolver):
             return None
         q = self.apply(self.gradient)
         promised = 0.5 * float(np.vdot(q, self.gradient))
-        return None if promised > self.target() else (np.negative(q, out=q), promised)
+        if promised > self.target():
+            return None
+        self.sure = True
+        return np.negative(q, out=q), promised
 
     def newton_step(self):
         """The quasi-Newton step; Newton's once that promises too little.
@@ -130,17 +136,31 @@ class NewtonSolver(BatchSolver):
         """
         q = self.apply(self.gradient)
         promised = 0.5 * float(np.vdot(q, self.gradient))
-        if promised > self.target():
+        ends = promised <= self.target()
+        if not ends and promised > self.settling():
             return np.negative(q, out=q), promised
         hessian = None
-        if self.misled < MISLED:
+        if not ends:
+            hessian = self.affordable_hessian()
+            if hessian is None:
+                return np.negative(q, out=q), promised
+        elif self.misled < MISLED:
             hessian = self.hessians.at_the_end(self.loss, self.lines.block)
         if hessian is None:
-            self.misled, self.sample = MISLED, None
-            return self.truncated_step(q)
-        self.asked, self.sample = True, hessian.sample
+            self.misled, self.sample, self.sure = MISLED, None, self.metric.exact
+            step = self.truncated_step(q)
+            if self.hessians.levels or step[1] > self.target():
+                return step
+            hessian = self.affordable_hessian()
+            if hessian is None:
+                return step
+        self.asked, self.sample, self.sure = True, hessian.sample, True
         q = self.centred(hessian.solve(self.gradient.copy()))
         return -q, 0.5 * float(np.vdot(q, self.gradient))
+
+    def settling(self):
+        """Promise below which the barrier is going to be lowered."""
+        return 0.0 if self.hessians.levels else SETTLED * self.barrier_gap()
 
     def truncated_step(self, q):
         """Conjugate gradients on Newton's equation, preconditioned by the metric.
@@ -151,15 +171,16 @@ class NewtonSolver(BatchSolver):
         iteration ends by chance). A promise that is going to end the run has to be
         surer than one of which only a step is made; yet not where twice as many more
         iterations as were made, with the gain of the last half each, would leave it far
-        below what ends the run. Preconditioning by the quasi-Newton
-        matrix is from Morales and Nocedal 2000. ``q`` is the quasi-Newton step, which
-        is overwritten.
+        below what ends the run. For smooth losses the least Ritz value tells what may
+        still be missing. Preconditioning by the quasi-Newton matrix is from Morales and
+        Nocedal 2000. ``q`` is the quasi-Newton step, which is overwritten.
         """
         rz, promised = self.dot(self.gradient, q), 0.0
         x, r, d = np.zeros_like(q), -self.gradient, np.negative(q, out=q)
         target = self.target()
         low = CLEARLY * target
         course, gains = [], [np.inf, np.inf, np.inf]
+        lanczos, doubt, due = Lanczos(), 0.0, 0
         for _ in range(MAX_CG):
             Hd = self.hessian_product(d)
             self.hessians.use()
@@ -179,20 +200,29 @@ class NewtonSolver(BatchSolver):
             recent = gains[-4 if ends else -3 :]
             fading = all(2.0 * later <= early for early, later in pairwise(recent))
             small = (0.05 if ends else 0.2) * promised
-            if fading and recent[0] < np.inf and gains[-1] <= small:
-                break
             half = len(course) // 2
             growth = promised - course[half]
             little = (LAST_SHARE if ends else STEP_SHARE) * promised
-            if half >= 4 and growth <= little:
+            seems = fading and recent[0] < np.inf and gains[-1] <= small
+            seems = seems or (half >= 4 and growth <= little)
+            if seems and not (ends and self.data.loss.smooth):
                 break
             if half >= 4 and promised + 2.0 * growth <= low:
                 promised += 2.0 * growth
                 break
             z = self.apply(r)
             rz, before = self.dot(r, z), rz
-            d *= ratio(rz, before, 0.0)
+            beta = ratio(rz, before, 0.0)
+            lanczos.add(a, beta)
+            if seems and len(course) >= due:
+                doubt = 0.5 * float(ratio(rz, lanczos.least(), 0.0).sum())
+                if doubt <= max(DOUBT * promised, target - promised):
+                    break
+                due = math.ceil(AGAIN * len(course))
+            d *= beta
             d += z
+        if promised <= target < promised + doubt:
+            promised = math.sqrt(promised * (promised + doubt))
         if not promised > 0.0:
             q = self.apply(self.gradient)
             return -q, 0.5 * float(np.vdot(q, self.gradient))
@@ -345,12 +375,17 @@ class NewtonSolver(BatchSolver):
             return max(promised, self.extrapolated())
         return promised
 
+    def next_step(self):
+        """As in `BatchSolver`."""
+        return self.direction()[0]
+
     def confirmed(self, goal):
         """The same where a promise of up to ``goal`` may end the run.
 
         Of a promise above its own target only a step was going to be made.
         """
-        if self.ahead is None and self.excess() > self.target():
+        exact = self.metric.exact and not self.data.loss.smooth
+        if self.ahead is None and not exact and self.excess() > self.target():
             self.step, self.goal = None, goal
             self.excess()
             self.goal = 0.0
@@ -424,6 +459,39 @@ class NewtonSolver(BatchSolver):
         return max(sure, UNSURE * self.target())
 
 
+class Lanczos:
+    """Least eigenvalues of the tridiagonal matrices of conjugate gradients."""
+
+    def __init__(self):
+        self.steps = []
+
+    def add(self, a, beta):
+        """Take note of an iteration: the length of its step, and what r.z fell to."""
+        self.steps.append((a, beta))
+
+    def least(self):
+        """Least Ritz value of each part of the equation that has gradients of its own.
+
+        (Saad, "Iterative methods for sparse linear systems", 2003, section 6.7.)
+        """
+        a, beta = (np.array(rows).T for rows in zip(*self.steps, strict=True))
+        return np.array([ritz(*pair) for pair in zip(a, beta, strict=True)])
+
+
+def ritz(a, beta):
+    """Least Ritz value of conjugate gradients with these coefficients."""
+    n = np.count_nonzero(np.minimum.accumulate(a > 0.0))
+    if n == 0:
+        return 0.0
+    a, beta = a[:n], beta[: n - 1]
+    diagonal = 1.0 / a
+    diagonal[1:] += beta / a[:-1]
+    beside = np.sqrt(beta) / a[:-1]
+    if n == 1:
+        return diagonal[0]
+    return eigvalsh_tridiagonal(diagonal, beside, select="i", select_range=(0, 0))[0]
+
+
 class SeparateOutputs(BatchSolver):
     """Quasi-Newton runs of the outputs of a loss that treats them apart.
 
@@ -436,7 +504,6 @@ class SeparateOutputs(BatchSolver):
         self.data, self.state, self.problem = data, state, data.term()
         self.penalty, self.mean_weight = penalty, data.mean_weight
         self.runs, self.targets, self.current = [], np.empty(data.X.shape[0]), None
-        self.level, self.ends = None, []
         for k in range(data.n_outputs):
             self.current = k
             one = data.output(k, self.targets)
@@ -446,7 +513,6 @@ class SeparateOutputs(BatchSolver):
             run = NewtonSolver(one, part, penalty, data.n_outputs)
             self.runs.append(run)
         self.ended = [False] * len(self.runs)
-        self.follows_barrier = all(run.follows_barrier for run in self.runs)
         self.collect()
 
     def aim(self, null, tol):
@@ -503,16 +569,22 @@ class SeparateOutputs(BatchSolver):
     def remaining(self):
         """As in `BatchSolver`; the promises that end the run together are sure ones."""
         left = sum(run.remaining() for run in self.each())
-        if self.tol is None or self.barrier_weight is not None or all(self.ended):
+        if self.tol is None or all(self.ended):
             return left
         objective = self.objective()
         if self.relative(left, objective) > self.tol:
             return left
         return sum(run.confirmed(left) for run in self.each())
 
-    def likely(self):
-        """As in `BatchSolver`."""
-        return sum(run.likely() for run in self.each())
+    def gain_ahead(self):
+        """As in `BatchSolver`, like all that follow."""
+        return sum(run.gain_ahead() for run in self.each())
+
+    def bound(self):
+        return sum(run.bound() for run in self.each())
+
+    def is_sure(self):
+        return all(run.sure for run in self.runs)
 
     @property
     def barrier_weight(self):

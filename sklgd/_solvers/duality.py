@@ -1,0 +1,63 @@
+"""What dual variables tell of F - F*, at the end of a run.
+
+Derivatives a of the rows' losses and the penalty R bound F* from below (Boyd and
+Vandenberghe, "Convex optimization", 2004, section 5.5.1): with v = sum_i s_i a_i x_i,
+
+    F(w) - F* <= sum_i s_i (l(z_i) + l*(a_i) - a_i z_i) + R(w) + R*(-v) + v.w,
+
+an equation where the a are those of the optimum. At the derivatives of w itself the
+first sum vanishes. The intercepts have no penalty: their part of v has to be zero.
+"""
+
+import numpy as np
+
+# So many steps of the intercepts are made, or until the derivatives add up to this
+# share of their size; half as long where the loss couples the outputs.
+BALANCING, BALANCED = 30, 1e-12
+
+
+def duality_gap(run, u, gradient, objective):
+    """Bound of F - F* at u by the gradient of F without the l1 penalty there."""
+    l1, l2 = run.l1_u[:-1], run.l2_u[:-1]
+    w, v = u[:-1], gradient[:-1] - l2 * u[:-1]
+    outside = np.maximum(np.abs(v) - l1, 0.0)
+    strong = l2 > 0.0
+    rest = np.where(strong, 0.0, outside)
+    if rest.any() and run.penalty.smooth:
+        return np.inf
+    gap = float((l1 * np.abs(w) + 0.5 * l2 * w * w + v * w).sum())
+    gap += float((outside[strong] ** 2 / (2.0 * l2[strong])).sum())
+    if rest.any():
+        weak = rest > 0.0
+        gap += float((rest[weak] / l1[weak]).max()) * objective
+    # The intercept's curvature is about one.
+    return gap + 0.5 * float((gradient[-1] ** 2).sum())
+
+
+def bound_here(run):
+    """Bound of F - F* of the smoothed objective where a run is.
+
+    The derivatives are those with the best intercepts for the coefficients.
+    """
+    problem, loss = run.problem, run.loss
+    z = np.array(run.lines.block(0, problem.n_samples))
+    ones, shift = np.ones_like(z), np.zeros(problem.n_outputs)
+    slopes, along = np.empty_like(z), np.empty_like(shift)
+    before = value = problem.line(loss, z, ones, shift, slopes, along)
+    if run.data.fit_intercept:
+        for _ in range(BALANCING):
+            size = np.abs(slopes).sum(axis=0) / problem.n_samples
+            if (np.abs(along) <= BALANCED * size).all():
+                break
+            h = problem.curvatures(loss, z + shift).sum(axis=0) / problem.n_samples
+            step = np.where(h > 0.0, along / np.where(h > 0.0, h, 1.0), 0.0)
+            shift = shift - (0.5 * step if run.coupled else step)
+            value = problem.line(loss, z, ones, shift, slopes, along)
+    raw = np.empty_like(run.u)
+    problem.gradient(slopes, raw)
+    run.state.rows += problem.n_samples
+    gradient = run.coordinates.gradient(raw, run.mean_weight, run.l2_u, run.u)
+    # An l1 penalty alone bounds the minimiser where no loss is negative.
+    size = run.objective() if run.data.loss.nonnegative else np.inf
+    bound = duality_gap(run, run.u, gradient, size)
+    return bound + (before - value) / run.mean_weight
