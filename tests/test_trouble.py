@@ -268,7 +268,7 @@ def test_momentum_that_swings():
     model = GDRegressor(**params)
     message = fit(model, *SCALED)
     assert model.stop_reason_ == "plateau"
-    assert_says(message, "momentum swings", "larger n_iter_no_change")
+    assert_says(message, "momentum overshoots", "larger n_iter_no_change")
     assert fit(model.set_params(n_iter_no_change=20), *SCALED) == ""
     assert model.score(*SCALED) > 0.5
 

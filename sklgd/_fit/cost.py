@@ -1,8 +1,8 @@
-"""What methods cost in time and memory, as predicted before the fit.
+"""Predicted costs of methods, in time and memory.
 
-Times are nanoseconds of one thread, functions of shapes and numbers of entries alone,
-so that the same data are always treated alike; no clock is read. The constants were
-fitted to the shortest times measured (EPYC, OpenBLAS, float64) on 3 to 2000 dense
+Times are nanoseconds of one thread. They are functions of shapes and numbers of entries
+alone and use no clock, so that the same data always get the same method. The constants
+were fitted to the shortest times measured (EPYC, OpenBLAS, float64) on 3 to 2000 dense
 columns, on 10 to 150 entries per row of 100 to 20000 sparse columns, and with 1 to 26
 outputs. Most lie within a factor 1.5; the machine was busy, so single measurements
 varied by 2.
@@ -14,11 +14,11 @@ import numpy as np
 
 # A Gram matrix that fits into the cache has at most so many entries.
 CACHE = 131_072
-# Rows that are looked at together.
+# Rows in a block.
 BLOCK = 16384
-# Coordinates that one factorisation may have: memory, and a cube of operations.
+# Largest order of a matrix to be factored, for its memory and its time.
 MAX_FACTOR = 3000
-# What an iteration costs beside its sweep, in nanoseconds.
+# Time of an iteration without its pass over X.
 OVERHEAD = 6e4
 # A run in the space of the rows: nanoseconds of a multiply-add of the factorisation of
 # the rows, and of a Hessian with its Cholesky factor per cube of their order and per

@@ -1,8 +1,8 @@
-"""What to say of a run that went wrong: the cause, with figures, and the remedy.
+"""The diagnosis of a run that went wrong: causes, with figures, and remedies.
 
-Causes are looked for where the learning rate is the user's: other runs find their own.
-The warning has one of a few constant texts, so that Python shows it once however many
-fits a search makes; what is particular to the fit becomes ``diagnosis_``.
+Causes are looked for if the learning rate is explicit; other runs find their own.
+The warning has one of a few constant texts, so that Python shows it once for all fits
+of a search. The figures of a fit are in ``diagnosis_``.
 """
 
 import math
@@ -69,7 +69,7 @@ PATIENCE = "take a larger n_iter_no_change"
 LESS_NOISE = (
     "let the learning rate fall (faster), average (average=True), take larger batches"
 )
-# What is left if nothing else is found.
+# The diagnosis if no other cause is found.
 RAVINE = (
     "The curvature differs much between directions, as with correlated features.",
     "take momentum (optimizer='nesterov') and a smaller tol",
@@ -87,9 +87,9 @@ def stream_warning():
 
 
 def explain(settings, training, monitor):
-    """The diagnosis of a run that did not diverge, or None if all is well.
+    """The diagnosis of a run that did not diverge, or None if there is no problem.
 
-    A run that calls itself converged although it is far from the optimum gets the
+    A run that counts as converged although it is far from the optimum gets the
     ``stop_reason`` "plateau".
 
     Parameters
@@ -354,7 +354,7 @@ def _progress(monitor):
 def _misclassified(training):
     """Share of the weight of misclassified rows, and that of the best constant model.
 
-    What is left to judge a loss by that is least where all coefficients are zero.
+    A loss that is least at zero coefficients is judged by this.
     """
     data = training.data
     n_rows, K = data.n_rows, data.n_outputs
@@ -383,12 +383,12 @@ def _missing(training, monitor):
 
 
 def find_causes(sizes, training, monitor):
-    """Why descent with the user's learning rate does badly: pairs (cause, remedy)."""
+    """Causes of poor progress with an explicit learning rate: (cause, remedy)."""
     optimizer, causes = training.state.plan.optimizer, []
     unsettled = _unsettled(monitor)
     last, largest = monitor.steps
     if monitor.patient:
-        # It began with steps that were far too large on purpose.
+        # The schedule starts with steps that are too large on purpose.
         largest = last
     limit = sizes.limit
     if sizes.normalised and largest > 0.0:
@@ -423,7 +423,7 @@ def find_causes(sizes, training, monitor):
             why = f"{sizes.noise} outweighs what steps of {last:.3g} gain"
             remedy = LESS_NOISE
         elif "momentum" in vars(optimizer):
-            why, remedy = "momentum swings past the minimum and back", PATIENCE
+            why, remedy = "momentum overshoots the minimum", PATIENCE
         else:
             why, remedy = "the steps overshoot the minimum", SMALLER_STEP
         causes.append((
@@ -452,7 +452,7 @@ def _unsettled(monitor):
 
 
 class Sizes:
-    """How large the features are, and the steps that they allow.
+    """Sizes of the features, and the learning rates that they allow.
 
     Attributes
     ----------
@@ -464,7 +464,7 @@ class Sizes:
     low, high : float
         Root mean square of the smallest feature that is not zero, and of the largest.
     names : list of str
-        What the user calls these two.
+        Their names in messages.
     normalised : bool
         True if a step moves each coefficient by about the learning rate.
     reach : float
@@ -524,7 +524,7 @@ class Sizes:
 
     @property
     def remedy(self):
-        """What makes the features alike."""
+        """The remedy that gives the features equal sizes."""
         how = "(with_mean=False)" if self.sparse else ""
         return f"scale the features (StandardScaler{how})"
 
@@ -535,6 +535,6 @@ def _possible(limit):
 
 
 def _name(settings, j):
-    """What the user calls a feature."""
+    """The name of a feature in messages."""
     names = settings.feature_names
     return f"column {j}" if names is None else repr(str(names[j]))

@@ -1,4 +1,4 @@
-"""How a fit proceeds: the method, batch size and learning rate that "auto" means."""
+"""The plan of a fit: the optimizer, batch size and learning rate that "auto" means."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,23 +15,24 @@ from .statistics import interpolate, raw_curvatures, scaled_curvature
 
 # Features up to which scaled coefficients may be rotated.
 ROTATED = 1000
-# Batch descent is chosen up to so many entries of X times outputs: there an epoch takes
-# milliseconds. Sparse mini-batches pay for a dense step each, so batches win longer.
+# All rows are used in each step up to so many entries of X times outputs, where an
+# epoch takes milliseconds. For sparse X the limit is larger, because mini-batches take
+# a dense step each.
 SMALL = 2_000_000
 SMALL_SPARSE = 500_000_000
 # Mini-batches of an epoch: with a rotation; where X is too wide for one and a step
 # costs O(n_features); and of a non-smooth loss, whose gradient does not fade.
 STEPS, STEPS_WIDE, STEPS_NON_SMOOTH = 64, 16, 200
-# A step of the features that a sparse batch touches must be so many times cheaper than
-# one of all features (`Optimizer.price`) to be taken instead.
+# A step of the active features of a sparse batch is taken if it is so many times
+# cheaper than a step of all features (`Optimizer.price`).
 MARGIN = 1.0
-# Rows above which softmax is learnt in mini-batches by the rules that need not.
+# With more rows, rules that could use all of them take mini-batches for softmax.
 MANY = 20_000
 
 
 @dataclass
 class Plan:
-    """How a fit proceeds, with every "auto" resolved.
+    """The plan of a fit, with every "auto" resolved.
 
     Attributes
     ----------
@@ -41,8 +42,8 @@ class Plan:
         Learning rates; of the scaled coefficients where there is a scaling.
     guarded : bool
         True if the learning rate was found from the data: then an epoch that makes
-        the objective worse is undone and the learning rate halved (not with a
-        degenerate loss, whose objective says nothing).
+        the objective worse is undone and the learning rate halved (but not for a
+        degenerate loss, whose objective does not measure the model).
     adaptive : bool
         True if the learning rate also follows what an epoch gained
         (`RuleSolver.accept`).
@@ -62,7 +63,7 @@ class Plan:
 
     @property
     def streams(self):
-        """True if `partial_fit` can go on with it."""
+        """True if `partial_fit` can continue with it."""
         return self.optimizer.why_no_stream is None
 
     @property
@@ -80,7 +81,7 @@ def choose(settings, data, explicit, stream):
     optimizer, batch_size = settings.optimizer, settings.batch_size
     if not isinstance(batch_size, str):
         batch_size = int(batch_size)
-    # (The optimum of a degenerate loss is of no use: no batch size reaches it sooner.)
+    # (The optimum of a degenerate loss is of no use, so any batch size will do.)
     full = (data.loss.smooth or data.loss.degenerate) and small and not stream
     name = optimizer_name(optimizer)
     automatic = name == "auto"
@@ -109,8 +110,9 @@ def choose(settings, data, explicit, stream):
             # sparse X an epoch of small steps would cost much more.
             batch_size = "full"
         else:
-            # Rules that normalise the gradient are off by its noise, however small
-            # their steps: batches as large as leaves an epoch some steps.
+            # Rules that normalise the gradient have an error from its noise, however
+            # small their steps are. So batches are as large as an epoch of some steps
+            # allows.
             if n_features > ROTATED:
                 rows = n_samples / STEPS_WIDE
             else:
@@ -122,13 +124,12 @@ def choose(settings, data, explicit, stream):
 def choose_optimizer(settings, data, explicit, stream, full):
     """Name of the optimizer that "auto" stands for.
 
-    With an explicit learning rate it is SGD*'s own; where only a rule of descent does
-    (streams, averages, schedules, a loss whose objective says nothing) momentum over
-    all rows or Adam over some of them. Otherwise the batch size decides: Point-SAGA for
-    single rows, SVRG for mini-batches, and over all rows the second-order method as
-    long as n_features^2 numbers fit, or the rows are few beside the columns; beyond
-    that L-BFGS, or FISTA with an l1 penalty. Of a penalty that is no elastic net FISTA
-    needs least.
+    With an explicit learning rate it is SGD, as in SGD*. Streams, averages, schedules
+    and degenerate losses need a rule: Nesterov's momentum over all rows, or Adam for
+    mini-batches. A penalty that is no elastic net needs FISTA. Otherwise the batch size
+    decides: Point-SAGA for single rows, SVRG for mini-batches, and over all rows
+    Newton's method if n_features^2 numbers fit into memory or there are few rows.
+    Beyond that it is L-BFGS, or FISTA with an l1 penalty.
     """
     if explicit:
         return "sgd"
@@ -149,7 +150,7 @@ def choose_optimizer(settings, data, explicit, stream, full):
         return "svrg" if loss.smooth else "adam"
     wide = data.width >= MAX_FACTOR
     if not settings.penalty.smooth:
-        # Softmax has no curvature that coordinate descent could use cheaply.
+        # Coordinate descent is expensive with the Hessian of softmax.
         by_gradients = wide or loss.coupled(data.n_outputs)
         by_gradients = by_gradients or has_costly_hessians(data)
         return "fista" if by_gradients else "newton"
@@ -259,10 +260,10 @@ def _worth_rotating(settings, data, plan):
 
 
 def moves_by_features(data, optimizer, batch_size, *case):
-    """True if steps shall move the active features only: the cheapest exact form.
+    """True if a step moves the active features only, which is exact, and cheaper.
 
-    ``case`` are the arguments of `Optimizer.price`. A lazy rule does so by its name,
-    unless a batch holds all rows.
+    ``case`` are the arguments of `Optimizer.price`. A lazy rule always does so, unless
+    a batch has all rows.
     """
     if not data.sparse:
         return False
@@ -274,7 +275,7 @@ def moves_by_features(data, optimizer, batch_size, *case):
 
 
 def bind(schedule, settings, data, batch_size):
-    """Tell a schedule what it cannot know: the penalty, the length, the loss."""
+    """Give a schedule the penalty, the length of the run and the loss."""
 
     def slope(y, z):
         return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[

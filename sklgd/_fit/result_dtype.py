@@ -1,4 +1,4 @@
-"""The dtype of the coefficients that are returned: X's, if it holds the model.
+"""The dtype of the reported coefficients: that of X, if it can hold the model.
 
 A run keeps its coefficients in float64. Those of float32 data are returned in float32,
 which has seven digits: too few where features are far from zero and spread little, or
@@ -11,10 +11,10 @@ from ..kernels._vector import all_finite
 
 # Rows, and entries of X, on which the effect of rounding is estimated.
 ROWS, ENTRIES = 64, 2**16
-# Shares of what was gained over the constant model: what rounding may cost, and what it
-# is estimated to cost where the objective is evaluated again.
+# Shares of the gain over the constant model: the largest loss of objective by rounding,
+# and the estimated loss above which the objective is evaluated again.
 COST, NOTICED = 1e-5, 1e-6
-# What was gained counts as no less than this share of the scale of the loss.
+# The gain counts as at least this share of the scale of the loss.
 LEAST = 1e-3
 
 

@@ -12,8 +12,8 @@ from ..penalties import Penalty
 class Settings(NamedTuple):
     """The parameters of an estimator, read once at the beginning of a fit.
 
-    What plans, runs and diagnoses a fit gets this object; the estimator itself goes no
-    further down. Parameters have the names and the meanings that they have there.
+    Plans, runs and diagnoses read this object instead of the estimator. Parameters have
+    the same names and meanings as there.
 
     Attributes
     ----------

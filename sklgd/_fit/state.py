@@ -1,4 +1,4 @@
-"""All that outlives an epoch: what ``partial_fit`` and a pickle continue from."""
+"""The state of a model between epochs, calls of ``partial_fit`` and pickles."""
 
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
@@ -45,7 +45,7 @@ SETS_OF_ROWS = "statistics", "basis", "chunk"
 
 @dataclass
 class State:
-    """All that outlives an epoch: what ``partial_fit`` and pickle continue from.
+    """All that ``partial_fit`` and a pickled model continue from.
 
     Attributes
     ----------
@@ -53,11 +53,11 @@ class State:
         Master copy in float64; the last row is the intercept.
     plan : Plan
     key : tuple
-        The parameters the plan was made for.
+        The parameters that the plan was made for.
     seed : int, RandomState or None
         The estimator's ``random_state``.
     rng : RandomState
-        The shuffle stream, made of ``seed`` when it is first needed.
+        The generator that shuffles rows, made from ``seed`` when it is first needed.
     position : ndarray
         Coefficients of the rule, scaled: ``coef`` itself without a scaling.
     rule : dict or None
@@ -66,34 +66,34 @@ class State:
     steps, rows : int
         Batches and rows seen.
     weight_sum, weight_rows : float
-        Sum and number of the weights seen; their ratio is the unit of weight.
+        Sum and number of the weights seen; weights are divided by their ratio.
     factor : float
-        What the schedule's learning rates are multiplied with.
+        Factor of the schedule's learning rates.
     fresh : bool
-        True if no epoch was kept since the rule started afresh.
+        True if no epoch was kept since the rule was reset.
     statistics, basis : Statistics or None
         Of all rows seen, and those that the scaling was made from.
     chunk : Statistics or None
         Of the last call's rows.
     stream : bool
-        True once a call brought other rows than the one before.
+        True once a call has brought other rows than the call before.
     unit : float
         Natural size of the loss, the largest seen.
     occurrences : ndarray of shape (n_features,) or None
-        Rows seen that touch a feature, for lazy rules.
+        Number of rows in which each feature is active, for lazy rules.
     occurrence_rows : int
-        Of so many.
+        Number of rows that these were counted in.
     order_seed : int or None
-        Of the permutation of which later epochs shuffle blocks; None before it is used.
+        Seed of the permutation whose blocks later epochs shuffle; None before its use.
     curve : list of float
-        F after each epoch, at the iterates.
+        F of the iterate after each epoch.
     reported : float or None
-        F of the coefficients that were reported last, where these are not the iterate.
+        F of the coefficients that were reported last, if these are not the iterate.
     mark : int or None
-        What tells the rows seen from others (`mark_of`); -1 once there were others.
+        Identifies the rows seen (`mark_of`); -1 if there were several sets of rows.
     columns : intp array or None
-        The features that all of the arrays are about, where a fit left out columns
-        without entries; None means all.
+        The features of all arrays, if a fit left out columns without entries; None
+        means all features.
     """
 
     coef: np.ndarray
@@ -146,10 +146,10 @@ class State:
             self.position = np.array(self.position)
 
     def successor(self, n_epochs):
-        """A state that goes on from this one, and leaves it as it is.
+        """A state that continues from this one, which is not changed.
 
-        Only the shuffle stream and the list of objectives, which would take time to
-        copy, are shared; of the list, what comes after ``n_epochs`` is cut off.
+        They share the random generator and the list of objectives, which take time to
+        copy. Entries of the list after the first ``n_epochs`` are removed.
         """
         state = _twin(self)
         state.coef = self.coef.copy()
@@ -158,31 +158,28 @@ class State:
         if self.average is not None:
             state.average = self.average.copy()
         if self.statistics is not None:
-            # Of an explicit learning rate, the plan does not change.
+            # (With an explicit learning rate the plan does not change.)
             state.plan = _twin(self.plan)
         del state.curve[n_epochs:]
         return state
 
     def forgetful(self, coef_, intercept_):
-        """A state that goes on from these reported coefficients, but afresh.
-
-        It holds nothing that only going on from where this one is would need.
-        """
+        """A new state that continues from these reported coefficients alone."""
         state = _twin(self)
         state.plan = _twin(self.plan)
         state.forget(coef_, intercept_)
         return state
 
     def forget(self, coef, intercept):
-        """Become such a state."""
+        """Become a state that continues from these reported coefficients alone."""
         self._go_on_from(together(coef, intercept, self.columns))
 
     def conclude(self, reported):
-        """Become what a finished fit leaves, which reported these coefficients.
+        """Drop what a finished fit does not need, which reported these coefficients.
 
-        They have the form of ``coef``, and the dtype of what was reported.
+        They have the shape of ``coef``, and the dtype of the reported ones.
 
-        With a learning rate of the user's that is what SGD* keeps: the iterate, the
+        With an explicit learning rate the state keeps what SGD* keeps: the iterate, the
         average and the number of steps, on which the next learning rate depends. The
         rest of a run is larger than the model, and only `partial_fit` would use it.
         """
@@ -201,10 +198,7 @@ class State:
         vars(self).pop("rng", None)
 
     def of_all_features(self, n_features):
-        """The state as it were if no columns had been left out of a fit.
-
-        Their coefficients, and those of the average, are zero.
-        """
+        """The state with zeros for the columns that a fit has left out."""
         if self.columns is None:
             return self
         state = _twin(self)
@@ -221,15 +215,15 @@ class State:
         )
 
     def place(self):
-        """Take the rule's coordinates from ``coef``; the rule starts afresh."""
+        """Compute ``position`` from ``coef``, and reset the rule."""
         scaling = self.plan.scaling
         self.position = self.coef if scaling is None else scaling.to_scaled(self.coef)
         self.rule, self.fresh = None, True
 
     def has_seen_only(self, data):
-        """True if no other rows than those of ``data`` were ever learnt from.
+        """True if the model has learnt from no other rows than those of ``data``.
 
-        To be called before they are.
+        It is called before it learns from them.
         """
         mark = mark_of(data)
         if self.rows == 0 or self.mark == mark:
@@ -239,7 +233,7 @@ class State:
         return self.mark == mark
 
     def normalise(self, data):
-        """Put the weights of ``data`` in units of their running mean."""
+        """Divide the weights of ``data`` by their running mean."""
         weights = data.weights
         self.weight_rows += data.n_rows
         if weights is None:
@@ -254,7 +248,7 @@ class State:
             data.weights = None if (learnt == unit).all() else weights / unit
 
     def frequencies(self, data):
-        """Share of the batches seen, this data's included, that touch each feature."""
+        """Share of the batches in which each feature is active, with these data."""
         counts = column_counts(data)
         if self.occurrences is not None:
             counts = counts + self.occurrences
@@ -266,10 +260,9 @@ class State:
     # -------------------------------------------------------------------- storage
 
     def pack(self, est):
-        """A dict of arrays, numbers and strings, without what ``est`` has, too.
+        """A dict of arrays, numbers and strings, without the attributes of ``est``.
 
-        Readers that trust known types only, such as skops, then meet no type that is
-        private to the package.
+        Readers that trust known types only, such as skops, find no private type in it.
 
         Parameters
         ----------
@@ -290,10 +283,10 @@ class State:
             if name not in TRANSLATED and not _is_default(name, value)
         }
         if same and self.key is None:
-            # Nothing but the coefficients goes on from here.
+            # (The state continues from the coefficients alone.)
             packed.pop("columns", None)
         if self.stream:
-            # It only tells whether the rows have changed, and they have.
+            # (It would only show whether the rows have changed, and they have.)
             packed.pop("chunk", None)
         for name in SETS_OF_ROWS:
             if name in packed:
@@ -311,14 +304,14 @@ class State:
         }
         rng = vars(self).get("rng")
         if rng is not None and rng is not self.seed and self.seed is not None:
-            # (The generator of the user, or NumPy's own, goes on by itself.)
+            # (A generator of the user, or NumPy's own, is not stored.)
             stream = rng.get_state(legacy=False)["state"]
             packed["generator"] = stream["key"], int(stream["pos"])
         return packed
 
     @classmethod
     def unpack(cls, packed, est):
-        """The state that `pack` made a dict of, for the estimator it is stored in."""
+        """The state from the dict that `pack` made, for the same estimator."""
         state = object.__new__(cls)
         vars(state).update(DEFAULTS)
         stored = (item.name for item in fields(cls) if item.name in packed)
@@ -353,12 +346,12 @@ class State:
     def of_another_version(cls, packed, est):
         """The state of an estimator that another version of the package has stored.
 
-        It goes on from the coefficients alone, as ``packed`` cannot be read.
+        It continues from the coefficients alone, because ``packed`` cannot be read.
 
         Raises
         ------
         ValueError
-            If these are not stored either, as in the middle of a stream.
+            If the coefficients are not stored either, as in the middle of a stream.
         """
         name = type(est).__name__
         if "coef_" not in vars(est):
@@ -379,9 +372,9 @@ class State:
         return state
 
     def tune(self, settings, data, null, penalty, tune):
-        """Find the scaling and the learning rate from the data (first chunk or fit).
+        """Compute the scaling and the learning rate from the data of a first call.
 
-        ``tune`` is that of the class of the run.
+        ``tune`` is the method of the solver's class.
         """
         self.statistics = self.basis = self.chunk = Statistics.of(data, null)
         tune(self.plan, settings, data, self.basis, penalty)
@@ -405,8 +398,8 @@ class State:
             self.place()
 
 
-# What a state keeps that goes on from reported coefficients alone, and what is kept
-# besides by one that goes on from where it is; the rest is then as in a new state.
+# Attributes that a state keeps if it continues from reported coefficients alone, and
+# those it keeps in addition if it continues from its iterate. Others are reset.
 KEPT = {
     "columns",
     "rows",
@@ -424,7 +417,7 @@ AFRESH = {"key": None} | {
     if item.name not in KEPT and item.default is not MISSING
 }
 AFRESH_WITHIN_PATH = {k: v for k, v in AFRESH.items() if k not in PATH}
-# What an attribute is that is not stored.
+# Values of attributes that are not stored.
 DEFAULTS = {
     item.name: None if item.default is MISSING else item.default
     for item in fields(State)
