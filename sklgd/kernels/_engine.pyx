@@ -1,4 +1,4 @@
-"""The one loop: `Descent` steps through mini-batches with an optimizer rule:
+"""The loop over batches: `Descent` takes steps of an optimizer's rule.
 
     z = X_b w + b  ->  g = dl/dz  ->  X_b' g  ->  rule.step  ->  t += 1
 
@@ -26,9 +26,9 @@ cdef void steps_of(void* descents, Py_ssize_t i, int thread) noexcept nogil:
 
 
 def run_together(list descents):
-    """Take the steps that each of these `Descent`s was told to `prepare`.
+    """Take the steps that each of these `Descent`s has prepared, each in its own thread.
 
-    Each has a thread; no two may share a rule, or arrays that they change.
+    No two of them may share a rule, or arrays that they change.
     """
     cdef int i, n = len(descents)
     cdef void** each = <void**> malloc(n * sizeof(void*))
@@ -64,8 +64,8 @@ cdef class Descent:
         Raw coefficients, last row the intercept; updated in place.
     position : float64 array of the same shape
         The rule's coordinates u: ``coef`` itself in the textbook form, else
-        w_jk = scale_jk u_jk and b_k = scale_bk u_bk - sum_j centre_j w_jk (the
-        implicit metric: X is neither scaled nor centred).
+        w_jk = scale_jk u_jk and b_k = scale_bk u_bk - sum_j centre_j w_jk (internal
+        feature scaling: X itself is neither scaled nor centred).
     centre : float64 array of shape (n_features,), or None
         None means zeros.
     scale, gradient_scale : float64 arrays shaped like coef, or None
@@ -78,11 +78,11 @@ cdef class Descent:
         With a rotation: the penalty of every feature, which is no longer one of
         single coordinates; its gradient l2 w joins that of the data term.
     row_penalty : (l1, l2) or None
-        Penalty of every feature, if there is no metric: plain SGD then adds rows
-        straight into the coefficients.
+        Penalty of every feature without feature scaling: plain SGD then adds rows
+        directly to the coefficients.
     by_features : bool, default=False
-        True if sparse batches shall move the active features only; the rule must be
-        able to `lagged_update` with its penalty.
+        True if steps of sparse batches move the active features only. The rule must have
+        a `lagged_update` for its penalty.
     average : float64 array shaped like coef, or None
     average_count : int
         Steps that ``average`` holds already.
@@ -94,8 +94,8 @@ cdef class Descent:
         1 and 2: steps of single rows are passive-aggressive, PA-I and PA-II; the learning
         rates are their parameter C. For losses with `Loss.unit_slopes`.
     cumulative : bool, default=False
-        True if only the features of a row pay the l1 penalty, as in SGDClassifier; for
-        plain SGD on single rows (`SGDRule`).
+        True if a row applies the l1 penalty to its own features only, as in
+        SGDClassifier; for plain SGD on single rows (`SGDRule`).
     """
 
     cdef Problem problem
@@ -251,7 +251,7 @@ cdef class Descent:
     def prepare(self, order, const double[::1] etas, Py_ssize_t batch_size,
                 Py_ssize_t start, long long average_from, long long mean_from=0, *,
                 fetch=None, Py_ssize_t ahead=0, Problem source=None):
-        """Make ready for the `steps` of a `run`, whose parameters these are."""
+        """Prepare the `steps` of a `run`, which has the same parameters."""
         cdef const Py_ssize_t[::1] order_view, fetch_view
         cdef Py_ssize_t n_steps = etas.shape[0], n
         self.source = self.problem if source is None else source
@@ -263,7 +263,7 @@ cdef class Descent:
         if start < 0 or batch_size < 1 or (
             n_steps and start + (n_steps - 1) * batch_size >= n
         ):
-            raise ValueError("the steps leave the data")
+            raise ValueError("there are fewer rows than the steps need")
         if fetch is not None:
             fetch_view = fetch
             if fetch_view.shape[0] != n:
@@ -297,7 +297,7 @@ cdef class Descent:
         self.make_room(longest, batch_size, summed)
 
     cdef bint takes_rows(self, Py_ssize_t batch_size) noexcept nogil:
-        """True if the rows of such batches go straight into the coefficients."""
+        """True if the rows of such batches are added directly to the coefficients."""
         return self.row_rule is not None and batch_size <= self.problem.block
 
     def shares_rows(self, Py_ssize_t batch_size):
@@ -306,7 +306,7 @@ cdef class Descent:
             self.problem.chunk_rows(batch_size) < batch_size)
 
     cdef void steps(self) noexcept nogil:
-        """What the last `prepare` was for."""
+        """Take the steps of the last `prepare`."""
         cdef Call call = self.call
         cdef Py_ssize_t step, position, m, n = self.end
         cdef bint by_rows = self.takes_rows(call.batch_size)
@@ -354,7 +354,7 @@ cdef class Descent:
         for j in range(self.since.shape[0]):
             self.since[j] = 0
         if self.scale != NULL:
-            self.from_metric()
+            self.to_raw()
         if count:
             self.fold(call.counted)
 
@@ -466,7 +466,7 @@ cdef class Descent:
                 order, row, self.active.records, self.active.stride)
 
     cdef void apply_lagged(self, Py_ssize_t now, bint count) noexcept nogil:
-        """Let all features make the steps before ``now`` that they missed."""
+        """Update all features by the steps before ``now`` that they missed."""
         cdef Py_ssize_t j
         self.active.unpack(&self.home, &self.since[0])
         self.rule.lagged_update(self.problem.n_features, &self.since[0], now,
@@ -510,9 +510,9 @@ cdef class Descent:
         if self.scale == NULL:
             self.rule.step(grad, eta)
         else:
-            self.to_metric(grad)
+            self.to_scaled(grad)
             self.rule.step(grad, eta)
-            self.from_metric()
+            self.to_raw()
 
     cdef void descend(self) noexcept nogil:
         """`step_rows` for single rows and one output, without a call per row and part."""
@@ -541,7 +541,7 @@ cdef class Descent:
     cdef void step_rows(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
-        """Plain SGD: the rows go straight into the coefficients."""
+        """Plain SGD: the rows are added directly to the coefficients."""
         cdef Py_ssize_t i, k, row, K = self.problem.n_outputs
         cdef Py_ssize_t n = self.end
         cdef double* intercept = self.coef + self.problem.n_features * K
@@ -605,8 +605,8 @@ cdef class Descent:
                     source.function.value_at(
                         source.function, target, scratch.z[i * K + k]), square)
 
-    cdef void to_metric(self, double* grad) noexcept nogil:
-        """Gradient in w, b becomes the gradient in the rule's coordinates."""
+    cdef void to_scaled(self, double* grad) noexcept nogil:
+        """Turn the gradient in w and b into that in the rule's coordinates."""
         cdef Py_ssize_t i, j, k, K = self.problem.n_outputs
         cdef Py_ssize_t last = self.problem.n_features * K
         cdef double* intercept = grad + last
@@ -622,8 +622,8 @@ cdef class Descent:
             self.rotate(b"T", grad, &self.mixed[0])
             memcpy(grad, &self.mixed[0], self.size * sizeof(double))
 
-    cdef void from_metric(self) noexcept nogil:
-        """The rule's coordinates become raw coefficients."""
+    cdef void to_raw(self) noexcept nogil:
+        """Compute the raw coefficients from the rule's coordinates."""
         cdef Py_ssize_t i, j, k, K = self.problem.n_outputs
         cdef Py_ssize_t last = self.problem.n_features * K
         cdef double* intercept = self.coef + last
@@ -699,7 +699,7 @@ cdef class Descent:
         """Tell the engine that the coordinates were changed from outside."""
         self.gradient_known = False
         if self.scale != NULL:
-            self.from_metric()
+            self.to_raw()
 
     def value(self, bint keep_gradient):
         """Mean loss at the current coefficients.

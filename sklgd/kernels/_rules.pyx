@@ -1,14 +1,14 @@
-"""The rules of optimizers: how a step moves the coordinates.
+"""The rules of optimizers: the update of a step.
 
-A rule moves all coordinates by one step, given the gradient of the data term
-and a learning rate; the penalty l1 |w| + l2 w^2/2 (per coordinate, zero for the
-intercept) is the rule's business, because it must act in the rule's own
-metric: every rule heads for the same minimiser. Notation: g is the gradient
+A rule updates all coefficients, given the gradient of the data term and a learning
+rate. It adds the penalty l1 |w| + l2 w^2/2 itself (per coefficient, zero for the
+intercept), because the threshold must be as long as the rule's own step: then every
+rule has the same minimiser. Notation: g is the gradient
 of the batch's mean loss, G = g + l2 w, ST the soft threshold, t = 1, 2, ...
 the step number.
 
 The parameters of each rule, with their documentation, are a class of sklgd.optimizers;
-its NumPy twin stands in tests/reference.py.
+its NumPy twin is in tests/reference.py.
 """
 cimport cython
 cimport numpy as cnp
@@ -51,7 +51,7 @@ cdef class Rule:
     coordinates and the penalty. ``home`` points to all of them; ``at``, where `step`
     and `lagged_update` work, may point to compact copies of some.
 
-    On sparse data a coordinate whose gradient is zero need not be visited in every
+    On sparse data a coordinate whose gradient is zero need not be updated in every
     step: `lagged_update` makes all steps that it missed, in closed form or as a short sum,
     with the result of `step` to rounding.
 
@@ -76,7 +76,7 @@ cdef class Rule:
         coef, l1, l2 : float64 C-contiguous arrays of one size
             Coordinates and their penalty; the caller keeps ownership.
         state : dict, default=None
-            What `state` returned earlier; None starts afresh.
+            An earlier result of `state`; None means a new rule.
         """
         cdef Py_ssize_t i
         if not coef.size == l1.size == l2.size:
@@ -111,7 +111,7 @@ cdef class Rule:
         return {"t": self.t} | {k: v.copy() for k, v in self.slots.items()}
 
     def take_step(self, gradient, double eta):
-        """One step from Python: tests and function minimisation."""
+        """One step, for tests and `minimize`."""
         cdef const double[::1] g = np.ascontiguousarray(
             gradient, dtype=np.float64).reshape(-1)
         if g.shape[0] != self.size:
@@ -180,7 +180,8 @@ cdef class SGDRule(Rule):
 
     With ``cumulative``, rows pay the l1 penalty as in SGDClassifier, which is the other
     scheme of Tsuruoka, Tsujii and Ananiadou (section 3.3): after a row, its features
-    move towards zero by all that was due since the first step, less what they paid.
+    move towards zero by the sum of all thresholds since the first step, less those that
+    they have made already.
     """
 
     adds_rows = True
@@ -306,7 +307,7 @@ cdef class SGDRule(Rule):
         self.packed = False
 
     cdef void pack(self) noexcept nogil:
-        """Fill the records, unless they are."""
+        """Fill the records if they are not filled yet."""
         cdef Py_ssize_t j, k, K = self.n_outputs
         cdef double* record = self.records
         if self.packed or record == NULL:
@@ -343,7 +344,7 @@ cdef class SGDRule(Rule):
             self.home.w[j] = soft(self.home.w[j], amount)
 
     cdef void apply_lagged(self) noexcept nogil:
-        """The records become the true coefficients; the scale is one again."""
+        """Make the records the true coefficients, and the scale one."""
         cdef Py_ssize_t _, k, K = self.n_outputs
         cdef double* record = self.records
         for _ in range(self.n_penalised // K):
@@ -365,7 +366,7 @@ cdef class SGDRule(Rule):
         self.stored_share += share * self.average_unit * self.scale
 
     cdef void apply_lagged_average(self) noexcept nogil:
-        """Afterwards ``average`` holds the true average of the features."""
+        """Make ``average`` the true average of the features."""
         cdef Py_ssize_t j
         if self.average == NULL or self.stored_share == 0.0:
             return
@@ -375,7 +376,7 @@ cdef class SGDRule(Rule):
         self.stored_share, self.average_unit = 0.0, 1.0
 
     cdef void flush(self) noexcept nogil:
-        """Settle everything: afterwards the coordinates are the true ones."""
+        """Apply all that is lagged, so that the stored coefficients are the true ones."""
         cdef Py_ssize_t j, k, K = self.n_outputs
         self.apply_lagged_average()
         if self.packed:
@@ -391,7 +392,7 @@ cdef class SGDRule(Rule):
 
 
 cdef class VelocityRule(Rule):
-    """What momentum and Nesterov share: v = mu v + eta G; E = mu E + eta.
+    """Base of momentum and Nesterov: v = mu v + eta G; E = mu E + eta.
 
     E, the effective step, sums learning rates as v sums gradients. At a minimiser,
     where G stays the same, v = E G: a threshold of E l1 takes back what the
@@ -475,7 +476,7 @@ cdef class NesterovRule(VelocityRule):
 cdef class AdagradRule(Rule):
     """A += g^2; H = sqrt(A) + eps; w = ST(w - eta g/H, eta l1/H)/(1 + eta l2/H).
 
-    The whole penalty is a prox in the metric H (Duchi, Hazan and Singer 2011,
+    The whole penalty is a proximal step in the metric H (Duchi, Hazan and Singer 2011,
     eq. 4): A then changes only where the data term has a gradient.
     """
 
@@ -756,7 +757,7 @@ cdef class AdadeltaRule(Rule):
 
 
 cdef class MomentRule(Rule):
-    """What Adam and its relatives share: two decaying moments of the gradient.
+    """Base of Adam and its variants: two decaying moments of the gradient.
 
     Without a gradient m fades by b1 and the other moment by its own factor, while w
     keeps moving: `LaggedAdam` sums these moves.
