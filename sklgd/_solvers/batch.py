@@ -1,11 +1,11 @@
-"""What the batch methods have in common: a point, a search along a line, an end.
+"""Base of the solvers over all rows: the point, the line search and the end of a run.
 
-An iteration, which counts as an epoch, is one product with X and one with its
-transpose; `raw_predictions` tells how the length of a step is searched.
+An iteration counts as an epoch. It takes one product with X and one with its transpose;
+`raw_predictions` explains how the line search avoids further products.
 
 A non-smooth loss is smoothed by a logarithmic barrier of weight e on its dual variables
-(`PiecewiseLinear.smoothed`), and e shrinks as the run converges: the path of an
-interior-point method, as Portnoy and Koenker (1997) follow it for quantile regression.
+(`PiecewiseLinear.smoothed`), and e decreases as the run converges. This is an
+interior-point method, as Portnoy and Koenker (1997) use it for quantile regression.
 """
 
 import math
@@ -25,32 +25,32 @@ from .hessian import HESSIAN_SWEEPS
 from .line_search import Root
 from .raw_predictions import make_lines
 
-# The barrier of a non-smooth loss shrinks by this factor as soon as the promised
-# decrease is this share of what the barrier may still hide.
+# The barrier of a non-smooth loss is multiplied by SHRINK as soon as the predicted
+# decrease is this share of the error that the barrier may cause.
 SHRINK, SETTLED = 0.2, 0.1
-# Its first weight: this share of F of the constant model may be hidden by it.
+# Its first weight may cause an error of this share of F of the constant model.
 BARRIER_WEIGHT = 0.1
 # An estimate of F - F* is not more than this factor below a bound of it.
 BELIEF = 2.0
-# Without a Hessian it is at least what ends the run, divided by this for smooth losses,
-# if no bound is smaller.
+# Without a Hessian, it is at least the value that ends the run (divided by this for
+# smooth losses) if no bound is smaller.
 UNPROVEN = 3.0
-# Lengths of the next step that are tried where a run has ended.
+# Lengths of the next step that are tried at the end of a run.
 LENGTHS = 1.0, 0.5, 0.2
 # Hessians that confirm estimates cost this share of all other passes, at most.
 MODERATE = 0.5
 MAX_TRIALS = 40
-# A promise of so many targets is not going to end the run.
+# A predicted decrease of so many targets will not end the run.
 ENOUGH = 2.0
 # Relative rounding error of an objective.
 ROUNDING = 1e-13
 
 
 class BatchSolver(Solver):
-    """One run over all rows at a time.
+    """Base of the solvers that use all rows in every step.
 
-    A method adds ``epoch``, ``excess`` (its estimate of F - F*) and ``forget_barrier``
-    (what it forgets when the barrier shrinks).
+    A subclass adds ``epoch``, ``excess`` (its estimate of F - F*), ``next_step`` and
+    ``forget_barrier`` (what it resets when the barrier is lowered).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class BatchSolver(Solver):
     """
 
     sure = True
-    """What `is_sure` returns."""
+    """The result of `is_sure`."""
 
     hessians: Any
     """The `HessianSchedule` of the run."""
@@ -86,7 +86,7 @@ class BatchSolver(Solver):
     """The step that would follow, in u; None if it is not known."""
 
     forget_barrier: Callable[[], None]
-    """Forget what was learnt under a stronger barrier, likewise."""
+    """Reset what belongs to a stronger barrier."""
 
     def __init__(self, data, state, penalty, n_runs=1):
         self.data, self.problem, self.state = data, data.term(), state
@@ -95,7 +95,7 @@ class BatchSolver(Solver):
         self.l1_u, self.l2_u = penalty.strengths(self.coordinates.scale)
         if penalty.smooth:
             self.l1_u = np.zeros_like(self.l2_u)
-        # (The state's position would be a second one.)
+        # (So that there are no two arrays of scaled coefficients.)
         self.u = state.position = self.coordinates.to_scaled(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
@@ -117,10 +117,10 @@ class BatchSolver(Solver):
 
     @classmethod
     def after(cls, prepare, data, state, penalty):
-        """The run that starts where ``prepare`` has left the coefficients.
+        """A run that starts at the coefficients of ``prepare``, or the constant model.
 
-        ``prepare(data, state, penalty)`` tells whether it has changed them. Where the
-        constant model is better, the run starts from that.
+        ``prepare(data, state, penalty)`` returns True if it has changed them. The run
+        starts at the constant model if that is better.
         """
         cold = state.coef.copy()
         changed = prepare(data, state, penalty)
@@ -132,12 +132,12 @@ class BatchSolver(Solver):
 
     @staticmethod
     def tune(plan, settings, data, statistics, penalty):
-        """Give a plan its coordinates; the length of a step is searched."""
+        """Give a plan its feature scaling; step lengths come from a line search."""
         plan.scaling = FeatureScaling.of(data, statistics, penalty.l2)
         plan.schedule = Constant(1.0)
 
     def aim(self, null, tol):
-        """Tell the run F of the constant model, and the relative gap to reach."""
+        """Set F of the constant model, and the optimality gap to reach."""
         self.null, self.tol = null, tol
 
     def set_barrier(self, barrier_weight):
@@ -147,26 +147,26 @@ class BatchSolver(Solver):
         self.loss = exact.smoothed(barrier_weight)
 
     def begin(self):
-        """Evaluate everything at the position."""
+        """Evaluate F and its gradient at u, from scratch."""
         self.go_to(self.coordinates.to_raw(self.u))
         self.lines.begin()
         self.evaluate()
 
     def go_to(self, coef):
-        """Take over the coefficients of another point."""
+        """Set the coefficients to those of another point."""
         self.state.coef[...] = coef
         self.penalised = self.penalty.value(coef)
 
     def evaluate(self):
-        """Loss and gradient at the position."""
+        """Evaluate the loss and its gradient at u."""
         self.value, _ = self.line(self.loss, 0.0)
         self.refresh()
 
     def line(self, loss, t):
         """Mean loss at a length t on the line, and its derivatives in t.
 
-        t has an entry for each output with a loss of its own, or one for all of them;
-        so have the derivatives. `gradient_at` is then that at t.
+        t has an entry for each output if the loss is a sum over outputs, else one; so
+        have the derivatives. Afterwards `gradient_at` gives the gradient at t.
         """
         if not isinstance(t, np.ndarray) or len(t) != self.problem.n_outputs:
             t = np.full(self.problem.n_outputs, t)
@@ -178,13 +178,13 @@ class BatchSolver(Solver):
         return value / self.mean_weight, derivative
 
     def dot(self, a, b):
-        """Products of coordinates, of each output by itself unless softmax has them."""
+        """Inner products for each output, or over all if the loss couples them."""
         return dots(a, b, self.coupled)
 
     def refresh(self):
-        """Take note of the gradient at u, where the loss was last evaluated.
+        """Compute the gradient at u, where the loss was last evaluated.
 
-        The objective is no number, either, where the gradient is not finite.
+        If it is not finite, the objective becomes NaN.
         """
         self.gradient = self.gradient_at(self.u)
         if not all_finite(self.gradient):
@@ -196,7 +196,7 @@ class BatchSolver(Solver):
         self.lines.gradient(raw)
         return self.coordinates.gradient(raw, self.mean_weight, self.l2_u, u)
 
-    # ------------------------------------------------------------ as `Solver` asks
+    # --------------------------------------------------------- methods of `Solver`
 
     def objective(self):
         """F at the coefficients, with the loss itself."""
@@ -219,15 +219,15 @@ class BatchSolver(Solver):
         return self.state.coef.copy()
 
     def restore(self, snapshot):
-        """Put a snapshot's coefficients in place; the run is over."""
+        """Set the coefficients of a snapshot at the end of the run."""
         self.state.coef[...] = snapshot
 
     def can_recover(self):
-        """False: there is no smaller step to try, as each length was searched."""
+        """False, because the line search has tried smaller steps."""
         return False
 
     def keep(self):
-        """Nothing outlives the run but the coefficients."""
+        """Keep the coefficients only."""
         self.state.plan.scaling = None
         self.state.position = self.state.coef
 
@@ -236,10 +236,10 @@ class BatchSolver(Solver):
         return self.relative(self.remaining(), self.objective())
 
     def likely_gap(self, gap):
-        """The same as an estimate for any loss; ``gap`` is what `gap` gave last.
+        """An estimate also for non-smooth losses; ``gap`` is the last result of `gap`.
 
-        An estimate that neither a Hessian nor a duality gap confirms is not taken for
-        much smaller than what has ended the run.
+        An estimate that neither a Hessian nor a duality gap confirms counts as at least
+        a share of the value that has ended the run.
         """
         if not math.isfinite(gap):
             return gap
@@ -266,14 +266,14 @@ class BatchSolver(Solver):
     def likely(self):
         """Estimate of F - F* for a non-smooth loss.
 
-        F - F* lies between what the next step gains and the bound. Their geometric mean
-        is no more than a factor of `BELIEF` below the bound.
+        F - F* lies between the gain of the next step and the bound. The result is their
+        geometric mean, but no less than the bound divided by `BELIEF`.
         """
         bound, gain = self.remaining(), self.gain_ahead()
         return math.sqrt(bound * min(max(gain, bound / BELIEF**2), bound))
 
     def gain_ahead(self):
-        """What the next step gains of F at the best of some lengths, if it is known."""
+        """Decrease of F by the next step, at the best of some lengths; 0 if unknown."""
         step = self.next_step()
         if step is None:
             return 0.0
@@ -289,7 +289,7 @@ class BatchSolver(Solver):
         return max(objective - np.nanmin(values), 0.0)
 
     def capped(self, excess):
-        """An estimate of F - F* that is not above F where no loss is negative."""
+        """An estimate of F - F* that is at most F if no loss is negative."""
         if self.data.loss.nonnegative and not self.data.base:
             return min(excess, self.objective())
         return excess
@@ -305,7 +305,7 @@ class BatchSolver(Solver):
         return self.barrier_weight * self.loss.n_jumps * self.data.n_outputs
 
     def lower_barrier(self):
-        """Weaken the barrier once it, and not the descent, limits the accuracy."""
+        """Lower the barrier once it limits the accuracy, and not the descent."""
         gap = self.barrier_gap()
         if gap > ROUNDING * abs(self.value) and self.settled(SETTLED * gap):
             self.set_barrier(self.barrier_weight * SHRINK)
@@ -313,18 +313,18 @@ class BatchSolver(Solver):
             self.forget_barrier()
 
     def settled(self, enough):
-        """True if the run has come this close to the smoothed minimiser."""
+        """True if the smoothed objective is this close to its minimum."""
         return self.excess() <= enough
 
     def target(self):
-        """F - F* at which the run ends: that of `gap`."""
+        """The value of F - F* at which the run ends."""
         if self.tol is None:
             return 0.0
         gained = max(self.null - self.smoothed_objective(), 0.0)
         return self.tol / max(1.0 - self.tol, self.tol) * gained
 
     def is_sure(self):
-        """True if the last estimate of F - F* rests on a Hessian."""
+        """True if a Hessian gave the last estimate of F - F*."""
         return self.sure
 
     def bound(self):
@@ -334,7 +334,7 @@ class BatchSolver(Solver):
         return self.capped(bound_here(self) + self.barrier_gap())
 
     def affordable_hessian(self):
-        """The Hessian here, or None if such Hessians cost much beside the run."""
+        """The Hessian at u, or None if such Hessians cost too much for this run."""
         price = self.hessians.price_at_the_end()
         passes = (self.state.rows - self.rows_before) / self.problem.n_samples
         if price > HESSIAN_SWEEPS:
@@ -344,14 +344,14 @@ class BatchSolver(Solver):
         return self.hessians.at_the_end(self.loss, self.lines.block, price)
 
     def model_step(self, metric, gradient, u):
-        """The step to the minimiser of the model at u, and the decrease it promises."""
+        """The step to the minimiser of the model at u, and the predicted decrease."""
         if not self.penalty.smooth:
             return self.minimise_model(metric, True, gradient, u)
         step = metric.solve(gradient.copy())
         return -step, 0.5 * float(np.vdot(step, gradient))
 
     def minimise_model(self, metric, refine=False, gradient=None, at=None):
-        """Step and decrease of the model with this metric, here or at another u."""
+        """Step and predicted decrease of the model at the present or another u."""
         if at is None:
             gradient, at = self.gradient, self.u
         p, promised = np.empty_like(at), 0.0
@@ -371,8 +371,8 @@ class BatchSolver(Solver):
     def extrapolated(self):
         """F - F* from the gains of the last third of the steps and of the third before.
 
-        Exact for a decrease like 1/k^2, which is what proximal gradients guarantee; a
-        faster one is estimated on the safe side.
+        It is exact for a decrease like 1/k^2, which proximal gradients guarantee, and
+        too large for a faster decrease.
         """
         third = len(self.gains) // 3
         if third < 2:
@@ -387,7 +387,7 @@ class BatchSolver(Solver):
     # --------------------------------------------------------------------- one step
 
     def move(self, t, p, raw):
-        """Go t along p, whose raw coefficients are ``raw``."""
+        """Move by t p; ``raw`` are the raw coefficients of p."""
         self.lines.move(t)
         add_scaled(self.u, t, p)
         if not self.penalty.smooth:
@@ -400,7 +400,7 @@ class BatchSolver(Solver):
     def search(self, p, raw):
         """Lengths t of the steps along p, whose raw coefficients are ``raw``.
 
-        Outputs with a loss of their own have a length of their own.
+        If the loss is a sum over outputs, each output has its own length.
 
         Returns
         -------
@@ -433,14 +433,15 @@ class BatchSolver(Solver):
             least = 1e-4 * sum([root.t * root.slope for root in roots])
             if settled and finite and gain <= least + slack:
                 return t, value
-            # If the lengths look right but F is not lower, those beyond the minimum.
+            # (If all lengths satisfy the condition but F is not lower, those beyond the
+            # minimum are shortened.)
             if all([root.move(finite, settled) for root in roots]):
                 break
         t = np.array([root.low for root in roots])
         return t, self.line(self.loss, t)[0]
 
     def l1_along(self, p, t):
-        """The l1 penalty at u + t p; its slopes in t, and half their jumps there."""
+        """The l1 penalty at u + t p, its derivatives in t, and half of their jumps."""
         if self.penalty.smooth:
             zero = np.zeros(1 if self.coupled else p.shape[1])
             return 0.0, zero, zero

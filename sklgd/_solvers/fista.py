@@ -1,4 +1,4 @@
-"""Proximal gradients: the run of "fista"."""
+"""Accelerated proximal gradient descent: the solver of "fista"."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .look_ahead import excess_ahead
 
 # Growth of a step from one to the next.
 GROWTH = 1.1
-# After so many times as many steps a Hessian is asked again.
+# A Hessian is computed again after so many times as many steps.
 PATIENCE = 1.5
 
 
@@ -30,11 +30,11 @@ class FISTASolver(BatchSolver):
         self.step, self.sure = None, False
 
     def epoch(self):
-        """One step from y = u + beta (u - u_last); returns its size twice.
+        """One step from y = u + beta (u - u_last); returns its factor theta twice.
 
-        The step size is halved until the quadratic bound holds at the new point (Beck
-        and Teboulle 2009, section 4), and grows again slowly. Where no step without
-        momentum lowers F by more than its rounding, all further ones would be the same.
+        theta is halved until the quadratic bound holds at the new point (Beck and
+        Teboulle 2009, section 4), and grows again slowly. The run ends when no step
+        without momentum lowers F by more than its rounding.
         """
         if self.at_rest:
             return 0.0, 0.0
@@ -63,11 +63,11 @@ class FISTASolver(BatchSolver):
             theta *= 0.5
         else:
             if step.any():
-                # The curvature may ask for a step that is smaller still.
+                # The Hessian may be so large that only smaller steps lower F.
                 self.theta = theta
         self.state.steps += 1
         if after > before + ROUNDING * abs(before):
-            # The momentum carried too far: the next step goes without.
+            # F has risen because of the momentum: the next step has none.
             self.last_u[...] = self.u
             self.lines.remember()
             self.momentum, stuck = 1.0, beta == 0.0
@@ -79,7 +79,8 @@ class FISTASolver(BatchSolver):
                 self.theta, self.at_rest = 1.0, True
                 self.lower_barrier()
             return 0.0, 0.0
-        # A step that turns against the momentum ends it (O'Donoghue and Candes 2015).
+        # A step in a direction against the momentum resets it (O'Donoghue and Candes
+        # 2015).
         turned = np.vdot(y - new, new - self.u) > 0.0
         self.momentum = 1.0 if turned else momentum
         self.last_u, self.u = self.u, new
@@ -94,8 +95,8 @@ class FISTASolver(BatchSolver):
         """Estimate of the smoothed F - F*.
 
         An extrapolation that would end the run, or lower the barrier, is replaced by
-        the decrease of the quadratic model. While that is larger, the gains since then
-        reduce it, until half as many more steps make it due again.
+        the decrease of the quadratic model. If that is larger, it is reduced by the
+        gains since then, and computed again after half as many more steps.
         """
         left = 0.0 if self.at_rest else self.extrapolated()
         enough = max(self.target(), SETTLED * self.barrier_gap())
@@ -112,14 +113,14 @@ class FISTASolver(BatchSolver):
         return self.left
 
     def settled(self, enough):
-        """As in `BatchSolver`; or if there is no way to come closer."""
+        """As in `BatchSolver`; also True if no step lowers F."""
         return self.at_rest or super().settled(enough)
 
     def decrease(self, otherwise):
-        """What F falls by to the minimiser of its quadratic model at u.
+        """Decrease of F to the minimiser of its quadratic model at u.
 
-        Steps ahead correct it (see `look_ahead`). ``otherwise`` is the estimate if the
-        Hessian is too expensive; a third of a duality gap if that is more.
+        Further steps correct it (see `look_ahead`). If the Hessian is too expensive,
+        the result is ``otherwise``, or a share of a duality gap if that is more.
         """
         self.step, self.sure = None, False
         if not self.penalty.elastic_net:
@@ -152,7 +153,7 @@ class FISTASolver(BatchSolver):
         return self.hessians.at_the_end(self.loss, raw_predictions)
 
     def forget_barrier(self):
-        """Start the estimate afresh."""
+        """Reset the estimate and the momentum."""
         self.gains.clear()
         self.left_at = None
         self.momentum, self.at_rest = 1.0, False

@@ -1,41 +1,41 @@
-"""What is left to gain where the curvature jumps: Newton's steps ahead of a run.
+"""An estimate of F - F* by further Newton steps, for losses whose Hessian jumps.
 
-A Hessian tells F - F* of a loss whose second derivative is continuous. Where that
-jumps, as at the margin of the squared hinge loss, the rows on the wrong side of their
-jumps can make its promise too small by factors of 10 to 10000, which a look at F along
-its own step does not show. So the steps that the run would take next are taken, while
-the run stays where it is: at each point w on their way
+If the second derivative of the loss is continuous, the quadratic model of a Hessian
+predicts F - F*. If it jumps, as at the margin of the squared hinge loss, rows on the
+other side of their jumps can make the prediction too small by factors of 10 to 10000.
+Evaluating F at the end of the step does not show this. So this module takes the steps
+that would follow, without changing the run. At each of their points w
 
     F - F(w) <= F - F* <= F - F(w) + rest(w),
 
-and the steps end when the rest is a small share of what they have gained. With an l2
-penalty the rest is a duality gap (Boyd and Vandenberghe, "Convex optimization", 2004,
-section 5.5.1): let v be the gradient of the loss at w, and R the penalty. As slopes of
-a convex loss, v and R* bound F* from below,
+and the steps end when the rest is a small share of their gain. With an l2 penalty the
+rest is a duality gap (Boyd and Vandenberghe, "Convex optimization", 2004,
+section 5.5.1): let v be the gradient of the loss at w, and R the penalty. Because the
+loss is convex, v and R* bound F* from below,
 
     F(w) - F* <= R(w) + R*(-v) + v.w = sum_j (v_j + l2 w_j)^2 / (2 l2),
 
-or its like for an elastic net. An l1 penalty alone leaves the part e of v outside of
-[-l1, l1] to a bound of the minimiser's norm, l1 |w*|_1 <= F(w), as no loss of this
-kind is negative. Where that bound is too large, and without a penalty, the rest is
-what a Hessian at w promises.
+and similarly for an elastic net. With an l1 penalty alone, the part of v outside of
+[-l1, l1] is multiplied by a bound of the minimiser's norm: l1 |w*|_1 <= F(w), because
+no such loss is negative. If that bound is too large, and without a penalty, the rest is
+the predicted decrease of a Hessian at w.
 """
 
 import numpy as np
 
 from .duality import duality_gap
 
-# F - F* lies between the gain and the bound: no more than the square of this factor
-# apart, they tell it to within the factor.
+# F - F* lies between the gain and the bound. If their ratio is at most the square of
+# this factor, it is known to within the factor.
 SURE = 2.5
-# A promise of this share of the gain is small. So many steps are taken at most, and
-# such lengths of each are tried.
+# A predicted decrease of this share of the gain is small. Largest number of steps, and
+# the lengths that are tried for each.
 SMALL, STEPS = 0.5, 6
 LENGTHS = 1.0, 0.5, 0.25, 0.1, 0.01
 
 
 class Path:
-    """Steps ahead of a run, from where it is."""
+    """Further steps of a run, which does not change itself."""
 
     def __init__(self, run):
         problem = run.problem
@@ -45,13 +45,13 @@ class Path:
         self.z = np.array(run.lines.block(0, problem.n_samples))
         self.change, self.slopes = np.empty_like(self.z), np.empty_like(self.z)
 
-    def head(self, step):
-        """Let the next step be this."""
+    def set_step(self, step):
+        """Set the next step."""
         self.step, self.raw = step, self.run.coordinates.to_raw(step)
         self.run.problem.raw_predictions(self.raw, self.change)
 
-    def go(self):
-        """Take the step at a length that lowers F; False if none does."""
+    def advance(self):
+        """Take the step at a length that lowers F; False if there is none."""
         run, problem = self.run, self.run.problem
         along = np.empty(problem.n_outputs)
         for t in LENGTHS:
@@ -75,17 +75,17 @@ class Path:
         run.state.rows += run.problem.n_samples
         return run.coordinates.gradient(raw, run.mean_weight, run.l2_u, self.u)
 
-    def here(self, start, stop):
-        """Raw predictions of these rows."""
+    def raw_predictions(self, start, stop):
+        """Raw predictions of these rows at the present point."""
         return self.z[start:stop]
 
-    def ahead(self, start, stop):
-        """Those at the end of the next step."""
+    def next_raw_predictions(self, start, stop):
+        """Raw predictions of these rows at the end of the next step."""
         return self.z[start:stop] + self.change[start:stop]
 
 
 def excess_ahead(run, step, promised, hessian_at):
-    """Estimate of F - F* at the position of a run.
+    """Estimate of F - F* at the present point of a run.
 
     Parameters
     ----------
@@ -93,31 +93,32 @@ def excess_ahead(run, step, promised, hessian_at):
     step : ndarray of shape (n_features + 1, n_outputs)
         The run's next step, in u.
     promised : float
-        The decrease that its model promises.
+        The decrease of F that its quadratic model predicts.
     hessian_at : callable
-        ``hessian_at(raw_predictions)`` gives a Hessian, or None if that costs too much.
+        ``hessian_at(raw_predictions)`` returns a Hessian, or None if that costs too
+        much.
 
     Returns
     -------
     excess : float
     """
     path, bound = Path(run), np.inf
-    path.head(step)
+    path.set_step(step)
     for _ in range(STEPS):
-        if not path.go():
+        if not path.advance():
             break
         gradient = path.gradient()
         rest = duality_gap(run, path.u, gradient, path.start - path.gained)
         bound = min(bound, path.gained + rest)
         if bound <= SURE**2 * path.gained:
             return max(path.gained, bound / SURE)
-        hessian = hessian_at(path.here)
+        hessian = hessian_at(path.raw_predictions)
         if hessian is None:
             break
         step, promised = run.model_step(hessian, gradient, path.u)
-        path.head(step)
+        path.set_step(step)
         if promised <= SMALL * path.gained and not run.hessians.has_changed(
-            hessian.sample, run.loss, path.ahead
+            hessian.sample, run.loss, path.next_raw_predictions
         ):
             return min(path.gained + promised, bound)
     excess = min(path.gained + promised, bound)
