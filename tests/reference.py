@@ -1192,12 +1192,14 @@ class Online:
     Mineiro and Langford (2013).
     """
 
-    far, known, loose = 10.0, 20.0, 1e-3
+    far, known, loose, early = 10.0, 20.0, 1e-3, 40
 
     def __init__(self, loss, n_features, n_outputs=1, *, params=None, centred=True,
                  fit_intercept=True, reach=None, power=2 / 3, average=2.0, l1=0.0,
                  l2=0.0, second_order=False):  # fmt: skip
+        self.shape = n_features, n_outputs
         self.full = LeastSquares(n_features, n_outputs) if second_order else None
+        self.early_rows = []
         self.full_share, self.full_total, self.full_hedge = 1.0, 0.0, -np.log(4.0)
         self.full_least = 0.0
         self.loss, self.params = LOSSES[loss], params or {}
@@ -1226,9 +1228,42 @@ class Online:
         self.weights += w
         mean = self.weights / self.rows
         w = w if 1 / 8 <= mean <= 8 else w / mean
+        x = np.asarray(x, dtype=float)
         copies = int(np.clip(np.ceil(w), 1, 8))
         for copy in range(copies):
-            self.step(np.asarray(x, dtype=float), y, w / copies, w * (copy == 0))
+            self.early_rows.append((x.copy(), y, w / copies))
+            self.step(x, y, w / copies, w * (copy == 0))
+            if self.steps == self.early and self.centred:
+                self.learn_early_anew()
+
+    def learn_early_anew(self):
+        """Learn the first rows again, without outliers that hide sizes of columns."""
+        X = np.array([x for x, _, _ in self.early_rows])
+        weights = np.array([w for _, _, w in self.early_rows])
+        found = False
+        for x in X.T:
+            for at in (x.argmax(), x.argmin()):
+                w = weights * (np.arange(len(x)) != at)
+                mean = w @ x / w.sum()
+                squares, absolutes = w @ (x - mean) ** 2, w @ np.abs(x - mean)
+                size = squares / absolutes if absolutes else 0.0
+                if absolutes >= self.known * size > 0.0 and (
+                    abs(x[at] - mean) > self.far * size
+                ):
+                    x[at], found = mean, True
+                    break
+        if not found:
+            return
+        fresh = Online(
+            self.name, *self.shape, params=self.params, centred=True,
+            fit_intercept=self.fit_intercept, reach=self.reach, power=self.power,
+            average=self.average, l1=self.l1, l2=self.l2,
+            second_order=self.full is not None,
+        )  # fmt: skip
+        for x, (_, y, w) in zip(X, self.early_rows, strict=True):
+            fresh.step(x, y, w, 0.0)
+        kept = ("rows", "weights", "total", "constant_total", "judged")
+        vars(self).update(vars(fresh) | {name: vars(self)[name] for name in kept})
 
     def step(self, x, y, w, judged):
         first, self.steps, self.t = self.steps == 0, self.steps + 1, self.t + w

@@ -66,6 +66,7 @@ def make_stream(loss, n=70, seed=0):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
     X, y = make_stream(loss)
+    X[4, 0] = 1e4  # before the size of the column is known
     weights = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], len(y))
     l1, l2 = PENALTIES[penalty]
     twin = reference.Online(loss, X.shape[1], centred=centred, l1=l1, l2=l2)
@@ -89,6 +90,7 @@ def test_the_second_order_rule_is_that_of_the_twin(loss, l2):
     X, y = make_stream(loss, 90)
     X = X / [1.0, 100.0, 1e-3, 1.0, 1.0]  # the twin inverts a matrix
     X, y = np.delete(X, 50, axis=0), np.delete(y, 50)  # an outlier
+    X[4, 0] = 1e2
     weights = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], len(y))
     twin = reference.Online(loss, X.shape[1], l2=l2, second_order=True)
     for row in zip(X, y, weights, strict=True):
@@ -425,6 +427,37 @@ def test_rare_outliers_in_the_columns_are_left_out(rng):
     assert learn(GDRegressor(), dirty, y).score(X, y) > 0.9
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"optimizer": Online(second_order=False)},
+        {"loss": "absolute_error"},
+        {"loss": "poisson"},
+        {"penalty": "l1", "alpha": 1e-4},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("row", [0, 1, 7, 25])
+def test_an_outlier_among_the_first_rows_does_not_hide_its_column(settings, row, rng):
+    X = rng.normal(size=(300, 4)) * [1.0, 5.0, 1.0, 1.0]
+    y = X @ [0.3, 0.1, -0.2, 0.1] + 0.1 * rng.normal(size=300)
+    y = np.exp(y) if settings.get("loss") == "poisson" else y
+    clean, broken = X.copy(), X.copy()
+    clean[row, 1], broken[row, 1] = 0.0, 1e6
+    model = GDRegressor(shuffle=False, **settings)
+    one = learn(clone(model), clean[:100], y[:100])
+    # A call that fails leaves the first rows as they were.
+    other = learn(clone(model), broken[:35], y[:35])
+    bad = X[35:60].copy()
+    bad[-1, 0] = 1e200
+    with pytest.raises(ValueError, match="column 0"):
+        other.partial_fit(bad, y[35:60])
+    other = learn(pickle.loads(pickle.dumps(other)), broken[35:100], y[35:100])
+    assert_allclose(other.coef_, one.coef_, atol=0.03)
+    assert_allclose(other.intercept_, one.intercept_, atol=0.05)
+
+
 def test_a_column_that_appears_late_and_one_that_grows_are_learnt(rng):
     X = rng.normal(size=(4000, 3))
     y = X @ [1.0, 1.0, 1.0]
@@ -689,7 +722,7 @@ def test_columns_whose_squares_vanish_are_warned_of(form, unit, rng):
         GDRegressor(alpha=0.0).fit(form(X), y)
     with pytest.warns(UserWarning, match="is not learnt. Scale column 1"):
         GDRegressor().partial_fit(form(X), y)
-    X[7, 1] = 1.0  # Small entries of a usual column do no harm.
+    X[::3, 1] = rng.normal(size=34)  # Small entries of a usual column do no harm.
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         GDRegressor(shuffle=False).partial_fit(form(X), y)

@@ -227,6 +227,7 @@ class Stream:
             "outputs": learner.output_table,
             "full": learner.full_table if learner.second_order else None,
             "stream": learner.stream_table,
+            "early": learner.early_table,
             "curve": np.array(self.curve),
             "key": self.key,
             "seed": self.seed,
@@ -249,6 +250,8 @@ class Stream:
         learner.stream_table[...] = packed["stream"]
         if learner.second_order:
             learner.full_table[...] = packed["full"]
+        if packed["early"] is not None:
+            learner.early_table[...] = packed["early"]
         plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)
         stream = cls(learner, plan, _as_tuple(packed["key"]), packed["seed"])
         stream.curve = array("d", packed["curve"])

@@ -1,6 +1,6 @@
 cdef class RecursiveLeastSquares:
     cdef readonly Py_ssize_t size, n_outputs
-    cdef Py_ssize_t stride
+    cdef Py_ssize_t stride, n_table
     cdef object table_array, work_array
     # What is learnt.
     cdef double* factor                 # U, by columns
@@ -15,6 +15,7 @@ cdef class RecursiveLeastSquares:
     cdef double* unit                   # zeros
     cdef double* work
 
+    cdef void forget(self) noexcept nogil
     cdef void load(self, const double* x, const double* mean) noexcept nogil
     cdef void predict(self, double* z) noexcept nogil
     cdef void trust(self, Py_ssize_t j, double precision) noexcept nogil

@@ -32,10 +32,11 @@ cdef class RecursiveLeastSquares:
 
     def __init__(self, Py_ssize_t n_features, Py_ssize_t n_outputs):
         cdef double[::1] table, work
-        cdef Py_ssize_t e = n_features + 1, j
+        cdef Py_ssize_t e = n_features + 1
         self.size, self.n_outputs = e, n_outputs
         self.stride = 4 * ((e + 3) // 4)
-        self.table_array = np.zeros(e * self.stride + e * n_outputs + 3 * e + 2)
+        self.n_table = e * self.stride + e * n_outputs + 3 * e + 2
+        self.table_array = np.zeros(self.n_table)
         table = self.table_array
         self.factor = &table[0]
         self.coef = self.factor + e * self.stride
@@ -43,12 +44,18 @@ cdef class RecursiveLeastSquares:
         self.origin = self.variance + e
         self.prior = self.origin + e
         self.faded = self.prior + e
-        for j in range(e):
-            self.factor[j * self.stride + j] = 1.0
+        self.forget()
         self.work_array = np.zeros(7 * self.stride)
         work = self.work_array
         self.x, self.gain = &work[0], &work[self.stride]
         self.unit, self.work = &work[2 * self.stride], &work[3 * self.stride]
+
+    cdef void forget(self) noexcept nogil:
+        """Become as it was before the first row."""
+        cdef Py_ssize_t j
+        memset(self.factor, 0, self.n_table * sizeof(double))
+        for j in range(self.size):
+            self.factor[j * self.stride + j] = 1.0
 
     @property
     def table(self):

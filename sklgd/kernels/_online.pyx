@@ -11,7 +11,7 @@ changes nothing. What a call has changed can be taken back (`undo`).
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport ceil, exp, fabs, fmax, fmin, isfinite, log, pow
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -21,9 +21,9 @@ from sklgd.kernels._online_rule cimport (
     ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS,
     CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST,
     FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED,
-    LAG, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, PLACE, ROWS, SATURATED,
+    LAG, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, N_OUTPUT, PLACE, ROWS, SATURATED,
     SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule,
-    smallest_size)
+    is_far, smallest_size)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -38,6 +38,9 @@ cdef double FIRST_ODDS = -1.386294361119891
 cdef double FADING = 0.5
 # Share of the prior that may fade before it is given back.
 cdef double MOST_FADED = 0.25
+# First steps that are taken anew if an outlier has hidden the size of a column: so many
+# rows show the size of one of normal distribution.
+cdef Py_ssize_t EARLY = 40
 # Entries after which signals are looked for.
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
 
@@ -84,6 +87,10 @@ cdef class OnlineLearner(OnlineRule):
     cdef double* saved
     cdef Py_ssize_t* saved_columns
     cdef Py_ssize_t n_saved
+    # The first rows: values, weight and targets of each; only of centred columns.
+    cdef object early_array
+    cdef double* early
+    cdef Py_ssize_t early_size
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
                  bint classifies, bint second_order, **options):
@@ -161,8 +168,11 @@ cdef class OnlineLearner(OnlineRule):
         cdef Py_ssize_t most = self.n_features
         self.saved_array, self.n_saved = None, 0
         self.small_column = -1
+        self.reserve_early()
+        early = self.early_array
         self.saved_scalars = (
-            self.stream_array.copy(), self.output_array.copy(), self.full.table.copy())
+            self.stream_array.copy(), self.output_array.copy(), self.full.table.copy(),
+            None if early is None else early.copy())
         self.stream[CALL] += 1.0
         if undoable:
             if not self.centred and rows.is_sparse:
@@ -172,6 +182,19 @@ cdef class OnlineLearner(OnlineRule):
             saved, columns = self.saved_array, self.saved_columns_array
             self.saved, self.saved_columns = &saved[0], &columns[0]
 
+    cdef reserve_early(self):
+        """Make room for the first rows, or give it back when they have been learnt."""
+        cdef double[:, ::1] early
+        if not (self.centred and self.stream[HISTORY] == 0.0
+                and self.stream[STEPS] < EARLY):
+            self.early_array = None
+        elif self.early_array is None:
+            self.early_size = self.n_features + 1 + self.n_outputs
+            self.early_array = np.zeros((EARLY + 3, self.early_size))
+        if self.early_array is not None:
+            early = self.early_array
+            self.early = &early[0, 0]
+
     def undo(self):
         """Take back the last call of `learn`."""
         cdef Py_ssize_t i
@@ -180,9 +203,11 @@ cdef class OnlineLearner(OnlineRule):
         for i in range(self.n_saved):
             memcpy(self.records + self.saved_columns[i] * self.stride,
                    self.saved + i * self.stride, self.stride * sizeof(double))
-        stream, outputs, full = self.saved_scalars
+        stream, outputs, full, early = self.saved_scalars
         self.stream_array[:], self.output_array[:], self.full.table[:] = (
             stream, outputs, full)
+        if early is not None:
+            self.early_array[:] = early
         self.release()
 
     def release(self):
@@ -249,12 +274,103 @@ cdef class OnlineLearner(OnlineRule):
         mean = stream[WEIGHTS] / stream[ROWS]
         if not 1.0 / LARGE_WEIGHT <= mean <= LARGE_WEIGHT:
             w /= mean
+        self.bad_column = -1
         copies = fmin(fmax(ceil(w), 1.0), MOST_COPIES)
         for p in range(<Py_ssize_t> copies):
+            if self.keeps_early() and stream[STEPS] < EARLY:
+                self.keep_early(w / copies)
             if not self.learn_copy(w / copies, w if p == 0 else 0.0):
-                self.bad_column = -1
                 return False
+            if self.keeps_early() and stream[STEPS] == EARLY:
+                if not self.learn_early_anew():
+                    return False
         return True
+
+    # -------------------------------------------------------------- the first rows
+
+    cdef bint keeps_early(self) noexcept nogil:
+        return self.centred and self.stream[HISTORY] == 0.0
+
+    cdef void keep_early(self, double w) noexcept nogil:
+        """Keep the row, one of the first."""
+        cdef double* row = self.early + (
+            <Py_ssize_t> self.stream[STEPS]) * self.early_size
+        memcpy(row, self.values, self.n_features * sizeof(double))
+        row[self.n_features] = w
+        memcpy(row + self.n_features + 1, self.target, self.n_outputs * sizeof(double))
+
+    cdef bint learn_early_anew(self) noexcept nogil:
+        """Learn the first rows again if there are outliers among them, without these.
+
+        An entry in another unit, in a column whose size is not known yet, would make it
+        so large that nothing more is learnt of the column.
+        """
+        cdef double* out = self.outputs
+        cdef double* row
+        cdef double* stream = self.stream
+        cdef double* last = self.early + EARLY * self.early_size
+        cdef double* losses = last + self.early_size
+        cdef double mark
+        cdef Py_ssize_t i, j, k, d = self.n_features, K = self.n_outputs
+        cdef bint found = False, good = True
+        for j in range(d):
+            found |= self.replace_outlier(j)
+        if not found:
+            return True
+        memcpy(last, self.values, d * sizeof(double))
+        for j in range(d):
+            row = self.records + j * self.stride
+            mark = row[MARK]
+            memset(row, 0, self.stride * sizeof(double))
+            row[MARK] = mark
+        stream[TIME] = stream[STEPS] = stream[ACTIVE] = stream[AVERAGE_WEIGHT] = 0.0
+        self.full.forget()
+        # (How good the predictions were stays.)
+        memset(out, 0, LOSS * K * sizeof(double))
+        memset(out + FULL_SHARE * K, 0, (N_OUTPUT - FULL_SHARE) * K * sizeof(double))
+        for k in range(K):
+            out[SHARE * K + k] = out[FULL_SHARE * K + k] = 1.0
+            out[FULL_HEDGE * K + k] = FIRST_ODDS
+        memcpy(losses, out + LOSS * K, 2 * K * sizeof(double))
+        for i in range(EARLY):
+            row = self.early + i * self.early_size
+            memcpy(self.values, row, d * sizeof(double))
+            memcpy(self.target, row + d + 1, K * sizeof(double))
+            good = good and self.learn_copy(row[d], 0.0)
+        # (There may be more copies of the last row.)
+        memcpy(self.values, last, d * sizeof(double))
+        memcpy(out + LOSS * K, losses, 2 * K * sizeof(double))
+        return good
+
+    cdef bint replace_outlier(self, Py_ssize_t j) noexcept nogil:
+        """Replace an outlier among the first entries of a column by the others' mean.
+
+        True if there is one: the largest or the smallest entry, by what its others say.
+        """
+        cdef double* column = self.early + j
+        cdef Py_ssize_t i, side, at, step = self.early_size
+        cdef double mean, total, squares, absolutes, x
+        for side in range(2):
+            at = 0
+            for i in range(EARLY):
+                if (column[i * step] > column[at * step]) == (side == 0) and (
+                        column[i * step] != column[at * step]):
+                    at = i
+            mean = total = squares = absolutes = 0.0
+            for i in range(EARLY):
+                if i != at:
+                    total += column[i * step + self.n_features - j]
+                    mean += column[i * step + self.n_features - j] * column[i * step]
+            mean /= total
+            for i in range(EARLY):
+                if i != at:
+                    x = column[i * step] - mean
+                    squares += column[i * step + self.n_features - j] * x * x
+                    absolutes += column[i * step + self.n_features - j] * fabs(x)
+            if is_far(column[at * step] - mean, squares, absolutes):
+                column[at * step] = mean
+                return True
+        return False
 
     cdef void save(self) noexcept nogil:
         """Save the records of this row that this call has not met yet."""
@@ -707,6 +823,12 @@ cdef class OnlineLearner(OnlineRule):
         used = self.table.any(axis=0)
         used[MARK] = False
         return np.flatnonzero(used)
+
+    @property
+    def early_table(self):
+        """The first rows, while they may be learnt anew, else None; a view."""
+        self.reserve_early()
+        return self.early_array
 
     @property
     def full_table(self):

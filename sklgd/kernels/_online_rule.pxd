@@ -60,6 +60,11 @@ cdef enum:
     N_STREAM
 
 
+# True if an entry is an outlier to others with these sums: they show the size of the
+# column, from which the entry is far away.
+cdef bint is_far(double x, double squares, double absolutes) noexcept nogil
+
+
 # Squares of entries of a smaller size leave float64.
 cdef inline double smallest_size() noexcept nogil:
     return 1e-150

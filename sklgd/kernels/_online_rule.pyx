@@ -20,6 +20,11 @@ cdef inline double soft(double x, double threshold) noexcept nogil:
     return copysign(fmax(fabs(x) - threshold, 0.0), x)
 
 
+cdef bint is_far(double x, double squares, double absolutes) noexcept nogil:
+    cdef double size = squares / absolutes if absolutes > 0.0 else 0.0
+    return absolutes >= KNOWN * size > 0.0 and fabs(x) > FAR * size
+
+
 cdef class OnlineRule:
     """A linear model that learns by proximal steps, and what it knows of the columns.
 
