@@ -25,36 +25,39 @@ from .hessian import (
 from .look_ahead import excess_ahead
 from .row_space import RowSpaceSolver
 
-# What the step gains if a promise holds, relative to that.
+# In these comments, the promise is the decrease of F that the quadratic model predicts.
+# Ratio of the gain of a step and the promise within which the model is right.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
-# A promise that F refutes is so many targets at least.
+# A promise that the value of F contradicts counts as at least so many targets.
 UNSURE = 2.0
-# A Hessian misleads if no more than this share of its step is taken; L-BFGS asks for no
-# further one after so many of these.
+# A Hessian is misleading if no more than this share of its step is taken. L-BFGS
+# computes no further one after so many of them.
 SHORT, MISLED = 0.1, 4
-# A promise that has fallen to this share in one step shows a Hessian that is right.
+# If the promise falls to this share of it in one step, the Hessian was right.
 FALLEN = 0.003
 # Conjugate gradients end when the later half of them has added less than this share to
-# the promised decrease, if it ends the run and if it does not.
+# the promise, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
-# What they may have missed at their end is little if it is below this multiple of what
-# they have found; it is looked at again after so many times as many iterations.
+# The decrease that they may have missed is small if it is below this multiple of the
+# promise. It is estimated again after so many times as many iterations.
 DOUBT, AGAIN = 2.0, 1.2
 # Share of the target below which a promise need not be exact.
 CLEARLY = 0.5
-# A rate at which such promises fall slowly, and the largest that is believed.
+# Ratio of successive promises above which they fall slowly, and the largest ratio used.
 SLOW, SLOWEST = 0.3, 0.9
-# A curvature below this share of the natural one is none.
+# A second derivative below this share of its usual size counts as zero.
 FLAT = 1e-12
-# Gains beyond this multiple of the promise show that the metric is out of date.
+# A gain beyond this multiple of the promise shows that the metric is out of date.
 TRUST = 1.25
 
 
 class NewtonSolver(BatchSolver):
-    """Steps -B^-1 g, corrected by the last steps (L-BFGS), in a metric B.
+    """Newton's method and L-BFGS: steps -B^-1 g, corrected by the last steps.
 
-    With an l1 penalty a step minimises g.p + p'B p/2 + |S (u + p)|_1 by coordinate
-    descent (proximal Newton), and the last steps are not used.
+    B is an approximation of the Hessian, `hessian.py` says which. With an l1 penalty a
+    step minimises g.p + p'B p/2 + |S (u + p)|_1 by coordinate descent (proximal
+    Newton), and the last steps are not used. The promise of a step is the decrease of F
+    that the quadratic model predicts.
     """
 
     def __init__(self, data, state, penalty, n_runs=1):
@@ -76,16 +79,16 @@ class NewtonSolver(BatchSolver):
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
         self.proven = self.goal = 0.0
         self.sample = None
-        # A run that computes Hessians asks for none at its end.
+        # (A run that computes Hessians needs none at its end.)
         self.asked, self.misled = False, MISLED if self.hessians.levels else 0
 
     @classmethod
     def start(cls, data, state, penalty, shuffle, average):
-        """A run; of outputs that have nothing in common but X, one each.
+        """The run of a state, or one for each output if the loss is a sum over them.
 
-        Few rows of many columns make it one in the space of the rows. With an l1
-        penalty and no matrix for coordinate descent, the steps on the diagonal metric
-        are accelerated proximal gradients.
+        With few rows and many columns it is a run in the space of the rows. If there is
+        an l1 penalty and the matrix for coordinate descent is too large, it is a run of
+        FISTA.
         """
         if not penalty.smooth and not factored(data):
             return FISTASolver.start(data, state, penalty, shuffle, average)
@@ -97,13 +100,13 @@ class NewtonSolver(BatchSolver):
         return cls.after(partial(prepare, cls), data, state, penalty)
 
     def direction(self):
-        """The step that the model proposes and the decrease that it promises."""
+        """The step to the minimiser of the model, and its promise."""
         if self.step is None:
             self.step = self.last_step()
         if self.step is None:
             if not self.data.loss.twice_smooth:
-                # The curvature of a barrier or of a slope that jumps tells little of
-                # that a step further on: a Hessian for each step.
+                # The Hessian of a barrier, or of a loss whose derivative jumps, changes
+                # much in a step. So there is a Hessian for each step.
                 self.hessians.end_waiting()
             metric = self.hessians.next_metric(self.loss, self.lines.block)
             if metric is not None:
@@ -117,7 +120,7 @@ class NewtonSolver(BatchSolver):
         return self.step
 
     def last_step(self):
-        """A step so small that it ends the run, if the present Hessian shows it."""
+        """The step that ends the run, if the present Hessian gives such a step."""
         if not self.penalty.smooth or not (self.metric.exact and self.trusted):
             return None
         q = self.apply(self.gradient)
@@ -128,11 +131,11 @@ class NewtonSolver(BatchSolver):
         return np.negative(q, out=q), promised
 
     def newton_step(self):
-        """The quasi-Newton step; Newton's once that promises too little.
+        """The quasi-Newton step, or Newton's if the former would end the run.
 
-        A metric that is no Hessian promises too little, by factors of 2 to 60 on real
-        data, and would end the run too early. Newton's step is exact where a Hessian of
-        few columns costs little, else truncated.
+        The promise of a B that is no Hessian is too small, by factors of 2 to 60 on
+        real data, and would end the run too early. Newton's step is exact if the
+        Hessian is cheap because there are few columns; otherwise it is truncated.
         """
         q = self.apply(self.gradient)
         promised = 0.5 * float(np.vdot(q, self.gradient))
@@ -159,21 +162,21 @@ class NewtonSolver(BatchSolver):
         return -q, 0.5 * float(np.vdot(q, self.gradient))
 
     def settling(self):
-        """Promise below which the barrier is going to be lowered."""
+        """Promise below which the barrier is lowered."""
         return 0.0 if self.hessians.levels else SETTLED * self.barrier_gap()
 
     def truncated_step(self, q):
         """Conjugate gradients on Newton's equation, preconditioned by the metric.
 
-        They end when the decrease that the quadratic model promises hardly grows any
-        more: by at most half as much as before some times in a row, or little in the
-        later half of many iterations (after Nash and Sofer 1990, whose test of a single
-        iteration ends by chance). A promise that is going to end the run has to be
-        surer than one of which only a step is made; yet not where twice as many more
-        iterations as were made, with the gain of the last half each, would leave it far
-        below what ends the run. For smooth losses the least Ritz value tells what may
-        still be missing. Preconditioning by the quasi-Newton matrix is from Morales and
-        Nocedal 2000. ``q`` is the quasi-Newton step, which is overwritten.
+        They end when the promise hardly grows any more: some times in a row by at most
+        half as much as before, or little in the later half of many iterations (after
+        Nash and Sofer 1990, whose test of a single iteration may end by chance). A
+        promise that ends the run must be more accurate than one for a step. It need not
+        be if it would stay far below the target with twice as many further iterations
+        that gain as much as the last half. For smooth losses the least Ritz value
+        bounds the decrease that may be missing. The quasi-Newton matrix is the
+        preconditioner (Morales and Nocedal 2000). ``q`` is the quasi-Newton step, which
+        is overwritten.
         """
         rz, promised = self.dot(self.gradient, q), 0.0
         x, r, d = np.zeros_like(q), -self.gradient, np.negative(q, out=q)
@@ -186,8 +189,8 @@ class NewtonSolver(BatchSolver):
             self.hessians.use()
             self.state.rows += self.problem.n_samples
             dHd = self.dot(d, Hd)
-            # Where F is flat, as between jumps of the slope, the quadratic model has no
-            # minimum.
+            # (If F is flat, as between jumps of the derivative, the quadratic model has
+            # no minimum.)
             a = ratio(rz, np.where(dHd > FLAT * self.dot(d, d), dHd, 0.0), 0.0)
             add_scaled(x, a, d)
             add_scaled(r, -a, Hd)
@@ -231,9 +234,9 @@ class NewtonSolver(BatchSolver):
     def outlook(self, promised, target):
         """Estimate of F - F* from the promises of this and earlier truncated steps.
 
-        Rounds whose promises hardly fall are not the end of Newton's method: near
-        separable classes the Hessian vanishes along the way. They make a geometric
-        series, and a single small promise among them does not end the run.
+        If promises hardly fall from step to step, Newton's method has not converged: on
+        nearly separable classes the Hessian tends to zero. The promises are then a
+        geometric series, and a single small one does not end the run.
         """
         now, low = self.smoothed_objective(), promised <= target
         total, rate = promised, 0.0
@@ -270,9 +273,9 @@ class NewtonSolver(BatchSolver):
         return self.centred(q)
 
     def centred(self, q):
-        """q, of which softmax does not need the mean over the classes.
+        """q, for softmax without its mean over the classes.
 
-        Adding one number to all classes' scores changes nothing but the penalty.
+        Adding a number to the raw predictions of all classes changes the penalty only.
         """
         if self.hessians.coupled:
             q -= q.mean(axis=1, keepdims=True)
@@ -282,14 +285,14 @@ class NewtonSolver(BatchSolver):
         """The minimiser of the model with the l1 penalty, and its decrease."""
         p, promised = self.minimise_model(self.metric)
         if promised <= self.target():
-            # A bound mixed in promises too little, and would end the run too early; so
-            # does coordinate descent among almost collinear columns.
+            # The promise of a damped Hessian is too small, and would end the run too
+            # early. So is that of coordinate descent on nearly collinear columns.
             sharp = self.hessians.undamped()
             p, promised = self.minimise_model(sharp or self.metric, refine=True)
         return p, promised
 
     def has_full_rank(self):
-        """True if the factor of the second moments shows it."""
+        """True if the Cholesky factor of the second moments has full rank."""
         return self.metric.exact and self.metric.least_pivot > FULL
 
     def epoch(self):
@@ -325,7 +328,8 @@ class NewtonSolver(BatchSolver):
             self.forget_barrier()
             return longest, longest
         self.value = value
-        # A Hessian of another point may promise far too little, and look like the end.
+        # (With a Hessian of another point, the promise may be far too small and would
+        # end the run.)
         gain = start - self.smoothed_objective()
         self.gains.append(gain)
         self.trusted = not self.refuted and gain <= TRUST * promised
@@ -340,7 +344,7 @@ class NewtonSolver(BatchSolver):
         return longest, longest
 
     def remember(self, s, y):
-        """Keep a step and the change of the gradient along it."""
+        """Store a step and the change of the gradient along it."""
         curvature, inverse = curvatures_along(s, y, self.hessians.coupled)
         if max(inverse.tolist()) > 0.0:
             self.pairs.append((s, y, inverse))
@@ -348,18 +352,18 @@ class NewtonSolver(BatchSolver):
         del self.pairs[: max(0, len(self.pairs) - self.memory)]
 
     def forget_barrier(self):
-        """Forget what belongs to the stronger barrier."""
+        """Reset what belongs to the stronger barrier."""
         self.pairs.clear()
         self.gains.clear()
         self.step = self.ahead = self.round = None
         self.hessians.end_waiting()
 
     def excess(self):
-        """Estimate of the smoothed F - F*: what the model promises.
+        """Estimate of the smoothed F - F*: the promise.
 
-        A promise that would end the run is compared with F at the end of the step,
-        unless it has fallen so far that the Hessian of the last step was right: what
-        that got wrong is all that is left.
+        If it would end the run, it is compared with F at the end of the step. This is
+        not necessary if it has fallen so much in the last step that the Hessian was
+        right.
         """
         p, promised = self.direction()
         target = self.target()
@@ -371,7 +375,7 @@ class NewtonSolver(BatchSolver):
                 promised = self.tried(p, promised)
             self.step = p, promised
         if not self.penalty.smooth and self.coupled:
-            # A bound's promise is too small, and there is no Hessian to ask.
+            # The promise of a bound is too small, and there is no Hessian.
             return max(promised, self.extrapolated())
         return promised
 
@@ -380,9 +384,10 @@ class NewtonSolver(BatchSolver):
         return self.direction()[0]
 
     def confirmed(self, goal):
-        """The same where a promise of up to ``goal`` may end the run.
+        """`remaining` if a promise of up to ``goal`` ends the run.
 
-        Of a promise above its own target only a step was going to be made.
+        A promise above the output's own target was computed for a step only, so it is
+        computed again.
         """
         exact = self.metric.exact and not self.data.loss.smooth
         if self.ahead is None and not exact and self.excess() > self.target():
@@ -392,15 +397,16 @@ class NewtonSolver(BatchSolver):
         return self.remaining()
 
     def look_along(self, p):
-        """Let the lines run along p; returns its raw coefficients."""
+        """Set the direction of the lines to p; returns its raw coefficients."""
         raw = self.coordinates.to_raw(p)
         self.lines.point(raw)
         return raw
 
     def out_of_date(self, p, promised, proven):
-        """True if jumps of the curvature may have made the promise of a step too small.
+        """True if jumps of the second derivative may have made a promise too small.
 
-        At the end of the step, or where the run is if the promise is ``proven``.
+        They are looked for at the end of the step, or at u if the promise is
+        ``proven``.
         """
         if self.data.loss.twice_smooth or not promised > ROUNDING * abs(self.value):
             return False
@@ -413,7 +419,7 @@ class NewtonSolver(BatchSolver):
         return self.hessians.has_changed(self.sample, self.loss, block)
 
     def foreseen(self, p, promised):
-        """F - F* by the steps that follow (see `look_ahead`)."""
+        """Estimate of F - F* by further steps (see `look_ahead`)."""
         if self.ahead is None:
             self.ahead = self.look_along(p)
         return excess_ahead(self, p, promised, self.hessian_at)
@@ -421,19 +427,18 @@ class NewtonSolver(BatchSolver):
     def hessian_at(self, raw_predictions):
         """The Hessian at these raw predictions, or None if that costs too much.
 
-        A run that computes Hessians has paid as much for each of its steps.
+        A run that computes Hessians takes as much time for each of its steps.
         """
         sweeps = math.inf if self.hessians.levels else HESSIAN_SWEEPS
         return self.hessians.at_the_end(self.loss, raw_predictions, sweeps)
 
     def tried(self, p, promised):
-        """What a promise is worth after a look at F where its step leads.
+        """The promise, corrected by the value of F at the end of the step.
 
-        Let the curvature of F along the step be k times that of the model. Then the
-        step gains 2 - k times the promise, and a step of the right length 1/k times: a
-        Hessian of another point, or one with a bound mixed in, promises too little.
-        Where F and a quadratic model have little in common, the promise means nothing,
-        and the run goes on.
+        Let the second derivative of F along the step be k times that of the model. Then
+        the step gains 2 - k times the promise, and a step of the best length gains 1/k
+        times the promise. It is too small for a Hessian of another point or a damped
+        one. If F differs much from a quadratic model, the run continues.
         """
         own = (
             promised
@@ -453,7 +458,7 @@ class NewtonSolver(BatchSolver):
             sure /= max(2.0 - share, 2.0 - MOST_GAIN)
         if LEAST_GAIN <= share <= MOST_GAIN:
             return sure
-        # Nor is the Hessian that made it one to go on with.
+        # The Hessian is of no use for the next step either.
         self.hessians.end_waiting()
         self.refuted = True
         return max(sure, UNSURE * self.target())
@@ -466,11 +471,11 @@ class Lanczos:
         self.steps = []
 
     def add(self, a, beta):
-        """Take note of an iteration: the length of its step, and what r.z fell to."""
+        """Add an iteration: the length of its step, and the ratio of r.z."""
         self.steps.append((a, beta))
 
     def least(self):
-        """Least Ritz value of each part of the equation that has gradients of its own.
+        """Least Ritz value of each output, or of all if the loss couples them.
 
         (Saad, "Iterative methods for sparse linear systems", 2003, section 6.7.)
         """
@@ -493,10 +498,10 @@ def ritz(a, beta):
 
 
 class SeparateOutputs(BatchSolver):
-    """Quasi-Newton runs of the outputs of a loss that treats them apart.
+    """A run for each output, of a loss that is a sum over outputs.
 
-    Each output has a metric, a damping and an end of its own. An epoch is an iteration
-    of every output that has not ended. They share one array of targets, which is filled
+    Each output has its own Hessian, damping and end. An epoch is an iteration of every
+    output that has not ended. The outputs share one array of targets, which is filled
     for one after the other.
     """
 
@@ -516,7 +521,7 @@ class SeparateOutputs(BatchSolver):
         self.collect()
 
     def aim(self, null, tol):
-        """Share the gap out over the outputs."""
+        """Set F of the constant model, and the optimality gap of each output."""
         super().aim(null, tol)
         for run in self.each():
             raw = run.data.fit_intercept_only()
@@ -528,18 +533,18 @@ class SeparateOutputs(BatchSolver):
         return sum(run.constant_objective(value) for run, value in values)
 
     def turn_to(self, k):
-        """The run of output k, with its targets in place."""
+        """The run of output k, whose targets are filled in."""
         if self.current != k:
             self.data.output(k, self.targets)
             self.current = k
         return self.runs[k]
 
     def each(self):
-        """The runs, each with its targets in place."""
+        """The runs one after the other, with their targets filled in."""
         return (self.turn_to(k) for k in range(len(self.runs)))
 
     def collect(self):
-        """Put the runs' coefficients together."""
+        """Collect the coefficients of the runs."""
         for k, run in enumerate(self.runs):
             self.state.coef[:, k] = run.state.coef[:, 0]
 
@@ -567,7 +572,7 @@ class SeparateOutputs(BatchSolver):
         return sum(run.smoothed_objective() for run in self.runs)
 
     def remaining(self):
-        """As in `BatchSolver`; the promises that end the run together are sure ones."""
+        """As in `BatchSolver`; estimates that end the run are computed accurately."""
         left = sum(run.remaining() for run in self.each())
         if self.tol is None or all(self.ended):
             return left
@@ -577,7 +582,7 @@ class SeparateOutputs(BatchSolver):
         return sum(run.confirmed(left) for run in self.each())
 
     def gain_ahead(self):
-        """As in `BatchSolver`, like all that follow."""
+        """As in `BatchSolver`, like all methods that follow."""
         return sum(run.gain_ahead() for run in self.each())
 
     def bound(self):
