@@ -1,8 +1,8 @@
-"""The metric of a batch method, and when a better one is computed.
+"""Approximations of the Hessian, and when a better one is computed.
 
-A metric B approximates the Hessian of F in the scaled coefficients u of
-`FeatureScaling`, in which every feature has a second derivative of about one. There are
-four, each more expensive and more accurate than the one before:
+An approximation, called metric here, is a matrix B for the Hessian of F in the scaled
+coefficients u of `FeatureScaling`, in which every feature has a second derivative of
+about one. There are four, each more expensive and more accurate than the one before:
 
 1. the diagonal: B = I / theta;
 2. a bound of the Hessian that holds everywhere, sup l'' X~'X~ + penalty: one Gram
@@ -21,31 +21,32 @@ from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD
 from ..kernels._hessian import cholesky, hessian_block, solve
 from .l1_models import MatrixModel, RowModel
 
-# A metric that costs no more than so many sweeps is computed before the first step;
-# that of the squared error, whose first step is then the last, may cost more.
+# A metric is computed before the first step if it costs no more than so many sweeps
+# over X. For the squared error, whose first step is then the last, it may cost more.
 FREE_SWEEPS, FREE_SQUARED = 4.0, 20.0
-# Share of a bound in the blocks: softmax's at first, others' at the first short step,
-# and the least.
+# Share of the bound that is added to the blocks: at first for softmax, after the first
+# short step for other losses, and the smallest share.
 DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
-# Rows for each coordinate from which on the bound of softmax's Hessian is of use.
+# Smallest number of rows per coefficient for which the bound of softmax is useful.
 SCARCE = 4
-# Coordinates of the whole Hessian of softmax, above which its blocks serve.
+# Largest order of the whole Hessian of softmax; above it its blocks are used.
 MAX_COUPLED = 500
-# Rows whose curvatures are looked at together.
+# Rows in a block.
 SLAB = 16384
 # A Hessian that only confirms the end of a run costs at most so many sweeps.
 HESSIAN_SWEEPS = 8.0
-# Share of the curvature that rows may make together to be left out of that Hessian.
+# Rows whose second derivatives add up to less than this share are left out of that
+# Hessian.
 FLAT_SHARE = 1e-3
-# Degrees of freedom, and the share of its curvature, that a Hessian may have lost and
-# still tell what is left to gain.
+# Loss of degrees of freedom, and of a share of the second derivatives, up to which a
+# Hessian still gives an estimate of F - F*.
 LOST, LOST_SHARE = 3.0, 0.1
-# It is told by so many rows, in so many blocks.
+# The loss is measured on so many rows, in so many blocks.
 SAMPLED, SAMPLES = 2048, 8
 
 
 class Diagonal:
-    """B = I / theta, theta being the inverse curvature that the last step has met."""
+    """B = I / theta, where 1 / theta is the second derivative along the last step."""
 
     exact = False
     least_pivot = 0.0
@@ -58,9 +59,9 @@ class Diagonal:
         return np.multiply(g, self.theta, out=g)
 
     def adapt(self, y, curvature, dot):
-        """Learn from a step s that changed the gradient by y; ``curvature`` is s.y.
+        """Adapt to a step s that changed the gradient by y; ``curvature`` is s.y.
 
-        ``dot`` multiplies what belongs together: all outputs, or each by itself.
+        ``dot`` computes inner products of each output, or of all if they are coupled.
         """
         self.theta = ratio(curvature, dot(y, y), self.theta)
 
@@ -79,7 +80,8 @@ class Factored:
 
     def __init__(self, matrices, exact):
         self.matrices, self.exact, self.theta = matrices, exact, None
-        # (Makes the matrices definite to rounding, which coordinate descent relies on.)
+        # (This makes the matrices definite to rounding, which coordinate descent
+        # needs.)
         self.factors = [cholesky(matrix) for matrix in matrices]
 
     def solve(self, g):
@@ -100,7 +102,7 @@ class Factored:
         return min(float((pivot.min() / pivot.max()) ** 2) for pivot in pivots)
 
     def parts(self, shape):
-        """Pairs of a model and the part of u, of that shape, that it is for."""
+        """Pairs of a model and its part of u, which has this shape."""
         if len(self.matrices[0]) == shape[0] * shape[1]:
             yield MatrixModel(self.matrices[0]), np.s_[:]
             return
@@ -118,7 +120,7 @@ class Factored:
 
 
 class RowBlocks:
-    """B of few rows and many columns, for models with an l1 penalty alone.
+    """B for few rows and many columns, in models with an l1 penalty only.
 
     Parameters
     ----------
@@ -141,14 +143,14 @@ class RowBlocks:
         """As in `Factored`."""
         data, K = self.data, shape[1]
         if K > 1:
-            # The models need the rows alone, not their targets.
+            # (The models do not use the targets.)
             data = data.output(0, np.empty(data.X.shape[0]))
         for k in range(K):
             ridge, h = self.l2[:, k].copy(), self.curvatures[:, k].copy()
             yield RowModel(data, self.scaling.output(k), ridge, h), np.s_[:, k]
 
     def adapt(self, y, curvature, dot):
-        """As in `Factored`; a step that is minimised has no use for a correction."""
+        """Nothing to adapt, because the model is minimised exactly."""
 
 
 def ratio(a, b, otherwise):
@@ -158,13 +160,13 @@ def ratio(a, b, otherwise):
 
 
 class HessianSchedule:
-    """Decides which metric a run has.
+    """Decides which metric a run uses.
 
-    A run starts with the cheapest metric. The next one is computed when the time spent
-    on passes over X since the last change reaches the time that it takes, and so is the
-    Hessian at a new point: whichever metric would have been best, the run takes little
-    more than twice the time. These times are predictions, not measurements, so that a
-    run can be repeated.
+    A run starts with the cheapest metric. The next one, and the Hessian at a new point,
+    is computed when the passes over X since the last one have taken as much time as it
+    will take. Whichever metric would have been best, the run takes little more than
+    twice its time. These times are predicted, not measured, so that a run can be
+    repeated.
 
     Parameters
     ----------
@@ -222,15 +224,15 @@ class HessianSchedule:
         return [cheapest, hessian] if K > 1 and bounded else [hessian]
 
     def next_metric(self, loss, raw_predictions):
-        """The metric to go on with, or None for the present one.
+        """The next metric, or None to keep the present one.
 
         Parameters
         ----------
         loss : Loss
             As it is minimised now.
         raw_predictions : callable
-            ``raw_predictions(start, stop)`` gives those of the rows at these positions,
-            shape (stop - start, n_outputs).
+            ``raw_predictions(start, stop)`` returns those of the rows at these
+            positions, shape (stop - start, n_outputs).
         """
         if not self.levels:
             return None
@@ -243,7 +245,7 @@ class HessianSchedule:
         return make(self, loss, raw_predictions)
 
     def price_at_the_end(self):
-        """Sweeps that `at_the_end` costs; infinity if there is no such Hessian."""
+        """Cost of `at_the_end` in sweeps; infinity if there is no such Hessian."""
         order, K = self.problem.n_features + 1, self.problem.n_outputs
         if self.coupled and order * K > MAX_COUPLED:
             return math.inf
@@ -256,11 +258,11 @@ class HessianSchedule:
         return price / self.sweep
 
     def at_the_end(self, loss, raw_predictions, sweeps=HESSIAN_SWEEPS):
-        """The Hessian where a run without such metrics seems to end, or None.
+        """The Hessian at the presumed end of a run without Hessians, or None.
 
-        None if that costs more than so many sweeps, as do the conjugate gradients that
-        would otherwise estimate what is left to gain. Other parameters are those of
-        `next_metric`. What the run has learnt of its own metric stays.
+        It is None if that costs more than so many sweeps, the cost of the conjugate
+        gradients that would otherwise estimate F - F*. The other parameters are those
+        of `next_metric`. The metric of the run itself does not change.
         """
         if self.price_at_the_end() > sweeps:
             return None
@@ -279,11 +281,11 @@ class HessianSchedule:
         return metric
 
     def learn_from_step(self, t):
-        """Learn from the length of a step: a metric for it to change to, or None.
+        """Adapt to the length of a step: a new metric, or None to keep the present one.
 
-        Steps much shorter than one mean that the blocks promise too much: those of
-        softmax know nothing of how the classes act on each other, those of a slope that
-        jumps nothing of the jumps nearby. Then a bound is mixed in (Levenberg 1944).
+        If steps are much shorter than one, the blocks are too small. Those of softmax
+        leave out the interaction of the classes, and those of a loss whose derivative
+        jumps leave out jumps nearby. A bound is then added to them (Levenberg 1944).
         """
         short = 0.5 if self.data.loss.twice_smooth else 0.01
         if self.blocks_at is None or t >= short:
@@ -298,11 +300,11 @@ class HessianSchedule:
         return self.damped()
 
     def use(self, sweeps=1.0):
-        """Note the time of an iteration."""
+        """Add the time of an iteration."""
         self.spent += sweeps * self.sweep
 
     def end_waiting(self):
-        """The metric led nowhere: the next one is due whatever it costs."""
+        """Make the next metric due whatever it costs: the present one is of no use."""
         self.spent = np.inf
 
     # ------------------------------------------------------------------ the metrics
@@ -324,7 +326,7 @@ class HessianSchedule:
             h = self.problem.curvatures(loss, raw_predictions(start, stop), start)
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
-        # What the bound of softmax is for its blocks, the mean curvature is for others.
+        # (The bound that may be added: that of softmax, or the mean second derivative.)
         self.sample = self.sampled(loss, raw_predictions)
         heights = [total / self.total_weight for _, _, total in grams]
         if self.coupled:
@@ -333,13 +335,13 @@ class HessianSchedule:
         return self.renewed(matrices, heights)
 
     def row_blocks(self, loss, raw_predictions):
-        """The same by the curvatures of the rows."""
+        """The same, given by the second derivatives of the rows."""
         n = self.problem.n_samples
         h = self.problem.curvatures(loss, raw_predictions(0, n)) / self.total_weight
         flat = ~h.any(axis=0)
         if flat.any():
-            # A model without curvature has no minimiser, or the wrong one; that with
-            # the natural curvature gives a direction.
+            # A model whose second derivative is zero has no minimiser, or the wrong
+            # one. The usual size of the second derivative gives a direction.
             s = self.data.targets()[1]
             share = np.full(n, 1.0) if s is None else s
             natural = self.scaling.scale[-1, flat] ** -2.0
@@ -348,7 +350,7 @@ class HessianSchedule:
         return self.renewed(h, h.sum(axis=0))
 
     def sampled(self, loss, raw_predictions):
-        """Curvatures of some rows, whose jumps `has_changed` looks for; else None."""
+        """Second derivatives of some rows, for `has_changed`; None if none jump."""
         if self.data.loss.twice_smooth or not self.data.loss.smooth:
             return None
         n = self.problem.n_samples
@@ -361,18 +363,18 @@ class HessianSchedule:
         return np.concatenate(parts)
 
     def has_changed(self, before, loss, raw_predictions):
-        """True if jumps of the curvature have made a Hessian useless as an estimate.
+        """True if jumps of second derivatives make a Hessian useless as an estimate.
 
         Let B be that Hessian, and H the one at these raw predictions. The leverages of
-        the rows, h_i x_i'B^-1 x_i, add up to at most the number of coordinates, and
-        H >= (1 - c) B if c is the sum of what the rows have lost of theirs: then no
-        more than 1 / (1 - c) times what B promises is left to gain. Leverages are taken
-        as proportional to the curvatures.
+        the rows, h_i x_i'B^-1 x_i, add up to at most the number of coefficients. Let c
+        be the sum of their decreases. Then H >= (1 - c) B, and F - F* is at most 1 / (1
+        - c) times the decrease that B predicts. Leverages are taken as proportional to
+        the second derivatives.
 
         Parameters
         ----------
         before : ndarray
-            What `sampled` gave for that Hessian; None where nothing jumps.
+            The result of `sampled` for that Hessian; None if nothing jumps.
         loss, raw_predictions
             As in `next_metric`.
         """
@@ -384,7 +386,7 @@ class HessianSchedule:
         return share > min(LOST / (self.problem.n_features + 1), LOST_SHARE)
 
     def renewed(self, blocks, heights):
-        """The metric of new blocks, less damped if the last ones did well."""
+        """The metric of new blocks, with less damping if the last ones were good."""
         if self.blocks_at is not None and self.calm:
             self.damping /= 8.0
             if self.damping < LEAST_DAMPING:
@@ -394,7 +396,7 @@ class HessianSchedule:
         return self.damped()
 
     def damped(self):
-        """(1 - rho) blocks + rho bound, rho being the damping."""
+        """(1 - rho) blocks + rho bound, where rho is the damping."""
         rho = self.damping
         if rho == 0.0:
             return self.exactly()
@@ -415,7 +417,7 @@ class HessianSchedule:
         return Factored(mixed, exact=False)
 
     def undamped(self):
-        """The blocks themselves where a bound is mixed in, else None."""
+        """The blocks themselves if a bound is added to them, else None."""
         if self.coupled or self.damping == 0.0 or self.blocks_at is None:
             return None
         return self.exactly()
@@ -427,11 +429,11 @@ class HessianSchedule:
         return Factored([block.copy() for block in self.blocks_at], exact=True)
 
     def of_rows(self, curvatures, exact):
-        """The metric with these curvatures of the rows."""
+        """The metric of these second derivatives of the rows."""
         return RowBlocks(self.data, self.scaling, self.l2, curvatures, exact)
 
     def hessian(self, loss, raw_predictions):
-        """All of softmax's: the means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
+        """Softmax's whole Hessian: means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
         H: Any = 0.0
         active = 0
         for start, stop in self.slabs():
@@ -450,7 +452,7 @@ class HessianSchedule:
         return Factored([H], exact=True)
 
     def slabs(self):
-        """Pairs (start, stop) of positions whose curvatures are looked at together."""
+        """Pairs (start, stop) of the positions of blocks of rows."""
         n = self.problem.n_samples
         return [(start, min(start + SLAB, n)) for start in range(0, n, SLAB)]
 
@@ -484,7 +486,7 @@ class HessianSchedule:
 
 
 def curved(p, sample_weight):
-    """The rows, of these, that make almost all of their curvature of softmax."""
+    """The rows with almost all of the second derivatives of softmax."""
     h = 1.0 - np.einsum("ik,ik->i", p, p)
     if sample_weight is not None:
         h *= sample_weight
@@ -496,8 +498,8 @@ def curved(p, sample_weight):
 def factored(data):
     """True if a run may have a metric with Cholesky factors.
 
-    Not of too many coordinates; nor for softmax where the rows are so few that the
-    bound of its Hessian is far from this along most directions.
+    This is not so with too many coefficients, or for softmax with so few rows that the
+    bound is far from its Hessian along most directions.
     """
     order, K = data.X.shape[1] + 1, data.n_outputs
     if order > MAX_FACTOR:
