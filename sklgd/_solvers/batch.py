@@ -91,12 +91,12 @@ class BatchSolver(Solver):
     def __init__(self, data, state, penalty, n_runs=1):
         self.data, self.problem, self.state = data, data.term(), state
         self.penalty, self.mean_weight = penalty, data.mean_weight
-        self.coordinates = state.plan.scaling
-        self.l1_u, self.l2_u = penalty.strengths(self.coordinates.scale)
+        self.scaling = state.plan.scaling
+        self.l1_u, self.l2_u = penalty.strengths(self.scaling.scale)
         if penalty.smooth:
             self.l1_u = np.zeros_like(self.l2_u)
         # (So that there are no two arrays of scaled coefficients.)
-        self.u = state.position = self.coordinates.to_scaled(state.coef)
+        self.u = state.position = self.scaling.to_scaled(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = make_lines(data, self.problem, state.coef, n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
@@ -148,7 +148,7 @@ class BatchSolver(Solver):
 
     def begin(self):
         """Evaluate F and its gradient at u, from scratch."""
-        self.go_to(self.coordinates.to_raw(self.u))
+        self.go_to(self.scaling.to_raw(self.u))
         self.lines.begin()
         self.evaluate()
 
@@ -194,7 +194,7 @@ class BatchSolver(Solver):
         """The gradient of F without the l1 penalty at u, the last point evaluated."""
         raw = np.empty_like(u)
         self.lines.gradient(raw)
-        return self.coordinates.gradient(raw, self.mean_weight, self.l2_u, u)
+        return self.scaling.gradient(raw, self.mean_weight, self.l2_u, u)
 
     # --------------------------------------------------------- methods of `Solver`
 
@@ -277,7 +277,7 @@ class BatchSolver(Solver):
         step = self.next_step()
         if step is None:
             return 0.0
-        raw = self.coordinates.to_raw(step)
+        raw = self.scaling.to_raw(step)
         self.lines.point(raw)
         self.state.rows += self.problem.n_samples
         objective, values = self.objective(), []
@@ -392,7 +392,7 @@ class BatchSolver(Solver):
         add_scaled(self.u, t, p)
         if not self.penalty.smooth:
             # A sum of steps would leave 1e-17 where u is zero.
-            self.go_to(self.coordinates.to_raw(self.u))
+            self.go_to(self.scaling.to_raw(self.u))
         else:
             add_scaled(self.state.coef, t, raw)
             self.penalised = self.penalty.value(self.state.coef)

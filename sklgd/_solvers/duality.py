@@ -56,7 +56,7 @@ def bound_here(run):
     raw = np.empty_like(run.u)
     problem.gradient(slopes, raw)
     run.state.rows += problem.n_samples
-    gradient = run.coordinates.gradient(raw, run.mean_weight, run.l2_u, run.u)
+    gradient = run.scaling.gradient(raw, run.mean_weight, run.l2_u, run.u)
     # An l1 penalty alone bounds the minimiser where no loss is negative.
     size = run.objective() if run.data.loss.nonnegative else np.inf
     bound = duality_gap(run, run.u, gradient, size)

@@ -23,9 +23,9 @@ class FISTASolver(BatchSolver):
         self.last_u = self.u.copy()
         self.lines.remember()
         self.hessians = HessianSchedule(
-            data, self.problem, self.coordinates, self.l2_u, False, not penalty.smooth
+            data, self.problem, self.scaling, self.l2_u, False, not penalty.smooth
         )
-        self.prox = penalty.prox_in(self.coordinates.scale)
+        self.prox = penalty.prox_in(self.scaling.scale)
         self.left, self.left_at, self.due = 0.0, None, 0.0
         self.step, self.sure = None, False
 
@@ -43,7 +43,7 @@ class FISTASolver(BatchSolver):
         momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * self.momentum**2))
         beta = (self.momentum - 1.0) / momentum
         y = self.u + beta * (self.u - self.last_u)
-        raw = self.coordinates.to_raw(y)
+        raw = self.scaling.to_raw(y)
         value = self.lines.extrapolate(self.loss, beta, raw) / self.mean_weight
         gradient = self.gradient_at(y)
         value += 0.5 * float(np.vdot(self.l2_u * y, y))
@@ -53,7 +53,7 @@ class FISTASolver(BatchSolver):
             step = new - y
             bound = value + float(np.vdot(gradient, step))
             bound += 0.5 * float(np.vdot(step, step)) / theta
-            raw = self.coordinates.to_raw(new)
+            raw = self.scaling.to_raw(new)
             loss = self.lines.attempt(self.loss, raw) / self.mean_weight
             self.state.rows += self.problem.n_samples
             smooth = loss + 0.5 * float(np.vdot(self.l2_u * new, new))

@@ -47,7 +47,7 @@ class Path:
 
     def set_step(self, step):
         """Set the next step."""
-        self.step, self.raw = step, self.run.coordinates.to_raw(step)
+        self.step, self.raw = step, self.run.scaling.to_raw(step)
         self.run.problem.raw_predictions(self.raw, self.change)
 
     def advance(self):
@@ -73,7 +73,7 @@ class Path:
         run, raw = self.run, np.empty_like(self.u)
         run.problem.gradient(self.slopes, raw)
         run.state.rows += run.problem.n_samples
-        return run.coordinates.gradient(raw, run.mean_weight, run.l2_u, self.u)
+        return run.scaling.gradient(raw, run.mean_weight, run.l2_u, self.u)
 
     def raw_predictions(self, start, stop):
         """Raw predictions of these rows at the present point."""

@@ -68,7 +68,7 @@ class NewtonSolver(BatchSolver):
         self.hessians = HessianSchedule(
             data,
             self.problem,
-            self.coordinates,
+            self.scaling,
             self.l2_u,
             optimizer.curvature,
             not penalty.smooth,
@@ -253,8 +253,8 @@ class NewtonSolver(BatchSolver):
     def hessian_product(self, d):
         """H d, by one product with X and one with its transpose."""
         raw = np.empty_like(self.u)
-        self.lines.hessian_product(self.loss, self.coordinates.to_raw(d), raw)
-        return self.coordinates.gradient(raw, self.mean_weight, self.l2_u, d)
+        self.lines.hessian_product(self.loss, self.scaling.to_raw(d), raw)
+        return self.scaling.gradient(raw, self.mean_weight, self.l2_u, d)
 
     def target(self):
         """As in `BatchSolver`, or ``goal`` if that is larger."""
@@ -398,7 +398,7 @@ class NewtonSolver(BatchSolver):
 
     def look_along(self, p):
         """Set the direction of the lines to p; returns its raw coefficients."""
-        raw = self.coordinates.to_raw(p)
+        raw = self.scaling.to_raw(p)
         self.lines.point(raw)
         return raw
 
