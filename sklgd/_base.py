@@ -429,7 +429,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     @property
     def progressive_score_(self):
-        """Score of the same predictions."""
+        """Score of the same predictions: accuracy, R2, or D2 with a log link.
+
+        R2 and D2 of a constant target are 1 if it was predicted, else 0.
+        """
         return self._learner("progressive_score_").score()
 
     def _learner(self, name):
