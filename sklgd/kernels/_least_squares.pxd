@@ -3,9 +3,10 @@ cdef class RecursiveLeastSquares:
     cdef Py_ssize_t stride, n_table
     cdef object table_array, work_array
     # What is learnt.
+    # Arrays of `stride` numbers, `size` rounded up to a multiple of four.
     cdef double* factor                 # U, by columns
     cdef double* variance               # D
-    cdef double* coef
+    cdef double* coef                   # by outputs
     cdef double* origin
     cdef double* prior                  # precisions
     cdef double* faded                  # share of them that is gone, and penalty to come

@@ -14,8 +14,8 @@ import numpy as np
 
 cdef extern from "least_squares.h":
     ctypedef double (*sklgd_covariance_update)(
-        Py_ssize_t n, Py_ssize_t stride, Py_ssize_t first, double* U, double* D,
-        const double* x, double weight, double* gain, double* work) noexcept nogil
+        Py_ssize_t n, Py_ssize_t first, double* U, double* D, const double* x,
+        double weight, double* gain, double* work) noexcept nogil
     sklgd_covariance_update sklgd_choose_covariance_update() noexcept nogil
 
 cdef sklgd_covariance_update covariance_update = sklgd_choose_covariance_update()
@@ -32,23 +32,25 @@ cdef class RecursiveLeastSquares:
 
     def __init__(self, Py_ssize_t n_features, Py_ssize_t n_outputs):
         cdef double[::1] table, work
-        cdef Py_ssize_t e = n_features + 1
-        self.size, self.n_outputs = e, n_outputs
-        self.stride = 4 * ((e + 3) // 4)
-        self.n_table = e * self.stride + e * n_outputs + 3 * e + 2
-        self.table_array = np.zeros(self.n_table)
-        table = self.table_array
-        self.factor = &table[0]
-        self.coef = self.factor + e * self.stride
-        self.variance = self.coef + e * n_outputs
-        self.origin = self.variance + e
-        self.prior = self.origin + e
-        self.faded = self.prior + e
+        cdef Py_ssize_t e = n_features + 1, n = 4 * ((e + 3) // 4), j
+        self.size, self.n_outputs, self.stride = e, n_outputs, n
+        # (From the start of a cache line on.)
+        self.n_table = n * n + n * n_outputs + 3 * n + 2
+        owner = np.zeros(self.n_table + 7)
+        table = owner
+        j = (-<Py_ssize_t> (<size_t> &table[0] // sizeof(double))) & 7
+        self.table_array = owner[j:j + self.n_table]
+        self.factor = &table[j]
+        self.coef = self.factor + n * n
+        self.variance = self.coef + n * n_outputs
+        self.origin = self.variance + n
+        self.prior = self.origin + n
+        self.faded = self.prior + n
         self.forget()
-        self.work_array = np.zeros(7 * self.stride)
+        self.work_array = np.zeros(8 * n)
         work = self.work_array
-        self.x, self.gain = &work[0], &work[self.stride]
-        self.unit, self.work = &work[2 * self.stride], &work[3 * self.stride]
+        self.x, self.gain = &work[0], &work[n]
+        self.unit, self.work = &work[2 * n], &work[3 * n]
 
     cdef void forget(self) noexcept nogil:
         """Become as it was before the first row."""
@@ -65,9 +67,9 @@ cdef class RecursiveLeastSquares:
     @property
     def coefficients(self):
         """Of columns less their origin and of the intercept, (size, n_outputs); a view."""
-        start = self.size * self.stride
-        return self.table_array[start:start + self.size * self.n_outputs].reshape(
-            self.size, self.n_outputs)
+        start, end = self.stride * self.stride, self.stride * (self.stride + self.n_outputs)
+        coef = self.table_array[start:end].reshape(self.n_outputs, self.stride)
+        return coef[:, :self.size].T
 
     cdef void load(self, const double* x, const double* mean) noexcept nogil:
         """Take a row, given less the means of the columns; the first is the origin."""
@@ -80,12 +82,18 @@ cdef class RecursiveLeastSquares:
 
     cdef void predict(self, double* z) noexcept nogil:
         """Raw predictions of the row that was loaded."""
-        cdef Py_ssize_t j, k, K = self.n_outputs
-        for k in range(K):
-            z[k] = 0.0
-        for j in range(self.size):
-            for k in range(K):
-                z[k] += self.x[j] * self.coef[j * K + k]
+        cdef Py_ssize_t j, k
+        cdef const double* w
+        cdef double s0, s1, s2, s3
+        for k in range(self.n_outputs):
+            w = self.coef + k * self.stride
+            s0 = s1 = s2 = s3 = 0.0
+            for j in range(0, self.stride, 4):
+                s0 += self.x[j] * w[j]
+                s1 += self.x[j + 1] * w[j + 1]
+                s2 += self.x[j + 2] * w[j + 2]
+                s3 += self.x[j + 3] * w[j + 3]
+            z[k] = (s0 + s1) + (s2 + s3)
 
     cdef void trust(self, Py_ssize_t j, double precision) noexcept nogil:
         """Let the prior of a coefficient have at least half this precision.
@@ -107,8 +115,9 @@ cdef class RecursiveLeastSquares:
     cdef void fade(self, double share) noexcept nogil:
         """Multiply the information of all rows so far, and of the prior, with a share."""
         cdef Py_ssize_t j
+        cdef double factor = 1.0 / share
         for j in range(self.size):
-            self.variance[j] /= share
+            self.variance[j] *= factor
         self.faded[0] = 1.0 - (1.0 - self.faded[0]) * share
 
     cdef void restore(self) noexcept nogil:
@@ -124,17 +133,16 @@ cdef class RecursiveLeastSquares:
 
     cdef void pull(self, Py_ssize_t j, double precision) noexcept nogil:
         """Learn a row with a one in column j and target zero, of this weight."""
-        cdef Py_ssize_t i, k, K = self.n_outputs
+        cdef Py_ssize_t k
         cdef double w
         self.unit[j] = 1.0
-        covariance_update(self.size, self.stride, j, self.factor, self.variance,
-                          self.unit, precision, self.gain, self.work)
+        covariance_update(self.stride, j, self.factor, self.variance, self.unit, precision,
+                          self.gain, self.work)
         self.unit[j] = 0.0
-        for k in range(K):
-            w = precision * self.coef[j * K + k]
+        for k in range(self.n_outputs):
+            w = precision * self.coef[k * self.stride + j]
             if w != 0.0:
-                for i in range(self.size):
-                    self.coef[i * K + k] -= w * self.gain[i]
+                self.move(k, w)
 
     cdef double absorb(self, double weight) noexcept nogil:
         """Learn the second moments of the row that was loaded.
@@ -144,11 +152,13 @@ cdef class RecursiveLeastSquares:
         q : double
             x'U D U'x after that; `move` goes along the vector U D U'x.
         """
-        return covariance_update(self.size, self.stride, 0, self.factor, self.variance,
-                                 self.x, weight, self.gain, self.work)
+        return covariance_update(self.stride, 0, self.factor, self.variance, self.x, weight,
+                                 self.gain, self.work)
 
     cdef void move(self, Py_ssize_t k, double a) noexcept nogil:
         """A step of an output along the gradient a x."""
-        cdef Py_ssize_t j, K = self.n_outputs
+        cdef Py_ssize_t j
+        cdef double* w = self.coef + k * self.stride
+        cdef const double* gain = self.gain
         for j in range(self.size):
-            self.coef[j * K + k] -= a * self.gain[j]
+            w[j] -= a * gain[j]

@@ -635,7 +635,7 @@ cdef class OnlineLearner(OnlineRule):
             self.full.trust(j, size * size * share)
         if first and self.regression:
             for k in range(self.n_outputs):
-                self.full.coef[d * self.n_outputs + k] = self.target[k]
+                self.full.coef[k * self.full.stride + d] = self.target[k]
         self.full.predict(self.full_z)
 
     cdef void find_full_step(self, double w) noexcept nogil:
@@ -700,7 +700,7 @@ cdef class OnlineLearner(OnlineRule):
         b = c + out[SHARE * K + i] * (b - c)
         if self.second_order:
             share = out[FULL_SHARE * K + i]
-            full = self.full.coef[self.n_features * K + k]
+            full = self.full.coef[k * self.full.stride + self.n_features]
             b += self.full_share[i] * (c + share * (full - c) - b)
         return b
 
@@ -726,7 +726,7 @@ cdef class OnlineLearner(OnlineRule):
                     if self.centred:
                         coef[d, k] -= self.records[j * self.stride + PLACE] * coef[j, k]
                     if self.second_order:
-                        w = self.full.coef[j * self.n_outputs + k] * self.full_share[k] * (
+                        w = self.full.coef[k * self.full.stride + j] * self.full_share[k] * (
                             self.outputs[FULL_SHARE * self.n_outputs + k])
                         coef[j, k] += w
                         coef[d, k] -= self.full.origin[j] * w
@@ -792,7 +792,7 @@ cdef class OnlineLearner(OnlineRule):
             out[SHARE * K + k] = out[FULL_SHARE * K + k] = 1.0
             out[INTERCEPT * K + k], out[INTERCEPT_LAG * K + k] = coef[d, k], 0.0
             if self.second_order:
-                self.full.coef[d * K + k] = coef[d, k]
+                self.full.coef[k * self.full.stride + d] = coef[d, k]
         for j in range(d):
             record = self.records + j * self.stride
             for k in range(K):
@@ -803,8 +803,8 @@ cdef class OnlineLearner(OnlineRule):
                 if self.centred:
                     out[INTERCEPT * K + k] += record[PLACE] * coef[j, k]
                 if self.second_order:
-                    self.full.coef[j * K + k] = coef[j, k]
-                    self.full.coef[d * K + k] += self.full.origin[j] * coef[j, k]
+                    self.full.coef[k * self.full.stride + j] = coef[j, k]
+                    self.full.coef[k * self.full.stride + d] += self.full.origin[j] * coef[j, k]
             if not self.centred:
                 # The penalty so far is in these coefficients.
                 record[PLACE] = self.stream[TIME]

@@ -9,8 +9,8 @@
 #include "isa.h"
 
 typedef double (*sklgd_covariance_update)(
-    ptrdiff_t n, ptrdiff_t stride, ptrdiff_t first, double *U, double *D,
-    const double *x, double weight, double *gain, double *work);
+    ptrdiff_t n, ptrdiff_t first, double *U, double *D, const double *x, double weight,
+    double *gain, double *work);
 
 #define SKLGD_TARGET
 #define SKLGD_NAME(f) f##_base
