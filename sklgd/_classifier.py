@@ -11,21 +11,23 @@ from sklearn.utils.metaestimators import available_if
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
+from ._labels import (
+    FEW_LABELS,
+    check_kinds_of_labels,
+    check_labels,
+    check_one_label_per_row,
+    find_classes,
+    plain_label,
+)
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import labels_of, learn_blocks
 from ._scoring import Accuracy
 from ._validation import (
-    FEW_LABELS,
     check_choice,
-    check_kinds_of_labels,
-    check_labels,
-    check_one_label_per_row,
     check_parameters,
     check_weights,
-    find_classes,
     multiply_weights,
     optimizer_class,
-    plain_label,
     refuse_parts_of_validation,
     rows_with_weight,
 )

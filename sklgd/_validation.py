@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.random.bit_generator import ISeedSequence
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 
 from ._compat import warn
 from ._hints import did_you_mean
@@ -26,10 +24,6 @@ from .schedules import SCHEDULES, as_schedule, schedule_class
 
 # Bytes of a dask collection up to which it is gathered.
 GATHERED = 1e9
-# Labels of which a sorted copy is made.
-MANY_LABELS = 32768
-# So many labels may all differ without looking like a target of regression.
-FEW_LABELS = 20
 # Types of values that can be compared as they are.
 PLAIN = {str, int, float, bool, type(None)}
 FLOATS = np.dtype(np.float64), np.dtype(np.float32)
@@ -452,74 +446,6 @@ def has_nothing_to_check_in_target(y, n_samples, multi_output):
     )
 
 
-def find_classes(y):
-    """The labels in y, sorted, after `check_labels`."""
-    if len(y) > MANY_LABELS and y.dtype.kind != "O":
-        # In parts, since labels are sorted in copies.
-        parts = np.array_split(y, -(-len(y) // MANY_LABELS))
-        return np.unique(np.concatenate([find_classes(part) for part in parts]))
-    if y.dtype.kind not in "biu":
-        check_labels(y)
-        return np.unique(y)
-    # (Without `return_inverse`, which sorts all of y.)
-    classes = np.unique(y)
-    check_labels(y, len(classes))
-    return classes
-
-
-def plain_label(label):
-    """A label as the user wrote it: 'a' for np.str_('a')."""
-    return label.item() if isinstance(label, np.generic) else label
-
-
-def check_kinds_of_labels(labels, name="y"):
-    """Raise ValueError for labels that no order can be found for.
-
-    That is so of missing ones (None, pandas.NA) and of strings among numbers.
-    """
-    types = set(map(type, labels))
-    strings = {cls for cls in types if issubclass(cls, str)}
-    numbers_ = {cls for cls in types if issubclass(cls, (numbers.Number, np.bool_))}
-    if (strings and strings != types) or (numbers_ and numbers_ != types):
-        found = ", ".join(sorted(cls.__name__ for cls in types))
-        raise ValueError(
-            f"{name} has labels of different types ({found}). Use labels of one type, "
-            "all strings or all numbers, and leave out rows whose label is missing."
-        )
-
-
-def check_one_label_per_row(y):
-    """Raise ValueError for targets with several labels in a row, with a hint."""
-    shape: tuple[int, ...] = getattr(y, "shape", ())
-    if isinstance(y, (list, tuple)):
-        # (NumPy refuses an array of these without a word about labels.)
-        lengths = {len(v) for v in y if isinstance(v, (list, tuple, set, frozenset))}
-        several = bool(lengths - {1})
-    else:
-        several = len(shape) == 2 and shape[1] > 1
-    if several:
-        found = f"shape {shape}" if shape else "lists of labels"
-        raise ValueError(
-            f"y should be a 1d array with one label per row, got {found}. For several "
-            "labels per row (multilabel) use OneVsRestClassifier(GDClassifier()) with "
-            "an indicator matrix, such as MultiLabelBinarizer makes; for several "
-            "targets, MultiOutputClassifier(GDClassifier())."
-        )
-
-
-def check_labels(y, n_classes=np.inf):
-    """`check_classification_targets`, unless it cannot have anything to say.
-
-    Of integers that is a warning where more than half of more than 20 labels differ;
-    ``n_classes`` is how many there are at most.
-    """
-    if y.dtype.kind == "O":
-        check_kinds_of_labels(y)
-    few = len(y) <= FEW_LABELS or n_classes <= round(0.5 * len(y))
-    if not (few and y.dtype.kind in "biu"):
-        check_classification_targets(y)
-
-
 def in_c_order(array, dtype=None):
     """The array as kernels read it: in C order and aligned; a copy only if needed."""
     if type(array) is np.ndarray and is_in_c_order(array):
@@ -578,38 +504,6 @@ def check_indices(X):
             f"but {X.shape[1]} columns."
         )
     return X
-
-
-class _Zeros(ISeedSequence):
-    """Entropy for a generator that is about to be seeded."""
-
-    def generate_state(self, n_words, dtype=np.uint32):
-        # (A list: NumPy asks for the numbers one by one.)
-        return [0] * n_words
-
-
-def _unseeded() -> np.random.MT19937:
-    return np.random.MT19937(_Zeros())  # type: ignore[arg-type]
-
-
-def random_stream(seed: Any) -> np.random.RandomState:
-    """`check_random_state`, faster for a number.
-
-    ``RandomState(seed)`` first mixes 624 words of entropy, which the seed then
-    replaces; with small data that takes half of the time of a fit.
-    """
-    if type(seed) is not int and not isinstance(seed, numbers.Integral):
-        return check_random_state(seed)
-    stream = np.random.RandomState(_unseeded())
-    stream.seed(int(seed))
-    return stream
-
-
-def stream_at(key: Any, position: int) -> np.random.RandomState:
-    """The stream whose generator has this state."""
-    stream = np.random.RandomState(_unseeded())
-    stream.set_state(("MT19937", key, position, 0, 0.0))
-    return stream
 
 
 def check_start(coef_init, intercept_init, n_features, n_outputs):

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._compat import warn
-from .._validation import random_stream, stream_at
+from .._random import random_stream, stream_at
 from .data import batches
 from .empty_columns import widened
 from .feature_scaling import FeatureScaling

@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from .._compat import warn
 from .._effects import warn_without_effect
 from .._log import Log
-from .._validation import optimizer_name, random_stream, rows_with_weight
+from .._random import random_stream
+from .._validation import optimizer_name, rows_with_weight
 from ..kernels._online import OnlineLearner
 from ..kernels._rows import Rows
 from ..losses import LOSSES

@@ -53,13 +53,8 @@ cdef class Rule:
 
     On sparse data a coordinate whose gradient is zero need not be updated in every
     step: `lagged_update` makes all steps that it missed, in closed form or as a short sum,
-    with the result of `step` to rounding.
-
-    Attributes
-    ----------
-    slot_names : tuple of str
-    adds_rows : bool
-        True if rows can be added straight into the coordinates, see `SGDRule`.
+    with the result of `step` to rounding. ``adds_rows`` says that rows can be added
+    directly to the coordinates, as to those of `SGDRule`.
     """
 
     slot_names = ()

@@ -1,0 +1,79 @@
+"""Labels of classification: which there are, and whether they are labels at all."""
+
+import numbers
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+# Largest number of labels of which a sorted copy is made.
+MANY_LABELS = 32768
+# Up to so many labels may all differ and still be classes.
+FEW_LABELS = 20
+
+
+def find_classes(y):
+    """The labels in y, sorted, after `check_labels`."""
+    if len(y) > MANY_LABELS and y.dtype.kind != "O":
+        # In parts, since labels are sorted in copies.
+        parts = np.array_split(y, -(-len(y) // MANY_LABELS))
+        return np.unique(np.concatenate([find_classes(part) for part in parts]))
+    if y.dtype.kind not in "biu":
+        check_labels(y)
+        return np.unique(y)
+    # (Without `return_inverse`, which sorts all of y.)
+    classes = np.unique(y)
+    check_labels(y, len(classes))
+    return classes
+
+
+def plain_label(label):
+    """A label as the user wrote it: 'a' for np.str_('a')."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def check_kinds_of_labels(labels, name="y"):
+    """Raise ValueError for labels that no order can be found for.
+
+    That is so of missing ones (None, pandas.NA) and of strings among numbers.
+    """
+    types = set(map(type, labels))
+    strings = {cls for cls in types if issubclass(cls, str)}
+    numbers_ = {cls for cls in types if issubclass(cls, (numbers.Number, np.bool_))}
+    if (strings and strings != types) or (numbers_ and numbers_ != types):
+        found = ", ".join(sorted(cls.__name__ for cls in types))
+        raise ValueError(
+            f"{name} has labels of different types ({found}). Use labels of one type, "
+            "all strings or all numbers, and leave out rows whose label is missing."
+        )
+
+
+def check_one_label_per_row(y):
+    """Raise ValueError for targets with several labels in a row, with a hint."""
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if isinstance(y, (list, tuple)):
+        # (NumPy refuses an array of these without a word about labels.)
+        lengths = {len(v) for v in y if isinstance(v, (list, tuple, set, frozenset))}
+        several = bool(lengths - {1})
+    else:
+        several = len(shape) == 2 and shape[1] > 1
+    if several:
+        found = f"shape {shape}" if shape else "lists of labels"
+        raise ValueError(
+            f"y should be a 1d array with one label per row, got {found}. For several "
+            "labels per row (multilabel) use OneVsRestClassifier(GDClassifier()) with "
+            "an indicator matrix, such as MultiLabelBinarizer makes; for several "
+            "targets, MultiOutputClassifier(GDClassifier())."
+        )
+
+
+def check_labels(y, n_classes=np.inf):
+    """`check_classification_targets`, unless it cannot have anything to say.
+
+    Of integers that is a warning where more than half of more than 20 labels differ;
+    ``n_classes`` is how many there are at most.
+    """
+    if y.dtype.kind == "O":
+        check_kinds_of_labels(y)
+    few = len(y) <= FEW_LABELS or n_classes <= round(0.5 * len(y))
+    if not (few and y.dtype.kind in "biu"):
+        check_classification_targets(y)
