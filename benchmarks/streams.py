@@ -504,19 +504,23 @@ def sparse_rows(rng, n, columns, entries):
 
 
 def time_calls(options):
-    """Milliseconds of a call of `partial_fit` with 32 rows, the least of 30."""
+    """Milliseconds of a call of `partial_fit`, the least of many."""
     results = []
     print(f"{'rows':28}{'SGD*':>10}{'sklgd':>10}{'ratio':>8}")
-    cases = [("dense 32 x 100", 100, 2, None)]
+    cases = [("dense 32 x 100", 32, 100, 2, None)]
     for columns, classes in ((4096, 2), (65536, 2), (2**20, 2), (2**18, 10)):
-        cases.append((f"CSR 32 x {columns}, {classes} classes", columns, classes, 62))
-    for name, columns, classes, entries in cases:
+        name = f"CSR 32 x {columns}, {classes} classes"
+        cases.append((name, 32, columns, classes, 62))
+    cases.append(("dense 10000 x 30", 10_000, 30, 2, None))
+    cases.append(("CSR 10000 x 4096, 2 classes", 10_000, 4096, 2, 62))
+    for name, rows, columns, classes, entries in cases:
         rng = np.random.default_rng(0)
+        count = 40 if rows == 32 else 12
         if entries is None:
-            chunks = [rng.normal(size=(32, columns)) for _ in range(40)]
+            chunks = [rng.normal(size=(rows, columns)) for _ in range(count)]
         else:
-            chunks = [sparse_rows(rng, 32, columns, entries) for _ in range(40)]
-        labels = [rng.integers(0, classes, 32) for _ in chunks]
+            chunks = [sparse_rows(rng, rows, columns, entries) for _ in range(count)]
+        labels = [rng.integers(0, classes, rows) for _ in chunks]
         found = {}
         for label, model in (
             ("SGD*", SGDClassifier("log_loss")),
@@ -527,7 +531,7 @@ def time_calls(options):
                 begin = time.perf_counter()
                 model.partial_fit(X, y, classes=np.arange(classes))
                 times.append(time.perf_counter() - begin)
-            found[label] = 1e3 * min(times[10:])
+            found[label] = 1e3 * min(times[count // 4 :])
         ratio = found["sklgd"] / found["SGD*"]
         print(f"{name:28}{found['SGD*']:10.4f}{found['sklgd']:10.4f}{ratio:8.2f}")
         results.append({"rows": name, **found})
