@@ -155,16 +155,16 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
 
     @property
     def lazy(self) -> bool:
-        """True if features of sparse rows are left alone until they are touched."""
+        """True if a step of sparse rows moves their active features only."""
         return getattr(self, "sparse_update", "exact") == "lazy"
 
     def price(
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
-        """What a step costs a touched feature of sparse rows that has to catch up.
+        """Cost of a lagged update of an active feature of sparse rows.
 
-        In units of what a feature costs in a step of all; measured where both ways
-        took as long, with 50 entries in a row.
+        The unit is the cost of a feature in a step of all features. It was measured
+        where both kinds of steps took the same time, with 50 entries in a row.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         Returns
         -------
         float
-            INF where catching up has no exact form: a step then moves all features.
+            INF if lagged updates have no exact form: a step then moves all features.
         """
         return INF
 
@@ -1082,7 +1082,7 @@ class BatchOptimizer(Optimizer):
 
 
 class Newton(BatchOptimizer):
-    """Newton's method with Hessians that are computed as rarely as pays.
+    """Newton's method, with no more Hessians than save time.
 
     The update is ``w = w - t * inverse(B) @ gradient`` with a step length t from a line
     search. The matrix B is diagonal at first, then a bound of the Hessian (for several

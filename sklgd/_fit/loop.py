@@ -72,14 +72,14 @@ class Run:
                 if monitor.degenerate:
                     monitor.expect(largest)
                 # (As `Monitor.diverged` does, without a call in every epoch.)
-                wild = not after <= monitor.limit
-                if wild and not (guarded and training.can_recover()):
+                out_of_bounds = not after <= monitor.limit
+                if out_of_bounds and not (guarded and training.can_recover()):
                     self.end_diverged(point)
                     break
                 if not guarded:
                     objective = after
                 else:
-                    accepted = training.accept(objective, after, kept, wild)
+                    accepted = training.accept(objective, after, kept, out_of_bounds)
                     if accepted:
                         objective, improved_once = after, True
                     renewed = training.refresh_rotation(settings, epoch, accepted)

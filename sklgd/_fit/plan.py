@@ -194,7 +194,7 @@ def add_scaling(plan, settings, data, statistics, penalty):
 
     Where steps shall move the active features only, the columns are not centred.
     Rules along the gradient then stay in raw coordinates altogether: one penalty for
-    all features lets these catch up in closed form.
+    all features allows lagged updates in closed form.
     """
     normalised = plan.optimizer.normalised
     summed = bool(settings.average) or (plan.adaptive and normalised)
@@ -270,8 +270,8 @@ def moves_by_features(data, optimizer, batch_size, *case):
     rows = batches(data.n_rows, batch_size)[0]
     if rows == data.n_rows or optimizer.lazy:
         return rows < data.n_rows
-    touched = rows * data.entries_per_row
-    return MARGIN * optimizer.price(*case) * touched < data.width
+    active = rows * data.entries_per_row
+    return MARGIN * optimizer.price(*case) * active < data.width
 
 
 def bind(schedule, settings, data, batch_size):

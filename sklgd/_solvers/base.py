@@ -209,7 +209,9 @@ class Solver(ABC):
         last, largest = self.epoch()
         return [Point(self, last, largest, self.finish_epoch())]
 
-    def accept(self, before: float, after: float, snapshot: Any, wild: bool) -> bool:
+    def accept(
+        self, before: float, after: float, snapshot: Any, out_of_bounds: bool
+    ) -> bool:
         """Guard of a learning rate found from the data: undo an epoch that did harm.
 
         Parameters
@@ -218,7 +220,7 @@ class Solver(ABC):
             F before the epoch and after it.
         snapshot : object
             What `snapshot` gave before the epoch.
-        wild : bool
+        out_of_bounds : bool
             True if the objective is out of bounds.
 
         Returns

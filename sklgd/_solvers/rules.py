@@ -539,7 +539,7 @@ class RuleSolver(Solver):
         """Store the rule in the state, at the end of a run."""
         self.state.rule = self.descent.state()
 
-    def accept(self, before, after, snapshot, wild):
+    def accept(self, before, after, snapshot, out_of_bounds):
         """Guard of a learning rate found from the data: undo an epoch that did harm.
 
         Descent over all rows with a momentum first restarts at the same learning rate
@@ -549,7 +549,7 @@ class RuleSolver(Solver):
         out of bounds is undone. Returns True if the epoch is kept.
         """
         state = self.state
-        if after <= before or (state.stream and not wild):
+        if after <= before or (state.stream and not out_of_bounds):
             state.fresh = False
             if state.plan.adaptive:
                 gain = before - after
@@ -560,9 +560,11 @@ class RuleSolver(Solver):
                 elif self.noise > LOUD * gain:
                     state.factor *= 0.5
             return True
-        restart_only = self.full and self.rule.slots and not state.fresh and not wild
+        restart_only = (
+            self.full and self.rule.slots and not state.fresh and not out_of_bounds
+        )
         if not restart_only:
             noisy = state.plan.adaptive and not self.full
-            state.factor *= 0.1 if wild else CUT if noisy else 0.5
+            state.factor *= 0.1 if out_of_bounds else CUT if noisy else 0.5
         self.restore(snapshot)
         return False

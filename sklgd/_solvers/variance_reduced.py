@@ -11,7 +11,7 @@ eigenvectors of the second moments: then D is the inverse of the whole Hessian b
 and the l2 penalty keeps its form because V is orthonormal.
 SVRG multiplies steps in raw coordinates by the inverse matrix itself. Sparse rows of
 many columns stay as they are (mu = 0) for SAGA and Point-SAGA, and for SVRG where a
-batch `touches_few` of them: a step then costs O(n_outputs) per entry. An explicit
+batch `has_few_active_features`: a step then costs O(n_outputs) per entry. An explicit
 learning rate means raw coordinates and D = 1.
 """
 
@@ -68,7 +68,7 @@ def narrow(X):
     return X.shape[1] <= MATRIX_COLUMNS
 
 
-def touches_few(data, batch_size):
+def has_few_active_features(data, batch_size):
     """True if a batch of sparse rows has few entries beside the columns of X.
 
     Then SVRG makes the steps of inactive columns together, in closed form, which is not
@@ -188,7 +188,7 @@ def batch_preconditioner(data, statistics, gamma, penalty, batch_size):
 
     Where a batch has few active features these are raw: there is no centre.
     """
-    raw = touches_few(data, batch_size) and not narrow(data.X)
+    raw = has_few_active_features(data, batch_size) and not narrow(data.X)
     centre, square = statistics.moments(data.fit_intercept and not raw)
     if raw:
         sizes = raw_sizes(data, square, gamma, penalty.l2)
@@ -252,7 +252,9 @@ class VarianceReducedSolver(Solver):
         else:
             options["matrix"] = matrix
             raw = centre is None and matrix is None
-            options["lazy"] = raw and touches_few(data, state.plan.batch_size)
+            options["lazy"] = raw and has_few_active_features(
+                data, state.plan.batch_size
+            )
         self.kernel = self.optimizer.steps(
             self.problem, state.coef, penalty.l1, penalty.l2, preconditioner.sizes,
             **options,
@@ -358,7 +360,7 @@ class VarianceReducedSolver(Solver):
         """Forget the preconditioner, as no later call continues from it."""
         self.state.plan.preconditioner = None
 
-    def accept(self, before, after, snapshot, wild):
+    def accept(self, before, after, snapshot, out_of_bounds):
         """Undo an epoch that raised F, and halve the learning rate.
 
         The learning rate was found from the largest second derivative. It is doubled if
@@ -369,8 +371,8 @@ class VarianceReducedSolver(Solver):
         """
         state, fall = self.state, before - after
         trusted = self.optimizer.steady and state.factor <= 1.0
-        if wild or not (fall >= 0.0 or trusted):
-            state.factor *= 0.1 if wild else 0.5
+        if out_of_bounds or not (fall >= 0.0 or trusted):
+            state.factor *= 0.1 if out_of_bounds else 0.5
             self.calm, self.wait = 0, 2 * self.wait + 1
             self.restore(snapshot)
             return False
