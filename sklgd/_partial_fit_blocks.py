@@ -37,9 +37,9 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
         others = {} if arguments is None else arguments(passes)
         for epoch in range(n_epochs):
             order = rng.permutation(numbers) if est.shuffle else numbers
-            stream = (block for number in order for block in passes.part(number))
+            stream = numbered(passes, order)
             tally = _Tally()
-            for block in tally.timed(read_ahead(stream)):
+            for place, block in tally.timed(read_ahead(stream)):
                 if names is not None and blocks.feature_names is not None:
                     _check_same_names(names, blocks.feature_names)
                 if block.offset is not None:
@@ -48,7 +48,11 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
                         "Leave them out of the blocks."
                     )
                 X, y, weights, _ = block
-                est.partial_fit(X, y, sample_weight=weights, **others)
+                try:
+                    est.partial_fit(X, y, sample_weight=weights, **others)
+                except Exception as error:
+                    blocks.add_place(error, *place)
+                    raise
             if est.verbose:
                 say(f"epoch {epoch + 1} of {n_epochs}: {tally}")
     finally:
@@ -61,13 +65,27 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
     return est
 
 
+def numbered(passes, order):
+    """Pairs ((part, block), rows) of the parts in this order."""
+    for part in order:
+        for number, block in enumerate(passes.part(part)):
+            yield (part, number), block
+
+
 def labels_of(passes):
     """All labels of a source, sorted; one pass."""
     labels = None
     for number in range(passes.blocks.n_parts):
         for block in passes.part(number):
             found = np.unique(block.y)
-            labels = found if labels is None else np.union1d(labels, found)
+            if labels is None:
+                labels = found
+            elif (labels.dtype.kind in "US") != (found.dtype.kind in "US"):
+                raise ValueError(
+                    f"blocks: y is of type {labels.dtype} in the first blocks and of "
+                    f"type {found.dtype} in others, such as {found[0]!r}. Use one type."
+                )
+            labels = np.union1d(labels, found)
     if labels is None:
         raise ValueError("blocks: the source has no rows.")
     return labels
@@ -96,14 +114,15 @@ class _Tally:
         """The same blocks."""
         while True:
             before = time.perf_counter()
-            block = next(blocks, None)
+            found = next(blocks, None)
             self.waited += time.perf_counter() - before
-            if block is None:
+            if found is None:
                 return
+            _, block = found
             self.n_blocks += 1
             self.n_rows += len(block.y)
             self.n_bytes += block.n_bytes
-            yield block
+            yield found
 
     def __str__(self):
         seconds = time.perf_counter() - self.began

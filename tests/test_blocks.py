@@ -265,6 +265,13 @@ def test_names_of_columns_and_their_order_are_checked(frame, table):
         model.partial_fit_blocks([(reordered, z)])
 
 
+def csr_with(X, **arrays):
+    """A matrix whose arrays contradict each other."""
+    for name, a in arrays.items():
+        setattr(X, name, a.astype(np.int32))
+    return X
+
+
 BAD = {
     "no tuple": (lambda X, y: X, "must be a tuple"),
     "other columns": (lambda X, y: (X[:, :2], y), "has 2 columns"),
@@ -272,6 +279,19 @@ BAD = {
     "short y": (lambda X, y: (X, y[:3]), r"y of a block has the shape \(3,\)"),
     "weights": (lambda X, y: (X, y, [1.0]), "sample_weight of a block"),
     "nan": (lambda X, y: (X * np.nan, y), "NaN"),
+    "complex": (lambda X, y: (X * 1j, y), "complex64, which are no real numbers"),
+    "text": (lambda X, y: (X.astype(str), y), "no real numbers"),
+    "objects": (lambda X, y: (np.full(X.shape, None), y), "cannot be made|NaN"),
+    "missing y": (lambda X, y: (X, np.where(y > 0, y, None)), "missing values"),
+    "infinite y": (lambda X, y: (X, y / 0.0), "y contains|infinity|NaN"),
+    "broken CSR": (
+        lambda X, y: (csr_with(sp.csr_array(X), indptr=np.arange(len(X) + 1)), y),
+        "no CSR matrix",
+    ),
+    "CSR out of bounds": (
+        lambda X, y: (csr_with(sp.csr_array(X), indices=np.full(X.size, 9)), y),
+        "no CSR matrix",
+    ),
     "offset": (lambda X, y: (X, y, None, y), "offsets are not possible"),
 }
 
@@ -286,8 +306,10 @@ def test_a_bad_block_is_named_and_leaves_the_model_of_the_blocks_before(name, ta
         yield spoil(X[500:], z[500:])
 
     model = GDRegressor(shuffle=False)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         model.partial_fit_blocks(source)
+    if name != "offset":
+        assert "block 1 of part 0" in noted(caught.value)
     expected = GDRegressor(shuffle=False).partial_fit(X[:500], z[:500])
     assert_array_equal(model.coef_, expected.coef_)
 
@@ -329,6 +351,84 @@ def test_files_that_cannot_be_read_row_by_row_say_why(table, tmp_path):
         read_npy(tmp_path / "X.npy", [tmp_path / "y.npy"] * 2)
     with pytest.raises(TypeError, match="tocsr"):
         from_arrays(sp.csc_matrix(X), z)
+
+
+@pytest.mark.parametrize("what", ["a row in the middle", "a weight"])
+def test_any_entry_that_changes_between_passes_is_noticed(what, table):
+    X, _, z, weights = table
+    passes = []
+
+    def source():
+        passes.append(None)
+        row, weight = X[500:501].copy(), weights.copy()
+        if len(passes) > 1:
+            row[0, 2] += what == "a row in the middle"
+            weight[700] += what == "a weight"
+        yield np.concatenate([X[:500], row, X[501:]]), z, weight
+
+    with pytest.raises(RuntimeError, match="changed between two passes"):
+        GDRegressor().partial_fit_blocks(source, n_epochs=2)
+
+
+def test_labels_that_are_missing_or_of_two_types_are_an_error(table, tmp_path):
+    X, labels, _, _ = table
+    frame = pd.DataFrame(X, columns=NAMES).assign(label=labels)
+    frame.loc[3, "label"] = None
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_parquet(tmp_path / "a.parquet")
+    for blocks in (
+        read_csv(tmp_path / "a.csv", target="label"),
+        read_parquet(tmp_path / "a.parquet", target="label"),
+    ):
+        with pytest.raises(ValueError, match="'label', the target, has missing"):
+            GDClassifier().partial_fit_blocks(blocks)
+    with pytest.raises(ValueError, match="Use one type"):
+        numbers = (labels == "yes").astype(int)
+        GDClassifier().partial_fit_blocks([(X, labels), (X, numbers)])
+
+
+@pytest.mark.parametrize("rows", [0, -1, 2.5])
+def test_sizes_of_blocks_are_checked(rows, table, tmp_path):
+    X, _, z, _ = table
+    for name, a in (("X", X), ("y", z)):
+        np.save(tmp_path / f"{name}.npy", a)
+    with pytest.raises(ValueError, match="rows must be a positive integer"):
+        from_arrays(X, z, rows=rows)
+    with pytest.raises(ValueError, match="rows must be a positive integer"):
+        read_npy(tmp_path / "X.npy", tmp_path / "y.npy", rows=rows)
+    with pytest.raises(ValueError, match="block_bytes must be"):
+        read_svmlight(tmp_path / "X.npy", n_features=2, block_bytes=rows)
+
+
+def test_files_of_other_kinds_and_matrices_that_do_not_fit_are_refused(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(ValueError, match="no CSV file"):
+        read_csv(tmp_path / "a", target="y")
+    with pytest.raises(ValueError, match="no Parquet file"):
+        read_parquet(tmp_path / "a", target="y")
+    (tmp_path / "b").write_text("a,a,y\n1,2,3\n")
+    with pytest.raises(ValueError, match="two columns with the name 'a'"):
+        read_csv(tmp_path / "b", target="y")
+    X = sp.csr_array(np.eye(5))
+    arrays = {"data": X.data, "indices": X.indices, "indptr": X.indptr, "y": np.ones(5)}
+    for name, a in arrays.items():
+        np.save(tmp_path / f"{name}.npy", a)
+    np.save(tmp_path / "short.npy", np.array([0, 1, 2, 3, 4, 4]))
+    np.save(tmp_path / "falls.npy", np.array([0, 3, 1, 7, 4, 5]))
+    paths = {name: tmp_path / f"{name}.npy" for name in (*arrays, "short", "falls")}
+    with pytest.raises(ValueError, match=r"ends with 4, but .* has 5 entries"):
+        read_csr_npy(
+            paths["data"], paths["indices"], paths["short"], paths["y"], n_features=5
+        )
+    falls = read_csr_npy(
+        paths["data"], paths["indices"], paths["falls"], paths["y"], n_features=5
+    )
+    with pytest.raises(ValueError, match="no CSR matrix"):
+        list(falls)
+    with pytest.raises(TypeError, match="no shape and dtype"):
+        from_arrays([[1.0]], [1.0])
+    with pytest.raises(TypeError, match="must return an iterator"):
+        list(from_iterable(lambda: None))
 
 
 def test_empty_blocks_and_parts_are_left_out(table):

@@ -82,7 +82,7 @@ def epochs_alone(self):
 def variants():
     """(go, points, record) of the fit as it is, and without each part."""
     record = Monitor.record
-    go = without(Run.go, is_for_watchers, 2)
+    go = without(Run.run, is_for_watchers, 2)
     points = without(Run.points, is_for_watchers, 1)
     kept = without(record, appends_objective, 1)
 
@@ -92,7 +92,7 @@ def variants():
         return kept(self, objective, *figures)
 
     return {
-        "all": (Run.go, Run.points, record),
+        "all": (Run.run, Run.points, record),
         "hooks": (go, points, record),
         "history": (go, points, forgetful),
         "rest": (epochs_alone, points, record),
@@ -101,7 +101,7 @@ def variants():
 
 def fit(model, X, y, functions):
     """A fit with these functions in place."""
-    Run.go, Run.points, Monitor.record = functions
+    Run.run, Run.points, Monitor.record = functions
     model.fit(X, y)
 
 
@@ -128,7 +128,7 @@ def run(options):
                     times[name].append(seconds(fit, model, X, y, found[name]))
     finally:
         fit_as_it_is = found["all"]
-        Run.go, Run.points, Monitor.record = fit_as_it_is
+        Run.run, Run.points, Monitor.record = fit_as_it_is
     whole = statistics.median(times["all"])
     say(f"  an epoch takes {1e6 * whole / n_epochs:.2f} us")
     for before, name in zip(found, TAKEN_OUT, strict=False):

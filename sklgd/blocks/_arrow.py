@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ._npy import Path, as_list
-from ._source import PART_BLOCKS, Blocks, rows_of_a_block
+from ._source import PART_BLOCKS, Blocks, check_rows, rows_of_a_block
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Columns:
         X = np.empty((batch.num_rows, len(self.features)), self.dtype)
         for j, name in enumerate(self.features):
             X[:, j] = self.numbers(batch, name)
-        y = [_values(batch.column(name)) for name in self.target]
+        y = [_labels(batch.column(name), name) for name in self.target]
         return (
             X,
             y[0] if len(y) == 1 else np.column_stack(y),
@@ -76,6 +76,15 @@ def _values(column: Any) -> np.ndarray:
     if values.dtype == object and not column.null_count:
         values = values.astype(str)
     return values
+
+
+def _labels(column: Any, name: str) -> np.ndarray:
+    """A column of targets; raises ValueError if one is missing."""
+    if column.null_count:
+        raise ValueError(
+            f"Column {name!r}, the target, has missing values. Leave these rows out."
+        )
+    return _values(column)
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,10 @@ class CSVPart:
             read_options=csv.ReadOptions(block_size=self.n_bytes, use_threads=False),
             parse_options=csv.ParseOptions(delimiter=self.delimiter),
             convert_options=csv.ConvertOptions(
-                include_columns=self.columns.names, column_types=types
+                include_columns=self.columns.names,
+                column_types=types,
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
             ),
         ) as reader:
             for batch in reader:
@@ -167,12 +179,18 @@ def read_parquet(
     >>> from sklgd.blocks import read_parquet
     >>> blocks = read_parquet("sales.parquet", target="amount")  # doctest: +SKIP
     """
+    from pyarrow import ArrowInvalid
     from pyarrow.parquet import ParquetFile
 
+    check_rows("rows", rows)
     columns, parts = None, []
     for path in as_list(paths):
         name = os.fspath(path)
-        with ParquetFile(name) as file:
+        try:
+            opened = ParquetFile(name)
+        except ArrowInvalid as error:
+            raise ValueError(f"{name} is no Parquet file: {error}") from None
+        with opened as file:
             if columns is None:
                 columns = _columns(
                     file.schema_arrow.names, name, target, features, sample_weight,
@@ -242,14 +260,21 @@ def read_csv(
     >>> _ = path.write_text("price,rooms,size\n300,3,70\n450,4,110\n")
     >>> blocks = read_csv(path, target="price")  # doctest: +SKIP
     """
-    from pyarrow import csv
+    from pyarrow import ArrowInvalid, csv
 
+    check_rows("block_bytes", block_bytes)
     columns, parts = None, []
     for path in as_list(paths):
         name = os.fspath(path)
         parse = csv.ParseOptions(delimiter=delimiter)
-        with csv.open_csv(name, parse_options=parse) as reader:
-            names = reader.schema.names
+        try:
+            with csv.open_csv(name, parse_options=parse) as reader:
+                names = reader.schema.names
+        except ArrowInvalid as error:
+            raise ValueError(f"{name} is no CSV file: {error}") from None
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"{name} has two columns with the name {twice!r}.")
         if columns is None:
             columns = _columns(
                 names, name, target, features, sample_weight, offset, dtype

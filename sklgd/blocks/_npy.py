@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.lib import format as npy
 
-from ._source import Blocks, cut, rows_of_a_block
+from ._source import Blocks, check_rows, cut, rows_of_a_block
 
 Path = str | os.PathLike[str]
 T = TypeVar("T")
@@ -135,6 +135,10 @@ class CSRPart:
             stop = min(self.stop, start + self.rows)
             indptr = self.indptr.rows(start, stop + 1)
             first, last = int(indptr[0]), int(indptr[-1])
+            if not 0 <= first <= last <= self.data.shape[0]:
+                raise ValueError(
+                    f"{self.indptr.path} does not rise between rows {start} and {stop}."
+                )
             X = sp.csr_array(
                 (
                     self.data.rows(first, last),
@@ -188,6 +192,7 @@ def read_npy(
     >>> [block.y.tolist() for block in read_npy(folder / "X.npy", folder / "y.npy")]
     [['a', 'b', 'a']]
     """
+    check_rows("rows", rows)
     files = [NpyFile.open(path, (2,)) for path in as_list(X)]
     vectors = _vectors(files, y, sample_weight, offset)
     n_features = files[0].shape[1]
@@ -256,6 +261,7 @@ def read_csr_npy(
     >>> [block.X.shape for block in read_csr_npy(*paths, n_features=4, rows=3)]
     [(3, 4), (1, 4)]
     """
+    check_rows("rows", rows)
     opened = [
         [NpyFile.open(path, (1,)) for path in as_list(paths)]
         for paths in (data, indices, indptr)
@@ -275,6 +281,12 @@ def read_csr_npy(
         if starts.shape[0] == 0:
             raise ValueError(
                 f"{starts.path} is empty; indptr has n_samples + 1 entries."
+            )
+        last = int(starts.rows(starts.shape[0] - 1, starts.shape[0])[0])
+        if last != values.shape[0]:
+            raise ValueError(
+                f"{starts.path} ends with {last}, but {values.path} has "
+                f"{values.shape[0]} entries: they are not of one matrix."
             )
     lengths = [starts.shape[0] - 1 for *_, starts in triples]
     vectors = _vectors(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Integral
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -150,7 +151,7 @@ class Blocks:
         make, given, failures = self._parts[number], 0, 0
         while True:
             try:
-                for item in islice(iter(make()), given, None):
+                for item in islice(_iterator(make()), given, None):
                     block = self._checked(item)
                     given += 1
                     if len(block.y):
@@ -159,12 +160,18 @@ class Blocks:
             except OSError as error:
                 failures += 1
                 if failures > self.retries:
-                    _add_place(error, number, given, make)
+                    self.add_place(error, number, given)
                     raise
                 time.sleep(PAUSE * 4.0 ** (failures - 1))
             except Exception as error:
-                _add_place(error, number, given, make)
+                self.add_place(error, number, given)
                 raise
+
+    def add_place(self, error: BaseException, part: int, block: int) -> None:
+        """Say in a note of an exception at which block of which part it happened."""
+        path = getattr(self._parts[part], "path", None)
+        file = "" if path is None else f" ({path})"
+        error.add_note(f"This was block {block} of part {part}{file}.")
 
     def _checked(self, item: Any) -> Block:
         """A block in the form that the estimators take; raises ValueError."""
@@ -174,6 +181,8 @@ class Blocks:
                 f"sample_weight, offset); this one is {_described(item)}."
             )
         X, y = item[0], np.asarray(item[1])
+        if y.dtype == object and any(v is None or v != v for v in y.ravel()):
+            raise ValueError("y of a block has missing values. Leave these rows out.")
         self._check_names(X)
         X = _canonical(X)
         if self.n_features is None:
@@ -351,6 +360,12 @@ def from_arrays(
     >>> [block.X.shape for block in blocks]
     [(2, 5), (2, 5), (1, 5)]
     """
+    check_rows("rows", rows)
+    if not hasattr(X, "shape") or not hasattr(X, "dtype"):
+        raise TypeError(
+            f"X: a {type(X).__name__!r} has no shape and dtype. Pass an array, such as "
+            "np.asarray(X), or a function that yields blocks to from_iterable."
+        )
     n, n_features = X.shape
     if sp.issparse(X) and X.format != "csr":
         raise TypeError(
@@ -413,16 +428,25 @@ def cut(n_rows: int, rows: int) -> list[tuple[int, int]]:
 
 
 def _canonical(X: Any) -> Any:
-    """An array or CSR matrix as the kernels read it."""
+    """An array or CSR matrix as the kernels read it; raises ValueError."""
     if sp.issparse(X):
-        X = X.tocsr()
+        if X.format != "csr":
+            X = X.tocsr()
+        _check_kind(X.dtype)
+        _check_csr(X)
         dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
         X = X.astype(dtype, copy=False)
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
         return X
-    X = np.asarray(X)
+    try:
+        X = np.asarray(X)
+        if X.dtype == object:
+            X = X.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"X of a block cannot be made an array: {error}") from None
+    _check_kind(X.dtype)
     if X.ndim != 2:
         raise ValueError(
             f"X of a block has the shape {X.shape}. It needs two dimensions: rows and "
@@ -432,24 +456,57 @@ def _canonical(X: Any) -> Any:
     return np.require(X, dtype=dtype, requirements=["C", "A"])
 
 
+def _check_kind(dtype: np.dtype) -> None:
+    """Raise ValueError unless entries are numbers."""
+    if dtype.kind not in "fiub":
+        raise ValueError(
+            f"X of a block has entries of type {dtype}, which are no real numbers. "
+            "Convert or encode them before."
+        )
+
+
+def _check_csr(X: Any) -> None:
+    """Raise ValueError if the arrays of a CSR matrix contradict each other."""
+    n_entries = len(X.data)
+    right = (
+        len(X.indptr) == X.shape[0] + 1
+        and X.indptr[0] == 0
+        and X.indptr[-1] == n_entries == len(X.indices)
+        and (np.diff(X.indptr) >= 0).all()
+        and (not n_entries or 0 <= X.indices.min() <= X.indices.max() < X.shape[1])
+    )
+    if not right:
+        raise ValueError(
+            "X of a block is no CSR matrix: indptr must rise from 0 to the number of "
+            f"entries, and indices must lie between 0 and {X.shape[1] - 1}."
+        )
+
+
+def check_rows(name: str, value: int | None) -> None:
+    """Raise ValueError unless a size is None or a positive integer."""
+    if value is not None and (not isinstance(value, Integral) or value < 1):
+        raise ValueError(f"{name} must be a positive integer or None, got {value!r}.")
+
+
 def _checksum(block: Block) -> int:
-    """A number that changes with y and with the ends of X."""
-    y = block.y
-    if y.dtype.hasobject:
-        y = y.astype(str)
-    mark = crc32(np.ascontiguousarray(y).tobytes())
-    X = block.X
-    ends = [X.data[:64], X.data[-64:]] if sp.issparse(X) else [X[0], X[-1]]
-    for end in ends:
-        mark = crc32(np.ascontiguousarray(end).tobytes(), mark)
+    """A number that changes with any entry of a block."""
+    X, mark = block.X, 0
+    arrays = [X.data, X.indices, X.indptr] if sp.issparse(X) else [X]
+    for a in (*arrays, *block[1:]):
+        if a is not None:
+            plain = a.astype(str) if a.dtype.hasobject else a
+            mark = crc32(np.ascontiguousarray(plain).view(np.uint8).data, mark)
     return mark
 
 
-def _add_place(error: BaseException, part: int, block: int, make: Any) -> None:
-    """Say in a note of an exception where it happened."""
-    path = getattr(make, "path", None)
-    file = "" if path is None else f" ({path})"
-    error.add_note(f"This was block {block} of part {part}{file}.")
+def _iterator(blocks: Any) -> Iterator[Any]:
+    """What a part returns, as an iterator; raises TypeError."""
+    if not isinstance(blocks, Iterable):
+        raise TypeError(
+            f"A part of the source returned a {type(blocks).__name__!r}; it must "
+            "return an iterator over blocks, as a generator function does."
+        )
+    return iter(blocks)
 
 
 def _described(item: Any) -> str:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from sklearn.datasets import load_svmlight_file
 
 from ._npy import Path, as_list
-from ._source import PART_BLOCKS, Blocks
+from ._source import PART_BLOCKS, Blocks, check_rows
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ def read_svmlight(
     array([[0.5, 0. , 2. ],
            [0. , 1. , 0. ]])
     """
+    check_rows("block_bytes", block_bytes)
     parts = []
     for path in as_list(paths):
         size, step = os.path.getsize(path), block_bytes * PART_BLOCKS
