@@ -124,6 +124,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         """X (and y) as scikit-learn checks them, X as the kernels read it."""
         X, X_only = gathered(X, "X"), isinstance(y, str)
         y = y if X_only else gathered(y, "y")
+        if not X_only and np.shape(y) and not len(y):
+            raise ValueError("y is empty. Pass one target for each row of X.")
         several = kwargs.get("multi_output", False)
         if (
             has_nothing_to_check(X)

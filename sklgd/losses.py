@@ -105,6 +105,15 @@ class Loss:
     def _arguments(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in self.params)
 
+    @property
+    def in_streams(self) -> Loss:
+        """The loss that the online learner minimises in its place: itself.
+
+        Another one where zero is the best model of all, at which a learner that
+        compares itself with constant models would stay.
+        """
+        return self
+
     def coupled(self, n_outputs: int) -> bool:
         """True if the loss of ``n_outputs`` outputs is not a sum over them."""
         return self.couples_outputs and n_outputs > 1
@@ -769,6 +778,11 @@ class Perceptron(PiecewiseLinear):
     task = "classification"
     classifies = True
     degenerate = True
+
+    @property
+    def in_streams(self) -> Loss:
+        """The hinge loss: with a threshold of one, zero is not the best model."""
+        return Hinge()
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1

@@ -850,3 +850,17 @@ def test_coefficients_of_a_wrong_form_are_refused(value, rng):
     model.coef_ = value
     with pytest.raises(ValueError, match="must hold 5 finite numbers"):
         model.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_perceptron_learns_from_a_stream(n_classes, storage, rng):
+    # Its best model is zero, where proximal steps stay.
+    X = rng.normal(size=(2000, 4)) * [1.0, 1e3, 1e-3, 1.0]
+    score = X @ [[1.0, -1.0], [1e-3, 1e-3], [1e3, 0.0], [0.0, 0.0]]
+    y = np.argmax(np.column_stack([score, np.zeros(len(X))])[:, :n_classes], axis=1)
+    model = GDClassifier(loss="perceptron", random_state=0)
+    model.partial_fit(storage(X), y, classes=range(n_classes))
+    hinge = GDClassifier(loss="hinge", random_state=0)
+    hinge.partial_fit(storage(X), y, classes=range(n_classes))
+    assert model.score(X, y) == hinge.score(X, y) > 0.9

@@ -26,6 +26,7 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
     penalty : Penalty
     """
     optimizer.check()
+    loss = loss.in_streams
     centred = centred and fit_intercept
     second_order = (
         optimizer.second_order
