@@ -124,7 +124,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         """X (and y) as scikit-learn checks them, X as the kernels read it."""
         X, X_only = gathered(X, "X"), isinstance(y, str)
         y = y if X_only else gathered(y, "y")
-        if not X_only and np.shape(y) and not len(y):
+        if isinstance(y, (np.ndarray, list, tuple)) and np.size(y) == 0:
             raise ValueError("y is empty. Pass one target for each row of X.")
         several = kwargs.get("multi_output", False)
         if (
