@@ -12,8 +12,9 @@ first sum vanishes. The intercepts have no penalty: their part of v has to be ze
 import numpy as np
 
 # So many steps of the intercepts are made, or until the derivatives add up to this
-# share of their size; half as long where the loss couples the outputs.
-BALANCING, BALANCED = 30, 1e-12
+# share of their size, or to what costs at most that share of the excess that ends the
+# run; the steps are half as long where the loss couples the outputs.
+BALANCING, BALANCED, ENOUGH = 30, 1e-12, 1e-3
 
 
 def duality_gap(run, u, gradient, objective):
@@ -44,8 +45,11 @@ def bound_here(run):
     ones, shift = np.ones_like(z), np.zeros(problem.n_outputs)
     slopes, along = np.empty_like(z), np.empty_like(shift)
     before = value = problem.line(loss, z, ones, shift, slopes, along)
+    enough = ENOUGH * run.target() * run.mean_weight**2
     if run.data.fit_intercept:
         for _ in range(BALANCING):
+            if along @ along <= enough:
+                break
             size = np.abs(slopes).sum(axis=0) / problem.n_samples
             if (np.abs(along) <= BALANCED * size).all():
                 break
