@@ -13,7 +13,7 @@ class Settings(NamedTuple):
     """The parameters of an estimator, read once at the beginning of a fit.
 
     Plans, runs and diagnoses read this object instead of the estimator. Parameters have
-    the same names and meanings as there.
+    the same names and meanings as in the estimator.
 
     Attributes
     ----------

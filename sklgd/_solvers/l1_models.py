@@ -2,9 +2,9 @@
 
 The minimiser is a step of the proximal Newton method. B is a matrix, or it is given by
 its rows as B = Z'HZ + ridge, where Z are the centred and scaled rows of X and H their
-second derivatives. Such a B is never computed. About as many coordinates as there are
-rows differ from zero at the minimiser, so coordinate descent needs the matrix of a
-working set only, which grows by the coordinates that would gain most (Johnson and
+second derivatives. Such a B is never computed. At the minimiser, the coordinates that
+differ from zero are about as many as the rows, so coordinate descent needs the matrix
+of a working set only, which grows by the coordinates that would gain most (Johnson and
 Guestrin 2015; Massias, Gramfort and Salmon 2018).
 """
 
