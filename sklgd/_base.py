@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, warn
 from ._effects import warn_without_effect
-from ._export import CONVERT
 from ._fit.data import Data, columns_to_fit
 from ._fit.diagnosis import explain, warning
 from ._fit.loop import Run
@@ -26,10 +25,11 @@ from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State
-from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
+from ._fit.stream import OfStream, learn_chunk, online_optimizer
 from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
 from ._partial_fit import learn_by_rule
+from ._pickle import VersionedPickle
 from ._prediction import raw_prediction
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._solvers.base import Solver
@@ -60,17 +60,13 @@ SOLVERS: dict[str, type[Solver]] = {
     "proximal_gradient": FISTASolver,
     "online": OnlineSolver,
 }
-# Number of the form in which states are stored: a change of `pack` raises it.
-FORMAT = 1
-# What is stored, by the name of its class.
-KINDS = {cls.__name__: cls for cls in (State, Stream)}
 # What alpha="auto" means, but for streams of the online learner, which need no penalty.
 ALPHA = 1e-4
 # Values of parameters that can be compared as they are.
 PLAIN = str, int, float, type(None)
 
 
-class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
+class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     """Linear model fitted by gradient descent; see the two estimators."""
 
     coef_: Any
@@ -535,32 +531,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, BaseEstimator):
         state = self._state.forgetful(**fitted)
         self.__dict__.update(fitted, _state=state)
         return self
-
-    def __deepcopy__(self, memo):
-        convert = memo.get(CONVERT)
-        if convert is not None:
-            return convert(self)
-        twin = memo[id(self)] = object.__new__(type(self))
-        twin.__setstate__(deepcopy(self.__getstate__(), memo))
-        return twin
-
-    def __getstate__(self):
-        stored = super().__getstate__()
-        if "_state" not in stored:
-            return stored
-        state = self._state
-        head = {"format": FORMAT, "kind": type(state).__name__}
-        return stored | {"_state": head | state.pack(self)}
-
-    def __setstate__(self, stored):
-        super().__setstate__(stored)
-        if "_state" not in stored:
-            return
-        packed = stored["_state"]
-        if isinstance(packed, dict) and packed.get("format") == FORMAT:
-            self._state = KINDS[packed["kind"]].unpack(packed, self)
-        else:
-            self._state = State.of_another_version(packed, self)
 
     def sparsify(self):
         """Turn ``coef_`` into a sparse matrix: less memory after an l1 fit.
