@@ -704,6 +704,15 @@ def test_counts_of_any_unit_give_a_finite_stream(unit, rng):
     assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_)
 
 
+@pytest.mark.parametrize("unit", [1e-155, 1e-158])
+def test_targets_whose_squares_vanish_are_an_error_with_a_log_link(unit, rng):
+    X = rng.normal(size=(300, 1))
+    y = unit * np.exp(X[:, 0])
+    model = GDRegressor(loss="tweedie", power=0.0)
+    with pytest.raises(ValueError, match=r"as small as .* underflow.*Scale y"):
+        model.partial_fit(X, y)
+
+
 def test_columns_of_denormal_size_leave_a_stream_finite(rng):
     X, y = 1e-154 * rng.normal(size=(180, 1)), np.arange(180) % 2
     model = GDClassifier(alpha=1e-4, shuffle=False).partial_fit(X, y, classes=[0, 1])

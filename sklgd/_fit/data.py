@@ -267,12 +267,7 @@ class Data:
     def size_error(self):
         """The error for targets whose losses leave float64."""
         self.check_finite()
-        size = np.abs(self.targets()[0]).max()
-        large, makes = ("large", "overflow") if size > 1.0 else ("small", "underflow")
-        return ValueError(
-            f"y: values as {large} as {size:.3g} make the loss {makes} float64. "
-            "Scale y (TransformedTargetRegressor)."
-        )
+        return target_size_error(np.abs(self.targets()[0]).max())
 
     def measured_from(self, constant, z_unit):
         """These data, the losses of distant outliers being differences.
@@ -412,6 +407,15 @@ def columns_to_fit(X, rows, start, n_outputs):
     if not n_empty or X.indices.nbytes > max(cost.COPY_BYTES, 16 * n_outputs * n_empty):
         return None, n_used
     return np.flatnonzero(used), n_used
+
+
+def target_size_error(largest):
+    """The error for targets whose losses leave float64; ``largest`` is their size."""
+    large, makes = ("large", "overflow") if largest > 1.0 else ("small", "underflow")
+    return ValueError(
+        f"y: values as {large} as {largest:.3g} make the loss {makes} float64. "
+        "Scale y (TransformedTargetRegressor)."
+    )
 
 
 def batches(n_samples, batch_size):

@@ -17,7 +17,7 @@ from ..kernels._rows import Rows
 from ..losses import LOSSES
 from ..optimizers import OPTIMIZERS
 from ..schedules import Constant
-from .data import LARGE_TARGET
+from .data import LARGE_TARGET, target_size_error
 from .diagnosis import explain_stream, stream_warning
 from .online_learner import make_learner
 from .plan import Plan
@@ -415,7 +415,4 @@ def _overflow(learner, target):
     """What to raise if a number left float64."""
     if learner.bad_column >= 0:
         return size_error(learner.bad_column, "large")
-    return ValueError(
-        f"y: values as large as {np.abs(target).max():.3g} make the loss overflow "
-        "float64. Scale y (TransformedTargetRegressor)."
-    )
+    return target_size_error(np.abs(target).max())

@@ -424,6 +424,9 @@ cdef class OnlineLearner(OnlineRule):
         if self.second_order:
             self.step_full(w)
         stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
+        for k in range(K):
+            if not isfinite(self.outputs[CONSTANT * K + k]):
+                return False
         return True
 
     # --------------------------------------------------------------- the judgement
