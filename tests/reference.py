@@ -1192,7 +1192,7 @@ class Online:
     Mineiro and Langford (2013).
     """
 
-    far, known, loose, early = 10.0, 20.0, 1e-3, 40
+    far, known, loose, early, early_far = 10.0, 20.0, 1e-3, 40, 50.0
 
     def __init__(self, loss, n_features, n_outputs=1, *, params=None, centred=True,
                  fit_intercept=True, reach=None, power=2 / 3, average=2.0, l1=0.0,
@@ -1248,7 +1248,7 @@ class Online:
                 squares, absolutes = w @ (x - mean) ** 2, w @ np.abs(x - mean)
                 size = squares / absolutes if absolutes else 0.0
                 if absolutes >= self.known * size > 0.0 and (
-                    abs(x[at] - mean) > self.far * size
+                    abs(x[at] - mean) > self.early_far * size
                 ):
                     x[at], found = mean, True
                     break

@@ -458,6 +458,18 @@ def test_an_outlier_among_the_first_rows_does_not_hide_its_column(settings, row,
     assert_allclose(other.intercept_, one.intercept_, atol=0.05)
 
 
+def test_the_first_large_entry_of_a_column_with_a_long_tail_is_no_outlier(rng):
+    X = rng.normal(size=(100, 3))
+    X[7, 1] = 15.0
+    y = X @ [0.3, 0.1, -0.2] + 0.1 * rng.normal(size=100)
+    model = learn(GDRegressor(shuffle=False), X, y)
+    twin = reference.Online("squared_error", 3, second_order=True)
+    twin.early = np.inf
+    for row, target in zip(X, y, strict=True):
+        twin.learn(row, target)
+    assert_allclose(model.coef_, twin.coefficients()[:-1, 0], rtol=1e-6)
+
+
 def test_a_column_that_appears_late_and_one_that_grows_are_learnt(rng):
     X = rng.normal(size=(4000, 3))
     y = X @ [1.0, 1.0, 1.0]

@@ -60,9 +60,10 @@ cdef enum:
     N_STREAM
 
 
-# True if an entry is an outlier to others with these sums: they show the size of the
-# column, from which the entry is far away.
-cdef bint is_far(double x, double squares, double absolutes) noexcept nogil
+# True if an entry is so many sizes away from others with these sums, which show the size
+# of the column.
+cdef bint is_far(
+    double x, double squares, double absolutes, double limit) noexcept nogil
 
 
 # Squares of entries of a smaller size leave float64.

@@ -20,9 +20,10 @@ cdef inline double soft(double x, double threshold) noexcept nogil:
     return copysign(fmax(fabs(x) - threshold, 0.0), x)
 
 
-cdef bint is_far(double x, double squares, double absolutes) noexcept nogil:
+cdef bint is_far(
+        double x, double squares, double absolutes, double limit) noexcept nogil:
     cdef double size = squares / absolutes if absolutes > 0.0 else 0.0
-    return absolutes >= KNOWN * size > 0.0 and fabs(x) > FAR * size
+    return absolutes >= KNOWN * size > 0.0 and fabs(x) > limit * size
 
 
 cdef class OnlineRule:
