@@ -1192,7 +1192,7 @@ class Online:
     Mineiro and Langford (2013).
     """
 
-    far, known, loose, early, early_far = 10.0, 20.0, 1e-3, 40, 50.0
+    far, known, loose, early, other_unit = 10.0, 20.0, 1e-3, 40, 50.0
 
     def __init__(self, loss, n_features, n_outputs=1, *, params=None, centred=True,
                  fit_intercept=True, reach=None, power=2 / 3, average=2.0, l1=0.0,
@@ -1248,7 +1248,7 @@ class Online:
                 squares, absolutes = w @ (x - mean) ** 2, w @ np.abs(x - mean)
                 size = squares / absolutes if absolutes else 0.0
                 if absolutes >= self.known * size > 0.0 and (
-                    abs(x[at] - mean) > self.early_far * size
+                    abs(x[at] - mean) > self.other_unit * size
                 ):
                     x[at], found = mean, True
                     break
@@ -1321,9 +1321,11 @@ class Online:
         out = np.zeros_like(x)
         for j in np.arange(len(x)) if self.centred else np.flatnonzero(x):
             size, d = self.size[j], x[j] - self.mean[j]
-            far = (
-                abs(d) > self.far * size and self.absolutes[j] >= self.known * size > 0
-            )
+            known = self.absolutes[j] >= self.known * size > 0
+            far = known and abs(d) > self.far * size
+            if not self.centred and not known and size and self.begins_anew(j, d):
+                continue
+            size = self.size[j]
             d = np.sign(d) * self.far * size if far else d
             moved = w / self.t * d if self.centred else 0.0
             self.mean[j] += moved
@@ -1334,12 +1336,46 @@ class Online:
                 self.size[j] = self.squares[j] / self.absolutes[j]
                 if size:
                     self.shrink(j, size / self.size[j])
+            elif not self.centred:
+                self.correct_size(j)
             self.b += self.W[j] * moved
             self.Vb += self.V[j] * moved
             if not far and self.size[j] > 0.0:
                 out[j] = d
                 self.active += w * min(1.0, (d / self.size[j]) ** 2)
         return out
+
+    def begins_anew(self, j, x):
+        """Whether x is much larger than the entries so far: it is not learnt then.
+
+        If the first entry was much larger than x, it is forgotten but for its size.
+        """
+        size = self.size[j]
+        if abs(x) > self.other_unit * size:
+            self.size[j] = abs(x)
+            self.shrink(j, size / abs(x))
+        elif (
+            self.other_unit * abs(x) >= size
+            or self.absolutes[j] > 1.5 * size
+            or self.squares[j] < 0.5 * size * self.absolutes[j]
+        ):
+            return False
+        else:
+            self.W[j] = self.V[j] = self.G[j] = self.dual[j] = 0.0
+        self.squares[j] = self.absolutes[j] = 0.0
+        return abs(x) > size
+
+    def correct_size(self, j):
+        """The size falls if the entries after one in another unit are known."""
+        size = self.squares[j] / self.absolutes[j]
+        if (
+            self.absolutes[j] < self.size[j]
+            and self.absolutes[j] >= self.known * size
+            and 1e-150 <= size <= self.size[j] / self.other_unit
+        ):
+            self.W[j] *= self.size[j] / size
+            self.V[j] *= self.size[j] / size
+            self.size[j] = size
 
     def shrink(self, j, share):
         self.W[j] *= share

@@ -67,7 +67,10 @@ def make_stream(loss, n=70, seed=0):
 def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
     X, y = make_stream(loss)
     X[4, 0] = 1e4  # before the size of the column is known
+    if not centred:
+        X[0, 1] = 1e7
     weights = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], len(y))
+    weights[0] = 1.0
     l1, l2 = PENALTIES[penalty]
     twin = reference.Online(loss, X.shape[1], centred=centred, l1=l1, l2=l2)
     for row in zip(X, y, weights, strict=True):
@@ -456,6 +459,53 @@ def test_an_outlier_among_the_first_rows_does_not_hide_its_column(settings, row,
     other = learn(pickle.loads(pickle.dumps(other)), broken[35:100], y[35:100])
     assert_allclose(other.coef_, one.coef_, atol=0.03)
     assert_allclose(other.intercept_, one.intercept_, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"loss": "absolute_error"},
+        {"loss": "poisson"},
+        {"penalty": "l1", "alpha": 1e-4},
+        {"penalty": "l2", "alpha": 1e-4},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("row", [0, 1, 7])
+@pytest.mark.parametrize("form", [sp.csr_array, np.asarray])
+def test_outliers_without_centring_do_not_hide_their_columns(settings, row, form, rng):
+    """In CSR, and without an intercept."""
+    X = rng.normal(size=(400, 4)) * [1.0, 5.0, 1.0, 1.0]
+    y = X @ [0.3, 0.1, -0.2, 0.1] + 0.1 * rng.normal(size=400)
+    y = np.exp(y) if settings.get("loss") == "poisson" else y
+    broken = X.copy()
+    broken[row] *= 1e6
+    model = GDRegressor(fit_intercept=form is sp.csr_array, shuffle=False, **settings)
+    learn(model, form(broken[:200]), y[:200])
+    assert model.score(X[200:], y[200:]) > 0.9
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_first_sparse_row_in_another_unit_does_not_hide_its_columns(
+    loss, n_classes, rng
+):
+    X = rng.normal(size=(600, 5))
+    y = np.digitize(X @ [1.0, -2.0, 0.5, 0.0, 1.0], [0.0, 1.0][: n_classes - 1])
+    broken = X.copy()
+    broken[0] *= 1e6
+    model = GDClassifier(loss, shuffle=False)
+    clean, model = (learn(clone(model), sp.csr_array(x), y) for x in (X, broken))
+    assert model.score(X, y) > clean.score(X, y) - 0.02
+
+
+def test_a_sparse_column_whose_first_entries_were_in_a_smaller_unit_is_learnt(rng):
+    X = rng.normal(size=(400, 3))
+    y = X @ [1.0, 2.0, 3.0]
+    X[:7, 1] *= 1e-4
+    model = learn(GDRegressor(shuffle=False), sp.csr_array(X), y)
+    assert model.score(X[300:], y[300:]) > 0.99
 
 
 def test_the_first_large_entry_of_a_column_with_a_long_tail_is_no_outlier(rng):

@@ -23,7 +23,7 @@ from sklgd.kernels._online_rule cimport (
     FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED,
     LAG, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, N_OUTPUT, PLACE, ROWS, SATURATED,
     SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule,
-    is_far, smallest_size)
+    is_in_another_unit, smallest_size)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -41,10 +41,6 @@ cdef double MOST_FADED = 0.25
 # First steps that are taken anew if an outlier has hidden the size of a column: so many
 # rows show the size of one of normal distribution.
 cdef Py_ssize_t EARLY = 40
-# Such an outlier is so many sizes away from the others: an entry in another unit is, while
-# the first large entry of a column with a long tail hardly ever is (on 14 tables, in 16
-# orders each, a limit of 10 found 27 of these, and 50 found 6).
-cdef double EARLY_FAR = 50.0
 # Entries after which signals are looked for.
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
 
@@ -371,7 +367,7 @@ cdef class OnlineLearner(OnlineRule):
                     x = column[i * step] - mean
                     squares += column[i * step + self.n_features - j] * x * x
                     absolutes += column[i * step + self.n_features - j] * fabs(x)
-            if is_far(column[at * step] - mean, squares, absolutes, EARLY_FAR):
+            if is_in_another_unit(column[at * step] - mean, squares, absolutes):
                 column[at * step] = mean
                 return True
         return False

@@ -60,10 +60,10 @@ cdef enum:
     N_STREAM
 
 
-# True if an entry is so many sizes away from others with these sums, which show the size
-# of the column.
-cdef bint is_far(
-    double x, double squares, double absolutes, double limit) noexcept nogil
+# True if an entry is in another unit than others with these sums, which show the size of
+# the column.
+cdef bint is_in_another_unit(
+    double x, double squares, double absolutes) noexcept nogil
 
 
 # Squares of entries of a smaller size leave float64.
@@ -120,6 +120,8 @@ cdef class OnlineRule:
 
     cdef reserve_entries(self, Py_ssize_t most)
     cdef void measure_columns(self, double w) noexcept nogil
+    cdef bint begin_anew(self, double* record, double x) noexcept nogil
+    cdef void correct_size(self, double* record) noexcept nogil
     cdef void shrink(self, double* weight, double share) noexcept nogil
     cdef void measure_targets(self, double w, bint first) noexcept nogil
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil
