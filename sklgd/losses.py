@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, softmax
 
-from .kernels import _losses
+from .kernels import _loss_function, _losses
+from .kernels._loss_function import LossFunction
 from .kernels._vector import column_means
 
 Array: TypeAlias = np.ndarray
@@ -97,7 +98,7 @@ class Loss:
     bounded_slopes: ClassVar[bool] = False
     largest_curvature: ClassVar[float] = math.inf
 
-    kernel: _losses.LossFunction
+    kernel: LossFunction
 
     def __init__(self) -> None:
         self.kernel = getattr(_losses, type(self).__name__)(*self._arguments())
@@ -317,9 +318,9 @@ class Loss:
         if self.task == "regression" and self.link == "identity":
             deviation = _robust_deviation if self.linear_tails else _deviation
             z = deviation(y, sample_weight, null)
-            slopes = self.kernel.slopes(np.zeros(n_outputs), z)
-            slopes[slopes == 0.0] = 1.0
-            return z, z * slopes
+            gradients = self.kernel.gradients(np.zeros(n_outputs), z)
+            gradients[gradients == 0.0] = 1.0
+            return z, z * gradients
         bound = self.bound(n_outputs) if self.task == "classification" else math.inf
         return _alike(1.0, n_outputs), _alike(
             bound if bound < math.inf else 1.0, n_outputs
@@ -365,7 +366,7 @@ class LinearTails(Loss):
 
     linear_tails = True
     bounded_slopes = True
-    kernel: _losses.LinearTails
+    kernel: _loss_function.LinearTails
     barrier_weight: float = 0.0
     _constant: Weights = None
     _reach: Weights = None

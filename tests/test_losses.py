@@ -126,13 +126,13 @@ def test_equals_the_oracle(name, params, n_outputs):
 
 
 @variants
-def test_slope_of_one_prediction_has_the_bits_of_a_batch(name, params):
+def test_the_gradient_of_one_prediction_has_the_bits_of_a_batch(name, params):
     y, z = draw(name, 1, n=200)
     z[:8, 0] = [0.0, -0.0, 1e-300, 40.0, -40.0, 800.0, -800.0, np.nan]
     y[8:12] = z[8:12] if LOSSES[name].task == "regression" else y[8:12]
     loss = LOSSES[name](**params)
     batch = loss.evaluate(y, z)[1]
-    assert_array_equal(loss.kernel.slopes(y.ravel(), z.ravel()), batch.ravel())
+    assert_array_equal(loss.kernel.gradients(y.ravel(), z.ravel()), batch.ravel())
 
 
 @variants
@@ -395,7 +395,7 @@ def test_the_general_difference_of_losses_loses_no_digits_to_distant_targets(nam
     loss = LOSSES[name]()
     for y in (1e15, -1e15, 0.0):
         slope = loss.evaluate(np.full(1, y), np.full((1, 1), 0.25))[1].item()
-        found = loss.kernel.difference_by_slopes(y, 0.25, -0.125)
+        found = loss.kernel.difference_by_gradients(y, 0.25, -0.125)
         values = [
             loss.evaluate(np.full(1, y), np.full((1, 1), z))[0] for z in (0.25, -0.125)
         ]

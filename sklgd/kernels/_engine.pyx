@@ -528,7 +528,7 @@ cdef class Descent:
         sgd.scale, sgd.l1_sum = self.row_rule.scale, self.row_rule.l1_sum
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
-        sgd.slope = <sklgd_slope> self.problem.function.slope_at
+        sgd.slope = <sklgd_slope> self.problem.function.gradient_at
         sgd.value = <sklgd_slope> self.problem.function.value_at
         sgd.limit, sgd.intercept_rate = self.problem.slope_limit, self.intercept_rate
         sgd.aggressive = self.aggressive

@@ -165,9 +165,9 @@ cdef inline double dispersion(
 
 
 cdef inline double subgradient(
-        double slope, double size, double z0, double z, double q) noexcept nogil:
+        double gradient, double size, double z0, double z, double q) noexcept nogil:
     """(z0 - z) / q or the derivative at z, whichever loses fewer digits.
 
-    ``size`` is that of the terms whose difference ``slope`` is.
+    ``size`` is that of the terms whose difference ``gradient`` is.
     """
-    return slope if q * size < fabs(z0) + fabs(z) else (z0 - z) / q
+    return gradient if q * size < fabs(z0) + fabs(z) else (z0 - z) / q

@@ -1,10 +1,9 @@
 """Formulas of the losses of a raw prediction z = x.w + b, compiled into loops over rows.
 
-A loss sees one batch at a time: targets, raw predictions and weights in, the gradient
-with respect to z out. A class here holds formulas for a single prediction: ``value``,
-``slope`` = dl/dz, ``second`` = d2l/dz2 and ``proximal``. `use_loops` compiles them into
-the loops at the end of this file (pointwise regression, signed targets, losses of an
-exponential, softmax) and puts these into the object's table of functions.
+A class here holds formulas for a single prediction: ``value``, ``gradient`` = dl/dz,
+``second`` = d2l/dz2 and ``proximal``. `use_loops` compiles them into the loops at the end
+of this file (pointwise regression, signed targets, losses of an exponential, softmax) and
+puts these into the object's table of functions, which `LossFunction` explains.
 
 What a loss is called, which parameters and capabilities it has, and its best constant
 model stand in `sklgd.losses`, whose classes hold an object of this file as ``kernel``.
@@ -12,8 +11,9 @@ model stand in `sklgd.losses`, whose classes hold an object of this file as ``ke
 cimport cython
 from libc.math cimport fabs, fmax, fmin, log, INFINITY
 
-import numpy as np
-
+from sklgd.kernels._loss_function cimport (
+    LinearTails, LossFunction, curvature_function, evaluate_function, points_function,
+    prox_function, prox_points_function, scalar_function)
 from sklgd.kernels._loss_math cimport (
     CHUNK, LOG2, PROX_STEPS, bounded, bounded_exp, continued, dispersion, jump_change,
     jump_curvature, jump_prox, newton_step, ramp, ramp_curvature, ramp_value,
@@ -37,179 +37,6 @@ cdef VectorMath vector_math = sklgd_choose_vector_math()
 cdef sklgd_log_loss log_loss = sklgd_choose_log_loss()
 
 
-cdef class LossFunction:
-    """A table of the loops of one loss.
-
-    Each function takes the object itself first. No buffer is checked; all of them are
-    the caller's. Targets y are (m, K) for a regression loss; for classification (m,),
-    -1 or 1 when K = 1 and class codes 0..K-1 otherwise. Weights ``s`` of NULL mean
-    ones; a row of weight zero contributes exactly zero, whatever z is.
-
-    - ``slope_at(loss, y, z)``: dl/dz of one unweighted prediction, with the bits that
-      ``evaluate_batch`` gives one row.
-    - ``value_at(loss, y, z)``: l of one unweighted prediction. It is never a difference
-      (`LinearTails`), as the lengths of passive-aggressive steps are computed from it.
-    - ``evaluate_batch(loss, y, z, s, g, m, K, want_value)``: the gradient
-      g = s_i dl/dz (m, K), overwritten; returns sum_i s_i l_i, or 0 unless
-      ``want_value``.
-    - ``curvature_batch(loss, y, z, s, h, m, K)``: second derivatives
-      h = s_i d2l/dz_k^2 (m, K), overwritten; h may be z. Where the derivative jumps, h is
-      that of one side; a piecewise linear loss has 0. Softmax: the diagonal of the
-      Hessian, s_i p_k (1 - p_k).
-    - ``prox_row(loss, y, z0, q, z, c, K)``: the proximal step of one row, z (K,) and
-      c (K,) with z + q c = z0. c is the (sub)gradient at z, found without a division
-      by q where that would lose digits, so that q >= 0 may be tiny or huge. z may be
-      z0, c neither of them.
-    - ``points(loss, y, z, n, K, value, g, h)``: losses (n,), gradients and second
-      derivatives (n, K) at several raw predictions z (n, K) of one row, n <= POINTS.
-    - ``prox_points(loss, y, z0, g0, q, n, z, c)``: the proximal steps of one output
-      from several raw predictions z0 (n,), where g0 (n,) is the gradient.
-
-    The arrays of the last two have room for the next multiple of four numbers.
-    """
-
-    cdef void prox_scaled(
-            self, const double* y, const double* z0, const double* q, double* z,
-            double* c, Py_ssize_t K) noexcept nogil:
-        """Proximal step of a loss that couples its outputs, with a factor for each.
-
-        z (K,) and c (K,) with z_k + q_k c_k = z0_k, where c = s g. Here g is the gradient
-        at z0 and s in (0, 1] is such that z minimises the sum of the loss and of
-        sum_k (z_k - z0_k)^2 / (2 q_k) along the line through z0 in the direction q g.
-        Losses whose outputs are separate have ``prox_row`` for each of them instead.
-        """
-        pass
-
-    cdef double proximal(
-            self, double y, double z0, double q, double* c) noexcept nogil:
-        """The solution z of z + q l'(z) = z0 for one prediction, and l'(z) in ``c``.
-
-        Newton's method between z0 and a point on the other side of z. That is no
-        further off than z0 - q l'(z0), because l is convex. A loss with a closed form
-        overrides this.
-        """
-        cdef double slope = self.slope_at(self, y, z0), far = fabs(q * slope)
-        cdef double reach = 1.0, sign = 1.0 if slope > 0.0 else -1.0
-        cdef double low, high, last = INFINITY, z = z0, h = 0.0, size = 0.0, f, step
-        cdef int _
-        while reach < far:
-            z = z0 - sign * reach
-            if sign * (z - z0 + q * self.slope_at(self, y, z)) <= 0.0:
-                break
-            reach *= 4.0
-        z = z0 - sign * fmin(reach, far)
-        low, high = fmin(z, z0), fmax(z, z0)
-        z = z0
-        for _ in range(PROX_STEPS):
-            slope = self.slope_at(self, y, z)
-            self.curvature_batch(self, &y, &z, NULL, &h, 1, 1)
-            size = fabs(slope) + h * (fabs(z) + fabs(y))
-            f = z - z0 + q * slope
-            if fabs(f) <= 4e-16 * (fabs(z) + fabs(z0) + q * size) < INFINITY:
-                # Rounding is all that is left.
-                break
-            step = newton_step(f, 1.0 + q * h, z, &low, &high, &last)
-            if z + step == low or z + step == high:
-                # Newton's step from there would lead back.
-                step = 0.5 * (low + high) - z
-            z += step
-            if step == 0.0:
-                break
-        c[0] = subgradient(slope, size, z0, z, q)
-        return z
-
-    cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
-        """Size of the second derivative for targets of this mean and deviation.
-
-        With y in another unit the learning rates of `OnlineLearner` follow it. For a
-        loss of z - y that is the mean of the second derivative up to a residual of one
-        deviation. It is 1 for others, whose raw predictions have no unit.
-        """
-        cdef double slope = 0.0
-        if self.has_unit and deviation > 0.0:
-            slope = self.slope_at(self, 0.0, deviation)
-        return slope / deviation if slope > 0.0 else 1.0
-
-    def evaluate(self, const double[::1] y, const double[:, ::1] z, const double[::1] s,
-                 double[:, ::1] g):
-        """Fill ``g`` with the weighted gradient; returns the sum of weighted losses."""
-        if z.shape[0] == 0:
-            return 0.0
-        return self.evaluate_batch(
-            self, &y[0], &z[0, 0], &s[0], &g[0, 0], z.shape[0], z.shape[1], True)
-
-    def curvature(self, const double[::1] y, const double[:, ::1] z, const double[::1] s,
-                  double[:, ::1] h):
-        """Fill ``h`` with the weighted second derivatives."""
-        if z.shape[0] > 0:
-            self.curvature_batch(
-                self, &y[0], &z[0, 0], &s[0], &h[0, 0], z.shape[0], z.shape[1])
-
-    def prox(self, const double[:, ::1] y, const double[:, ::1] z0, const double[::1] q,
-             double[:, ::1] z, double[:, ::1] c):
-        """Fill ``z`` and ``c`` with the proximal steps of all rows."""
-        cdef Py_ssize_t i
-        for i in range(z0.shape[0]):
-            self.prox_row(
-                self, &y[i, 0], &z0[i, 0], q[i], &z[i, 0], &c[i, 0], z0.shape[1])
-
-    def prox_by_newton(self, const double[::1] y, const double[::1] z0,
-                       const double[::1] q, double[::1] z, double[::1] c):
-        """`prox` of single predictions, without the closed form of the loss."""
-        cdef Py_ssize_t i
-        for i in range(z0.shape[0]):
-            z[i] = LossFunction.proximal(self, y[i], z0[i], q[i], &c[i])
-
-    def slopes(self, const double[::1] y, const double[::1] z):
-        """dl/dz of single predictions, one call of ``slope_at`` each (one output)."""
-        cdef Py_ssize_t i
-        return np.array([self.slope_at(self, y[i], z[i]) for i in range(z.shape[0])])
-
-
-cdef class LinearTails(LossFunction):
-    """A loss that is linear in z far from y.
-
-    Attributes
-    ----------
-    barrier_weight : float
-        e of the smoothed form, see `ramp_value`; 0 for the loss itself.
-    """
-
-    cdef readonly double barrier_weight
-    # Where ``distant`` is True: the constant model, and how far from it targets are
-    # still measured by the loss itself, one entry for each output.
-    cdef double[::1] constant, reach
-    cdef bint distant
-
-    def adapt(self, double barrier_weight, constant, reach):
-        """Smooth the loss, and measure distant targets from a constant model.
-
-        Parameters
-        ----------
-        barrier_weight : float
-        constant, reach : float64 arrays of shape (n_outputs,), or None
-            Of targets y with abs(y - c) > reach, l(y, z) becomes l(y, z) - l(y, c).
-        """
-        self.barrier_weight, self.distant = barrier_weight, constant is not None
-        if self.distant:
-            self.constant, self.reach = constant, reach
-
-    cdef double difference(self, double y, double z, double c) noexcept nogil:
-        """l(y, z) - l(y, c), in which a large y cancels before anything is rounded.
-
-        Where the derivatives at both ends are the same, l is linear between them because it
-        is convex. A smoothed loss overrides this: the value at c is the exact loss's.
-        """
-        cdef double slope = self.slope_at(self, y, z)
-        if slope == self.slope_at(self, y, c):
-            return slope * (z - c)
-        return self.value_at(self, y, z) - self.value_at(self, y, c)
-
-    def difference_by_slopes(self, double y, double z, double c):
-        """`difference` of one prediction, without the formula of the loss."""
-        return LinearTails.difference(self, y, z, c)
-
-
 # ----------------------------------------------------------------------------
 # Pointwise losses (regression)
 # ----------------------------------------------------------------------------
@@ -224,7 +51,7 @@ cdef class SquaredError(LossFunction):
     cdef inline double value(self, double y, double z) noexcept nogil:
         return 0.5 * (z - y) * (z - y)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         return z - y
 
     cdef inline double second(self, double y, double z) noexcept nogil:
@@ -261,7 +88,7 @@ cdef class Huber(LinearTails):
             return self.epsilon * (c - z)
         return self.value(y, z) - self.value(y, c)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         cdef double r = z - y
         if r > self.epsilon:
             return self.epsilon
@@ -304,7 +131,7 @@ cdef class EpsilonInsensitive(LinearTails):
         return (jump_change(z - high, c - high, z - c, 0.0, 1.0, e)
                 + jump_change(z - low, c - low, z - c, -1.0, 0.0, e))
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         if self.barrier_weight > 0.0:
             return (ramp(z - y - self.epsilon, self.barrier_weight, 0.0, 1.0)
                     + ramp(z - y + self.epsilon, self.barrier_weight, -1.0, 0.0))
@@ -345,7 +172,7 @@ cdef class SquaredEpsilonInsensitive(LossFunction):
         cdef double r = fabs(z - y) - self.epsilon
         return r * r if not r <= 0.0 else 0.0
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         cdef double r = z - y
         if r > self.epsilon:
             return 2.0 * (r - self.epsilon)
@@ -385,7 +212,7 @@ cdef class AbsoluteError(LinearTails):
     cdef inline double difference(self, double y, double z, double c) noexcept nogil:
         return jump_change(z - y, c - y, z - c, -1.0, 1.0, self.barrier_weight)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         if self.barrier_weight > 0.0:
             return ramp(z - y, self.barrier_weight, -1.0, 1.0)
         return <double> (z > y) - <double> (z < y)
@@ -421,7 +248,7 @@ cdef class Quantile(LinearTails):
         return jump_change(
             z - y, c - y, z - c, -self.quantile, 1.0 - self.quantile, self.barrier_weight)
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         if self.barrier_weight > 0.0:
             return ramp(z - y, self.barrier_weight, -self.quantile, 1.0 - self.quantile)
         if z < y:
@@ -456,7 +283,7 @@ cdef class Poisson(LossFunction):
             self, double y, double z, double mu, double _) noexcept nogil:
         return continued(mu, z) - y * z
 
-    cdef inline double slope(
+    cdef inline double gradient(
             self, double y, double z, double mu, double _) noexcept nogil:
         return mu - y
 
@@ -488,7 +315,7 @@ cdef class Gamma(LossFunction):
             self, double y, double z, double e, double _) noexcept nogil:
         return z + y * continued(e, -z)
 
-    cdef inline double slope(
+    cdef inline double gradient(
             self, double y, double z, double e, double _) noexcept nogil:
         return 1.0 - y * e
 
@@ -543,7 +370,7 @@ cdef class Tweedie(LossFunction):
             return z + y * f
         return e / (2.0 - p) + y * f / (p - 1.0)
 
-    cdef inline double slope(
+    cdef inline double gradient(
             self, double y, double z, double e, double f) noexcept nogil:
         if 1.0 <= self.power <= 2.0:
             return e - y * f
@@ -589,7 +416,7 @@ cdef class Tweedie(LossFunction):
         for _ in range(PROX_STEPS):
             size = (bounded_exp((2.0 - p) * z)
                     + fabs(y) * bounded_exp((1.0 - p) * z))
-            f = z - z0 + q * slope_of(self, y, z)
+            f = z - z0 + q * gradient_of(self, y, z)
             if not fabs(f) > 4e-16 * (fabs(z) + fabs(z0) + q * size):
                 # Rounding is all that is left.
                 break
@@ -597,7 +424,7 @@ cdef class Tweedie(LossFunction):
             z += step
             if step == 0.0:
                 break
-        c[0] = subgradient(slope_of(self, y, z), size, z0, z, q)
+        c[0] = subgradient(gradient_of(self, y, z), size, z0, z, q)
         return z
 
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil:
@@ -622,7 +449,7 @@ cdef class Hinge(LinearTails):
             out = ramp_value(y * z - 1.0, self.barrier_weight, -1.0, 0.0)
         return out
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         cdef double c = -y if not y * z > 1.0 else 0.0
         if self.barrier_weight > 0.0:
             c = y * ramp(y * z - 1.0, self.barrier_weight, -1.0, 0.0)
@@ -652,7 +479,7 @@ cdef class Perceptron(LinearTails):
             out = ramp_value(y * z, self.barrier_weight, -1.0, 0.0)
         return out
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         cdef double c = -y if not y * z > 0.0 else 0.0
         if self.barrier_weight > 0.0:
             c = y * ramp(y * z, self.barrier_weight, -1.0, 0.0)
@@ -679,7 +506,7 @@ cdef class SquaredHinge(LossFunction):
         cdef double r = 1.0 - y * z
         return r * r if not r <= 0.0 else 0.0
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         cdef double r = 1.0 - y * z
         return -2.0 * y * r if not r <= 0.0 else 0.0
 
@@ -711,7 +538,7 @@ cdef class ModifiedHuber(LossFunction):
             return (1.0 - r) * (1.0 - r)
         return -4.0 * r
 
-    cdef inline double slope(self, double y, double z) noexcept nogil:
+    cdef inline double gradient(self, double y, double z) noexcept nogil:
         cdef double r = y * z
         if r >= 1.0:
             return 0.0
@@ -752,7 +579,7 @@ cdef class LogLoss(LossFunction):
         cdef double r = y * z
         return log1p_e + (0.0 if r > 0.0 else -r)
 
-    cdef inline double slope(
+    cdef inline double gradient(
             self, double y, double z, double e, double _) noexcept nogil:
         return -y * ((e if y * z > 0.0 else 1.0) / (1.0 + e))
 
@@ -764,10 +591,10 @@ cdef class LogLoss(LossFunction):
             self, double y, double z0, double q, double* c) noexcept nogil:
         # (The loop has room for four.)
         cdef double[4] from_z, from_g, rate, z, g
-        cdef double slope = slope_of(self, y, z0)
+        cdef double gradient = gradient_of(self, y, z0)
         cdef Py_ssize_t i
         for i in range(4):
-            from_z[i], from_g[i], rate[i] = z0, slope, q
+            from_z[i], from_g[i], rate[i] = z0, gradient, q
         log_loss.prox(y, from_z, from_g, rate, 4, z, g)
         c[0] = g[0]
         return z[0]
@@ -832,7 +659,7 @@ cdef void use_loops(AnyLoss loss) noexcept:
     The functions take the class itself where the table says `LossFunction`; a pointer
     to an object is the same for both.
     """
-    loss.slope_at = <scalar_function> slope_at[AnyLoss]
+    loss.gradient_at = <scalar_function> gradient_at[AnyLoss]
     loss.value_at = <scalar_function> value_at[AnyLoss]
     loss.has_unit = AnyLoss in Pointwise
     if AnyLoss in Logistic:
@@ -858,17 +685,17 @@ cdef void use_loops(AnyLoss loss) noexcept:
             loss.evaluate_batch = <evaluate_function> pointwise[AnyLoss]
 
 
-cdef double slope_at(AnyLoss loss, double y, double z) noexcept nogil:
+cdef double gradient_at(AnyLoss loss, double y, double z) noexcept nogil:
     if AnyLoss in Exponential:
-        return slope_of(loss, y, z)
+        return gradient_of(loss, y, z)
     else:
-        return loss.slope(y, z)
+        return loss.gradient(y, z)
 
 
 cdef double value_at(AnyLoss loss, double y, double z) noexcept nogil:
-    cdef double slope
+    cdef double gradient
     if AnyLoss in Exponential:
-        return exponential(loss, &y, &z, NULL, &slope, 1, 1, True)
+        return exponential(loss, &y, &z, NULL, &gradient, 1, 1, True)
     else:
         return loss.value(y, z)
 
@@ -911,7 +738,7 @@ cdef double pointwise(
             if c == 0.0:
                 g[j] = 0.0
                 continue
-            g[j] = c * loss.slope(y[j], z[j])
+            g[j] = c * loss.gradient(y[j], z[j])
             if want_value:
                 total += c * value_of(loss, y[j], z[j], k)
     return total
@@ -939,17 +766,17 @@ cdef double signed_targets(
                 g[j] = 0.0
                 continue
             sign = y[i] if K == 1 else (1.0 if y[i] == k else -1.0)
-            g[j] = c * loss.slope(sign, z[j])
+            g[j] = c * loss.gradient(sign, z[j])
             if want_value:
                 total += c * loss.value(sign, z[j])
     return total
 
 
-cdef inline double slope_of(Exponential loss, double y, double z) noexcept nogil:
+cdef inline double gradient_of(Exponential loss, double y, double z) noexcept nogil:
     cdef double e = exp(loss.exponent(y, z)), f = 0.0
     if Exponential in TwoExponentials:
         f = exp(loss.other_exponent(y, z))
-    return loss.slope(y, z, e, f)
+    return loss.gradient(y, z, e, f)
 
 
 cdef double exponential(
@@ -974,7 +801,7 @@ cdef double exponential(
                 vector_math.log1p(f, part)
         for i in range(part):
             j = start + i
-            g[j] = loss.slope(y[j], z[j], e[i], f[i])
+            g[j] = loss.gradient(y[j], z[j], e[i], f[i])
         if want_value:
             for i in range(part):
                 j = start + i
@@ -1026,7 +853,7 @@ cdef void prox_pointwise(
             z[k] = loss.proximal(y[k], z0[k], q, c + k)
         else:
             z[k] = z0[k]
-            c[k] = slope_at(loss, y[k], z0[k])
+            c[k] = gradient_at(loss, y[k], z0[k])
 
 
 cdef void prox_signed(
@@ -1040,7 +867,7 @@ cdef void prox_signed(
             z[k] = loss.proximal(sign, z0[k], q, c + k)
         else:
             z[k] = z0[k]
-            c[k] = loss.slope(sign, z0[k])
+            c[k] = loss.gradient(sign, z0[k])
 
 
 cdef void points_of(

@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sklgd.kernels._least_squares cimport RecursiveLeastSquares
-from sklgd.kernels._losses cimport POINTS
+from sklgd.kernels._loss_function cimport POINTS
 from sklgd.kernels._online_rule cimport (
     ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS,
     CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST,

@@ -1,4 +1,4 @@
-from sklgd.kernels._losses cimport POINTS, LossFunction
+from sklgd.kernels._loss_function cimport POINTS, LossFunction
 
 
 cdef extern from "online.h":

@@ -1,4 +1,4 @@
-from sklgd.kernels._losses cimport LossFunction
+from sklgd.kernels._loss_function cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._threads cimport Body
 

@@ -12,7 +12,7 @@ from libc.string cimport memset
 import numpy as np
 
 from sklgd.kernels._arrays cimport entries
-from sklgd.kernels._losses cimport LossFunction
+from sklgd.kernels._loss_function cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._threads cimport Body, parallel_for
 

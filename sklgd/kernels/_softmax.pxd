@@ -177,7 +177,7 @@ cdef inline void scaled_prox_softmax(
     with a derivative of A or more. The last step starts from an error of a thousandth.
     """
     cdef Py_ssize_t k
-    cdef double A = 0.0, largest = 0.0, low = 0.0, high = 1.0, s, f, slope, step
+    cdef double A = 0.0, largest = 0.0, low = 0.0, high = 1.0, s, f, curvature, step
     cdef int _
     evaluate_softmax(vector_math, y, z0, NULL, c, 1, K, False)
     for k in range(K):
@@ -191,13 +191,13 @@ cdef inline void scaled_prox_softmax(
     for _ in range(PROX_STEPS):
         for k in range(K):
             z[k] = z0[k] - s * q[k] * c[k]
-        softmax_line(y, z, q, c, K, &f, &slope)
+        softmax_line(y, z, q, c, K, &f, &curvature)
         f = s * A - f
         if f > 0.0:
             high = s
         else:
             low = s
-        step = s - f / (A + slope)
+        step = s - f / (A + curvature)
         s = step if low <= step <= high else 0.5 * (low + high)
         if not fabs(f) > 1e-3 * A:
             break

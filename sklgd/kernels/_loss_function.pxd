@@ -25,7 +25,7 @@ cdef extern from "log_loss.h":
 
 
 cdef class LossFunction:
-    cdef scalar_function slope_at
+    cdef scalar_function gradient_at
     cdef scalar_function value_at
     cdef evaluate_function evaluate_batch
     cdef curvature_function curvature_batch
@@ -39,3 +39,13 @@ cdef class LossFunction:
         self, const double* y, const double* z0, const double* q, double* z, double* c,
         Py_ssize_t K) noexcept nogil
     cdef double curvature_unit(self, double mean, double deviation) noexcept nogil
+
+
+cdef class LinearTails(LossFunction):
+    cdef readonly double barrier_weight
+    # Where ``distant`` is True: the constant model, and how far from it targets are
+    # still measured by the loss itself, one entry for each output.
+    cdef double[::1] constant, reach
+    cdef bint distant
+
+    cdef double difference(self, double y, double z, double c) noexcept nogil
