@@ -9,7 +9,7 @@ from ._fit.state import State
 from ._fit.stream import Stream
 
 # Number of the form in which states are stored: a change of `pack` raises it.
-FORMAT = 1
+FORMAT = 2
 # What is stored, by the name of its class.
 KINDS = {cls.__name__: cls for cls in (State, Stream)}
 

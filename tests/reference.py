@@ -1220,6 +1220,7 @@ class Online:
         self.t = self.active = self.C = self.weights = 0.0
         self.steps = self.rows = 0
         self.total = self.constant_total = self.judged = self.largest = 0.0
+        self.scale_known = False
 
     def learn(self, x, y, w=1.0):
         if w == 0.0:
@@ -1293,7 +1294,7 @@ class Online:
         a = self.prox(y, z, q, w)[1]
         h = self.learnt_curvature(y, z, h, a / w)
         b_move, b_h = b_rate * a, h
-        if self.awaits_scale():
+        if self.learns_intercept_alone():
             a, h = 0.0 * a, 0.0 * h
         seen = x != 0.0
         self.G += w * h * x[:, None] ** 2
@@ -1386,6 +1387,7 @@ class Online:
         self.unit = self.curvature_size = 1.0
         if not self.regression:
             return
+        starts = first or (y > 0.0 and (self.awaits_scale() or self.forgets_first(y)))
         deviation, d = np.sqrt(self.y_squares / self.t), y - self.y_mean
         if self.steps > self.known and abs(d) > self.far * deviation > 0.0:
             d = np.sign(d) * self.far * deviation
@@ -1395,7 +1397,6 @@ class Online:
         size = curvature_unit(self.loss, self.y_mean, deviation, **self.params)
         self.curvature_size = size
         self.unit = size if self.log_link else size * deviation**2 if deviation else 0.0
-        starts = first or (self.awaits_scale() and y > 0.0)
         self.largest = max(self.largest, y)
         self.smallest = y if first else min(self.smallest, y)
         if starts and self.fit_intercept:
@@ -1411,8 +1412,22 @@ class Online:
             self.b[:], self.constant[:] = start, start
 
     def awaits_scale(self):
-        """True if targets with a log link were zero so far: only b is learnt."""
-        return self.log_link and self.fit_intercept and not self.largest > 0.0
+        """True if targets with a log link were zero so far."""
+        return self.learns_intercept_alone() and not self.largest > 0.0
+
+    def learns_intercept_alone(self):
+        """True until two positive targets with a log link have shown their scale."""
+        return self.log_link and self.fit_intercept and not self.scale_known
+
+    def forgets_first(self, y):
+        """Whether the only positive target so far was much larger: it is forgotten."""
+        if y == self.largest or not self.learns_intercept_alone():
+            return False
+        self.scale_known = True
+        if self.other_unit * y >= self.largest:
+            return False
+        self.largest = self.y_mean = self.y_squares = 0.0
+        return True
 
     def apply_penalty(self, seen, w):
         """l2: weights are -v / (A + l2 t), A being the inverse of the rate without l2.

@@ -71,6 +71,8 @@ def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
         X[0, 1] = 1e7
     weights = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], len(y))
     weights[0] = 1.0
+    if LOSSES[loss].link == "log":
+        y[0] = 1e4
     l1, l2 = PENALTIES[penalty]
     twin = reference.Online(loss, X.shape[1], centred=centred, l1=l1, l2=l2)
     for row in zip(X, y, weights, strict=True):
@@ -603,6 +605,24 @@ def test_a_deviance_that_is_not_convex_stays_finite():
     model = GDRegressor("tweedie", power=0.0, shuffle=False)
     model.partial_fit(X, y, sample_weight=weights)
     assert np.isfinite(model.predict(X)).all() and np.isfinite(model.progressive_loss_)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_a_huge_first_target_with_a_log_link_is_forgotten(loss, form):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 4))
+    y = rng.poisson(4.0 * np.exp(X @ [0.3, -0.2, 0.1, 0.0])).astype(float)
+    y[1:4] = 0.0  # Zeros say nothing of the scale.
+    if loss == "gamma":
+        y = np.maximum(y, 0.5)
+        y[1:4] = y[4]
+    broken = np.where(np.arange(600) == 0, 1e4, y)
+    weights = np.where(np.arange(600) == 0, 3.0, 1.0)
+    clean = GDRegressor(loss, shuffle=False).partial_fit(form(X), y, weights)
+    model = GDRegressor(loss, shuffle=False).partial_fit(form(X), broken, weights)
+    assert_allclose(model.predict(X).mean(), y.mean(), rtol=0.1)
+    assert model.score(X[1:], y[1:]) > clean.score(X[1:], y[1:]) - 0.02
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])

@@ -52,7 +52,8 @@ cdef enum:
     INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
     MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
     ERROR, SATURATED, TARGET, SPREAD
-    FULL_SHARE, FULL_SHARE_CURVATURE, FULL_HEDGE, FULL_LEAST, LARGEST, SMALLEST, N_OUTPUT
+    FULL_SHARE, FULL_SHARE_CURVATURE, FULL_HEDGE, FULL_LEAST, LARGEST, SMALLEST
+    SCALE_KNOWN, N_OUTPUT
 
 # What is kept of the stream.
 cdef enum:
@@ -125,6 +126,8 @@ cdef class OnlineRule:
     cdef void shrink(self, double* weight, double share) noexcept nogil
     cdef void measure_targets(self, double w, bint first) noexcept nogil
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil
+    cdef bint learns_intercept_alone(self, Py_ssize_t k) noexcept nogil
+    cdef bint forget_first_target(self, Py_ssize_t k, double y) noexcept nogil
     cdef void start_intercept(self, Py_ssize_t k, double y) noexcept nogil
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil
     cdef void find_units(self) noexcept nogil

@@ -260,13 +260,14 @@ cdef class OnlineRule:
         for k in range(K):
             if self.regression:
                 y = self.target[k]
+                starts = first or (
+                    y > 0.0 and (self.awaits_scale(k) or self.forget_first_target(k, y)))
                 deviation = sqrt(out[DEVIATIONS * K + k] / t)
                 step = y - out[MEAN * K + k]
                 if self.stream[STEPS] > KNOWN and fabs(step) > FAR * deviation > 0.0:
                     step = copysign(FAR * deviation, step)
                 out[MEAN * K + k] += w * step / t
                 out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
-                starts = first or (self.awaits_scale(k) and y > 0.0)
                 out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
                 if self.stream[STEPS] == 1.0 or y < out[SMALLEST * K + k]:
                     out[SMALLEST * K + k] = y
@@ -277,11 +278,33 @@ cdef class OnlineRule:
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil:
         """True if the targets of an output with a log link were all zero so far.
 
-        Their scale is not known, so its intercept alone is learnt, which starts anew
-        with the first positive target. The loss of a prediction of zero is zero.
+        Their scale is not known; the intercept starts anew with the first positive target.
+        The loss of a prediction of zero is zero.
+        """
+        return (self.learns_intercept_alone(k)
+                and not self.outputs[LARGEST * self.n_outputs + k] > 0.0)
+
+    cdef bint learns_intercept_alone(self, Py_ssize_t k) noexcept nogil:
+        """True if an output with a log link has not met two positive targets so far.
+
+        A single one may be an outlier, with which the coefficients would learn a wrong
+        scale.
         """
         return (self.log_link and self.fit_intercept and self.stream[HISTORY] == 0.0
-                and not self.outputs[LARGEST * self.n_outputs + k] > 0.0)
+                and not self.outputs[SCALE_KNOWN * self.n_outputs + k] > 0.0)
+
+    cdef bint forget_first_target(self, Py_ssize_t k, double y) noexcept nogil:
+        """Forget the only positive target so far if y shows that it was in another unit."""
+        cdef double* out = self.outputs
+        cdef Py_ssize_t K = self.n_outputs
+        cdef double before = out[LARGEST * K + k]
+        if y == before or not self.learns_intercept_alone(k):
+            return False
+        out[SCALE_KNOWN * K + k] = 1.0
+        if not OTHER_UNIT * y < before:
+            return False
+        out[LARGEST * K + k] = out[MEAN * K + k] = out[DEVIATIONS * K + k] = 0.0
+        return True
 
     cdef void start_intercept(self, Py_ssize_t k, double y) noexcept nogil:
         """The first intercept of an output: the mean of its targets so far."""
@@ -555,7 +578,7 @@ cdef class OnlineRule:
                 out[INTERCEPT_CURVATURE * K + k] += self.scaled_h[k]
                 out[INTERCEPT * K + k] += move
                 out[INTERCEPT_LAG * K + k] += move * self.stream[AVERAGE_WEIGHT]
-                if self.awaits_scale(k):
+                if self.learns_intercept_alone(k):
                     self.scaled_h[k] = self.c[k] = 0.0
         if self.l1 > 0.0:
             self.step_dual(w)
