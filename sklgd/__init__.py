@@ -6,9 +6,11 @@ runs the same optimizers on any differentiable function.
 """
 
 from ._classifier import GDClassifier
+from ._cv import GDClassifierCV, GDRegressorCV
 from ._export import to_sklearn
 from ._minimize import minimize
 from ._regressor import GDRegressor
+from ._tuning.path import RegularizationPath, path
 from .optimizers import OPTIMIZERS as _OPTIMIZERS
 from .schedules import SCHEDULES as _SCHEDULES
 
@@ -17,7 +19,9 @@ TRUSTED_TYPES = sorted(
     f"{cls.__module__}.{cls.__qualname__}"
     for cls in (
         GDClassifier,
+        GDClassifierCV,
         GDRegressor,
+        GDRegressorCV,
         *_OPTIMIZERS.values(),
         *_SCHEDULES.values(),
     )
@@ -27,8 +31,12 @@ TRUSTED_TYPES = sorted(
 __all__ = [
     "TRUSTED_TYPES",
     "GDClassifier",
+    "GDClassifierCV",
     "GDRegressor",
+    "GDRegressorCV",
+    "RegularizationPath",
     "__version__",
     "minimize",
+    "path",
     "to_sklearn",
 ]

@@ -75,6 +75,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     _state: Any
 
     keyword_hints = PARAMETERS_OF_OTHERS
+    _task: str
     _min_validation_rows = 1
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
@@ -151,6 +152,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         return not hasattr(self, "feature_names_in_") and (
             reset or getattr(self, "n_features_in_", None) == X.shape[1]
         )
+
+    def _all_rows(self, X, y, sample_weight):
+        """The data of a fit on all rows, checked by `_begin`."""
+        target, weights = self._targets_and_weights(y, sample_weight, sample_weight)
+        return Data(
+            X, target, weights, rows_with_weight(weights), self._make_loss(),
+            self._n_outputs(target), self.fit_intercept, self.n_jobs,
+        )  # fmt: skip
 
     def _make_loss(self):
         params = LOSSES[self.loss].params
@@ -266,7 +275,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         rows, held_out = self._split(y, rows_with_weight(weights), validation)
         tasks = None
         if has_callbacks(self):
-            tasks = FitTasks(self, X, y, sample_weight, rows)
+            tasks = FitTasks(self, X, y, sample_weight, rows, self.max_iter)
         settings, loss = Settings.of(self), self._make_loss()
         penalty = settings.penalty
         data = Data(

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: a fit is a task, and each of its epochs a subtask."""
+"""scikit-learn's callbacks: a fit is a task with subtasks, such as its epochs."""
 
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,17 @@ class FitTasks:
         The user's.
     rows : int array or None
         Numbers of the rows to learn from; None for all.
+    max_subtasks : int
+        Largest number of subtasks.
+    name : str
+        What a subtask is called.
     """
 
-    def __init__(self, est, X, y, sample_weight, rows):
-        self.est, self.rows = est, rows
+    def __init__(self, est, X, y, sample_weight, rows, max_subtasks, name="epoch"):
+        self.est, self.rows, self.name = est, rows, name
         self.everything = X, y, sample_weight
-        self.root = est._init_callback_context(max_subtasks=est.max_iter)
-        self.epoch: Any = None
+        self.root = est._init_callback_context(max_subtasks=max_subtasks)
+        self.subtask: Any = None
         self.root.call_on_fit_task_begin(**self.arguments)
 
     @cached_property
@@ -50,13 +54,13 @@ class FitTasks:
             "metadata": metadata,
         }
 
-    def begin_epoch(self):
-        """An epoch begins."""
-        self.epoch = self.root.subcontext(task_name="epoch")
-        self.epoch.call_on_fit_task_begin(**self.arguments)
+    def begin_subtask(self):
+        """A subtask begins."""
+        self.subtask = self.root.subcontext(task_name=self.name)
+        self.subtask.call_on_fit_task_begin(**self.arguments)
 
-    def end_epoch(self, attributes):
-        """An epoch has ended.
+    def end_subtask(self, attributes):
+        """A subtask has ended.
 
         Parameters
         ----------
@@ -68,8 +72,8 @@ class FitTasks:
         stop : bool
             True if a callback asks for an end of the run.
         """
-        epoch, self.epoch = self.epoch, None
-        return epoch.call_on_fit_task_end(
+        subtask, self.subtask = self.subtask, None
+        return subtask.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=attributes
         )
 
@@ -78,8 +82,8 @@ class FitTasks:
 
         So has the epoch in which it diverged.
         """
-        if self.epoch is not None:
-            self.end_epoch(attributes)
+        if self.subtask is not None:
+            self.end_subtask(attributes)
         self.root.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=attributes
         )

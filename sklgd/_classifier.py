@@ -37,7 +37,7 @@ from .losses import LOSSES
 BLOCK = 16384
 
 
-def _has_proba(est):
+def has_proba(est):
     """True if the loss gives class probabilities."""
     cls = LOSSES.get(est.loss)
     if cls is None or not cls.has_proba:
@@ -293,6 +293,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
     'converged'
     """
 
+    _task = "classification"
+
     def __init__(
         self,
         loss="log_loss",
@@ -409,7 +411,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         ConvergenceWarning
             If the run diverged or stopped before it converged.
         """
-        check_parameters(self, "classification")
+        check_parameters(self, self._task)
         X, y = self._validate(X, y)
         classes = find_classes(y)
         sample_weight = check_weights(sample_weight, X.shape[0])
@@ -466,7 +468,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self : GDClassifier
         """
         first = not hasattr(self, "_state")
-        check_parameters(self, "classification")
+        check_parameters(self, self._task)
         if self.early_stopping:
             raise ValueError(
                 "early_stopping=True is not possible with partial_fit, which makes one "
@@ -560,7 +562,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         """
         return self._labels(self._raw_prediction(X))
 
-    @available_if(_has_proba)
+    @available_if(has_proba)
     def predict_proba(self, X):
         """Class probabilities (losses "log_loss" and "modified_huber" only).
 
@@ -580,7 +582,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         z = self._raw_prediction(X)
         return LOSSES[self.loss].probabilities(z)
 
-    @available_if(_has_proba)
+    @available_if(has_proba)
     def predict_log_proba(self, X):
         """Logarithm of `predict_proba`.
 
@@ -701,6 +703,34 @@ class GDClassifier(ClassifierMixin, BaseGD):
         target = np.full((len(codes), n_outputs), -1.0)
         target[np.arange(len(codes)), codes] = 1.0
         return target
+
+    def _begin(self, X, y):
+        """Check X and y of a search, and remember the classes."""
+        X, y = self._validate(X, y)
+        self.classes_ = find_classes(y)
+        return X, y
+
+    def _targets_and_weights(self, y, sample_weight, train_weight):
+        """Targets and weights (or None) of all rows, of which some are learnt from.
+
+        Parameters
+        ----------
+        y : array
+            Labels among ``classes_``.
+        sample_weight : float64 array or None
+            Of all rows.
+        train_weight : float64 array or None
+            The same, but zero for the rows that are not learnt from; class weights are
+            those of the others.
+        """
+        codes = encode(y, self.classes_)
+        per_class = self._class_weights(y, codes, train_weight)
+        target = self._target(codes, _count_outputs(self.classes_))
+        return target, _times(per_class, codes, sample_weight)
+
+    def _n_outputs(self, target):
+        """Number of outputs for these targets."""
+        return _count_outputs(self.classes_)
 
     def _class_weights(self, y, codes, sample_weight):
         """The weight of each class, or None."""

@@ -48,6 +48,11 @@ def sparse_result(matrix):
     return sp.csr_matrix(matrix)
 
 
+def routing_enabled():
+    """True if metadata routing is enabled in scikit-learn's configuration."""
+    return bool(sklearn.get_config()["enable_metadata_routing"])
+
+
 def callbacks():
     """The module `sklearn.callback`, imported when somebody uses it.
 

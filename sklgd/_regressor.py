@@ -262,6 +262,7 @@ class GDRegressor(RegressorMixin, BaseGD):
     array([1.])
     """
 
+    _task = "regression"
     _min_validation_rows = 2  # R2 compares residuals with a spread
 
     def __init__(
@@ -377,9 +378,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         ConvergenceWarning
             If the run diverged or stopped before it converged.
         """
-        check_parameters(self, "regression")
+        check_parameters(self, self._task)
         X, y, target, weights = self._learnable(X, y, sample_weight, True)
-        n_outputs = target.shape[1]
+        n_outputs = self._n_outputs(target)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         validation = self._validation_set(X_val, y_val, sample_weight_val, y.shape)
         self._flat = y.ndim == 1
@@ -415,7 +416,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         self : GDRegressor
         """
         first = not hasattr(self, "_state")
-        check_parameters(self, "regression")
+        check_parameters(self, self._task)
         if self.early_stopping:
             raise ValueError(
                 "early_stopping=True is not possible with partial_fit, which makes one "
@@ -590,6 +591,20 @@ class GDRegressor(RegressorMixin, BaseGD):
                 f"is {smallest:g}. Use loss='squared_error' for such targets."
             )
         return target
+
+    def _begin(self, X, y):
+        """Check X and y of a search, and remember the form of y."""
+        X, y = self._validate(X, y, multi_output=True, y_numeric=True)
+        self._flat = y.ndim == 1
+        return X, y
+
+    def _targets_and_weights(self, y, sample_weight, train_weight):
+        """Targets and weights of all rows; see `GDClassifier`."""
+        return self._target(y), sample_weight
+
+    def _n_outputs(self, target):
+        """Number of outputs for these targets."""
+        return target.shape[1]
 
     def _validation_set(self, X_val, y_val, weights, shape):
         if X_val is None:

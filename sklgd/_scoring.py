@@ -239,7 +239,18 @@ class Scorer:
         vars(self.view).pop("feature_names_in_", None)
 
     def __call__(self, z, loss, coef):
-        """The score of the coefficients."""
+        """The score of the coefficients, which must be a number."""
+        score = self.measure(coef)
+        if math.isnan(score):
+            raise ValueError(
+                f"scoring={self.name!r} must give a number, but gave {score!r} on the "
+                "validation rows. Use a scorer that is defined on them, or another "
+                "validation_fraction, or pass X_val and y_val."
+            )
+        return score
+
+    def measure(self, coef):
+        """The score of the coefficients; NaN if it is not defined on these rows."""
         known = self.view._coefficients(coef, self.dtype, self.columns)
         vars(self.view).update(known)
         try:
@@ -264,16 +275,9 @@ class Scorer:
                 "routing enabled, scorer.set_score_request(sample_weight=False)."
             ) from error
         try:
-            score = float(score)
+            return float(score)
         except TypeError:
-            score = math.nan
-        if math.isnan(score):
-            raise ValueError(
-                f"scoring={self.name!r} must give a number, but gave {score!r} on the "
-                "validation rows. Use a scorer that is defined on them, or another "
-                "validation_fraction, or pass X_val and y_val."
-            )
-        return score
+            return math.nan
 
 
 def sentence(error):

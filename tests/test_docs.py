@@ -27,8 +27,11 @@ PAGES = [
 ]
 PUBLIC = [
     sklgd.GDClassifier,
+    sklgd.GDClassifierCV,
     sklgd.GDRegressor,
+    sklgd.GDRegressorCV,
     sklgd.minimize,
+    sklgd.path,
     sklgd.to_sklearn,
     *LOSSES.values(),
     *OPTIMIZERS.values(),

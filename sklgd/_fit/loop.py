@@ -176,7 +176,7 @@ class Run:
             if awaited:
                 n_epochs = 1
                 if tasks is not None:
-                    tasks.begin_epoch()
+                    tasks.begin_subtask()
             elif settings.tol is not None:
                 left_to_stall = settings.n_iter_no_change - monitor.no_change
                 n_epochs = max(1, min(n_epochs, left_to_stall))
@@ -222,7 +222,7 @@ class Run:
             self.log.epoch(
                 f"epoch {epoch}", objective, score, monitor.gap, eta, training, notes
             )
-        return self.tasks is not None and self.tasks.end_epoch(
+        return self.tasks is not None and self.tasks.end_subtask(
             lambda: self.attributes(training, monitor, "callback")
         )
 

@@ -6,5 +6,11 @@ matplotlib is imported when something is drawn (``pip install "sklgd[plot]"``).
 from ._descent_path import DescentPathDisplay
 from ._learning_rate import LearningRateDisplay
 from ._loss_curve import LossCurveDisplay
+from ._path import PathDisplay
 
-__all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay"]
+__all__ = [
+    "DescentPathDisplay",
+    "LearningRateDisplay",
+    "LossCurveDisplay",
+    "PathDisplay",
+]

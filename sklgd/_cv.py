@@ -1,0 +1,790 @@
+"""`GDRegressorCV` and `GDClassifierCV`: alpha chosen by cross-validation."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import process_routing as route
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ._all_or_nothing import all_or_nothing
+from ._callbacks import FitTasks
+from ._classifier import GDClassifier, has_proba
+from ._compat import CallbackSupport, has_callbacks, routing_enabled, warn
+from ._export import CONVERT
+from ._hints import PARAMETERS_OF_OTHERS, ExplainsKeywords, did_you_mean
+from ._log import say
+from ._regressor import GDRegressor
+from ._scoring import Scorer
+from ._tuning.fits import FittedModels
+from ._tuning.grid import column_scale, default_alphas
+from ._tuning.models import Fold
+from ._tuning.moments import MomentModels
+from ._tuning.path import check_alphas
+from ._tuning.search import (
+    ADDED,
+    EXTENSIONS,
+    Search,
+    as_results,
+    choose,
+    standard_errors,
+)
+from ._validation import (
+    check_bool,
+    check_number,
+    check_parameters,
+    check_scoring,
+    check_weights,
+)
+from .penalties import PENALTIES
+
+SELECTIONS = "best", "1se"
+
+
+class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
+    """A search for alpha; see the two estimators."""
+
+    keyword_hints = PARAMETERS_OF_OTHERS
+    _doc_link_module = "sklgd"
+    _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
+
+    _plain: Any
+    """The class of the plain estimator."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        plain = self._model(1.0, 0.5).__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags = plain.target_tags
+        tags.classifier_tags = plain.classifier_tags
+        return tags
+
+    def predict(self, X):
+        """Predict with ``estimator_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray
+            As `predict` of the plain estimator gives it.
+        """
+        return self._refitted().predict(X)
+
+    def to_sklearn(self):
+        """The plain scikit-learn model that equals ``estimator_``.
+
+        Returns
+        -------
+        model : estimator of scikit-learn
+        """
+        return self._refitted().to_sklearn()
+
+    @property
+    def loss_curve_(self):
+        """``loss_curve_`` of ``estimator_``."""
+        return self._refitted().loss_curve_
+
+    def get_metadata_routing(self):
+        """Where `fit` and `score` send groups, sample weights and other metadata.
+
+        Returns
+        -------
+        router : MetadataRouter
+        """
+        from sklearn.model_selection import check_cv
+
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(
+            splitter=check_cv(self.cv),
+            method_mapping=MethodMapping().add(caller="fit", callee="split"),
+        )
+        scorer = self._scorer()
+        if scorer is not None:
+            mapping = MethodMapping().add(caller="fit", callee="score")
+            mapping = mapping.add(caller="score", callee="score")
+            router.add(scorer=scorer, method_mapping=mapping)
+        return router
+
+    def __deepcopy__(self, memo):
+        convert = memo.get(CONVERT)
+        if convert is not None and hasattr(self, "estimator_"):
+            return convert(self.estimator_)
+        twin = memo[id(self)] = object.__new__(type(self))
+        twin.__setstate__(deepcopy(self.__getstate__(), memo))
+        return twin
+
+    def _score(self, X, y, sample_weight, params):
+        """Score of ``estimator_``, by ``scoring`` if that is a scorer."""
+        model, scorer = self._refitted(), self._scorer()
+        if scorer is None:
+            return model.score(X, y, sample_weight)
+        if sample_weight is not None:
+            params = {**params, "sample_weight": sample_weight}
+        if routing_enabled():
+            params = route(self, "score", **params).scorer.score
+        return scorer(model, X, y, **params)
+
+    def _refitted(self):
+        """The model of all rows."""
+        check_is_fitted(self, "cv_results_")
+        if not hasattr(self, "estimator_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} was fitted with refit=False: it has "
+                "scores, but no model. Use refit=True."
+            )
+        return self.estimator_
+
+    def _model(self, alpha, l1_ratio):
+        """A plain estimator with the parameters of this one."""
+        ours = self.get_params(deep=False)
+        params = {
+            name: ours[name] for name in self._plain._get_param_names() if name in ours
+        }
+        params |= {"alpha": alpha, "l1_ratio": l1_ratio, "scoring": None, "verbose": 0}
+        return self._plain(**params)
+
+    def _scorer(self):
+        """The scorer of scikit-learn; None if the loss is the score."""
+        scoring = self.scoring
+        if scoring is None or (isinstance(scoring, str) and scoring == "loss"):
+            return None
+        from sklearn.metrics import get_scorer
+
+        return get_scorer(scoring)
+
+    # ---------------------------------------------------------------------- fit
+
+    def _fit(self, X, y, sample_weight, groups, params):
+        """Search for alpha, and fit the chosen model."""
+        alphas, l1_ratios = self._check()
+        given = isinstance(alphas, np.ndarray)
+        view = self._model(1.0, l1_ratios[0])
+        X, y = view._begin(X, y)
+        to_splitter, to_scorer = self._routed(sample_weight, groups, params)
+        sample_weight = check_weights(sample_weight, X.shape[0])
+        folds = self._folds(X, y, sample_weight, to_splitter)
+        data = view._all_rows(X, y, sample_weight)
+        if self._weighs_folds_alike() and MomentModels.suit(data, folds):
+            models: Any = MomentModels(data, folds, PENALTIES[self.penalty])
+        else:
+            estimators = [self._model(1.0, l1_ratios[0]) for _ in folds]
+            models = FittedModels(estimators, X, y, sample_weight, folds)
+        score = self._score_function(view, models, X, y, to_scorer)
+        fold_weights = np.array([fold.test_weight for fold in folds])
+        extends = not given and len(l1_ratios) == 1
+        n_alphas = len(alphas) if given else alphas + extends * ADDED * EXTENSIONS
+        listener = Listener(self, (X, y, sample_weight), n_alphas * len(l1_ratios))
+        search = Search(models, score, fold_weights, self.store_path, listener)
+        if self.store_path:
+            search.column_scale = column_scale(data)
+
+        def alphas_of(l1_ratio):
+            if given:
+                return alphas
+            return default_alphas(data, self.penalty, l1_ratio, alphas)
+
+        search.run(l1_ratios, alphas_of, extends)
+        results = self._results(search)
+        if self.refit:
+            model = self._model(results["alpha_"], results["l1_ratio_"])
+            model.fit(X, y, sample_weight)
+            results |= {
+                name: value
+                for name, value in vars(model).items()
+                if name.endswith("_") and name not in results
+            }
+            results["estimator_"] = model
+        if hasattr(view, "feature_names_in_"):
+            results["feature_names_in_"] = view.feature_names_in_
+            if self.refit:
+                model.feature_names_in_ = view.feature_names_in_
+        results["n_features_in_"] = X.shape[1]
+        listener.end(results)
+        for name in set(vars(self)) - set(self.get_params(deep=False)):
+            if name.endswith("_") and not name.startswith("_"):
+                delattr(self, name)
+        self.__dict__.update(results)
+        _warn_of(search, models)
+        return self
+
+    def _check(self):
+        """Check the parameters.
+
+        Returns
+        -------
+        alphas : int or ndarray
+            Their number, or they themselves in decreasing order.
+        l1_ratios : list of float
+        """
+        alphas = check_alphas(self.alphas)
+        ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=object)).ravel()
+        if not len(ratios):
+            raise ValueError("l1_ratio=[] has no number. Give at least one.")
+        for ratio in ratios:
+            check_number("l1_ratio", ratio, low=0.0, high=1.0)
+        if self.penalty is None:
+            raise ValueError(
+                "penalty=None has no strength to choose. Use 'l2', 'l1' or "
+                f"'elasticnet', or {self._plain.__name__}(penalty=None)."
+            )
+        check_parameters(self._model(1.0, float(ratios[0])), self._plain._task)
+        if len(ratios) > 1 and self.penalty != "elasticnet":
+            raise ValueError(
+                f"l1_ratio={self.l1_ratio!r}: several shares of l1 need "
+                f"penalty='elasticnet', got penalty={self.penalty!r}."
+            )
+        if not callable(self.select) and self.select not in SELECTIONS:
+            raise ValueError(
+                "select must be 'best', '1se' or a function of cv_results_, got "
+                f"{self.select!r}.{did_you_mean(self.select, SELECTIONS)}"
+            )
+        check_scoring(self.scoring)
+        check_bool("refit", self.refit)
+        check_bool("store_path", self.store_path)
+        return alphas, [float(ratio) for ratio in ratios]
+
+    def _routed(self, sample_weight, groups, params):
+        """Parameters of the splitter, and of the scorer."""
+        given = {"sample_weight": sample_weight, "groups": groups}
+        given = {name: value for name, value in given.items() if value is not None}
+        if routing_enabled():
+            routed = route(self, "fit", **given, **params)
+            to_scorer = {} if self._scorer() is None else routed.scorer.score
+            return routed.splitter.split, to_scorer
+        if params:
+            raise TypeError(
+                f"fit() got {', '.join(sorted(params))}, which it passes on only with "
+                "sklearn.set_config(enable_metadata_routing=True)."
+            )
+        to_splitter = {} if groups is None else {"groups": groups}
+        return to_splitter, {} if sample_weight is None else {
+            "sample_weight": sample_weight
+        }
+
+    def _folds(self, X, y, sample_weight, to_splitter):
+        """The folds, without rows of weight zero."""
+        from sklearn.model_selection import check_cv
+
+        cv = check_cv(self.cv, y, classifier=self._plain._task == "classification")
+        folds = [
+            Fold.of(train, test, sample_weight)
+            for train, test in cv.split(X, y, **to_splitter)
+        ]
+        for k, fold in enumerate(folds):
+            for what, rows in (("learn from", fold.train), ("judge by", fold.test)):
+                if not len(rows):
+                    raise ValueError(
+                        f"cv={self.cv!r}: fold {k} has no rows with a weight to "
+                        f"{what}. Use fewer folds, or another splitter."
+                    )
+        return folds
+
+    def _weighs_folds_alike(self):
+        """True if the weight of a row does not depend on the fold."""
+        return True
+
+    def _score_function(self, view, models, X, y, params):
+        """A function of k: the score of the present model of fold k."""
+        if self._scorer() is None:
+            return lambda k: -models.test_loss(k)
+        from sklearn.utils.validation import _check_method_params
+
+        view.set_params(scoring=self.scoring)
+        scorers = []
+        for fold in models.folds:
+            rows = fold.test
+            scorer = Scorer(view, X[rows], y[rows], None, X.dtype, None)
+            scorer.weights = _check_method_params(X, params, indices=rows)
+            scorers.append(scorer)
+        return lambda k: scorers[k].measure(models.coefficients(k))
+
+    def _results(self, search):
+        """The fitted attributes of a search."""
+        alphas, l1_ratios, scores = search.candidates()
+        results = as_results(alphas, l1_ratios, scores, search.means(scores))
+        chosen = choose(self.select, results)
+        grid, grid_scores = search.grids()
+        fitted = {
+            "cv_results_": results,
+            "best_index_": chosen,
+            "best_score_": float(results["mean_test_score"][chosen]),
+            "alpha_": float(alphas[chosen]),
+            "l1_ratio_": float(l1_ratios[chosen]),
+            "alphas_": grid,
+            "scores_": grid_scores,
+            "n_splits_": scores.shape[1],
+        }
+        if self.store_path:
+            fitted["coefs_paths_"] = search.coefs()
+            fitted["column_scale_"] = search.column_scale
+        return fitted
+
+
+class Listener:
+    """Tells the log and the callbacks of an estimator about the candidates.
+
+    Parameters
+    ----------
+    est : BaseGDCV
+    arguments : tuple
+        X, y and sample_weight.
+    n_candidates : int
+        Largest number of candidates.
+    """
+
+    def __init__(self, est, arguments, n_candidates):
+        self.est, self.tasks = est, None
+        if has_callbacks(est):
+            X, y, sample_weight = arguments
+            self.tasks = FitTasks(est, X, y, sample_weight, None, n_candidates, "alpha")
+
+    def before(self):
+        """A candidate will be fitted."""
+        if self.tasks is not None:
+            self.tasks.begin_subtask()
+
+    def after(self, search, path):
+        """A candidate was judged; True if a callback asks for the end."""
+        if self.est.verbose:
+            scores = np.array(path.scores[-1:])
+            mean, error = search.means(scores)[0], standard_errors(scores)[0]
+            say(
+                f"alpha {path.alphas[-1]:.4g}, l1_ratio {path.l1_ratio:g}: score "
+                f"{mean:.6g}, standard error {error:.2g}"
+            )
+        return self.tasks is not None and self.tasks.end_subtask(
+            lambda: self.est._results(search)
+        )
+
+    def end(self, results):
+        """The fit has ended with these attributes."""
+        if self.est.verbose:
+            say(f"chosen: alpha {results['alpha_']:.4g}")
+        if self.tasks is not None:
+            self.tasks.end(lambda: results)
+
+
+def _warn_of(search, models):
+    """Warn of fits that did not converge, and of a grid that ends too early."""
+    n = models.n_unconverged
+    if n:
+        warn(
+            "Fits of the search did not converge: "
+            f"{n} of {sum(len(p.alphas) for p in search.paths) * len(models.folds)}. "
+            "Their scores may be those of too few iterations; increase max_iter.",
+            ConvergenceWarning,
+        )
+    end = search.end_of_best_path()
+    if end is not None:
+        which, more = (
+            ("smallest", "smaller") if end == "weak" else ("largest", "larger")
+        )
+        warn(
+            f"The best alpha is the {which} one, and {more} alphas may be better. Pass "
+            f"alphas that contain {more} ones."
+        )
+
+
+class GDRegressorCV(RegressorMixin, BaseGDCV):
+    """`GDRegressor` whose alpha is chosen by cross-validation.
+
+    Among alphas, and shares of l1, it takes those with the best mean score over the
+    folds, and fits a `GDRegressor` with them to all rows. The alphas share work: for
+    the squared error, one pass over the data gives all models of all folds exactly
+    (`Notes`).
+
+    Parameters
+    ----------
+    loss, penalty, fit_intercept, optimizer, max_iter, tol : see `GDRegressor`
+        But penalty=None has no strength to choose.
+    alphas : int or array-like of float, default=12
+        The alphas, each at least 0, or their number. A number of alphas is spread
+        evenly over the effective degrees of freedom of the model, whatever the units of
+        X; with an l1 penalty over log alpha, from the smallest alpha that makes all
+        coefficients zero. Such a grid is extended if the best alpha is at an end.
+    l1_ratio : float or list of float, default=0.15
+        Share of l1 in "elasticnet", in [0, 1]; several are candidates, too.
+    cv : int, splitter or iterable, default=None
+        As in `sklearn.model_selection.cross_val_score`; None means 5 folds.
+    scoring : str, callable or None, default=None
+        None and "loss" are minus the mean loss of the rows held out. Otherwise a scorer
+        of scikit-learn, its name, or a function of (estimator, X, y).
+    select : {"best", "1se"} or callable, default="best"
+        "best" takes the best mean score, and the largest alpha among equal ones. "1se"
+        takes the largest alpha whose mean score is within one standard error of it. A
+        function gets ``cv_results_`` and returns the place of a candidate.
+    refit : bool, default=True
+        Whether to fit the chosen model to all rows. Without, there are scores only.
+    store_path : bool, default=False
+        Whether to keep the coefficients of all candidates in ``coefs_paths_``.
+    random_state, n_jobs : see `GDRegressor`
+        Of all fits.
+    verbose : int, default=0
+        1 logs a line for each candidate.
+    epsilon, quantile, power : see `GDRegressor`
+        Parameters of some losses.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_ : float
+        The chosen ones.
+    best_score_ : float
+        Mean score of the chosen candidate over the folds, by their weights.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    alphas_ : ndarray of shape (n_l1_ratios, n_alphas)
+        In decreasing order.
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_alphas)
+    cv_results_ : dict of ndarrays
+        As in GridSearchCV: ``param_alpha``, ``split0_test_score``,
+        ``mean_test_score`` and so on, ``se_test_score``, its standard error, and
+        ``se_difference``, that of the difference to the best candidate.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_alphas, n_outputs, \
+n_features + 1)
+        Coefficients, the intercept last. Only with ``store_path=True``.
+    column_scale_ : ndarray of shape (n_features,)
+        Standard deviations of the columns, which make coefficients comparable. Only
+        with ``store_path=True``.
+    n_splits_ : int
+        Number of folds.
+    estimator_ : GDRegressor
+        The model of all rows. All its fitted attributes (``coef_``, ``intercept_``,
+        ``optimality_gap_`` and so on) are attributes of the search, too.
+
+    See Also
+    --------
+    GDRegressor : The plain estimator.
+    sklearn.linear_model.RidgeCV, sklearn.linear_model.LassoCV
+
+    Notes
+    -----
+    For the squared error with at most 3000 features, the second moments of the folds
+    are computed in one pass over X. Each training set's moments are the sum of the
+    others' (Friedman, Hastie and Tibshirani 2010, section 2.2), and all its models
+    follow from them. Other losses are fitted, each fit starting from the last one of
+    its fold, on the rows of X where they are.
+
+    The objective of a fold is divided by the weights of its own training rows, so that
+    an alpha means the same for all folds and for the final model.
+
+    References
+    ----------
+    J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized
+    linear models via coordinate descent", Journal of Statistical Software 33 (2010).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklgd import GDRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GDRegressorCV().fit(X, y)
+    >>> f"{search.alpha_:.1e}"
+    '1.7e-06'
+    """
+
+    _plain = GDRegressor
+
+    def __init__(
+        self,
+        loss="squared_error",
+        *,
+        penalty="l2",
+        alphas=12,
+        l1_ratio=0.15,
+        cv=None,
+        scoring=None,
+        select="best",
+        refit=True,
+        store_path=False,
+        fit_intercept=True,
+        optimizer="auto",
+        max_iter=1000,
+        tol=1e-4,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        epsilon=0.1,
+        quantile=0.5,
+        power=1.5,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alphas = alphas
+        self.l1_ratio = l1_ratio
+        self.cv = cv
+        self.scoring = scoring
+        self.select = select
+        self.refit = refit
+        self.store_path = store_path
+        self.fit_intercept = fit_intercept
+        self.optimizer = optimizer
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.epsilon = epsilon
+        self.quantile = quantile
+        self.power = power
+
+    @all_or_nothing
+    def fit(self, X, y, sample_weight=None, *, groups=None, **params):
+        """Choose alpha and fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the fits and of the scores.
+        groups : array-like of shape (n_samples,), default=None
+            Passed to a splitter that keeps groups together.
+        **params : dict
+            Further metadata, if scikit-learn's metadata routing is enabled.
+
+        Returns
+        -------
+        self : GDRegressorCV
+
+        Raises
+        ------
+        ValueError
+            For a parameter, target or weight that makes no sense.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If fits of the search, or the last one, did not converge.
+        UserWarning
+            If the best alpha is at an end of the grid.
+        """
+        return self._fit(X, y, sample_weight, groups, params)
+
+    def score(self, X, y, sample_weight=None, **params):
+        """Score of ``estimator_``, by ``scoring`` if that is a scorer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like
+        sample_weight : array-like of shape (n_samples,), default=None
+        **params : dict
+            Further metadata for the scorer, if metadata routing is enabled.
+
+        Returns
+        -------
+        float
+            If ``scoring`` is None or "loss", what `GDRegressor.score` gives.
+        """
+        return self._score(X, y, sample_weight, params)
+
+
+class GDClassifierCV(ClassifierMixin, BaseGDCV):
+    """`GDClassifier` whose alpha is chosen by cross-validation.
+
+    Among alphas, and shares of l1, it takes those with the best mean score over the
+    folds, and fits a `GDClassifier` with them to all rows.
+
+    Parameters
+    ----------
+    loss, penalty, fit_intercept, optimizer, max_iter, tol : see `GDClassifier`
+        But penalty=None has no strength to choose.
+    alphas : int or array-like of float, default=12
+        The alphas, each at least 0, or their number, as in `GDRegressorCV`.
+    l1_ratio : float or list of float, default=0.15
+        Share of l1 in "elasticnet", in [0, 1]; several are candidates, too.
+    cv : int, splitter or iterable, default=None
+        As in `sklearn.model_selection.cross_val_score`; None means 5 stratified folds.
+    scoring : str, callable or None, default=None
+        None and "loss" are minus the mean loss of the rows held out, with their class
+        weights. Otherwise a scorer of scikit-learn, its name such as "accuracy", or a
+        function of (estimator, X, y).
+    select : {"best", "1se"} or callable, default="best"
+        As in `GDRegressorCV`.
+    refit : bool, default=True
+        Whether to fit the chosen model to all rows. Without, there are scores only.
+    store_path : bool, default=False
+        Whether to keep the coefficients of all candidates in ``coefs_paths_``.
+    class_weight : dict, "balanced" or None, default=None
+        As in `GDClassifier`; "balanced" weights are those of the training rows.
+    random_state, n_jobs : see `GDClassifier`
+        Of all fits.
+    verbose : int, default=0
+        1 logs a line for each candidate.
+    epsilon : float, default=0.1
+        As in `GDClassifier`.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_, best_score_, best_index_, alphas_, scores_, cv_results_, \
+coefs_paths_, column_scale_, n_splits_
+        As in `GDRegressorCV`.
+    estimator_ : GDClassifier
+        The model of all rows. All its fitted attributes (``classes_``, ``coef_``,
+        ``intercept_`` and so on) are attributes of the search, too.
+
+    See Also
+    --------
+    GDClassifier : The plain estimator.
+    sklearn.linear_model.LogisticRegressionCV
+
+    Notes
+    -----
+    All classes of y are outputs of all models, also where the training rows of a fold
+    lack one. `GDRegressorCV` says how the work is shared.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklgd import GDClassifierCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> search = GDClassifierCV(scoring="accuracy", alphas=[1e-5, 1e-3, 1e-1]).fit(X, y)
+    >>> search.scores_.shape
+    (5, 1, 3)
+    """
+
+    _plain = GDClassifier
+
+    def __init__(
+        self,
+        loss="log_loss",
+        *,
+        penalty="l2",
+        alphas=12,
+        l1_ratio=0.15,
+        cv=None,
+        scoring=None,
+        select="best",
+        refit=True,
+        store_path=False,
+        fit_intercept=True,
+        optimizer="auto",
+        max_iter=1000,
+        tol=1e-4,
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        epsilon=0.1,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alphas = alphas
+        self.l1_ratio = l1_ratio
+        self.cv = cv
+        self.scoring = scoring
+        self.select = select
+        self.refit = refit
+        self.store_path = store_path
+        self.fit_intercept = fit_intercept
+        self.optimizer = optimizer
+        self.max_iter = max_iter
+        self.tol = tol
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.epsilon = epsilon
+
+    @all_or_nothing
+    def fit(self, X, y, sample_weight=None, *, groups=None, **params):
+        """Choose alpha and fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Class labels, numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the fits and of the scores.
+        groups : array-like of shape (n_samples,), default=None
+            Passed to a splitter that keeps groups together.
+        **params : dict
+            Further metadata, if scikit-learn's metadata routing is enabled.
+
+        Returns
+        -------
+        self : GDClassifierCV
+
+        Raises
+        ------
+        ValueError
+            For a parameter, label or weight that makes no sense.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If fits of the search, or the last one, did not converge.
+        UserWarning
+            If the best alpha is at an end of the grid.
+        """
+        return self._fit(X, y, sample_weight, groups, params)
+
+    def score(self, X, y, sample_weight=None, **params):
+        """Score of ``estimator_``, by ``scoring`` if that is a scorer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like
+        sample_weight : array-like of shape (n_samples,), default=None
+        **params : dict
+            Further metadata for the scorer, if metadata routing is enabled.
+
+        Returns
+        -------
+        float
+            If ``scoring`` is None or "loss", what `GDClassifier.score` gives.
+        """
+        return self._score(X, y, sample_weight, params)
+
+    def decision_function(self, X):
+        """Raw predictions of ``estimator_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        return self._refitted().decision_function(X)
+
+    @available_if(has_proba)
+    def predict_proba(self, X):
+        """Class probabilities of ``estimator_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+        """
+        return self._refitted().predict_proba(X)
+
+    @available_if(has_proba)
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+        """
+        return self._refitted().predict_log_proba(X)
+
+    def _weighs_folds_alike(self):
+        return not isinstance(self.class_weight, str)

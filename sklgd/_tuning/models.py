@@ -1,0 +1,81 @@
+"""What a search asks of its models: `Models`, and the folds that they belong to."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Fold:
+    """Rows to learn from and rows to judge by.
+
+    Attributes
+    ----------
+    train, test : intp arrays
+        Numbers of rows with a weight, ascending.
+    test_weight : float
+        Sum of the sample weights of ``test``.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    test_weight: float
+
+    @classmethod
+    def of(cls, train, test, sample_weight):
+        """The fold of a splitter's pair of rows, without rows of weight zero."""
+        train, test = np.sort(train), np.sort(test)
+        if sample_weight is None:
+            return cls(train, test, float(len(test)))
+        train = train[sample_weight[train] > 0.0]
+        test = test[sample_weight[test] > 0.0]
+        return cls(train, test, float(sample_weight[test].sum()))
+
+
+def are_partition(folds, n_rows):
+    """True if each row is in one test set, and in the training sets of the others.
+
+    Parameters
+    ----------
+    folds : list of Fold
+    n_rows : int
+        Number of rows with a weight.
+    """
+    tests = np.concatenate([fold.test for fold in folds])
+    if len(tests) != n_rows or len(np.unique(tests)) != n_rows:
+        return False
+    return all(
+        len(fold.train) + len(fold.test) == n_rows
+        and not np.isin(fold.test, fold.train, assume_unique=True).any()
+        for fold in folds
+    )
+
+
+class Models(ABC):
+    """Models of several folds, all of the same strength of the penalty.
+
+    A search calls `begin` once for each share of l1, and `advance` with alphas that
+    decrease. After each, it asks for the coefficients and the losses of the folds.
+    """
+
+    @abstractmethod
+    def begin(self, l1_ratio: float) -> None:
+        """Start a path with this share of l1."""
+
+    @abstractmethod
+    def advance(self, alpha: float) -> None:
+        """Fit all models with this strength."""
+
+    @abstractmethod
+    def coefficients(self, k: int) -> np.ndarray:
+        """Coefficients of the model of fold k, shape (n_features + 1, n_outputs)."""
+
+    @abstractmethod
+    def test_loss(self, k: int) -> float:
+        """Weighted mean loss of the model of fold k on the rows held out."""
+
+    @property
+    @abstractmethod
+    def n_unconverged(self) -> int:
+        """Number of fits so far that ended before they converged."""

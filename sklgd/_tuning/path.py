@@ -1,0 +1,197 @@
+"""`path`: the models of one estimator for many alphas."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigvalsh
+from sklearn.base import clone
+
+from .._fit.data import Data
+from .._validation import check_number, check_parameters, check_weights
+from .grid import column_scale, default_alphas
+from .moments import MomentModels
+
+# Largest number of features for which degrees of freedom are computed.
+MAX_FREEDOM = 1000
+
+
+@dataclass
+class RegularizationPath:
+    """The models along a path, as `path` returns them.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        In decreasing order.
+    coef : ndarray of shape (n_alphas, n_features) or (n_alphas, n_outputs, n_features)
+        Without the axis of the outputs where ``coef_`` of the estimator has none.
+    intercept : ndarray of shape (n_alphas,) or (n_alphas, n_outputs)
+    objective : ndarray of shape (n_alphas,)
+        F at the coefficients.
+    df : ndarray of shape (n_alphas,)
+        Degrees of freedom without the intercepts: with an l1 penalty the number of
+        coefficients other than zero, otherwise the trace of H (H + alpha I)^-1, where H
+        is the Hessian of the mean loss; NaN with more than 1000 features.
+    column_scale : ndarray of shape (n_features,)
+        Standard deviations of the columns: coefficients times these are comparable.
+    feature_names : ndarray of shape (n_features,) or None
+        Those of X, if it has any.
+    """
+
+    alphas: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+    objective: np.ndarray
+    df: np.ndarray
+    column_scale: np.ndarray
+    feature_names: np.ndarray | None
+
+
+def path(estimator, X, y, *, alphas=100, sample_weight=None):
+    """Fit an estimator for many alphas.
+
+    Parameters
+    ----------
+    estimator : GDRegressor or GDClassifier
+        It is not changed; its ``alpha`` has no effect.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    y : array-like
+        As `fit` of the estimator takes it.
+    alphas : int or array-like of float, default=100
+        The alphas, or their number, as in `GDRegressorCV`.
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    path : RegularizationPath
+
+    Raises
+    ------
+    ValueError
+        For a parameter or data that `fit` would refuse, and for ``penalty=None``.
+
+    See Also
+    --------
+    GDRegressorCV, GDClassifierCV : Choose an alpha by cross-validation.
+    sklgd.display.PathDisplay : Draw a path.
+
+    Notes
+    -----
+    All models of the squared error with at most 3000 features follow exactly from the
+    second moments of X and y, which take one pass. Other losses are fitted for each
+    alpha, to the tolerance ``tol`` of the estimator.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklgd import GDRegressor, path
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> lasso = path(GDRegressor(penalty="l1"), X, y, alphas=[2.0, 1.0, 0.1])
+    >>> (lasso.coef != 0.0).sum(axis=1)
+    array([2, 3, 7])
+    """
+    est = clone(estimator).set_params(alpha=1.0)
+    if est.penalty is None:
+        raise ValueError(
+            "penalty=None has no strength. Use 'l2', 'l1' or 'elasticnet'."
+        )
+    check_parameters(est, est._task)
+    alphas = check_alphas(alphas)
+    X, y = est._begin(X, y)
+    sample_weight = check_weights(sample_weight, X.shape[0])
+    data = est._all_rows(X, y, sample_weight)
+    if isinstance(alphas, int):
+        alphas = default_alphas(data, est.penalty, est.l1_ratio, alphas)
+    if MomentModels.suit(data, []):
+        coefs = _by_moments(est, data, alphas)
+    else:
+        coefs = _by_fits(est, X, y, sample_weight, alphas)
+    objectives, freedoms = [], []
+    term = data.term()
+    for alpha, coef in zip(alphas, coefs, strict=True):
+        penalty = est._penalty(float(alpha))
+        objectives.append(term.value(coef) / data.mean_weight + penalty.value(coef))
+        freedoms.append(degrees_of_freedom(data, coef, penalty))
+    coef = np.array([coef[:-1].T for coef in coefs])
+    intercept = np.array([coef[-1] for coef in coefs])
+    if getattr(est, "_flat", False):
+        coef, intercept = coef[:, 0], intercept[:, 0]
+    return RegularizationPath(
+        np.array(alphas), coef, intercept, np.array(objectives), np.array(freedoms),
+        column_scale(data), getattr(est, "feature_names_in_", None),
+    )  # fmt: skip
+
+
+def check_alphas(alphas):
+    """Alphas in decreasing order, or their number as an int.
+
+    Raises
+    ------
+    ValueError
+        If they are neither.
+    """
+    given = alphas
+    if isinstance(alphas, (int, np.integer)) and not isinstance(alphas, bool):
+        check_number("alphas", alphas, low=1, integer=True)
+        return int(alphas)
+    try:
+        alphas = np.unique(np.asarray(alphas, dtype=float).ravel())[::-1]
+    except (TypeError, ValueError):
+        alphas = np.empty(0)
+    if not len(alphas) or not (np.isfinite(alphas) & (alphas >= 0.0)).all():
+        raise ValueError(
+            "alphas must be a number of alphas, at least 1, or an array of finite "
+            f"alphas of zero or more, got {given!r}."
+        )
+    return alphas
+
+
+def _by_moments(est, data, alphas):
+    def penalty(alpha, l1_ratio):
+        return est._penalty(alpha)
+
+    models = MomentModels(data, [], penalty)
+    models.begin(est.l1_ratio)
+    coefs = []
+    for alpha in alphas:
+        models.advance(float(alpha))
+        coefs.append(models.coefficients_of_all())
+    return coefs
+
+
+def _by_fits(est, X, y, sample_weight, alphas):
+    coefs = []
+    for alpha in alphas:
+        est.set_params(alpha=float(alpha)).fit(X, y, sample_weight)
+        coef = np.atleast_2d(np.asarray(est.coef_, dtype=np.float64))
+        intercept = np.atleast_1d(est.intercept_)
+        coefs.append(np.ascontiguousarray(np.column_stack([coef, intercept]).T))
+    return coefs
+
+
+def degrees_of_freedom(data: Data, coef, penalty):
+    """See `RegularizationPath`."""
+    if not penalty.smooth:
+        return float(np.count_nonzero(coef[:-1]))
+    n, d = data.n_rows, data.X.shape[1]
+    if d > MAX_FREEDOM:
+        return np.nan
+    term = data.term()
+    z = np.empty((n, data.n_outputs))
+    term.raw_predictions(coef, z)
+    h = term.curvatures(data.loss, z)
+    centre = np.zeros(d)
+    if data.fit_intercept:
+        centre = term.column_statistics(data.weights)[1]
+    rows = data.numbers(0, n)
+    total = 0.0
+    for k in range(data.n_outputs):
+        slopes = np.ascontiguousarray(h[:, k])
+        A, v, weight = term.weighted_gram(slopes, rows, centre)
+        A, v = np.asarray(A), np.asarray(v)
+        if data.fit_intercept and weight > 0.0:
+            A = A - np.outer(v, v) / weight
+        e = np.maximum(eigvalsh(A), 0.0) / (n * data.mean_weight)
+        e = e[e > 1e-13 * e.max(initial=0.0)]
+        total += float((e / (e + penalty.l2)).sum())
+    return total

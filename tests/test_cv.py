@@ -1,0 +1,685 @@
+"""GDRegressorCV and GDClassifierCV: the scores of folds and alphas, and the choice."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import ElasticNet, Lasso, Ridge
+from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_absolute_error
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklgd import (
+    GDClassifier,
+    GDClassifierCV,
+    GDRegressor,
+    GDRegressorCV,
+    path,
+    to_sklearn,
+)
+from sklgd._tuning.grid import alphas_of_freedom
+from sklgd._tuning.moments import MomentModels
+from sklgd.display import PathDisplay
+
+# (Few alphas make short tests; which of them is best does not matter in most.)
+pytestmark = pytest.mark.filterwarnings("ignore:The best alpha is:UserWarning")
+ALPHAS = [1.0, 0.1, 1e-2, 1e-3]
+DIABETES = load_diabetes(return_X_y=True)
+IRIS = load_iris(return_X_y=True)
+
+
+@parametrize_with_checks(
+    [
+        GDRegressorCV(alphas=[1e-4, 1e-2]),
+        GDClassifierCV(alphas=[1e-4, 1e-2], max_iter=200),
+        GDClassifierCV("squared_error", alphas=3),
+    ]
+)
+def test_the_searches_are_estimators_of_scikit_learn(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)
+
+
+# ------------------------------------------------------------- the squared error
+
+
+def scikit_learns(penalty, alpha, n_rows):
+    """The estimator of scikit-learn that minimises the same objective."""
+    tight = {"tol": 1e-14, "max_iter": 10**6}
+    return {
+        "l2": Ridge(alpha=alpha * n_rows),
+        "l1": Lasso(alpha=alpha, **tight),
+        "elasticnet": ElasticNet(alpha=alpha, l1_ratio=0.15, **tight),
+    }[penalty]
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize(
+    "cv", [KFold(5), TimeSeriesSplit(3), ShuffleSplit(3, random_state=0)]
+)
+def test_the_losses_of_least_squares_are_those_of_scikit_learns_fits(penalty, form, cv):
+    X, y = DIABETES
+    search = GDRegressorCV(penalty=penalty, alphas=ALPHAS, cv=cv, store_path=True)
+    search.fit(form(X), y)
+    for k, (train, test) in enumerate(cv.split(X)):
+        for a, alpha in enumerate(ALPHAS):
+            model = scikit_learns(penalty, alpha, len(train)).fit(X[train], y[train])
+            loss = 0.5 * ((y[test] - model.predict(X[test])) ** 2).mean()
+            assert -search.scores_[k, 0, a] == pytest.approx(loss, rel=1e-9)
+            coef = search.coefs_paths_[k, 0, a, 0]
+            np.testing.assert_allclose(coef[:-1], model.coef_, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_weights_and_several_targets_are_those_of_ridge(fit_intercept, dtype, rng):
+    X = rng.normal(size=(90, 4)).astype(dtype)
+    Y = X @ rng.normal(size=(4, 3)) + rng.normal(size=(90, 3)) + 2.0
+    w = rng.uniform(0.0, 3.0, 90) * (rng.random(90) > 0.1)
+    search = GDRegressorCV(alphas=ALPHAS, fit_intercept=fit_intercept).fit(X, Y, w)
+    for k, (train, test) in enumerate(KFold(5).split(X)):
+        for a, alpha in enumerate(ALPHAS):
+            model = Ridge(alpha * w[train].sum(), fit_intercept=fit_intercept)
+            model.fit(X[train].astype(float), Y[train], w[train])
+            squares = (Y[test] - model.predict(X[test].astype(float))) ** 2
+            loss = 0.5 * np.average(squares.sum(axis=1), weights=w[test])
+            assert -search.scores_[k, 0, a] == pytest.approx(loss, rel=1e-9)
+
+
+def test_raw_columns_and_distant_means_cost_no_digits(rng):
+    scale = np.array([1e-3, 1.0, 1e3, 1e5])
+    Z = rng.normal(size=(200, 4))
+    y = Z.sum(axis=1) + rng.normal(size=200)
+    raw = GDRegressorCV(alphas=[1e-20], cv=4).fit(Z * scale + 1e4 * scale, y)
+    plain = GDRegressorCV(alphas=[1e-20], cv=4).fit(Z, y)
+    np.testing.assert_allclose(raw.scores_, plain.scores_, rtol=1e-7)
+
+
+def test_a_loss_much_smaller_than_the_targets_keeps_its_digits(rng):
+    X = rng.normal(size=(60, 3))
+    y = X @ [1.0, -2.0, 3.0] + 1e-7 * rng.normal(size=60)
+    search = GDRegressorCV(alphas=[1e-18]).fit(X, y)
+    for k, (train, test) in enumerate(KFold(5).split(X)):
+        model = Ridge(1e-18).fit(X[train], y[train])
+        loss = 0.5 * ((y[test] - model.predict(X[test])) ** 2).mean()
+        assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_column_that_is_constant_in_the_training_rows_has_no_coefficient(rng):
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    X[:, 2] = 0.0
+    X[3, 2] = 1e3  # a level that occurs once
+    search = GDRegressorCV(alphas=[1e-12], store_path=True).fit(X, y)
+    assert search.coefs_paths_[0, 0, 0, 0, 2] == 0.0
+    assert np.isfinite(search.scores_).all()
+
+
+def test_one_fold_that_holds_almost_all_the_weight_does_not_cancel(rng):
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    w = np.ones(50)
+    w[:10] = 1e9
+    search = GDRegressorCV(alphas=[1e-2]).fit(X, y, w)
+    model = Ridge(1e-2 * 40).fit(X[10:], y[10:])
+    loss = 0.5 * ((y[:10] - model.predict(X[:10])) ** 2).mean()
+    assert -search.scores_[0, 0, 0] == pytest.approx(loss, rel=1e-9)
+
+
+def test_fewer_rows_than_columns_without_a_penalty_take_the_shortest_minimiser(rng):
+    X, y = rng.normal(size=(20, 40)), rng.normal(size=20)
+    search = GDRegressorCV(alphas=[0.0], cv=4, store_path=True).fit(X, y)
+    train = np.arange(5, 20)
+    centre, middle = X[train].mean(axis=0), y[train].mean()
+    w = np.linalg.pinv(X[train] - centre) @ (y[train] - middle)
+    np.testing.assert_allclose(search.coefs_paths_[0, 0, 0, 0, :-1], w, atol=1e-8)
+
+
+def test_other_losses_take_no_moments(rng):
+    fits = GDRegressorCV("huber", alphas=ALPHAS, tol=1e-12, epsilon=1e3, cv=4)
+    X, y = DIABETES
+    # Within epsilon the loss of Huber is the squared error.
+    moments = GDRegressorCV(alphas=ALPHAS, cv=4).fit(X, y)
+    np.testing.assert_allclose(fits.fit(X, y).scores_, moments.scores_, rtol=1e-6)
+
+
+# ------------------------------------------------------------------ other losses
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        GDRegressorCV("poisson"),
+        GDRegressorCV("quantile", penalty="l1"),
+        GDRegressorCV("huber", penalty="elasticnet", optimizer="fista"),
+        GDClassifierCV(),
+        GDClassifierCV("squared_hinge"),
+        GDClassifierCV(class_weight="balanced", penalty="l1"),
+    ],
+    ids=lambda search: f"{search.loss}, {search.penalty}",
+)
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_the_losses_are_those_of_a_fit_of_each_fold(search, form):
+    X, y = IRIS
+    X, tol = form(X), 1e-6
+    search = clone(search).set_params(alphas=[1e-1, 1e-3], cv=3, tol=tol)
+    search.fit(X, y)
+    assert search.scores_.shape == (3, 1, 2)
+    splitter = StratifiedKFold(3) if hasattr(search, "classes_") else KFold(3)
+    for k, (train, test) in enumerate(splitter.split(X, y)):
+        for a, alpha in enumerate([1e-1, 1e-3]):
+            model = search._model(alpha, 0.15).set_params(tol=1e-9, max_iter=10**5)
+            model.fit(X[train], y[train])
+            learnt = np.isin(np.arange(len(y)), train).astype(float)
+            target, weights = model._targets_and_weights(y, None, learnt)
+            weights = np.ones(len(y)) if weights is None else weights
+            z = model._raw_prediction(X[test])
+            total = model._make_loss().evaluate(target[test], z, weights[test])[0]
+            loss = total / weights[test].sum()
+            assert -search.scores_[k, 0, a] == pytest.approx(loss, rel=0.01, abs=1e-4)
+
+
+def test_a_rule_of_descent_can_be_searched(rng):
+    X, y = IRIS
+    search = GDClassifierCV(optimizer="adam", alphas=[1e-1, 1e-3], random_state=0)
+    search.fit(X, y)
+    assert search.score(X, y) > 0.9
+    assert search.alpha_ == 1e-3
+
+
+def test_a_class_that_training_rows_lack_has_a_probability():
+    X, y = IRIS
+    order = np.argsort(y, kind="stable")
+    search = GDClassifierCV(alphas=[1e-2], cv=KFold(3), scoring="neg_log_loss")
+    with pytest.raises(ValueError, match="scoring='neg_log_loss' failed"):
+        search.fit(X[order], y[order])  # scikit-learn's needs labels
+    search.set_params(scoring=None).fit(X[order], y[order])
+    assert np.isfinite(search.scores_).all()
+    assert list(search.classes_) == [0, 1, 2]
+
+
+def test_balanced_weights_are_those_of_the_training_rows(rng):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    cv = KFold(3)
+    search = GDClassifierCV(class_weight="balanced", alphas=[1e-2], cv=cv, tol=1e-8)
+    search.set_params(scoring="accuracy").fit(X, y)
+    plain = GDClassifier(class_weight="balanced", alpha=1e-2, tol=1e-8)
+    expected = cross_val_score(plain, X, y, cv=cv)
+    np.testing.assert_allclose(search.scores_[:, 0, 0], expected, atol=1e-12)
+
+
+# ------------------------------------------------------------- the default alphas
+
+
+@pytest.mark.parametrize("n_alphas", [1, 2, 3, 5, 12, 40])
+def test_default_alphas_decrease_and_spread_the_degrees_of_freedom(n_alphas):
+    e = np.geomspace(1e4, 1e-6, 20)
+    alphas = alphas_of_freedom(e, n_alphas)
+    assert len(alphas) == n_alphas
+    assert (np.diff(alphas) < 0.0).all()
+    df = (e / (e + alphas[:, None])).sum(axis=1)
+    if n_alphas == 12:
+        np.testing.assert_allclose(np.diff(df[:8]), 19.3 / 7, atol=0.1)
+        np.testing.assert_allclose(20 - df[8:], [0.1, 0.03, 0.01, 0.001], rtol=1e-6)
+
+
+def test_the_unit_of_a_column_does_not_change_the_choice(rng):
+    X, y = DIABETES
+    plain = GDRegressorCV().fit(X, y)
+    scaled = GDRegressorCV().fit(1000.0 * X, y)
+    assert scaled.alpha_ == pytest.approx(1e6 * plain.alpha_, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+def test_the_largest_alpha_of_l1_is_the_smallest_that_makes_all_zero(loss):
+    X, y = DIABETES
+    search = GDRegressorCV(loss, penalty="l1", alphas=4, epsilon=10.0, cv=3).fit(X, y)
+    largest = search.alphas_[0].max()
+    zero = GDRegressor(loss, penalty="l1", alpha=1.01 * largest, epsilon=10.0)
+    some = GDRegressor(loss, penalty="l1", alpha=0.9 * largest, epsilon=10.0)
+    assert not zero.fit(X, y).coef_.any()
+    assert some.set_params(tol=1e-6).fit(X, y).coef_.any()
+
+
+def test_wide_sparse_rows_have_a_default_grid(rng):
+    X = sp.random_array((3100, 3200), density=0.002, rng=rng, format="csr")
+    y = (X @ rng.normal(size=3200) > 0.0).astype(int)
+    search = GDClassifierCV(alphas=4, cv=2, tol=1e-2).fit(X, y)
+    assert search.score(X, y) > 0.7
+
+
+def test_a_best_alpha_at_the_end_of_given_alphas_is_warned_of(rng):
+    X, y = DIABETES
+    with pytest.warns(UserWarning, match="best alpha is the smallest one, and smaller"):
+        GDRegressorCV(alphas=[1.0, 1e-1]).fit(X, y)
+    noise = rng.normal(size=len(y))
+    with pytest.warns(UserWarning, match="best alpha is the largest one, and larger"):
+        GDRegressorCV(alphas=[1e-3, 1e-4]).fit(X, noise)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GDRegressorCV(alphas=[1e-9, 1e-12, 1e-3]).fit(X, y)
+
+
+def test_a_default_grid_is_extended_where_the_best_alpha_is_at_its_end(rng):
+    X = rng.normal(size=(80, 30)) * np.geomspace(1.0, 1e-4, 30)
+    y = X @ np.geomspace(1.0, 1e4, 30) + 1e-3 * rng.normal(size=80)
+    search = GDRegressorCV(penalty="l1", alphas=4).fit(X, y)
+    assert search.alphas_.shape[1] > 4
+    assert search.alphas_[0, -1] < 1e-3 * search.alphas_[0, 0]
+
+
+# --------------------------------------------------------------------- the choice
+
+
+def test_of_equal_scores_the_largest_alpha_is_taken():
+    X, y = IRIS
+    search = GDClassifierCV(scoring="accuracy", alphas=[1e-6, 1e-5, 1e-4])
+    search.fit(X[y < 2], y[y < 2])
+    assert (search.scores_ == 1.0).all()
+    assert search.alpha_ == 1e-4
+
+
+def test_1se_takes_the_largest_alpha_within_a_standard_error():
+    X, y = DIABETES
+    best = GDRegressorCV().fit(X, y)
+    search = GDRegressorCV(select="1se").fit(X, y)
+    results = search.cv_results_
+    limit = (
+        results["mean_test_score"].max() - results["se_test_score"][best.best_index_]
+    )
+    good = results["param_alpha"][results["mean_test_score"] >= limit]
+    assert search.alpha_ == good.max() > best.alpha_
+
+
+def test_a_function_selects_a_candidate():
+    X, y = DIABETES
+    search = GDRegressorCV(alphas=ALPHAS, select=lambda results: 1).fit(X, y)
+    assert search.alpha_ == 0.1
+    with pytest.raises(ValueError, match="select must return a place among the 4"):
+        GDRegressorCV(alphas=ALPHAS, select=lambda results: 7).fit(X, y)
+
+
+def test_several_shares_of_l1_are_searched():
+    X, y = DIABETES
+    search = GDRegressorCV(penalty="elasticnet", l1_ratio=[0.1, 0.9], alphas=5)
+    search.fit(X, y)
+    assert search.scores_.shape == (5, 2, 5)
+    assert search.alphas_.shape == (2, 5)
+    assert search.l1_ratio_ in (0.1, 0.9)
+    best = search.cv_results_["mean_test_score"].argmax()
+    assert search.cv_results_["params"][best] == {
+        "alpha": search.alpha_,
+        "l1_ratio": search.l1_ratio_,
+    }
+
+
+def test_a_score_that_a_fold_does_not_define_leaves_out_that_fold(rng):
+    X, y = rng.normal(size=(60, 3)), np.repeat([0, 1], 30)
+    y[:10] = [0, 1] * 5
+    cv = [(np.arange(20, 60), np.arange(20)), (np.arange(0, 50), np.arange(50, 60))]
+    search = GDClassifierCV(scoring="roc_auc", alphas=[1e-2, 1e-3], cv=cv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X, y)
+    assert np.isnan(search.scores_[1]).all()
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], search.scores_[0, 0]
+    )
+
+
+@pytest.mark.parametrize("scoring", ["r2", mean_absolute_error, "loss"])
+def test_scores_are_those_of_the_scorer(scoring):
+    X, y = DIABETES
+    given = make_scorer(scoring) if callable(scoring) else scoring
+    search = GDRegressorCV(alphas=[1e-2], scoring=given).fit(X, y)
+    plain = GDRegressor(alpha=1e-2, tol=1e-12)
+    name = "neg_mean_squared_error" if scoring == "loss" else given
+    expected = cross_val_score(plain, X, y, scoring=name)
+    unit = 2.0 if scoring == "loss" else 1.0
+    np.testing.assert_allclose(search.scores_[:, 0, 0], expected / unit, rtol=1e-8)
+
+
+def test_folds_count_by_their_weight(rng):
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=30)
+    w = np.ones(30)
+    w[:6] = 5.0
+    search = GDRegressorCV(alphas=[1e-2]).fit(X, y, w)
+    mean = np.average(search.scores_[:, 0, 0], weights=[30, 6, 6, 6, 6])
+    assert search.best_score_ == pytest.approx(mean, rel=1e-12)
+
+
+# --------------------------------------------------------------- as an estimator
+
+
+@pytest.mark.parametrize(
+    "search",
+    [GDRegressorCV(), GDRegressorCV("poisson", alphas=3), GDClassifierCV(alphas=3)],
+    ids=lambda search: search.loss,
+)
+def test_the_refitted_model_is_the_plain_one_with_its_attributes(search):
+    X, y = IRIS
+    search.fit(X, y)
+    plain = search._plain(search.loss, alpha=search.alpha_).fit(X, y)
+    np.testing.assert_array_equal(search.coef_, plain.coef_)
+    np.testing.assert_array_equal(search.predict(X), plain.predict(X))
+    assert search.score(X, y) == plain.score(X, y)
+    for name in ("intercept_", "n_iter_", "stop_reason_", "optimality_gap_"):
+        assert getattr(search, name) == pytest.approx(getattr(plain, name))
+    np.testing.assert_array_equal(search.loss_curve_, plain.loss_curve_)
+    assert type(search.estimator_) is type(plain)
+
+
+def test_without_a_refit_there_are_scores_only():
+    search = GDRegressorCV(alphas=ALPHAS, refit=False).fit(*DIABETES)
+    assert search.alpha_ in ALPHAS
+    with pytest.raises(NotFittedError, match="refit=False: it has scores, but no"):
+        search.predict(DIABETES[0])
+    with pytest.raises(NotFittedError):
+        GDRegressorCV().predict(DIABETES[0])
+
+
+def test_a_second_fit_leaves_nothing_of_the_first():
+    search = GDRegressorCV(alphas=ALPHAS, store_path=True).fit(*DIABETES)
+    search.set_params(refit=False, store_path=False).fit(*DIABETES)
+    assert not hasattr(search, "coef_")
+    assert not hasattr(search, "coefs_paths_")
+
+
+def test_a_failed_fit_leaves_the_search_as_it_was():
+    search = GDRegressorCV(alphas=ALPHAS).fit(*DIABETES)
+    alpha = search.alpha_
+    with pytest.raises(ValueError, match="select must be"):
+        search.set_params(select="beste").fit(*DIABETES)
+    assert search.alpha_ == alpha
+    search.predict(DIABETES[0])
+
+
+def test_a_search_is_the_last_step_of_a_pipeline_and_part_of_a_search():
+    X, y = IRIS
+    pipeline = make_pipeline(StandardScaler(), GDClassifierCV(alphas=[1e-1, 1e-3]))
+    outer = GridSearchCV(pipeline, {"gdclassifiercv__penalty": ["l1", "l2"]}, cv=3)
+    assert outer.fit(X, y).best_score_ > 0.9
+    assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.9
+    plain = to_sklearn(pipeline.fit(X, y))
+    assert type(plain[-1]).__name__ == "LogisticRegression"
+    np.testing.assert_array_equal(plain.predict(X), pipeline.predict(X))
+    assert type(pipeline[-1].to_sklearn()).__name__ == "LogisticRegression"
+
+
+def test_a_search_is_pickled_and_cloned():
+    X, y = IRIS
+    search = GDClassifierCV(alphas=[1e-1, 1e-3]).fit(X, y)
+    again = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+    assert again.cv_results_.keys() == search.cv_results_.keys()
+    assert not hasattr(clone(search), "coef_")
+
+
+def test_names_of_features_are_those_of_the_frame():
+    pandas = pytest.importorskip("pandas")
+    X, y = DIABETES
+    frame = pandas.DataFrame(X, columns=[f"x{j}" for j in range(10)])
+    search = GDRegressorCV(alphas=ALPHAS).fit(frame, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.predict(frame)
+    assert list(search.feature_names_in_) == list(frame.columns)
+
+
+def test_groups_reach_the_splitter():
+    X, y = DIABETES
+    groups = np.arange(len(y)) % 7
+    search = GDRegressorCV(alphas=ALPHAS, cv=LeaveOneGroupOut())
+    assert search.fit(X, y, groups=groups).n_splits_ == 7
+    with pytest.raises(ValueError, match="groups"):
+        search.fit(X, y)
+    with pytest.raises(TypeError, match="enable_metadata_routing"):
+        search.fit(X, y, price=groups)
+
+
+def test_metadata_are_routed(rng):
+    X, y = DIABETES
+    groups, w = np.arange(len(y)) % 7, rng.uniform(0.5, 2.0, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_mean_squared_error")
+        weighted = scorer.set_score_request(sample_weight=True)
+        search = GDRegressorCV(alphas=ALPHAS, cv=GroupKFold(3), scoring=weighted)
+        search.fit(X, y, sample_weight=w, groups=groups)
+        # Without routing, a scorer gets the weights, too.
+    plain = GDRegressorCV(alphas=ALPHAS, cv=GroupKFold(3))
+    plain.set_params(scoring="neg_mean_squared_error")
+    plain.fit(X, y, sample_weight=w, groups=groups)
+    np.testing.assert_array_equal(search.scores_, plain.scores_)
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_the_number_of_threads_changes_no_bit(loss, n_jobs, rng):
+    X = rng.normal(size=(3000, 8))
+    y = rng.poisson(np.exp(0.3 * X[:, 0]))
+    search = GDRegressorCV(loss, alphas=3)
+    one = clone(search).fit(X, y)
+    more = clone(search).set_params(n_jobs=n_jobs).fit(X, y)
+    np.testing.assert_array_equal(one.scores_, more.scores_)
+    np.testing.assert_array_equal(one.coef_, more.coef_)
+
+
+def test_folds_may_overlap_and_repeat():
+    X, y = DIABETES
+    cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
+    search = GDRegressorCV(alphas=[1e-2], cv=cv).fit(X, y)
+    for k, (train, test) in enumerate(cv.split(X)):
+        model = Ridge(1e-2 * len(train)).fit(X[train], y[train])
+        loss = 0.5 * ((y[test] - model.predict(X[test])) ** 2).mean()
+        assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-9)
+
+
+def test_fits_that_do_not_converge_are_counted_once():
+    X, y = IRIS
+    search = GDClassifierCV(alphas=[1e-2, 1e-4], max_iter=1, optimizer="lbfgs")
+    with pytest.warns(ConvergenceWarning) as caught:
+        search.fit(X, y)
+    texts = [str(warning.message) for warning in caught]
+    assert sum("Fits of the search did not converge: 10 of 10" in t for t in texts) == 1
+
+
+def test_each_candidate_is_a_line_of_the_log(caplog):
+    with caplog.at_level("INFO", logger="sklgd"):
+        GDRegressorCV(alphas=ALPHAS, verbose=1).fit(*DIABETES)
+    lines = [record.message for record in caplog.records]
+    assert len(lines) == 5
+    assert lines[0].startswith("alpha 1, l1_ratio 0.15: score -")
+
+
+def test_a_callback_ends_the_search():
+    callbacks = pytest.importorskip("sklearn.callback")
+    assert callbacks is not None
+
+    class Two:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            return context.task_name == "alpha" and context.task_id == 1
+
+    search = GDRegressorCV(alphas=ALPHAS).set_callbacks(Two())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(*DIABETES)
+    assert search.alphas_.tolist() == [[1.0, 0.1]]
+    assert search.alpha_ == 0.1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"alphas": 0}, "alphas"),
+        ({"alphas": []}, "alphas must be a number of alphas"),
+        ({"alphas": [-1.0]}, "alphas must be a number of alphas"),
+        ({"alphas": "many"}, "alphas must be a number of alphas"),
+        ({"alphas": [np.nan]}, "alphas must be a number of alphas"),
+        ({"penalty": None}, "penalty=None has no strength to choose"),
+        ({"penalty": "ridge"}, "penalty"),
+        ({"l1_ratio": [0.1, 0.5]}, "several shares of l1 need penalty='elasticnet'"),
+        ({"l1_ratio": []}, "Give at least one"),
+        ({"l1_ratio": 2.0}, "l1_ratio"),
+        ({"select": "1SE"}, "Did you mean '1se'"),
+        ({"scoring": "accurracy"}, "Did you mean 'accuracy'"),
+        ({"cv": 1}, "k-fold"),
+        ({"loss": "squared"}, "loss"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        GDRegressorCV(**params).fit(*DIABETES)
+
+
+def test_a_fold_without_rows_to_learn_from_is_an_error():
+    X, y = DIABETES
+    w = np.zeros(len(y))
+    w[:50] = 1.0
+    with pytest.raises(ValueError, match=r"fold 0 has no rows with a weight to learn"):
+        GDRegressorCV(cv=KFold(5)).fit(X, y, w)
+
+
+def test_the_score_of_log_loss_is_scikit_learns():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    search = GDClassifierCV(alphas=[1e-2], tol=1e-10).fit(X, y)
+    for k, (train, test) in enumerate(StratifiedKFold(5).split(X, y)):
+        model = GDClassifier(alpha=1e-2, tol=1e-10).fit(X[train], y[train])
+        loss = log_loss(y[test], model.predict_proba(X[test]))
+        assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_moments_are_taken_for_narrow_least_squares_only():
+    from sklgd._fit.data import Data
+
+    def data(loss, d):
+        X = np.zeros((4, d))
+        return Data(X, np.zeros((4, 1)), None, None, loss._make_loss(), 1, True, None)
+
+    assert MomentModels.suit(data(GDRegressor(), 10), [None] * 5)
+    assert not MomentModels.suit(data(GDRegressor(), 3001), [None])
+    assert not MomentModels.suit(data(GDRegressor("huber"), 10), [None] * 5)
+
+
+# ----------------------------------------------------------------------- the path
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+def test_a_path_of_least_squares_is_that_of_scikit_learn(penalty, form):
+    X, y = DIABETES
+    found = path(GDRegressor(penalty=penalty), form(X), y, alphas=ALPHAS)
+    assert found.alphas.tolist() == ALPHAS
+    for a, alpha in enumerate(ALPHAS):
+        model = scikit_learns(penalty, alpha, len(y)).fit(X, y)
+        np.testing.assert_allclose(found.coef[a], model.coef_, rtol=1e-7, atol=1e-7)
+        assert found.intercept[a] == pytest.approx(model.intercept_, rel=1e-9)
+    if penalty == "l2":
+        e = np.linalg.eigvalsh(np.cov(X.T, bias=True))
+        expected = [(e / (e + alpha)).sum() for alpha in ALPHAS]
+        np.testing.assert_allclose(found.df, expected, rtol=1e-9)
+    else:
+        np.testing.assert_array_equal(found.df, (found.coef != 0.0).sum(axis=1))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "squared_error"])
+def test_a_path_has_the_fits_of_a_classifier_and_their_objective(loss, n_classes):
+    X, y = IRIS
+    X, y = X[y < n_classes], y[y < n_classes]
+    plain = GDClassifier(loss, tol=1e-9)
+    found = path(plain, X, y, alphas=[1e-1, 1e-2])
+    for a, alpha in enumerate(found.alphas):
+        model = clone(plain).set_params(alpha=alpha).fit(X, y)
+        np.testing.assert_allclose(found.coef[a], model.coef_, rtol=1e-3, atol=1e-4)
+        assert found.objective[a] == pytest.approx(model.loss_curve_[-1], rel=1e-6)
+    assert found.coef.shape == (2, 1 if n_classes == 2 else 3, 4)
+    assert (np.diff(found.df) > 0.0).all()
+
+
+def test_a_path_has_default_alphas_weights_and_names(rng):
+    pandas = pytest.importorskip("pandas")
+    X, y = DIABETES
+    frame = pandas.DataFrame(X, columns=[f"x{j}" for j in range(10)])
+    w = rng.integers(1, 4, len(y))
+    found = path(GDRegressor(), frame, y, alphas=7, sample_weight=w)
+    again = path(GDRegressor(), np.repeat(X, w, axis=0), np.repeat(y, w), alphas=7)
+    np.testing.assert_allclose(found.coef, again.coef, rtol=1e-9)
+    assert list(found.feature_names) == list(frame.columns)
+    with pytest.raises(ValueError, match="penalty=None has no strength"):
+        path(GDRegressor(penalty=None), X, y)
+    with pytest.raises(ValueError, match="alphas must be a number of alphas"):
+        path(GDRegressor(), X, y, alphas=[])
+
+
+def test_a_search_is_drawn_with_its_scores_and_coefficients():
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    X, y = DIABETES
+    search = GDRegressorCV(store_path=True, select="1se").fit(X, y)
+    display = PathDisplay.from_estimator(search)
+    assert len(display.axes_) == 2
+    assert len(display.score_lines_) == 5
+    assert len(display.coef_lines_) == 10
+    np.testing.assert_allclose(
+        display.mean_line_.get_ydata(), search.cv_results_["mean_test_score"]
+    )
+    left, right = display.axes_[0].get_xlim()
+    assert left > right
+    labels = display.axes_[0].get_legend_handles_labels()[1]
+    assert f"chosen: {search.alpha_:.2g}" in labels
+    pyplot.close("all")
+    scores_only = PathDisplay.from_estimator(GDRegressorCV().fit(X, y))
+    assert len(scores_only.axes_) == 1
+    lasso = path(GDRegressor(penalty="l1"), X, y, alphas=20)
+    drawn = PathDisplay.from_path(lasso)
+    assert drawn.coef_lines_[0].get_xdata().tolist() == lasso.alphas.tolist()
+    largest = np.abs(lasso.coef * lasso.column_scale).max(axis=0).argmax()
+    assert drawn.coef_lines_[0].get_label() == f"x{largest}"
+    with pytest.raises(ValueError, match="axes must hold 1 Axes"):
+        PathDisplay.from_path(lasso, axes=[drawn.axes_[0]] * 2)
+    with pytest.raises(NotFittedError):
+        PathDisplay.from_estimator(GDRegressorCV())
+    pyplot.close("all")
+
+
+def test_of_several_classes_and_shares_of_l1_the_chosen_path_is_drawn():
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    search = GDClassifierCV(
+        penalty="elasticnet", l1_ratio=[0.2, 0.8], alphas=[1e-1, 1e-2], store_path=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        search.fit(*IRIS)
+    display = PathDisplay.from_estimator(search)
+    place = [0.2, 0.8].index(search.l1_ratio_)
+    np.testing.assert_array_equal(display.scores, search.scores_[:, place])
+    assert len(display.coef_lines_) == 12
+    pyplot.close("all")
