@@ -24,7 +24,7 @@ from ._fit.monitor import Monitor
 from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
-from ._fit.state import State
+from ._fit.state import State, mark_of_reported
 from ._fit.stream import OfStream, learn_chunk, online_optimizer
 from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
@@ -470,9 +470,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
 
         Copies: learning on must not change what was handed out.
         """
+        reported = self._coefficients(coef, dtype, state.columns)
+        state.handed_out = mark_of_reported(*reported.values())
         results = {
             "_state": state,
-            **self._coefficients(coef, dtype, state.columns),
+            **reported,
             "t_": 1 + state.rows,
             "optimizer_": state.plan.optimizer,
             "batch_size_": state.plan.batch_size,

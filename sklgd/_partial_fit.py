@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._compat import warn
 from ._effects import warn_without_effect
 from ._fit.data import Data
-from ._fit.diagnosis import explain_divergence, warning
+from ._fit.diagnosis import explain_divergence, explain_rule_stream, warning
 from ._fit.monitor import Monitor
 from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
@@ -67,7 +67,7 @@ def learn_by_rule(est, X, target, weights, n_outputs):
     log = Log(est.verbose) if est.verbose else None
     before_call: Any = getattr(est, "_state", None)
     if before_call is not None:
-        before_call = before_call.of_all_features(X.shape[1])
+        before_call = before_call.resumed(est, X.shape[1])
     if data.n_rows == 0:
         return est if before_call is not None else _wait_for_rows(est, data)
     first = before_call is None or before_call.weight_rows == 0
@@ -120,6 +120,11 @@ def learn_by_rule(est, X, target, weights, n_outputs):
         )
         after = training.objective()
     state.curve.append(after)
+    state.judge(after, zero_objective, data.n_rows)
+    stop_reason = "partial_fit" if diagnosis is None else "diverged"
+    if diagnosis is None:
+        diagnosis = explain_rule_stream(settings, training, largest)
+        stop_reason = "partial_fit" if diagnosis is None else "stalled"
     state.reported = training.add_zeros(after)
     training.keep()
     dtype, state.reported = dtype_of_result(
@@ -128,7 +133,7 @@ def learn_by_rule(est, X, target, weights, n_outputs):
     )  # fmt: skip
     results = est._results(state, training.coef, dtype)
     results["n_iter_"] = len(state.curve)
-    results["stop_reason_"] = "partial_fit" if diagnosis is None else "diverged"
+    results["stop_reason_"] = stop_reason
     results["diagnosis_"] = diagnosis
     est.__dict__.update(results)
     if log is not None:

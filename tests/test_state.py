@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from conftest import RULES
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
@@ -721,3 +722,49 @@ def test_a_stream_that_another_version_has_stored_is_refused():
     stored["_state"] = {**stored["_state"], "format": -1}
     with pytest.raises(ValueError, match="stored by another version of sklgd"):
         GDRegressor.__new__(GDRegressor).__setstate__(stored)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"learning_rate": 1e-3},
+        {"learning_rate": 1e-3, "optimizer": "adam"},
+        {"learning_rate": 1e-3, "average": True},
+        {"learning_rate": 1e-3, "penalty": "l1"},
+    ],
+    ids=str,
+)
+def test_partial_fit_goes_on_from_assigned_coefficients(settings, first, in_place):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4)).astype(np.float32)
+    X[:, 3] = 0.0  # A fit leaves this column out.
+    y = X @ [1.0, 2.0, 3.0, 0.0] + 0.1 * rng.normal(size=200)
+    model = getattr(GDRegressor(random_state=0, **settings), first)(X, y)
+    n_iter, t = model.n_iter_, model.t_
+    if in_place:
+        model.coef_[...], model.intercept_[...] = 9.0, 1.0
+    else:
+        model.coef_, model.intercept_ = np.full(4, 9.0), np.ones(1)
+    stored = pickle.loads(pickle.dumps(model))
+    for one in (model, stored):
+        one.partial_fit(X[:1], one.predict(X[:1]))
+        assert_allclose(one.coef_, 9.0, rtol=0.02)
+        assert_allclose(one.intercept_, 1.0, atol=0.1)
+        assert one.n_iter_ == n_iter + 1 or settings == {}
+        assert one.t_ == t + 1
+    assert_array_equal(stored.coef_, model.coef_)
+    model.coef_ = np.ones(3)
+    with pytest.raises(ValueError, match="coef_ and intercept_ must hold 5 finite"):
+        model.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_coefficients_that_are_only_stored_as_sparse_change_no_later_step(average):
+    X, y = load_diabetes(return_X_y=True)
+    settings = {"learning_rate": 0.01, "average": average, "random_state": 0}
+    one = GDRegressor(**settings, penalty="l1").partial_fit(X, y)
+    other = pickle.loads(pickle.dumps(one)).sparsify()
+    assert_array_equal(one.partial_fit(X, y).coef_, other.partial_fit(X, y).coef_)

@@ -736,3 +736,42 @@ def test_a_run_without_progress_says_so(seed):
             model.fit(X, y)
         assert (model.stop_reason_ == "converged") == (not caught)
         assert (model.diagnosis_ is None) == (not caught)
+
+
+@pytest.mark.parametrize("size", [1, 32, 400])
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_error", "huber"])
+def test_a_stream_with_an_explicit_learning_rate_that_goes_wrong_says_so(loss, size):
+    """SGD's "optimal" starts with large steps on purpose, which no limit stops."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 4))
+    y = X @ [1.0, -1.0, 0.5, 0.0]
+    if LOSSES[loss].task == "classification":
+        y = (y > 0.0).astype(int)
+    for unit, wrong in ((100.0, True), (0.1, False)):
+        rate = "optimal" if wrong else 0.1
+        model = estimator(loss, learning_rate=rate, alpha=1e-4)
+        arguments = {"classes": [0, 1]} if isinstance(model, GDClassifier) else {}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for start in range(0, 400, size):
+                rows = slice(start, start + size)
+                model.partial_fit(unit * X[rows], y[rows], **arguments)
+        texts = {str(item.message) for item in caught}
+        assert texts == ({WARNINGS["worse_than_constant"] + WHERE} if wrong else set())
+        assert model.stop_reason_ == ("stalled" if wrong else "partial_fit")
+        assert (model.diagnosis_ is not None) == wrong
+        assert np.isfinite(model.coef_).all()
+
+
+def test_a_stream_that_has_recovered_says_nothing_more():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    y = (X @ [1.0, -1.0, 0.5, 0.0] > 0.0).astype(int)
+    model = GDClassifier(learning_rate="optimal", random_state=0)
+    with pytest.warns(ConvergenceWarning, match="worse than a constant"):
+        model.partial_fit(100.0 * X, y, classes=[0, 1])
+    model.set_params(learning_rate=0.05)
+    model.coef_, model.intercept_ = np.zeros((1, 4)), np.zeros(1)
+    model.partial_fit(X, y)
+    assert model.stop_reason_ == "partial_fit"
+    assert model.diagnosis_ is None

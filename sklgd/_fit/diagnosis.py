@@ -212,6 +212,42 @@ def explain_stream(learner):
     return _diagnosis("worse_than_constant", trouble, [], remedies, known)
 
 
+def explain_rule_stream(settings, training, eta):
+    """The diagnosis of a stream of an update rule that is worse than no model at all.
+
+    Parameters
+    ----------
+    settings, training
+        As in `explain`, after a call.
+    eta : float
+        The largest learning rate of the call.
+
+    Returns
+    -------
+    diagnosis : dict or None
+    """
+    state = training.state
+    objective, null = state.recent
+    if training.data.loss.degenerate or state.rows < FEW_ROWS:
+        return None
+    if not objective - null > (WORSE + START / FEW_ROWS) * abs(null):
+        return None
+    sizes = Sizes(settings, training)
+    trouble = (
+        f"The mean objective of about the last {FEW_ROWS} rows, after they were "
+        f"learnt, is {objective:.4g}, that of a model of zeros {null:.4g}; the "
+        f"learning rate is {eta:.3g}, and {sizes}."
+    )
+    known = {"objective": objective, "constant_model_objective": null}
+    known["largest_learning_rate"] = eta
+    remedies = [SMALLER_STEP]
+    if sizes.differ:
+        remedies.append(sizes.remedy)
+    return _advise(
+        settings, "worse_than_constant", trouble, [], remedies, _plain(known)
+    )
+
+
 def explain_divergence(settings, training, monitor, epoch, objective, eta):
     """The diagnosis of a run that diverged.
 

@@ -1,8 +1,10 @@
 """The state of a model between epochs, calls of ``partial_fit`` and pickles."""
 
+import math
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import scipy.sparse as sp
@@ -37,6 +39,33 @@ def together(coef, intercept, columns):
     both[:-1], both[-1] = coef.T, intercept
     return both
 
+
+def check_assigned(coef, shape):
+    """Raise ValueError for coefficients that cannot be learnt on from.
+
+    ``coef`` and ``shape`` are those of `together`.
+    """
+    if coef.shape != shape or not np.isfinite(coef).all():
+        raise ValueError(
+            f"coef_ and intercept_ must hold {math.prod(shape)} finite numbers, "
+            f"{shape[0] - 1} coefficients and an intercept for each output, to go on "
+            "from them. Assign arrays of the shapes that partial_fit gave, or delete "
+            "them from the estimator."
+        )
+
+
+def mark_of_reported(coef, intercept):
+    """A number that distinguishes reported coefficients from others."""
+    coef = coef.toarray() if sp.issparse(coef) else np.asarray(coef)
+    mark = 0
+    for array in (coef, np.asarray(intercept)):
+        # (Zeros have no sign: a sparse matrix does not keep it.)
+        mark = crc32(np.ascontiguousarray(array + 0.0).data, mark)
+    return mark
+
+
+# Rows over which the objectives of a stream are averaged.
+RECENT = 100
 
 # Attributes of a `State` that are stored in another form, or follow from others.
 TRANSLATED = {"coef", "position", "plan", "rng", "curve"}
@@ -89,6 +118,11 @@ class State:
         F of the iterate after each epoch.
     reported : float or None
         F of the coefficients that were reported last, if these are not the iterate.
+    handed_out : int or None
+        Identifies the coefficients that were reported last (`mark_of_reported`).
+    recent : tuple of float or None
+        Objective of about the last 100 rows of a stream, and that of the constant
+        model of zeros.
     mark : int or None
         Identifies the rows seen (`mark_of`); -1 if there were several sets of rows.
     columns : intp array or None
@@ -120,6 +154,8 @@ class State:
     order_seed: int | None = None
     curve: list = field(default_factory=list)
     reported: float | None = None
+    handed_out: int | None = None
+    recent: tuple | None = None
     mark: int | None = None
     columns: np.ndarray | None = None
 
@@ -163,6 +199,26 @@ class State:
         del state.curve[n_epochs:]
         return state
 
+    def resumed(self, est, n_features):
+        """The state of all features from which a call of `partial_fit` goes on.
+
+        It has the coefficients of ``est`` if these were assigned or changed in place:
+        the schedule and the order of the rows go on, moments and averages start anew.
+        """
+        state, fitted = self.of_all_features(n_features), vars(est)
+        if self.handed_out is None or not {"coef_", "intercept_"} <= fitted.keys():
+            return state
+        given = fitted["coef_"], fitted["intercept_"]
+        if mark_of_reported(*given) == self.handed_out:
+            return state
+        coef = together(*given, None)
+        check_assigned(coef, state.coef.shape)
+        state = _twin(state)
+        state.plan = _twin(state.plan)
+        state.coef, state.average, state.average_count = coef, None, 0
+        state.place()
+        return state
+
     def forgetful(self, coef_, intercept_):
         """A new state that continues from these reported coefficients alone."""
         state = _twin(self)
@@ -173,6 +229,7 @@ class State:
     def forget(self, coef, intercept):
         """Become a state that continues from these reported coefficients alone."""
         self._go_on_from(together(coef, intercept, self.columns))
+        self.handed_out = mark_of_reported(coef, intercept)
 
     def conclude(self, reported):
         """Drop what a finished fit does not need, which reported these coefficients.
@@ -231,6 +288,12 @@ class State:
         else:
             self.mark = -1
         return self.mark == mark
+
+    def judge(self, objective, null, n_rows):
+        """Bring ``recent`` up to date, after a call with so many rows."""
+        share, now = min(1.0, n_rows / RECENT), np.array([objective, null])
+        before = now if self.recent is None else np.array(self.recent)
+        self.recent = tuple((before + share * (now - before)).tolist())
 
     def normalise(self, data):
         """Divide the weights of ``data`` by their running mean."""
@@ -338,6 +401,8 @@ class State:
         )  # fmt: skip
         if state.key is not None:
             state.key = tuple(state.key)
+        if state.recent is not None:
+            state.recent = tuple(state.recent)
         if "generator" in packed:
             state.rng = stream_at(*packed["generator"])
         return state
@@ -367,6 +432,7 @@ class State:
         plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)
         coef = together(est.coef_, est.intercept_, None)
         state = cls(coef, plan, None, est.random_state)
+        state.handed_out = mark_of_reported(est.coef_, est.intercept_)
         if isinstance(packed, dict):
             state.curve = list(packed.get("curve", []))
         return state
@@ -409,6 +475,7 @@ KEPT = {
     "stream",
     "mark",
     "reported",
+    "handed_out",
 }
 PATH = {"key", "average", "average_count", "steps", "factor"}
 AFRESH = {"key": None} | {

@@ -22,7 +22,7 @@ from .diagnosis import explain_stream, stream_warning
 from .online_learner import make_learner
 from .plan import Plan
 from .settings import Settings
-from .state import State, together
+from .state import State, check_assigned, together
 from .statistics import size_error
 
 # A rounding error of float32 in a prediction, in units of the deviation of y or, for
@@ -155,18 +155,11 @@ class Stream:
             together(both["coef_"], both["intercept_"], None)
             for both in (reported | given, reported)
         )
-        if given.shape != before.shape or not np.isfinite(given).all():
-            raise ValueError(
-                f"coef_ and intercept_ must hold {before.size} finite numbers, "
-                f"{len(before) - 1} coefficients and an intercept for each output, to "
-                "go on from them. Assign arrays of the shapes that partial_fit gave, "
-                "or delete them from the estimator."
-            )
-        if (given == before).all():
-            return
-        self.learner.adopt(np.where(given == before, self.coef, given))
-        vars(self).pop("coef")
-        vars(self).pop("results", None)
+        check_assigned(given, before.shape)
+        if not (given == before).all():
+            self.learner.adopt(np.where(given == before, self.coef, given))
+            vars(self).pop("coef")
+            vars(self).pop("results", None)
 
     def holds(self, dtype):
         """True if coefficients of this dtype predict as those in float64 do."""
@@ -196,8 +189,13 @@ class Stream:
                 f"unit. The raw prediction of row {row} is {z[row].max():.3g}."
             )
 
+    def resumed(self, est, n_features):
+        """A `State` of this stream, from which another optimizer sets out."""
+        self.adopt(est)
+        return self.of_all_features(n_features)
+
     def of_all_features(self, n_features):
-        """A `State` with these coefficients, from which another optimizer sets out."""
+        """A `State` with these coefficients."""
         state = State(self.coef.copy(), self.plan, None, self.seed)
         state.rows = state.weight_rows = self.rows
         state.weight_sum, state.curve = self.weight_sum, list(self.curve)
@@ -384,7 +382,7 @@ def _continued(est, optimizer, before, X, n_outputs):
     stream = Stream(learner, plan, key, est.random_state)
     stream.dtype = X.dtype
     if before is not None and before.weight_rows > 0:
-        before = before.of_all_features(X.shape[1])
+        before = before.resumed(est, X.shape[1])
         learner.start(before.coef, before.weight_rows)
         stream.earlier_rows, stream.earlier_weight = before.rows, before.weight_sum
         stream.curve = array("d", before.curve[: est.n_iter_])
