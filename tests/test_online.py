@@ -880,6 +880,18 @@ def test_zeros_before_the_first_positive_target_say_nothing_of_its_unit(
     assert_allclose(other.progressive_score_, one.progressive_score_, atol=0.1)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_the_pickle_of_a_dense_stream_holds_one_triangle(n_outputs, rng):
+    X, y = rng.normal(size=(120, 100)), rng.normal(size=(120, n_outputs))
+    model = learn(GDRegressor(random_state=0), X, y)
+    stored = pickle.dumps(model)
+    assert len(stored) < 8 * (101 * 50 + 100 * (7 + 4 * n_outputs)) + 5000
+    twin = pickle.loads(stored)
+    for one in (model, twin):
+        learn(one, X[:50], y[:50])
+    assert_array_equal(twin.coef_, model.coef_)
+
+
 def test_the_pickle_of_a_stream_holds_no_more_than_its_records():
     X = sp.random(500, 4000, 0.01, format="csr", random_state=0)
     y = np.arange(500) % 2

@@ -224,7 +224,7 @@ class Stream:
             "seen": None if most else seen,
             "kinds": kinds,
             "outputs": learner.output_table,
-            "full": learner.full_table if learner.second_order else None,
+            "full": learner.full.pack() if learner.second_order else None,
             "stream": learner.stream_table,
             "early": learner.early_table,
             "curve": np.array(self.curve),
@@ -248,7 +248,7 @@ class Stream:
         learner.output_table[...] = packed["outputs"]
         learner.stream_table[...] = packed["stream"]
         if learner.second_order:
-            learner.full_table[...] = packed["full"]
+            learner.full.unpack(packed["full"])
         if packed["early"] is not None:
             learner.early_table[...] = packed["early"]
         plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)

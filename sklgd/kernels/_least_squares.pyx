@@ -64,6 +64,29 @@ cdef class RecursiveLeastSquares:
         """All that is learnt; a view."""
         return self.table_array
 
+    def pack(self):
+        """All that is learnt in one array, without zeros and ones that never change."""
+        factor, vectors, faded = self._parts()
+        below = np.tril_indices(self.size, k=-1)
+        return np.concatenate([factor[below], vectors[:, :self.size].ravel(), faded])
+
+    def unpack(self, packed):
+        """Learn on from what `pack` has returned."""
+        factor, vectors, faded = self._parts()
+        below = np.tril_indices(self.size, k=-1)
+        count = len(below[0])
+        factor[below] = packed[:count]
+        end = len(packed) - len(faded)
+        vectors[:, :self.size] = packed[count:end].reshape(len(vectors), self.size)
+        faded[:] = packed[end:]
+
+    def _parts(self):
+        """The columns of the factor, the vectors, and the rest of the table; views."""
+        n, end = self.stride, self.n_table - 2
+        factor, vectors = self.table_array[:n * n], self.table_array[n * n:end]
+        vectors = vectors.reshape(self.n_outputs + 3, n)
+        return factor.reshape(n, n), vectors, self.table_array[end:]
+
     @property
     def coefficients(self):
         """Of columns less their origin and of the intercept, (size, n_outputs); a view."""

@@ -834,11 +834,6 @@ cdef class OnlineLearner(OnlineRule):
         return self.early_array
 
     @property
-    def full_table(self):
-        """What the second-order rule has learnt; a view."""
-        return self.full.table
-
-    @property
     def output_table(self):
         """What is kept of each output; a view."""
         return self.output_array
