@@ -11,6 +11,7 @@ row is the intercept, which takes part in every rule but is never penalised.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit, logsumexp, softmax, wrightomega
 
 # --------------------------------------------------------------------------------------
@@ -1598,17 +1599,13 @@ class Online:
             if not w * q[0] > 0.0 or not g[0]:
                 return z, w * g
 
-            def excess(share):
-                return share * g - self.evaluate(y, z - share * w * q * g)[1]
-
-            share = bisect(lambda s: excess(s) * np.sign(g), np.zeros(1), np.ones(1))
-            return z - share * w * q * g, share * w * g
-        d = w * q * g
-        s = bisect(
-            lambda s: s * (d @ g) - self.evaluate(y, z - s * d)[1] @ d,
-            np.array(0.0),
-            np.array(1.0),
-        )
+            d, sign = w * q * g, np.sign(g)
+        else:
+            d = sign = w * q * g
+        s = brentq(
+            lambda s: (s * g - self.evaluate(y, z - s * d)[1]) @ sign,
+            a=0.0, b=1.0, xtol=1e-30, maxiter=1000,
+        )  # fmt: skip
         return z - s * d, s * w * g
 
     def coefficients(self):
