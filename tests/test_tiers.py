@@ -29,3 +29,8 @@ def test_most_cases_of_a_large_grid_are_left_out():
 
 def test_the_order_in_which_cases_are_collected_does_not_matter():
     assert covering_ids(GRID) == covering_ids(GRID[::-1])
+
+
+def test_no_case_is_kept_whose_values_are_those_of_others():
+    # The largest parameter alone has as many values.
+    assert len(covering_ids(GRID)) <= 4
