@@ -37,6 +37,17 @@ for storage in (X, X.astype(np.float32), sparse):
             model.fit(storage, y)
             for array in (model.coef_, model.intercept_, np.array(model.loss_curve_)):
                 digest.update(np.ascontiguousarray(array).tobytes())
+    for model, y, classes in (
+        (GDRegressor(), z[:, 0], {}),
+        (GDRegressor(loss="huber", penalty="l2", alpha=1e-3), z[:, 0], {}),
+        (GDRegressor(), z, {}),
+        (GDClassifier(), z[:, 0] > 0.0, {"classes": [False, True]}),
+        (GDClassifier(), z.argmax(axis=1), {"classes": np.arange(5)}),
+    ):
+        for rows in np.array_split(np.arange(700), 3):
+            model.partial_fit(storage[rows], y[rows], **classes)
+        for array in (model.coef_, model.intercept_, model.progressive_loss_):
+            digest.update(np.ascontiguousarray(array).tobytes())
 print(instruction_set(), digest.hexdigest())
 """
 

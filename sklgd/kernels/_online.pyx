@@ -22,8 +22,8 @@ from sklgd.kernels._online_rule cimport (
     CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST,
     FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED,
     LAG, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, N_OUTPUT, PLACE, ROWS, SATURATED,
-    SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, WEIGHT, WEIGHTS, OnlineRule,
-    is_in_another_unit, smallest_size)
+    SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, TINY, WEIGHT, WEIGHTS,
+    OnlineRule, is_in_another_unit)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -43,6 +43,11 @@ cdef double MOST_FADED = 0.25
 cdef Py_ssize_t EARLY = 40
 # Entries after which signals are looked for.
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
+
+
+cdef inline double power_of(double x, double exponent) noexcept nogil:
+    """A power, of which the square is by far the fastest and the default."""
+    return x * x if exponent == 2.0 else pow(x, exponent)
 
 
 cdef inline double share_of(double odds) noexcept nogil:
@@ -141,14 +146,19 @@ cdef class OnlineLearner(OnlineRule):
             return True
         self.reserve(rows, &order[0], n)
         self.begin(rows, &order[0], n, undoable)
-        while i < n and good:
-            with nogil:
-                entries = 0
-                while i < n and good and entries < ENTRIES_PER_CHUNK:
-                    good = self.learn_one(rows, &y[0], s, &order[0], i, n, undoable)
-                    entries += self.n_entries * self.n_outputs + 16
-                    i += 1
-            PyErr_CheckSignals()
+        self.begin_row_by_row()
+        try:
+            while i < n and good:
+                with nogil:
+                    entries = 0
+                    while i < n and good and entries < ENTRIES_PER_CHUNK:
+                        good = self.learn_one(
+                            rows, &y[0], s, &order[0], i, n, undoable)
+                        entries += self.n_entries * self.n_outputs + 16
+                        i += 1
+                PyErr_CheckSignals()
+        finally:
+            self.end_row_by_row()
         return good
 
     cdef reserve(self, Rows rows, const Py_ssize_t* order, Py_ssize_t n):
@@ -181,6 +191,11 @@ cdef class OnlineLearner(OnlineRule):
             self.saved_columns_array = np.empty(max(1, most), dtype=np.intp)
             saved, columns = self.saved_array, self.saved_columns_array
             self.saved, self.saved_columns = &saved[0], &columns[0]
+            if self.centred:
+                # Every row meets all of them.
+                memcpy(self.saved, self.records, most * self.stride * sizeof(double))
+                self.saved_columns_array[:] = np.arange(most)
+                self.n_saved = most
 
     cdef reserve_early(self):
         """Make room for the first rows, or give it back when they have been learnt."""
@@ -267,7 +282,7 @@ cdef class OnlineLearner(OnlineRule):
             if not fabs(self.values[p]) <= LARGE:
                 self.bad_column = self.columns[p]
                 return False
-        if undoable:
+        if undoable and not self.centred:
             self.save()
         stream[ROWS] += 1.0
         stream[WEIGHTS] += w
@@ -310,7 +325,6 @@ cdef class OnlineLearner(OnlineRule):
         cdef double* stream = self.stream
         cdef double* last = self.early + EARLY * self.early_size
         cdef double* losses = last + self.early_size
-        cdef double mark
         cdef Py_ssize_t i, j, k, d = self.n_features, K = self.n_outputs
         cdef bint found = False, good = True
         for j in range(d):
@@ -318,11 +332,7 @@ cdef class OnlineLearner(OnlineRule):
         if not found:
             return True
         memcpy(last, self.values, d * sizeof(double))
-        for j in range(d):
-            row = self.records + j * self.stride
-            mark = row[MARK]
-            memset(row, 0, self.stride * sizeof(double))
-            row[MARK] = mark
+        memset(self.row.fields, 0, self.stride * self.row.room * sizeof(double))
         stream[TIME] = stream[STEPS] = stream[ACTIVE] = stream[AVERAGE_WEIGHT] = 0.0
         self.full.forget()
         # (How good the predictions were stays.)
@@ -423,7 +433,7 @@ cdef class OnlineLearner(OnlineRule):
         self.step(w)
         if self.second_order:
             self.step_full(w)
-        stream[AVERAGE_WEIGHT] += w * pow(stream[TIME], self.average)
+        stream[AVERAGE_WEIGHT] += w * power_of(stream[TIME], self.average)
         for k in range(K):
             if not isfinite(self.outputs[CONSTANT * K + k]):
                 return False
@@ -629,13 +639,13 @@ cdef class OnlineLearner(OnlineRule):
     cdef void load_full(self, double w, bint first) noexcept nogil:
         """Predict the row by the second-order rule, its priors brought up to date."""
         cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
-        cdef double share = active / (self.reach * self.reach), size
+        cdef double share = active / (self.reach * self.reach)
+        cdef double* size = self.field(SIZE)
         cdef Py_ssize_t j, k, d = self.n_features
-        self.full.load(self.x, self.mean)
+        self.full.load(self.x, self.field(PLACE))
         self.full.trust(d, 1e-6 if self.quadratic else 1.0 / (self.reach * self.reach))
         for j in range(d):
-            size = self.records[j * self.stride + SIZE]
-            self.full.trust(j, size * size * share)
+            self.full.trust(j, size[j] * size[j] * share)
         if first and self.regression:
             for k in range(self.n_outputs):
                 self.full.coef[k * self.full.stride + d] = self.target[k]
@@ -684,7 +694,7 @@ cdef class OnlineLearner(OnlineRule):
         if now[WEIGHT] == 0.0 and now[LAG] == 0.0:
             return 0.0
         if (self.l1 > 0.0 or self.l2 > 0.0) and not self.centred:
-            self.decay(record[SIZE], weight, k, record[PLACE], now)
+            self.decay(record[SIZE], weight, K, k, record[PLACE], now)
         if self.l1 > 0.0 and now[WEIGHT] == 0.0:
             # (Zeros are those of the last iterate.)
             return 0.0
@@ -872,7 +882,7 @@ cdef class OnlineLearner(OnlineRule):
 
     def is_too_small(self, Py_ssize_t column):
         """True if the squares of a column's entries so far leave float64."""
-        return self.records[column * self.stride + SIZE] < smallest_size()
+        return self.records[column * self.stride + SIZE] < TINY
 
     def score(self):
         """Progressive score: the accuracy, R2, or D2 of the losses with a log link.

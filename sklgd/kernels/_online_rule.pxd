@@ -2,20 +2,33 @@ from sklgd.kernels._loss_function cimport POINTS, LossFunction
 
 
 cdef extern from "online.h":
+    double FAR "SKLGD_ONLINE_FAR"
+    double KNOWN "SKLGD_ONLINE_KNOWN"
+    double OTHER_UNIT "SKLGD_ONLINE_OTHER_UNIT"
+    double TINY "SKLGD_ONLINE_TINY"
     ctypedef struct sklgd_online_row:
-        Py_ssize_t n, K, stride
+        Py_ssize_t n, width, room, K, n_kinds, stride
+        bint by_field, centred
         double* records
         const Py_ssize_t* columns
+        double* fields
         double* x
-        double* precision
+        double* inverse
         double* rate
         double* work
     ctypedef struct sklgd_online_loops:
+        void (*gather)(const sklgd_online_row* row) noexcept nogil
+        void (*scatter)(const sklgd_online_row* row) noexcept nogil
+        bint (*centre)(const sklgd_online_row* row, const double* values) noexcept nogil
+        bint (*count)(const sklgd_online_row* row, double w, double pace) noexcept nogil
+        double (*measure)(
+            const sklgd_online_row* row, double* b, double* b_lag) noexcept nogil
         void (*predict)(
             const sklgd_online_row* row, double* z, double* lag) noexcept nogil
         void (*rates)(
             const sklgd_online_row* row, double share, double known, double power,
-            double penalty, const double* unit, const double* h, double* q) noexcept nogil
+            double penalty, const double* unit, const double* h, const double* intercept,
+            double* intercept_rate, double* q) noexcept nogil
         void (*step)(
             const sklgd_online_row* row, const double* h, const double* c,
             double total) noexcept nogil
@@ -67,11 +80,6 @@ cdef bint is_in_another_unit(
     double x, double squares, double absolutes) noexcept nogil
 
 
-# Squares of entries of a smaller size leave float64.
-cdef inline double smallest_size() noexcept nogil:
-    return 1e-150
-
-
 cdef class OnlineRule:
     cdef readonly object definition
     cdef LossFunction loss
@@ -85,11 +93,10 @@ cdef class OnlineRule:
     cdef double* records
     cdef double* stream
     cdef double* outputs
-    # Of the row at hand: raw values, values less means, and the means.
+    # Of the row at hand: raw values, and values less means.
     cdef sklgd_online_row row
     cdef double* values
     cdef double* x
-    cdef double* mean
     cdef Py_ssize_t* columns
     cdef Py_ssize_t capacity, n_entries
     # Number of a column whose squares are too small, or -1.
@@ -108,6 +115,7 @@ cdef class OnlineRule:
     cdef double* scaled_q
     cdef double* scaled_h
     cdef double* intercept_rate
+    cdef double* intercept_sum
     # Of several models: raw predictions of the row, losses, gradients and second
     # derivatives there; learning rates, raw predictions and gradients of their next steps.
     cdef double* point
@@ -118,12 +126,20 @@ cdef class OnlineRule:
     cdef double* next_z
     cdef double* next_c
     cdef Py_ssize_t n_learnt, n_points, output_step, model_step
+    # From the weight of an entry for an output to its number of the next kind.
+    cdef Py_ssize_t kind_step
 
     cdef reserve_entries(self, Py_ssize_t most)
     cdef void measure_columns(self, double w) noexcept nogil
-    cdef bint begin_anew(self, double* record, double x) noexcept nogil
-    cdef void correct_size(self, double* record) noexcept nogil
-    cdef void shrink(self, double* weight, double share) noexcept nogil
+    cdef double* field(self, Py_ssize_t f) noexcept nogil
+    cdef double* weight(self, Py_ssize_t p, Py_ssize_t k) noexcept nogil
+    cdef double rate(self, Py_ssize_t p, Py_ssize_t k) noexcept nogil
+    cdef begin_row_by_row(self)
+    cdef end_row_by_row(self)
+    cdef void begin_anew(self, Py_ssize_t p) noexcept nogil
+    cdef void adapt_size(self, Py_ssize_t p) noexcept nogil
+    cdef void correct_size(self, Py_ssize_t p) noexcept nogil
+    cdef void shrink(self, Py_ssize_t p, double share) noexcept nogil
     cdef void measure_targets(self, double w, bint first) noexcept nogil
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil
     cdef bint learns_intercept_alone(self, Py_ssize_t k) noexcept nogil
@@ -132,8 +148,9 @@ cdef class OnlineRule:
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil
     cdef void find_units(self) noexcept nogil
     cdef void apply_penalty(self, double w) noexcept nogil
-    cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
-                    double* after) noexcept nogil
+    cdef void decay(
+        self, double size, const double* weight, Py_ssize_t step, Py_ssize_t k,
+        double since, double* after) noexcept nogil
     cdef void predict(self) noexcept nogil
     cdef void evaluate_points(self, Py_ssize_t i) noexcept nogil
     cdef void curve(self, Py_ssize_t k, double z) noexcept nogil

@@ -1,22 +1,15 @@
 """The first-order rule of online learning: what it keeps of columns, and its steps.
 
 All that belongs to a feature lies in one record, a cache line with one output, and a row
-reads and writes the records of its own entries alone.
+reads and writes the records of its own entries alone. Its loops run over copies of their
+numbers (online.h).
 """
 from libc.math cimport INFINITY, copysign, fabs, fmax, fmin, log, pow, sqrt
-from libc.string cimport memset
 
 import numpy as np
 
 cdef sklgd_online_loops loops = sklgd_choose_online_loops()
 
-# An entry so many sizes from the mean is an outlier, once a column has so many entries of
-# its size.
-cdef double FAR = 10.0, KNOWN = 20.0
-# An entry is in another unit than those of a column that is not known yet if it is so many
-# sizes away. The first large entry of a column with a long tail hardly ever is: on 14
-# tables, in 16 orders each, a limit of 10 took 27 of these for outliers, and 50 took 6.
-cdef double OTHER_UNIT = 50.0
 # Precision of the intercept of a squared error before the first row.
 cdef double LOOSE = 1e-3
 
@@ -79,14 +72,15 @@ cdef class OnlineRule:
         self.offset = (-<Py_ssize_t> (<size_t> &records[0] // sizeof(double))) & 7
         self.records = &records[self.offset]
         self.row.records, self.row.stride = self.records, self.stride
-        self.row.K = n_outputs
+        self.row.K, self.row.n_kinds = n_outputs, N_WEIGHT + (l1 > 0.0)
+        self.row.by_field, self.row.centred = centred or n_outputs == 1, centred
         self.stream_array = np.zeros(N_STREAM)
         stream = self.stream_array
         self.stream = &stream[0]
         self.output_array = np.zeros((N_OUTPUT, n_outputs))
         outputs = self.output_array
         self.outputs = &outputs[0, 0]
-        self.per_output_array = np.zeros(13 * n_outputs)
+        self.per_output_array = np.zeros(14 * n_outputs)
         per_output = self.per_output_array
         self.target = &per_output[0]
         self.z, self.lag = self.target + n_outputs, self.target + 2 * n_outputs
@@ -97,6 +91,7 @@ cdef class OnlineRule:
         self.scaled_q = self.target + 10 * n_outputs
         self.scaled_h = self.target + 11 * n_outputs
         self.intercept_rate = self.target + 12 * n_outputs
+        self.intercept_sum = self.target + 13 * n_outputs
         # The predictions of one row by all models lie together for each call of the loss.
         size = POINTS * n_outputs
         self.point_array = np.zeros(7 * size)
@@ -116,19 +111,52 @@ cdef class OnlineRule:
         """Make room for rows of so many entries."""
         cdef Py_ssize_t[::1] columns
         cdef double[::1] values
+        cdef Py_ssize_t room, n_fields = self.stride if self.row.by_field else 4
         if most <= self.capacity:
             return
+        # One more for the intercept, in fours, of an odd number: columns a power of two
+        # apart would compete for the same lines of the cache.
+        room = 4 * (((most + 4) // 4) | 1)
         columns = np.arange(most, dtype=np.intp)
-        values = np.empty(most * (4 + 2 * self.n_outputs))
+        values = np.zeros(room * (3 + n_fields + 2 * self.n_outputs))
         self.columns = &columns[0]
-        self.values, self.x = &values[0], &values[most]
-        self.mean = self.x + most
-        self.row.columns, self.row.x = self.columns, self.x
-        self.row.precision = self.mean + most
-        self.row.rate = self.row.precision + most
-        self.row.work = self.row.rate + most * self.n_outputs
+        self.values, self.x = &values[0], &values[room]
+        self.row.columns, self.row.x, self.row.room = self.columns, self.x, room
+        self.row.inverse = self.x + room
+        self.row.fields = self.row.inverse + room
+        self.row.rate = self.row.fields + n_fields * room
+        self.row.work = self.row.rate + room * self.n_outputs
         self.entry_owner = columns, values
         self.capacity = most
+
+    cdef double* field(self, Py_ssize_t f) noexcept nogil:
+        """A number of all entries of the row."""
+        return self.row.fields + f * self.row.room
+
+    cdef double* weight(self, Py_ssize_t p, Py_ssize_t k) noexcept nogil:
+        """The weight of an entry for an output; numbers of other kinds lie behind it."""
+        if self.row.by_field:
+            return self.row.fields + (N_COLUMN + k) * self.row.room + p
+        return self.records + self.columns[p] * self.stride + N_COLUMN + k
+
+    cdef double rate(self, Py_ssize_t p, Py_ssize_t k) noexcept nogil:
+        """The learning rate of an entry for an output."""
+        if self.row.by_field:
+            return self.row.rate[k * self.row.room + p]
+        return self.row.rate[p * self.n_outputs + k]
+
+    cdef begin_row_by_row(self):
+        """Before the rows of a call: numbers of centred columns are copied once."""
+        self.kind_step = self.n_outputs * (self.row.room if self.row.by_field else 1)
+        if self.centred:
+            self.row.n, self.row.width = self.n_features, self.n_features // 4 * 4 + 4
+            loops.gather(&self.row)
+
+    cdef end_row_by_row(self):
+        """After the rows of a call."""
+        if self.centred:
+            self.row.n = self.n_features
+            loops.scatter(&self.row)
 
     # ------------------------------------------------- sizes of columns and targets
 
@@ -142,113 +170,101 @@ cdef class OnlineRule:
         learnt from.
         """
         cdef double* stream = self.stream
-        cdef double* b = self.outputs + INTERCEPT * self.n_outputs
-        cdef double* b_lag = self.outputs + INTERCEPT_LAG * self.n_outputs
-        cdef double* record
-        cdef double* weight
-        cdef double moved = 0.0, x, size, ratio, share, active = 0.0
-        cdef Py_ssize_t p, k, K = self.n_outputs
-        cdef bint far, known, centred = self.centred
-        cdef bint penalised = self.l1 > 0.0 or self.l2 > 0.0
+        cdef Py_ssize_t p
         # (Nothing is known of the means before the first row.)
         cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
-        self.row.n = self.n_entries
-        for p in range(self.n_entries):
-            record = self.records + self.columns[p] * self.stride
-            weight = record + N_COLUMN
-            size, x = record[SIZE], self.values[p]
-            if centred:
-                x -= record[PLACE]
-            known = record[ABSOLUTES] >= KNOWN * size > 0.0
-            far = known and fabs(x) > FAR * size
-            if far:
-                x = copysign(FAR * size, x)
-            elif not (centred or known) and size > 0.0 and (
-                    fabs(x) > OTHER_UNIT * size or OTHER_UNIT * fabs(x) < size):
-                if self.begin_anew(record, x):
-                    self.x[p] = 0.0
-                    continue
-                size = record[SIZE]
-            if centred:
-                moved = pace * x
-                record[PLACE] += moved
-                self.mean[p] = record[PLACE]
-            record[SQUARES] += w * x * (x - moved)
-            x -= moved
-            record[ABSOLUTES] += w * fabs(x)
-            if record[SQUARES] > size * record[ABSOLUTES]:
-                ratio = record[SQUARES] / record[ABSOLUTES]
-                # (A fit knew the size of the column, which its first rows do not show.)
-                if size > 0.0 and (known or stream[HISTORY] == 0.0):
-                    self.shrink(weight, size / ratio)
-                size = record[SIZE] = ratio
-            elif not centred and record[ABSOLUTES] < size:
-                self.correct_size(record)
-                size = record[SIZE]
-            if size < smallest_size() and not penalised and (
-                    record[ABSOLUTES] >= KNOWN * fabs(x) > 0.0):
-                # (With a penalty such a column has the coefficient zero.)
-                self.small_column = self.columns[p]
-            if centred:
-                for k in range(K):
-                    b[k] += weight[k] * moved
-                    b_lag[k] += weight[LAG * K + k] * moved
-            if far or size == 0.0:
-                x = 0.0
-            else:
-                share = x / size
-                share *= share
-                active += share if share < 1.0 else 1.0
-            self.x[p] = x
-        stream[ACTIVE] += w * active
+        self.row.n, self.row.width = self.n_entries, self.n_entries // 4 * 4 + 4
+        for p in range(self.row.n, self.row.width):
+            self.values[p] = 0.0
+        if not self.centred:
+            loops.gather(&self.row)
+        if loops.centre(&self.row, self.values):
+            for p in range(self.n_entries):
+                self.begin_anew(p)
+        if loops.count(&self.row, w, pace):
+            for p in range(self.n_entries):
+                self.adapt_size(p)
+        stream[ACTIVE] += w * loops.measure(
+            &self.row, self.outputs + INTERCEPT * self.n_outputs,
+            self.outputs + INTERCEPT_LAG * self.n_outputs)
 
-    cdef bint begin_anew(self, double* record, double x) noexcept nogil:
+    cdef void begin_anew(self, Py_ssize_t p) noexcept nogil:
         """Count entries of a column anew where x and those so far are in different units.
 
         The size is that of the larger ones, until the smaller ones are known. A much
-        larger entry is not learnt (True); nor was the only one so far, if it was much
-        larger.
+        larger entry is not learnt; nor was the only one so far, if it was much larger.
         """
-        cdef double* weight = record + N_COLUMN
-        cdef double size = record[SIZE]
-        cdef bint larger = fabs(x) > size, new = self.stream[HISTORY] == 0.0
-        if larger:
-            record[SIZE] = fabs(x)
+        cdef double* squares = self.field(SQUARES) + p
+        cdef double* absolutes = self.field(ABSOLUTES) + p
+        cdef double* size = self.field(SIZE) + p
+        cdef double* weight
+        cdef double x = fabs(self.x[p]), before = size[0]
+        cdef Py_ssize_t k, i
+        cdef bint new = self.stream[HISTORY] == 0.0
+        if not before > 0.0 or absolutes[0] >= KNOWN * before or (
+                x <= OTHER_UNIT * before and OTHER_UNIT * x >= before):
+            return
+        if x > before:
+            size[0] = x
+            self.x[p] = 0.0
             if new:
-                self.shrink(weight, size / record[SIZE])
-        elif record[ABSOLUTES] > 1.5 * size or (
-                record[SQUARES] < 0.5 * size * record[ABSOLUTES]):
-            return False
+                self.shrink(p, before / x)
+        elif absolutes[0] > 1.5 * before or squares[0] < 0.5 * before * absolutes[0]:
+            return
         elif new:
-            memset(weight, 0, (self.stride - N_COLUMN) * sizeof(double))
-        record[SQUARES] = record[ABSOLUTES] = 0.0
-        return larger
+            for k in range(self.n_outputs):
+                weight = self.weight(p, k)
+                for i in range(self.row.n_kinds):
+                    weight[i * self.kind_step] = 0.0
+        squares[0] = absolutes[0] = 0.0
 
-    cdef void correct_size(self, double* record) noexcept nogil:
+    cdef void adapt_size(self, Py_ssize_t p) noexcept nogil:
+        """Bring the size of a column, whose sums know the row's entry, up to date."""
+        cdef double squares = self.field(SQUARES)[p], absolutes = self.field(ABSOLUTES)[p]
+        cdef double* size = self.field(SIZE) + p
+        cdef double before = size[0], x = fabs(self.x[p])
+        # (A fit knew the size of the column, which its first rows do not show.)
+        cdef bint told = self.stream[HISTORY] == 0.0 or self.row.inverse[p] < INFINITY
+        if squares > before * absolutes:
+            size[0] = squares / absolutes
+            if before > 0.0 and told:
+                self.shrink(p, before / size[0])
+        elif not self.centred and 0.0 < absolutes < before:
+            self.correct_size(p)
+        if size[0] < TINY and not (self.l1 > 0.0 or self.l2 > 0.0) and (
+                absolutes >= KNOWN * x > 0.0):
+            # (With a penalty such a column has the coefficient zero.)
+            self.small_column = self.columns[p]
+
+    cdef void correct_size(self, Py_ssize_t p) noexcept nogil:
         """Let the size of a column fall where that of a single entry was in another unit.
 
         All entries after it are known. Coefficients from before it are restored.
         """
-        cdef double* weight = record + N_COLUMN
-        cdef double size = record[SQUARES] / record[ABSOLUTES]
-        cdef Py_ssize_t k, K = self.n_outputs
-        if record[ABSOLUTES] < KNOWN * size or OTHER_UNIT * size > record[SIZE] or (
-                size < smallest_size()):
+        cdef double absolutes = self.field(ABSOLUTES)[p]
+        cdef double size = self.field(SQUARES)[p] / absolutes
+        cdef double* before = self.field(SIZE) + p
+        cdef double* weight
+        cdef Py_ssize_t k
+        if absolutes < KNOWN * size or OTHER_UNIT * size > before[0] or size < TINY:
             return
         if self.stream[HISTORY] == 0.0:
-            for k in range(K):
-                weight[WEIGHT * K + k] *= record[SIZE] / size
-                weight[LAG * K + k] *= record[SIZE] / size
-        record[SIZE] = size
+            for k in range(self.n_outputs):
+                weight = self.weight(p, k)
+                weight[WEIGHT * self.kind_step] *= before[0] / size
+                weight[LAG * self.kind_step] *= before[0] / size
+        before[0] = size
 
-    cdef void shrink(self, double* weight, double share) noexcept nogil:
+    cdef void shrink(self, Py_ssize_t p, double share) noexcept nogil:
         """Multiply the coefficients of a feature with a share."""
-        cdef Py_ssize_t k, K = self.n_outputs
-        for k in range(K):
-            weight[WEIGHT * K + k] *= share
-            weight[LAG * K + k] *= share
+        cdef double* weight
+        cdef Py_ssize_t k
+        for k in range(self.n_outputs):
+            weight = self.weight(p, k)
+            weight[WEIGHT * self.kind_step] *= share
+            weight[LAG * self.kind_step] *= share
             if self.l1 > 0.0:
-                weight[DUAL * K + k] *= share
+                weight[DUAL * self.kind_step] *= share
 
     cdef void measure_targets(self, double w, bint first) noexcept nogil:
         """Bring the sizes of targets and losses up to date."""
@@ -345,28 +361,31 @@ cdef class OnlineRule:
 
     cdef void apply_penalty(self, double w) noexcept nogil:
         """Apply the penalty of all steps since the features were met last."""
-        cdef double* record
         cdef double* weight
+        cdef double* size = self.field(SIZE)
+        cdef double* place = self.field(PLACE)
         cdef double since
-        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef Py_ssize_t p, k, step = self.kind_step
         cdef double[4] after
         for p in range(self.n_entries):
-            record = self.records + self.columns[p] * self.stride
             since = self.stream[TIME] - w
             if not self.centred:
-                since = record[PLACE]
-                record[PLACE] = self.stream[TIME]
-            for k in range(K):
-                weight = record + N_COLUMN + k
-                self.decay(record[SIZE], weight, k, since, after)
-                weight[WEIGHT * K] = after[WEIGHT]
-                weight[LAG * K] = after[LAG]
+                since = place[p]
+                place[p] = self.stream[TIME]
+            for k in range(self.n_outputs):
+                weight = self.weight(p, k)
+                self.decay(size[p], weight, step, k, since, after)
+                weight[WEIGHT * step] = after[WEIGHT]
+                weight[LAG * step] = after[LAG]
                 if self.l1 > 0.0:
-                    weight[DUAL * K] = after[DUAL]
+                    weight[DUAL * step] = after[DUAL]
 
-    cdef void decay(self, double size, const double* weight, Py_ssize_t k, double since,
-                    double* after) noexcept nogil:
+    cdef void decay(
+            self, double size, const double* weight, Py_ssize_t step, Py_ssize_t k,
+            double since, double* after) noexcept nogil:
         """What the penalty has made of a coefficient since a time.
+
+        Numbers of other kinds lie behind the weight, a step apart each.
 
         With l2 the coefficient is -v / (A + l2 t), as in follow-the-regularised-leader,
         where A is the inverse of its learning rate without the penalty. With l1 it moves
@@ -375,10 +394,9 @@ cdef class OnlineRule:
         """
         cdef double now = self.stream[TIME], precision, change, fall, reached
         cdef double w = weight[0]
-        cdef Py_ssize_t K = self.n_outputs
-        after[WEIGHT], after[LAG] = w, weight[LAG * K]
+        after[WEIGHT], after[LAG] = w, weight[LAG * step]
         if self.l1 > 0.0:
-            after[DUAL] = weight[DUAL * K]
+            after[DUAL] = weight[DUAL * step]
         if w == 0.0 or since >= now:
             return
         precision = (
@@ -387,7 +405,7 @@ cdef class OnlineRule:
         if not 0.0 < precision < 1e300:
             return
         precision *= pow(
-            1.0 + (weight[CURVATURE * K] + self.known_curvature(size, k)) / precision,
+            1.0 + (weight[CURVATURE * step] + self.known_curvature(size, k)) / precision,
             self.power)
         precision += self.l2 * now
         change = -w * self.l2 * (now - since) / precision
@@ -499,17 +517,18 @@ cdef class OnlineRule:
         cdef Py_ssize_t k, K = self.n_outputs
         for k in range(K):
             self.scaled_h[k] = w * self.h[k]
-            self.q[k] = self.intercept_rate[k] = 0.0
+            self.intercept_sum[k] = self.intercept_rate[k] = 0.0
             if self.fit_intercept:
                 total = self.intercept_precision(k, active)
                 if 1e-307 < total < 1e300:
-                    self.q[k] = self.intercept_rate[k] = pow(
-                        1.0 + (out[INTERCEPT_CURVATURE * K + k] + self.scaled_h[k]
-                               + self.known_curvature(1.0, k)) / total,
-                        -self.power) / total
+                    self.intercept_rate[k] = 1.0 / total
+                    self.intercept_sum[k] = (
+                        out[INTERCEPT_CURVATURE * K + k] + self.scaled_h[k]
+                        + self.known_curvature(1.0, k))
         loops.rates(
             &self.row, active / (self.reach * self.reach), self.stream[HISTORY],
-            self.power, self.l2 * self.stream[TIME], self.curvature, self.scaled_h, self.q)
+            self.power, self.l2 * self.stream[TIME], self.curvature, self.scaled_h,
+            self.intercept_sum, self.intercept_rate, self.q)
         if self.l1 > 0.0:
             self.find_dual_share(w)
 
@@ -525,11 +544,12 @@ cdef class OnlineRule:
             self.q[k] = self.intercept_rate[k]
         for p in range(self.n_entries):
             x = self.x[p]
-            weight = self.records + self.columns[p] * self.stride + N_COLUMN
             for k in range(K):
-                if weight[k] != 0.0 or (
-                        fabs(weight[DUAL * K + k] + w * self.g[k] * x) > threshold):
-                    self.q[k] += x * x * self.row.rate[p * K + k]
+                weight = self.weight(p, k)
+                if weight[0] != 0.0 or (
+                        fabs(weight[DUAL * self.kind_step] + w * self.g[k] * x)
+                        > threshold):
+                    self.q[k] += x * x * self.rate(p, k)
 
     cdef void find_step(self, double w) noexcept nogil:
         """Learning rates of the first-order model for the row."""
@@ -584,6 +604,8 @@ cdef class OnlineRule:
             self.step_dual(w)
         else:
             loops.step(&self.row, self.scaled_h, self.c, self.stream[AVERAGE_WEIGHT])
+        if not self.centred:
+            loops.scatter(&self.row)
 
     cdef void step_dual(self, double w) noexcept nogil:
         """The step of the features with an l1 penalty.
@@ -593,22 +615,22 @@ cdef class OnlineRule:
         """
         cdef double* weight
         cdef double x, v, before, rate, threshold = self.l1 * self.stream[TIME]
-        cdef Py_ssize_t p, k, K = self.n_outputs
+        cdef Py_ssize_t p, k, step = self.kind_step
         for p in range(self.n_entries):
             x = self.x[p]
             if x == 0.0:
                 continue
-            for k in range(K):
-                weight = self.records + self.columns[p] * self.stride + N_COLUMN + k
-                weight[CURVATURE * K] += self.scaled_h[k] * x * x
-                rate, before = self.row.rate[p * K + k], weight[WEIGHT * K]
+            for k in range(self.n_outputs):
+                weight = self.weight(p, k)
+                weight[CURVATURE * step] += self.scaled_h[k] * x * x
+                rate, before = self.rate(p, k), weight[WEIGHT * step]
                 if not rate > 0.0:
                     continue
-                v = weight[DUAL * K]
+                v = weight[DUAL * step]
                 if before != 0.0:
                     v = -before / rate - copysign(threshold, before)
                 v += self.c[k] * x
-                weight[DUAL * K] = v
-                weight[WEIGHT * K] = -rate * soft(v, threshold)
-                weight[LAG * K] += (
-                    weight[WEIGHT * K] - before) * self.stream[AVERAGE_WEIGHT]
+                weight[DUAL * step] = v
+                weight[WEIGHT * step] = -rate * soft(v, threshold)
+                weight[LAG * step] += (
+                    weight[WEIGHT * step] - before) * self.stream[AVERAGE_WEIGHT]

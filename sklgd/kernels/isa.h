@@ -52,6 +52,15 @@
 #define sklgd_prefetch_far(address) ((void) (address))
 #endif
 
+/* Before a loop: what one turn writes, no other turn reads. */
+#if defined(__clang__)
+#define SKLGD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define SKLGD_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define SKLGD_INDEPENDENT
+#endif
+
 /* Four numbers that are added and multiplied at a time: the vectors of GCC and clang, which
    compile them for any instruction set, else an array. */
 #if (defined(__clang__) && __clang_major__ >= 4) || (defined(__GNUC__) && __GNUC__ >= 9)
@@ -67,6 +76,41 @@ typedef struct {
     double v[4];
 } sklgd_lanes;
 #endif
+
+/* sum += a, and sum += a b, of the four numbers at a and b. */
+static SKLGD_INLINE void sklgd_lanes_add(sklgd_lanes *sum, const double *a) {
+    sklgd_lanes x;
+    memcpy(&x, a, sizeof(x));
+#if SKLGD_VECTORS
+    *sum += x;
+#else
+    {
+        int i;
+        for (i = 0; i < 4; i++) sum->v[i] += x.v[i];
+    }
+#endif
+}
+
+static SKLGD_INLINE void sklgd_lanes_add_product(
+        sklgd_lanes *sum, const double *a, const double *b) {
+    sklgd_lanes x, y;
+    memcpy(&x, a, sizeof(x)), memcpy(&y, b, sizeof(y));
+#if SKLGD_VECTORS
+    *sum += x * y;
+#else
+    {
+        int i;
+        for (i = 0; i < 4; i++) sum->v[i] += x.v[i] * y.v[i];
+    }
+#endif
+}
+
+/* The sum of the four, in a fixed order. */
+static SKLGD_INLINE double sklgd_lanes_total(const sklgd_lanes *sum) {
+    double v[4];
+    memcpy(v, sum, sizeof(v));
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
 
 /* True if the CPU has AVX2 and the environment does not say SKLGD_ISA=base. */
 static inline int sklgd_use_avx2(void) {
