@@ -44,8 +44,9 @@ for storage in (X, X.astype(np.float32), sparse):
         (GDClassifier(), z[:, 0] > 0.0, {"classes": [False, True]}),
         (GDClassifier(), z.argmax(axis=1), {"classes": np.arange(5)}),
     ):
+        model.set_params(random_state=0)
         for rows in np.array_split(np.arange(700), 3):
-            model.set_params(random_state=0).partial_fit(storage[rows], y[rows], **classes)
+            model.partial_fit(storage[rows], y[rows], **classes)
         for array in (model.coef_, model.intercept_, model.progressive_loss_):
             digest.update(np.ascontiguousarray(array).tobytes())
 print(instruction_set(), digest.hexdigest())

@@ -170,6 +170,10 @@ cdef class OnlineRule:
         learnt from.
         """
         cdef double* stream = self.stream
+        cdef double* squares = self.field(SQUARES)
+        cdef double* absolutes = self.field(ABSOLUTES)
+        cdef double* size = self.field(SIZE)
+        cdef double x
         cdef Py_ssize_t p
         # (Nothing is known of the means before the first row.)
         cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
@@ -180,19 +184,24 @@ cdef class OnlineRule:
             loops.gather(&self.row)
         if loops.centre(&self.row, self.values):
             for p in range(self.n_entries):
-                self.begin_anew(p)
+                x = fabs(self.x[p])
+                if OTHER_UNIT * x < size[p] or x > OTHER_UNIT * size[p] > 0.0:
+                    self.begin_anew(p)
         if loops.count(&self.row, w, pace):
             for p in range(self.n_entries):
-                self.adapt_size(p)
+                if squares[p] > size[p] * absolutes[p] or absolutes[p] < size[p] or (
+                        size[p] < TINY):
+                    self.adapt_size(p)
         stream[ACTIVE] += w * loops.measure(
             &self.row, self.outputs + INTERCEPT * self.n_outputs,
             self.outputs + INTERCEPT_LAG * self.n_outputs)
 
     cdef void begin_anew(self, Py_ssize_t p) noexcept nogil:
-        """Count entries of a column anew where x and those so far are in different units.
+        """Count entries of a column anew where x is in another unit than those so far.
 
         The size is that of the larger ones, until the smaller ones are known. A much
         larger entry is not learnt; nor was the only one so far, if it was much larger.
+        There is nothing to do for a column that is known.
         """
         cdef double* squares = self.field(SQUARES) + p
         cdef double* absolutes = self.field(ABSOLUTES) + p
@@ -201,8 +210,7 @@ cdef class OnlineRule:
         cdef double x = fabs(self.x[p]), before = size[0]
         cdef Py_ssize_t k, i
         cdef bint new = self.stream[HISTORY] == 0.0
-        if not before > 0.0 or absolutes[0] >= KNOWN * before or (
-                x <= OTHER_UNIT * before and OTHER_UNIT * x >= before):
+        if absolutes[0] >= KNOWN * before:
             return
         if x > before:
             size[0] = x
