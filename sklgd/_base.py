@@ -307,9 +307,39 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
             validation = self._validation(
                 given, X_val, **validation, null=null, dtype=X.dtype
             )
+        return self._run(
+            settings, data, state, penalty, solver, null, start is not None, validation,
+            tasks, log,
+        )  # fmt: skip
+
+    def _run(
+        self, settings, data, state, penalty, solver, null, warm, validation, tasks, log
+    ):
+        """Fit to data of any kind; sets the fitted attributes.
+
+        Parameters
+        ----------
+        settings : Settings
+        data : DataOfFit
+            With weights of mean one.
+        state : State
+            At the starting coefficients.
+        penalty : Penalty
+        solver : type
+            Subclass of `Solver`.
+        null : ndarray of shape (n_outputs,)
+            Raw predictions of the best constant model.
+        warm : bool
+            True if the starting coefficients were given.
+        validation : Validation or None
+        tasks : FitTasks or None
+        log : Log or None
+        """
+        loss, dtype = data.loss, data.X.dtype
+        self.__dict__.pop("n_passes_", None)
         if state.plan.schedule is None:
-            if start is None:
-                coef[-1] = self._first_intercept(null)
+            if not warm:
+                state.coef[-1] = self._first_intercept(null)
             state.tune(settings, data, null, penalty, solver.tune)
             z_unit, loss_unit = state.statistics.z_unit, state.statistics.loss_unit
         else:
@@ -318,7 +348,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         training = solver.start(data, state, penalty, self.shuffle, self.average)
         at_start = training.objective()
         if not math.isfinite(at_start) and data.is_finite():
-            if start is None:
+            if not warm:
                 raise data.size_error()
             raise ValueError(
                 "coef_init, intercept_init: the objective at this starting point, or "
@@ -365,7 +395,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
                 monitor.loss_curve[-1] = objective
                 state.place()
         dtype, objective = dtype_of_result(
-            training, X.dtype, monitor.loss_curve[-1], unit, lambda: monitor.null
+            training, dtype, monitor.loss_curve[-1], unit, lambda: monitor.null
         )
         if not self.early_stopping:
             monitor.loss_curve[-1] = objective

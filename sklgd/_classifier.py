@@ -11,13 +11,19 @@ from sklearn.utils.metaestimators import available_if
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
+from ._fit.block_data import LabelledRows
+from ._fit.description import DescribeLabels, LabelTable
+from ._fit_blocks import describe, learn, validation_triple
 from ._labels import (
     FEW_LABELS,
     check_kinds_of_labels,
     check_labels,
     check_one_label_per_row,
+    encode,
     find_classes,
+    find_unknown,
     plain_label,
+    targets_of,
 )
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import labels_of, learn_blocks
@@ -178,6 +184,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
     classes_ : ndarray of shape (n_classes,)
     n_iter_ : int
         Epochs made.
+    n_passes_ : int
+        After `fit_blocks` only: passes over the blocks.
     t_ : int
         1 + rows seen, as in SGD*, without those of weight zero.
     loss_curve_ : list of float
@@ -415,13 +423,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X, y = self._validate(X, y)
         classes = find_classes(y)
         sample_weight = check_weights(sample_weight, X.shape[0])
-        if self.warm_start and hasattr(self, "coef_") and coef_init is None:
-            if len(classes) != len(self.classes_) or (classes != self.classes_).any():
-                raise ValueError(
-                    f"warm_start=True continues from classes {self.classes_}, but y "
-                    f"has {classes}. Use warm_start=False, or partial_fit with all "
-                    "classes."
-                )
+        if coef_init is None:
+            self._same_classes(classes)
         n_outputs = _count_outputs(classes)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         self.classes_ = classes
@@ -534,6 +537,91 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
         return learn_blocks(self, blocks, n_epochs, arguments)
 
+    @all_or_nothing
+    def fit_blocks(self, blocks, *, classes=None, validation=None):
+        """Fit the model to rows that do not fit into memory.
+
+        The result is that of `fit` on all rows together: the minimiser of the same
+        objective. One pass over the blocks counts rows and labels and keeps evenly
+        spaced rows, up to 64 MB. If these are all rows, they are fitted in memory.
+        Otherwise the run starts at their optimum, and each step takes a pass over the
+        blocks, most often.
+
+        Parameters
+        ----------
+        blocks : sklgd.blocks.Blocks, callable or list
+            A source of `sklgd.blocks`, a function that returns an iterator over tuples
+            (X, y) or (X, y, sample_weight), or a list of such tuples. Each pass must
+            give the same rows.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that may come. None takes those that the first pass finds.
+        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), \
+default=None
+            Validation set in memory, for ``validation_scores_`` and
+            ``early_stopping=True``.
+
+        Returns
+        -------
+        self : GDClassifier
+            ``n_passes_`` is the number of passes over the blocks.
+
+        Raises
+        ------
+        ValueError
+            For a parameter, label, weight or block that makes no sense. A note of the
+            exception says which block of which part it was.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklgd import GDClassifier
+        >>> def blocks():
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(20):
+        ...         X = rng.normal(size=(100, 2))
+        ...         yield X, np.where(X[:, 0] > X[:, 1], "first", "second")
+        >>> model = GDClassifier().fit_blocks(blocks)
+        >>> model.predict([[1.0, 0.0], [0.0, 1.0]]).tolist()
+        ['first', 'second']
+        """
+        check_parameters(self, "classification")
+        if classes is not None:
+            classes = find_classes(np.asarray(classes))
+        known = self.class_weight if isinstance(self.class_weight, dict) else None
+        engine, description = describe(
+            self, blocks, DescribeLabels(classes, known), validation is not None
+        )
+        table = description.labels
+        if classes is not None:
+            table += LabelTable(classes, *np.zeros((2, len(classes))))
+        self._same_classes(table.labels)
+        n_classes = len(table.labels)
+        n_outputs, codes = _count_outputs(table.labels), np.arange(n_classes)
+        start = self._start(None, None, self.n_features_in_, n_outputs)
+        self.classes_ = table.labels
+        per_class = self._class_weights(table.labels, codes, table.weights)
+        factors = np.ones(n_classes) if per_class is None else per_class
+        weights = factors * table.weights
+        self._require_two_classes(codes, weights)
+        n_rows = table.counts[weights > 0.0].sum()
+        factors = factors * (n_rows / weights.sum())
+        task = LOSSES[self.loss].task
+        return learn(
+            self,
+            engine,
+            description,
+            LabelledRows(table.labels, factors, n_outputs, task),
+            known=(
+                self._target(codes, n_outputs),
+                weights * (n_rows / weights.sum()),
+            ),
+            exact=True,
+            n_rows=int(n_rows),
+            n_outputs=n_outputs,
+            start=start,
+            validation=self._validation_set(*validation_triple(validation), per_class),
+        )
+
     def decision_function(self, X):
         """Raw predictions X w + b.
 
@@ -644,6 +732,17 @@ class GDClassifier(ClassifierMixin, BaseGD):
     def _labels(self, z):
         return self.classes_[_predicted(z)]
 
+    def _same_classes(self, classes):
+        """Raise ValueError if a warm start continues from other classes."""
+        if not (self.warm_start and hasattr(self, "coef_")):
+            return
+        if len(classes) != len(self.classes_) or (classes != self.classes_).any():
+            raise ValueError(
+                f"warm_start=True continues from classes {self.classes_}, but y "
+                f"has {classes}. Use warm_start=False, or partial_fit with all "
+                "classes."
+            )
+
     def _require_two_classes(self, codes, weights):
         """Raise ValueError unless rows of two classes or more have a weight."""
         rows = rows_with_weight(weights)
@@ -687,23 +786,6 @@ class GDClassifier(ClassifierMixin, BaseGD):
         n_outputs = _count_outputs(self.classes_)
         return X, y, self._target(codes, n_outputs), weights
 
-    def _target(self, codes, n_outputs):
-        """Class codes as the loss takes them.
-
-        -1/+1 for one output. For several 0..K-1, but a loss of regression takes a
-        column of -1/+1 for each class.
-        """
-        if n_outputs == 1:
-            target = codes.astype(np.float64)
-            target *= 2.0
-            target -= 1.0
-            return target
-        if LOSSES[self.loss].task == "classification":
-            return codes.astype(np.float64)
-        target = np.full((len(codes), n_outputs), -1.0)
-        target[np.arange(len(codes)), codes] = 1.0
-        return target
-
     def _begin(self, X, y):
         """Check X and y of a search, and remember the classes."""
         X, y = self._validate(X, y)
@@ -731,6 +813,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
     def _n_outputs(self, target):
         """Number of outputs for these targets."""
         return _count_outputs(self.classes_)
+
+    def _target(self, codes, n_outputs):
+        """Class codes as the loss takes them."""
+        return targets_of(codes, n_outputs, LOSSES[self.loss].task)
 
     def _class_weights(self, y, codes, sample_weight):
         """The weight of each class, or None."""
@@ -860,26 +946,6 @@ def _times(per_class, codes, sample_weight):
     return (
         weights if sample_weight is None else multiply_weights(weights, sample_weight)
     )
-
-
-def encode(y, classes):
-    """Places of the labels y among the sorted ``classes``, in a small integer type."""
-    codes = np.empty(len(y), dtype=np.min_scalar_type(len(classes)))
-    for start in range(0, len(y), BLOCK):
-        block = slice(start, start + BLOCK)
-        codes[block] = classes.searchsorted(y[block])
-    return codes
-
-
-def find_unknown(y, codes, classes):
-    """The first label that is none of the classes, or None."""
-    for start in range(0, len(y), BLOCK):
-        labels = y[start : start + BLOCK]
-        places = np.minimum(codes[start : start + BLOCK], len(classes) - 1)
-        unknown = classes[places] != labels
-        if unknown.any():
-            return labels[unknown][0]
-    return None
 
 
 def count_codes(codes, n_classes, weights=None):

@@ -7,6 +7,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 # Largest number of labels of which a sorted copy is made.
 MANY_LABELS = 32768
+# Rows whose labels are compared together.
+BLOCK = 16384
 # Up to so many labels may all differ and still be classes.
 FEW_LABELS = 20
 
@@ -77,3 +79,41 @@ def check_labels(y, n_classes=np.inf):
     few = len(y) <= FEW_LABELS or n_classes <= round(0.5 * len(y))
     if not (few and y.dtype.kind in "biu"):
         check_classification_targets(y)
+
+
+def encode(y, classes):
+    """Places of the labels y among the sorted ``classes``, in a small integer type."""
+    codes = np.empty(len(y), dtype=np.min_scalar_type(len(classes)))
+    for start in range(0, len(y), BLOCK):
+        block = slice(start, start + BLOCK)
+        codes[block] = classes.searchsorted(y[block])
+    return codes
+
+
+def find_unknown(y, codes, classes):
+    """The first label that is none of the classes, or None."""
+    for start in range(0, len(y), BLOCK):
+        labels = y[start : start + BLOCK]
+        places = np.minimum(codes[start : start + BLOCK], len(classes) - 1)
+        unknown = classes[places] != labels
+        if unknown.any():
+            return labels[unknown][0]
+    return None
+
+
+def targets_of(codes, n_outputs, task):
+    """Class codes as a loss takes them.
+
+    -1/+1 for one output. For several 0..K-1, but a loss of regression, by its ``task``,
+    takes a column of -1/+1 for each class.
+    """
+    if n_outputs == 1:
+        target = codes.astype(np.float64)
+        target *= 2.0
+        target -= 1.0
+        return target
+    if task == "classification":
+        return codes.astype(np.float64)
+    target = np.full((len(codes), n_outputs), -1.0)
+    target[np.arange(len(codes)), codes] = 1.0
+    return target

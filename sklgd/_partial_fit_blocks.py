@@ -1,10 +1,9 @@
 """`partial_fit` over a source of blocks, for some epochs."""
 
-import time
-
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._fit.passes import Tally, numbered
 from ._log import say
 from ._validation import check_number
 from .blocks import SamePasses
@@ -38,7 +37,7 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
         for epoch in range(n_epochs):
             order = rng.permutation(numbers) if est.shuffle else numbers
             stream = numbered(passes, order)
-            tally = _Tally()
+            tally = Tally()
             for place, block in tally.timed(read_ahead(stream)):
                 if names is not None and blocks.feature_names is not None:
                     _check_same_names(names, blocks.feature_names)
@@ -63,13 +62,6 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
     if not hasattr(est, "n_features_in_"):
         raise ValueError("blocks: the source has no rows.")
     return est
-
-
-def numbered(passes, order):
-    """Pairs ((part, block), rows) of the parts in this order."""
-    for part in order:
-        for number, block in enumerate(passes.part(part)):
-            yield (part, number), block
 
 
 def labels_of(passes):
@@ -100,34 +92,4 @@ def _check_same_names(names, of_blocks):
             "The columns of the blocks are not those that the model has learnt from: "
             f"{first[1]!r} stands where {first[0]!r} stood. Select the columns by "
             "name, in the order of feature_names_in_."
-        )
-
-
-class _Tally:
-    """What an epoch has read, and how long it has waited for it."""
-
-    def __init__(self):
-        self.n_blocks = self.n_rows = self.n_bytes = 0
-        self.began, self.waited = time.perf_counter(), 0.0
-
-    def timed(self, blocks):
-        """The same blocks."""
-        while True:
-            before = time.perf_counter()
-            found = next(blocks, None)
-            self.waited += time.perf_counter() - before
-            if found is None:
-                return
-            _, block = found
-            self.n_blocks += 1
-            self.n_rows += len(block.y)
-            self.n_bytes += block.n_bytes
-            yield found
-
-    def __str__(self):
-        seconds = time.perf_counter() - self.began
-        return (
-            f"{self.n_blocks} blocks, {self.n_rows} rows, {self.n_bytes / 1e6:.4g} MB, "
-            f"{seconds:.3g} s, of which {self.waited:.3g} s were spent waiting for "
-            "blocks"
         )

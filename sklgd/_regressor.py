@@ -10,6 +10,9 @@ from sklearn.utils.metaestimators import available_if
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
+from ._fit.block_data import TargetRows
+from ._fit.description import DescribeTargets
+from ._fit_blocks import describe, learn, validation_triple
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import learn_blocks
 from ._scoring import D2, R2
@@ -148,6 +151,8 @@ class GDRegressor(RegressorMixin, BaseGD):
     intercept_ : ndarray of shape (1,) or (n_outputs,)
     n_iter_ : int
         Epochs made.
+    n_passes_ : int
+        After `fit_blocks` only: passes over the blocks.
     t_ : int
         1 + rows seen, as in SGD*, without those of weight zero.
     loss_curve_ : list of float
@@ -467,6 +472,76 @@ class GDRegressor(RegressorMixin, BaseGD):
         True
         """
         return learn_blocks(self, blocks, n_epochs)
+
+    @all_or_nothing
+    def fit_blocks(self, blocks, *, validation=None):
+        """Fit the model to rows that do not fit into memory.
+
+        The result is that of `fit` on all rows together: the minimiser of the same
+        objective. One pass over the blocks counts the rows and keeps evenly spaced
+        ones, up to 64 MB. If these are all rows, they are fitted in memory. Otherwise
+        the run starts at their optimum, and each step takes a pass over the blocks,
+        most often.
+
+        Parameters
+        ----------
+        blocks : sklgd.blocks.Blocks, callable or list
+            A source of `sklgd.blocks`, a function that returns an iterator over tuples
+            (X, y) or (X, y, sample_weight), or a list of such tuples. Each pass must
+            give the same rows.
+        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), \
+default=None
+            Validation set in memory, for ``validation_scores_`` and
+            ``early_stopping=True``.
+
+        Returns
+        -------
+        self : GDRegressor
+            ``n_passes_`` is the number of passes over the blocks.
+
+        Raises
+        ------
+        ValueError
+            For a parameter, target, weight or block that makes no sense. A note of the
+            exception says which block of which part it was.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklgd import GDRegressor
+        >>> def blocks():
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(20):
+        ...         X = rng.normal(size=(100, 2))
+        ...         yield X, X @ [1.0, -2.0]
+        >>> model = GDRegressor(alpha=0.0).fit_blocks(blocks)
+        >>> bool(abs(model.coef_ - [1.0, -2.0]).max() < 1e-9)
+        True
+        """
+        check_parameters(self, "regression")
+        engine, description = describe(
+            self, blocks, DescribeTargets(self._target), validation is not None
+        )
+        _, shape = description.kind
+        n_outputs = shape[0] if shape else 1
+        start = self._start(None, None, self.n_features_in_, n_outputs)
+        self._flat = not shape
+        target, weights = description.targets.together()
+        unit = description.columns.weight / description.n_rows
+        return learn(
+            self,
+            engine,
+            description,
+            TargetRows(unit),
+            known=(target, weights / unit),
+            exact=description.targets.stride == 1,
+            n_rows=description.n_rows,
+            n_outputs=n_outputs,
+            start=start,
+            validation=self._validation_set(
+                *validation_triple(validation), (description.n_rows, *shape)
+            ),
+        )
 
     def predict(self, X):
         """Predict the target: X w + b, its exponential for the log-link losses.

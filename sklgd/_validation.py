@@ -386,8 +386,8 @@ def gathered(data, name):
     if not hasattr(data, "__dask_graph__"):
         return data
     remedy = (
-        f"Pass {name}.compute(), or learn from one block after the other with "
-        "partial_fit."
+        f"Pass {name}.compute(); or pass a function that yields blocks to fit_blocks, "
+        "or to partial_fit_blocks."
     )
     try:
         size = float(data.nbytes)

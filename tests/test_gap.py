@@ -306,7 +306,7 @@ def test_a_bound_holds_where_the_intercepts_are_not_optimal(n_classes, rng):
             warnings.simplefilter("ignore", ConvergenceWarning)
             patch.setattr(FISTASolver, "affordable_hessian", lambda self: None)
             patch.setattr(FISTASolver, "extrapolated", lambda self: 0.0)
-            patch.setattr("sklgd._solvers.fista.bound_here", spy)
+            patch.setattr(FISTASolver, "bound_here", spy)
             model.fit(X, y)
     assert len(found) > 10
     for bound, objective in found:

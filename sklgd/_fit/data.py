@@ -27,8 +27,79 @@ DISTANT = 1e6
 BLOCK_ENTRIES = 65536
 
 
+class DataOfFit:
+    """What plans, statistics and loops ask of the data, wherever the rows are.
+
+    A subclass adds ``X``, ``loss``, ``n_outputs``, ``fit_intercept``, ``n_columns``,
+    ``n_rows`` and ``n_entries`` as `Data` has them, and ``targets`` and
+    ``check_finite``.
+    """
+
+    X: Any
+    loss: Loss
+    n_outputs: int
+    fit_intercept: bool
+    n_columns: int | None
+    n_rows: int
+    n_entries: int
+    targets: Any
+    check_finite: Any
+
+    @property
+    def width(self):
+        """Number of columns by which methods are chosen.
+
+        For a dense array, where each column costs the same, and for a stream, which may
+        bring entries later, these are all columns; otherwise those with an entry.
+        """
+        return self.X.shape[1] if self.n_columns is None else self.n_columns
+
+    @property
+    def entries_per_row(self):
+        """Mean number of entries in a row."""
+        return self.n_entries / self.n_rows
+
+    def fit_intercept_only(self):
+        """Raw predictions of the best constant model."""
+        if not self.fit_intercept:
+            return np.zeros(self.n_outputs)
+        target, weights = self.targets()
+        return self.loss.fit_intercept_only(target, weights, self.n_outputs)
+
+    def natural_scale(self, constant):
+        """`Loss.natural_scale` of a prediction and of the loss about a constant model.
+
+        Raises
+        ------
+        ValueError
+            If the targets are so large or so small that a loss leaves float64.
+        """
+        target, weights = self.targets()
+        z_unit, loss_unit = self.loss.natural_scale(target, weights, constant)
+        predictions, losses = z_unit.tolist(), loss_unit.tolist()
+        held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
+        log_link = self.loss.link == "log"
+        limit = LARGE_TARGET if log_link else LARGE_LOSS
+        held = held and all([1.0 / limit < f < limit for f in losses])
+        if log_link:
+            # Without an intercept the constant model does not depend on y.
+            held = held and float(target.max()) < LARGE_TARGET
+            held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
+        if held and self.loss.linear_tails:
+            # The scales above ignore outliers.
+            held = np.abs(target).max() < LARGE_TARGET
+        if not held:
+            raise self.size_error()
+        return z_unit, loss_unit
+
+    def size_error(self):
+        """The error for targets whose losses leave float64."""
+        self.check_finite()
+        return target_size_error(np.abs(self.targets()[0]).max())
+
+
 @dataclass
-class Data:
+class Data(DataOfFit):
     """The data of one fit.
 
     Attributes
@@ -97,21 +168,26 @@ class Data:
         else:
             self.n_entries = self.matrix.total_entries(self.subset)
 
-    @property
-    def width(self):
-        """Number of columns by which methods are chosen.
-
-        For a dense array, where each column costs the same, and for a stream, which may
-        bring entries later, these are all columns; otherwise those with an entry.
-        """
-        return self.X.shape[1] if self.n_columns is None else self.n_columns
-
     @cached_property
     def n_used(self):
         """Number of columns with a non-zero entry, for dense X as well."""
         if self.n_columns is not None:
             return self.n_columns
         return int(np.count_nonzero(used_columns(self.X, self.rows)))
+
+    def column_statistics(self, rows=None):
+        """Weighted mean and variance of each column, of these rows or of all."""
+        return _gram.column_statistics(
+            self.matrix, self.weights, self.subset if rows is None else rows,
+            self.n_threads, self.columns,
+        )[1:]  # fmt: skip
+
+    def second_moments(self, rows, centre):
+        """sum_i s_i (x_i - centre)(x_i - centre)' over these rows; None means all."""
+        rows = self.subset if rows is None else rows
+        return _gram.weighted_gram(
+            self.matrix, self.weights, rows, centre, self.n_threads
+        )[0]
 
     def of_columns(self, columns):
         """The data with these columns only; None means all columns."""
@@ -146,11 +222,6 @@ class Data:
     def n_threads(self):
         """Number of threads that the kernels may use."""
         return effective_threads(self.n_jobs)
-
-    @property
-    def entries_per_row(self):
-        """Mean number of entries in a row."""
-        return self.n_entries / self.n_rows
 
     @property
     def n_bytes(self):
@@ -230,44 +301,6 @@ class Data:
                 "X, y, sample_weight: the training data hold NaN or infinity, which "
                 "they did not when fit began. Give fit arrays that nothing writes to."
             )
-
-    def fit_intercept_only(self):
-        """Raw predictions of the best constant model."""
-        if not self.fit_intercept:
-            return np.zeros(self.n_outputs)
-        target, weights = self.targets()
-        return self.loss.fit_intercept_only(target, weights, self.n_outputs)
-
-    def natural_scale(self, constant):
-        """`Loss.natural_scale` of a prediction and of the loss about a constant model.
-
-        Raises
-        ------
-        ValueError
-            If the targets are so large or so small that a loss leaves float64.
-        """
-        target, weights = self.targets()
-        z_unit, loss_unit = self.loss.natural_scale(target, weights, constant)
-        predictions, losses = z_unit.tolist(), loss_unit.tolist()
-        held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
-        log_link = self.loss.link == "log"
-        limit = LARGE_TARGET if log_link else LARGE_LOSS
-        held = held and all([1.0 / limit < f < limit for f in losses])
-        if log_link:
-            # Without an intercept the constant model does not depend on y.
-            held = held and float(target.max()) < LARGE_TARGET
-            held = held and all([abs(z) < LARGE_EXPONENT for z in constant.tolist()])
-        if held and self.loss.linear_tails:
-            # The scales above ignore outliers.
-            held = np.abs(target).max() < LARGE_TARGET
-        if not held:
-            raise self.size_error()
-        return z_unit, loss_unit
-
-    def size_error(self):
-        """The error for targets whose losses leave float64."""
-        self.check_finite()
-        return target_size_error(np.abs(self.targets()[0]).max())
 
     def measured_from(self, constant, z_unit):
         """These data, the losses of distant outliers being differences.

@@ -23,9 +23,6 @@ import scipy.sparse as sp
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, qr, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
-from .._threads import effective_threads
-from ..kernels._gram import column_statistics, weighted_gram
-from ..kernels._rows import Rows
 from .cost import MAX_FACTOR
 
 # A pivot of the columns' correlation matrix above which the rank is full; and one below
@@ -94,9 +91,7 @@ def by_columns(data, coef, unresolved):
     too, that float32 does not resolve.
     """
     find = unresolved_space if unresolved else null_space
-    threads = effective_threads(data.n_jobs)
-    rows = None if data.everything else data.rows
-    mean, var = column_statistics(Rows(data.X), data.weights, rows, threads)[1:]
+    mean, var = data.column_statistics()
     centre = mean
     if not data.fit_intercept:
         centre, var = None, var + mean**2
@@ -110,8 +105,8 @@ def by_columns(data, coef, unresolved):
     d = len(size)
     some = data.spaced(max(1, data.n_rows // (2 * d + 50)))
     null = None
-    for subset in (some, rows):
-        moments = weighted_gram(Rows(data.X), data.weights, subset, centre, threads)[0]
+    for rows in (some, None):
+        moments = data.second_moments(rows, centre)
         moments = moments[np.ix_(seen, seen)] / size[seen]
         null = find(moments / size[seen][:, None])
         if null is None:

@@ -189,6 +189,49 @@ def make_plan(settings, data, stream=False):
     return plan
 
 
+def make_plan_of_blocks(settings, data):
+    """The plan of a fit to blocks, by an optimizer that uses all rows in every step.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer is another one, or the learning rate the user's.
+    """
+    remedy = (
+        "Use optimizer='auto', 'newton', 'lbfgs' or 'fista'; or learn from one block "
+        "after the other with partial_fit_blocks."
+    )
+    optimizer, name = settings.optimizer, optimizer_name(settings.optimizer)
+    if data.loss.degenerate:
+        raise ValueError(
+            f"loss={data.loss.name!r} is not possible with fit_blocks: its minimum "
+            "is at zero coefficients, whatever the data are. Use another loss; or "
+            "learn from one block after the other with partial_fit_blocks."
+        )
+    if name == "auto":
+        if step_is_explicit(settings):
+            raise ValueError(
+                f"learning_rate={settings.learning_rate!r} is not possible with "
+                "fit_blocks, which finds the length of each step itself. Use "
+                "learning_rate='auto'; or learn from one block after the other with "
+                "partial_fit_blocks."
+            )
+        # (Newton's method turns to FISTA where an l1 penalty leaves no other choice.)
+        optimizer = OPTIMIZERS["newton"]()
+    elif name is not None:
+        optimizer = OPTIMIZERS[name]()
+    if not optimizer.estimates_gap:
+        raise ValueError(
+            f"optimizer={optimizer.name!r} is not possible with fit_blocks, which "
+            f"needs an optimizer that uses all rows in every step. {remedy}"
+        )
+    optimizer.check_run(settings, data.loss)
+    rows = optimizer.resolve_batch_size(
+        settings.batch_size, data.width, data.entries_per_row
+    )
+    return Plan(optimizer, rows, None, True, True)
+
+
 def add_scaling(plan, settings, data, statistics, penalty):
     """Give a plan its feature scaling and the learning rate that suits it.
 

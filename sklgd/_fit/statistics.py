@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels._gram import column_statistics as kernel_statistics
 from ..kernels._gram import count_entries
 from .data import LARGE_COLUMN, batches, row_blocks
 
@@ -36,10 +35,7 @@ def column_statistics(data, rows=None):
         If values of X are so large or so small that their squares leave float64.
     """
     try:
-        mean, var = kernel_statistics(
-            data.matrix, data.weights, data.subset if rows is None else rows,
-            data.n_threads, data.columns,
-        )[1:]  # fmt: skip
+        mean, var = data.column_statistics(rows)
     except ValueError:
         data.check_finite()
         raise

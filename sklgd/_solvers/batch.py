@@ -67,6 +67,9 @@ class BatchSolver(Solver):
     sure = True
     """The result of `is_sure`."""
 
+    max_trials = MAX_TRIALS
+    """Largest number of points of a line search."""
+
     hessians: Any
     """The `HessianSchedule` of the run."""
 
@@ -98,7 +101,7 @@ class BatchSolver(Solver):
         # (So that there are no two arrays of scaled coefficients.)
         self.u = state.position = self.scaling.to_scaled(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
-        self.lines = make_lines(data, self.problem, state.coef, n_runs)
+        self.lines = self.make_lines(n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
         self.loss, self.barrier_weight, self.started = data.loss, None, False
         if not data.loss.smooth:
@@ -109,6 +112,10 @@ class BatchSolver(Solver):
         self.paid, self.rows_before = 0.0, state.rows
         self.begin()
         self.started = True
+
+    def make_lines(self, n_runs):
+        """The lines of the run, one of ``n_runs`` on the same rows."""
+        return make_lines(self.data, self.problem, self.state.coef, n_runs)
 
     @classmethod
     def start(cls, data, state, penalty, shuffle, average):
@@ -331,7 +338,11 @@ class BatchSolver(Solver):
         """Bound of F - F*, infinite where there is none (see `bound_here`)."""
         if not self.penalty.elastic_net:
             return math.inf
-        return self.capped(bound_here(self) + self.barrier_gap())
+        return self.capped(self.bound_here() + self.barrier_gap())
+
+    def bound_here(self):
+        """Bound of F - F* of the smoothed objective at u."""
+        return bound_here(self)
 
     def affordable_hessian(self):
         """The Hessian at u, or None if such Hessians cost too much for this run."""
@@ -417,7 +428,7 @@ class BatchSolver(Solver):
         roots = [Root(*row) for row in slopes.tolist()]
         slack = sum([abs(root.linear) for root in roots])
         slack = ROUNDING * (abs(self.value) + slack)
-        for _ in range(MAX_TRIALS):
+        for _ in range(self.max_trials):
             t = np.array([root.t for root in roots])
             value, derivative = self.line(self.loss, t)
             gain = value - self.value

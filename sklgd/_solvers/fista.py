@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..kernels._vector import all_finite
-from .batch import BELIEF, MAX_TRIALS, ROUNDING, SETTLED, BatchSolver
-from .duality import bound_here
+from .batch import BELIEF, ROUNDING, SETTLED, BatchSolver
 from .hessian import HessianSchedule
 from .look_ahead import excess_ahead
 
@@ -48,7 +47,7 @@ class FISTASolver(BatchSolver):
         gradient = self.gradient_at(y)
         value += 0.5 * float(np.vdot(self.l2_u * y, y))
         after, theta = np.inf, self.theta * GROWTH
-        for _ in range(MAX_TRIALS):
+        for _ in range(self.max_trials):
             new = self.prox(y - theta * gradient, theta)
             step = new - y
             bound = value + float(np.vdot(gradient, step))
@@ -127,7 +126,7 @@ class FISTASolver(BatchSolver):
             return otherwise
         hessian = self.affordable_hessian()
         if hessian is None:
-            bound = bound_here(self)
+            bound = self.bound_here()
             return max(bound / BELIEF, otherwise) if bound < np.inf else otherwise
         value, _ = self.line(self.loss, 0.0)
         self.gradient = self.gradient_at(self.u)

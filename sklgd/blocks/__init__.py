@@ -2,8 +2,8 @@
 
 A source gives blocks ``(X, y)``, ``(X, y, sample_weight)`` or ``(X, y, sample_weight,
 offset)`` of rows, in parts. Each part can be read again from its beginning, and gives
-the same rows in the same order each time. ``partial_fit_blocks`` of `GDClassifier` and
-`GDRegressor` learns from any of these sources.
+the same rows in the same order each time. ``fit_blocks`` and ``partial_fit_blocks`` of
+`GDClassifier` and `GDRegressor` learn from any of these sources.
 
 ================== ===============================================================
 `read_parquet`     row groups of Parquet files

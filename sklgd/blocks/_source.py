@@ -407,7 +407,7 @@ def as_blocks(blocks: Any) -> Blocks:
     )
 
 
-def read_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+def read_ahead(blocks: Iterator[Any]) -> Iterator[Any]:
     """The same blocks, of which the next is read while the last one is at work."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, blocks, None)

@@ -1,0 +1,131 @@
+"""Passes over blocks: sums over all rows, whose bits depend on the blocks alone.
+
+A task is a function of one block; its results have ``+=``. An engine applies it to all
+blocks of a source. The results of a part are added in the order of its blocks, and the
+sums of the parts in the order of the parts. So neither the order in which blocks are
+read, nor the process that reads them, has any effect on the bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from .._log import say
+from ..blocks import Blocks, SamePasses
+from ..blocks._source import Block, read_ahead
+
+Task = Callable[[Block], Any]
+
+
+class Engine(Protocol):
+    """What runs a task on all blocks of a source.
+
+    Attributes
+    ----------
+    blocks : Blocks
+    n_passes : int
+        Passes so far.
+    """
+
+    blocks: Blocks
+    n_passes: int
+
+    def round(self, task: Task) -> Iterator[Any]:
+        """The task's sums over the blocks of each part, in the order of the parts.
+
+        Parts without rows are left out.
+        """
+
+
+class LocalEngine:
+    """Runs tasks in this process, while the next block is read.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    verbose : int, default=0
+        1 or more logs a line about each pass.
+    """
+
+    def __init__(self, blocks: Blocks, verbose: int = 0) -> None:
+        self.blocks, self.verbose = blocks, verbose
+        self.passes, self.n_passes = SamePasses(blocks), 0
+
+    def round(self, task: Task) -> Iterator[Any]:
+        """See `Engine.round`."""
+        tally, total, last = Tally(), None, None
+        self.n_passes += 1
+        stream = numbered(self.passes, range(self.blocks.n_parts))
+        for place, block in tally.timed(read_ahead(stream)):
+            part, _ = place
+            if part != last and total is not None:
+                yield total
+                total = None
+            last = part
+            try:
+                found = task(block)
+            except Exception as error:
+                self.blocks.add_place(error, *place)
+                raise
+            if total is None:
+                total = found
+            else:
+                total += found
+        if total is not None:
+            yield total
+        if self.verbose:
+            say(f"pass {self.n_passes}: {tally}")
+
+
+def sum_of(engine: Engine, task: Task) -> Any:
+    """The task's sum over all blocks; raises ValueError if there are no rows."""
+    total = None
+    for found in engine.round(task):
+        if total is None:
+            total = found
+        else:
+            total += found
+    if total is None:
+        raise ValueError("blocks: the source has no rows.")
+    return total
+
+
+def numbered(
+    passes: SamePasses, order: Iterable[int]
+) -> Iterator[tuple[tuple[int, int], Block]]:
+    """Pairs ((part, block), rows) of the parts in this order."""
+    for part in order:
+        for number, block in enumerate(passes.part(part)):
+            yield (part, number), block
+
+
+class Tally:
+    """What a pass has read, and how long it has waited for it."""
+
+    def __init__(self) -> None:
+        self.n_blocks = self.n_rows = self.n_bytes = 0
+        self.began, self.waited = time.perf_counter(), 0.0
+
+    def timed(self, blocks: Iterator[Any]) -> Iterator[Any]:
+        """The same blocks."""
+        while True:
+            before = time.perf_counter()
+            found = next(blocks, None)
+            self.waited += time.perf_counter() - before
+            if found is None:
+                return
+            _, block = found
+            self.n_blocks += 1
+            self.n_rows += len(block.y)
+            self.n_bytes += block.n_bytes
+            yield found
+
+    def __str__(self) -> str:
+        seconds = time.perf_counter() - self.began
+        return (
+            f"{self.n_blocks} blocks, {self.n_rows} rows, {self.n_bytes / 1e6:.4g} MB, "
+            f"{seconds:.3g} s, of which {self.waited:.3g} s were spent waiting for "
+            "blocks"
+        )

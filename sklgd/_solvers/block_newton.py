@@ -1,0 +1,572 @@
+"""Newton's method, L-BFGS and FISTA on blocks of rows, in few passes.
+
+Every evaluation is a pass over all blocks, which takes as long as reading them. So one
+pass gives the objective, its gradient and the Hessian at a point, and the step from
+there is one of Newton's. A run starts at the optimum of the evenly spaced rows in
+memory, and often ends after one or two steps (Eisen, Mokhtari and Ribeiro 2018).
+
+- A Hessian that costs more than reading the blocks is computed from every s-th row of
+  each block. It differs from the whole one by about the root of the number of columns
+  over the number of rows that are used, and so does the error of the next step from
+  that of the last (sub-sampled Newton; Roosta-Khorasani and Mahoney 2019). If steps
+  gain less than that suggests, more rows are used.
+- If there is no room for the matrix, the Hessian is that of the rows in memory, and
+  conjugate gradients solve the equation of the step without a pass.
+"""
+
+import math
+from copy import copy
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._fit.block_data import CurvatureMoments, MeanMoments, SoftmaxMoments
+from .._fit.cost import MAX_FACTOR
+from .._fit.minimum_norm import FULL
+from ..kernels._hessian import hessian_block
+from ..kernels._vector import add_scaled, curvatures_along
+from .batch import ROUNDING, BatchSolver
+from .duality import duality_gap
+from .fista import FISTASolver
+from .hessian import MAX_COUPLED, Diagonal, Factored, ratio
+from .newton import SLOW, SLOWEST, NewtonSolver
+from .raw_predictions import SweptLines
+
+# A Hessian may take so many times as long as the rest of its pass, if it is computed
+# from at least so many rows for each coefficient of an output.
+WORTH, ROWS_PER_COEFFICIENT = 2.0, 10
+# Hessians of all outputs have at most so many entries (256 MB).
+MAX_ENTRIES = 2**25
+# If a step leaves more than this share of the predicted decrease, the next Hessian
+# uses so many times more rows.
+LEFT, MORE_ROWS = 0.1, 4
+# Steps on the rows in memory, and the optimality gap at which they end. The optimum of
+# these rows is farther from that of all rows. One of so many rows is held out, and the
+# steps end when the loss of these has risen so often in a row.
+START_STEPS, START_TOL, HELD_OUT, PATIENCE = 100, 1e-5, 4, 3
+# Conjugate gradients end when the residual has become smaller by this factor.
+CG_TOL, MAX_CG = 0.03, 200
+# A step fails if it gains less than this share of its promise. Then shorter ones are
+# tried, each half as long as the one before, and others that are more damped: each has
+# so many times more damping than the one before, the first of them more than DAMPING.
+LEAST_GAIN, HALVINGS, N_DAMPED, HARDER, DAMPING, ROUNDS = 0.1, 10, 3, 8.0, 1e-3, 3
+# The damping is increased and decreased if steps gain such shares of their promises.
+# The Hessian of the rows in memory is always damped a little.
+LITTLE, ENOUGH, LEAST_DAMPING = 0.25, 0.7, 1e-4
+# The largest factor by which an estimate is corrected.
+MOST_GAIN = 2.0
+
+
+class BlockLines(SweptLines):
+    """The last point that a run has evaluated, which takes a pass each.
+
+    Attributes
+    ----------
+    curvature : MeanMoments or None
+        The second derivatives that are computed at each point.
+    last : Evaluation
+        Of the last point.
+    here : bool
+        True if that is the point where the run is.
+    """
+
+    curvature: Any = None
+    last: Any = None
+    here = False
+
+    def visit(self, loss, coef, others=None):
+        """Evaluate a loss at ``coef``; see `BlockTerm.evaluate`."""
+        self.here = False
+        self.last = self.problem.evaluate(coef, loss, self.curvature, others)
+        self.last_gradient = self.last.gradient
+        return self.last
+
+    def evaluate(self, loss, t):
+        """As in `KeptLines`, like all methods that follow; t is zero."""
+        value = self.visit(loss, self.coef).value
+        self.here = True
+        return value, np.zeros(len(t))
+
+    def value(self, loss):
+        if self.here and loss is self.problem.loss:
+            return self.last.exact_value
+        return self.problem.evaluate(self.coef, loss).value
+
+    def extrapolate(self, loss, beta, raw):
+        return self.visit(loss, raw).value
+
+    def attempt(self, loss, raw):
+        return self.visit(loss, raw).value
+
+    def accept(self):
+        self.here = True
+
+
+class OverBlocks(BatchSolver):
+    """What runs on blocks have in common."""
+
+    in_memory: type[BatchSolver]
+    """The class that fits the rows in memory."""
+
+    problem: Any
+    """A `BlockTerm`."""
+
+    def make_lines(self, n_runs):
+        """As in `BatchSolver`, like all methods that follow."""
+        return BlockLines(self.data, self.problem, self.state.coef)
+
+    @classmethod
+    def start(cls, data, state, penalty, shuffle, average):
+        cls.start_from_sample(data, state, penalty)
+        run = cls(data, state, penalty)
+        null = data.fit_intercept_only()
+        if not run.objective() <= run.constant_objective(null):
+            state.coef[:-1], state.coef[-1] = 0.0, null
+            run = cls(data, state, penalty)
+        return run
+
+    @classmethod
+    def start_from_sample(cls, data, state, penalty):
+        """Set ``state.coef`` by a fit of the rows in memory, unless it is set.
+
+        Every fourth of them is held out: with few rows for each coefficient the
+        optimum of the others may be worse than the points on the way to it.
+        """
+        few, n = data.sample, data.sample.n_rows
+        if state.coef[:-1].any() or n < HELD_OUT * HELD_OUT:
+            return
+        numbers = np.arange(n, dtype=np.intp)
+        others = numbers % HELD_OUT == 0
+        held_out = replace(few, rows=numbers[others])
+        few = replace(few, rows=numbers[~others])
+        if not min(few.mean_weight, held_out.mean_weight) > 0.0:
+            return
+        part = copy(state)
+        part.plan = replace(state.plan, scaling=copy(state.plan.scaling))
+        part.coef = state.coef.copy()
+        run = cls.in_memory.start(few, part, penalty, True, False)
+        run.aim(run.constant_objective(few.fit_intercept_only()), START_TOL)
+        judge, least, best, worse = held_out.term(), math.inf, None, 0
+        for _ in range(START_STEPS):
+            length, _ = run.epoch()
+            loss = judge.value(np.ascontiguousarray(run.coef)) / held_out.mean_weight
+            value = loss + penalty.value(run.coef)
+            if value < least:
+                least, best, worse = value, run.coef.copy(), 0
+            elif few.loss.smooth:
+                worse += 1
+            if length == 0.0 or worse == PATIENCE or run.gap() <= START_TOL:
+                break
+        if best is not None and np.isfinite(best).all():
+            state.coef[...] = best
+
+    def gain_ahead(self):
+        return 0.0
+
+    def affordable_hessian(self):
+        return None
+
+
+class BlockNewton(OverBlocks):
+    """Newton's method and L-BFGS on blocks.
+
+    The promise of a step is the decrease of F that the quadratic model predicts.
+    """
+
+    in_memory = NewtonSolver
+
+    def __init__(self, data, state, penalty):
+        optimizer = state.plan.optimizer
+        self.memory, self.pairs = optimizer.memory, []
+        self.metric: Any = Diagonal()
+        self.kind = kind_of_hessian(data, penalty) if optimizer.curvature else None
+        self.uses_sample = optimizer.curvature and self.kind is None
+        self.stride, self.damping = 1, 0.0
+        self.step, self.gain, self.at_rest = None, math.inf, False
+        # Promise of the last step.
+        self.promised = math.inf
+        # True if the next step may turn out to be too long.
+        self.cautious = not data.loss.quadratic
+        super().__init__(data, state, penalty)
+
+    @classmethod
+    def start(cls, data, state, penalty, shuffle, average):
+        if not penalty.smooth and kind_of_hessian(data, penalty) is None:
+            return BlockFISTA.start(data, state, penalty, shuffle, average)
+        return super().start(data, state, penalty, shuffle, average)
+
+    def begin(self):
+        if self.kind is not None:
+            self.stride = self.first_stride()
+            self.lines.curvature = self.kind(self.scaling.centre, self.stride)
+        super().begin()
+
+    def first_stride(self):
+        """Every so many rows a Hessian is computed from, by its cost."""
+        if self.kind is MeanMoments:
+            return 1
+        order, K = self.problem.n_features + 1, self.problem.n_outputs
+        price = K * self.problem.gram_cost()
+        if self.kind is SoftmaxMoments:
+            price = self.problem.softmax_cost()
+            order *= K
+        most = self.problem.n_samples // (ROWS_PER_COEFFICIENT * order)
+        wanted = int(price / (WORTH * self.problem.pass_cost()))
+        return max(1, min(wanted, most))
+
+    # ------------------------------------------------------------------ the model
+
+    def direction(self):
+        """The step to the minimiser of the model, and its promise."""
+        if self.step is None:
+            self.renew_metric()
+            self.step = self.step_of(self.metric)
+        return self.step
+
+    def step_of(self, metric):
+        """The step to the minimiser of the model of a metric, and its promise."""
+        if not self.penalty.smooth:
+            return self.minimise_model(metric, refine=True)
+        q = self.apply(self.gradient, metric)
+        return -q, 0.5 * float(np.vdot(q, self.gradient))
+
+    def damped_step(self, damping):
+        """The same with a number added to the second derivatives, which shortens it."""
+        if damping == 0.0:
+            return self.direction()
+        return self.step_of(self.metric.damped(damping))
+
+    def trials(self, p, damping):
+        """Shorter and more damped steps than p, to be tried if it fails."""
+        dampings, steps = [damping] * HALVINGS, []
+        steps = [0.5**i * p for i in range(1, HALVINGS + 1)]
+        if self.kind is not None or self.uses_sample:
+            for i in range(1, N_DAMPED + 1):
+                dampings.append(HARDER**i * max(damping, DAMPING))
+                steps.append(self.damped_step(dampings[-1])[0])
+        coefs = np.array([self.scaling.to_raw(self.u + step) for step in steps])
+        return Trials(dampings, steps, coefs)
+
+    def renew_metric(self):
+        """The metric of the last evaluation's second derivatives, if it has any."""
+        if self.uses_sample:
+            self.metric = SampleHessian.at(self)
+        sums = self.lines.last.hessian
+        if not sums:
+            return
+        *parts, (used,) = sums
+        weight = float(used[0])
+        if self.kind is MeanMoments:
+            c, scale = self.loss.bound(self.problem.n_outputs), self.scaling.scale
+            outputs = [0] if (scale == scale[:, :1]).all() else range(scale.shape[1])
+            matrices = [self.block(parts[0], k, c / weight) for k in outputs]
+            # (It is the same everywhere.)
+            self.lines.curvature = None
+        elif self.kind is SoftmaxMoments:
+            matrices = [self.softmax_matrix(parts[0][0], weight)]
+        else:
+            matrices = [
+                self.block(moments, k, 1.0 / weight) for k, moments in enumerate(parts)
+            ]
+        self.lines.last.hessian = []
+        self.metric = Dampable(matrices, self.stride == 1)
+        if self.stride == 1:
+            self.pairs.clear()
+
+    def block(self, moments, k, factor):
+        """The block of output k in u, from moments times a factor."""
+        A, v, total = moments
+        return hessian_block(
+            A, v, float(total[0]), factor, self.scaling.scale, self.l2_u, k,
+            self.data.fit_intercept,
+        )  # fmt: skip
+
+    def softmax_matrix(self, H, weight):
+        """The Hessian of softmax in u."""
+        S = self.scaling.scale.copy()
+        S[-1] *= self.data.fit_intercept
+        S = S.reshape(-1)
+        H = H * np.multiply.outer(S, S / weight)
+        np.einsum("jj->j", H)[...] += self.l2_u.reshape(-1)
+        return H
+
+    def apply(self, g, metric):
+        """H g by the two-loop recursion (Nocedal 1980)."""
+        q, weights = g.copy(), []
+        for s, y, rho in reversed(self.pairs):
+            a = rho * self.dot(s, q)
+            add_scaled(q, -a, y)
+            weights.append(a)
+        q = metric.solve(q)
+        for s, y, rho in self.pairs:
+            add_scaled(q, weights.pop() - rho * self.dot(y, q), s)
+        if self.coupled:
+            # Adding a number to the raw predictions of all classes changes the penalty
+            # only.
+            q -= q.mean(axis=1, keepdims=True)
+        return q
+
+    def has_full_rank(self):
+        return self.metric.exact and self.metric.least_pivot > FULL
+
+    # ----------------------------------------------------------------- one step
+
+    def epoch(self):
+        """One step; returns its length (twice, as the last and the largest).
+
+        If F does not fall enough at the end of the step, the best of several more
+        damped ones is taken. Their values of F cost no pass of their own if it was to
+        be foreseen that they are needed.
+        """
+        if self.at_rest:
+            return 0.0, 0.0
+        self.state.steps += 1
+        damping, foreseen = self.damping, self.direction()[1]
+        p, promised = self.damped_step(damping)
+        trials = None
+        if self.cautious and self.penalty.smooth:
+            trials = self.trials(p, damping)
+        before, start = self.gradient, self.smoothed_objective()
+        u, value = self.u.copy(), self.value
+        slack = ROUNDING * abs(start)
+        found = self.go(u + p, trials)
+        self.cautious = short = start - found < LEAST_GAIN * promised - slack
+        for _ in range(ROUNDS):
+            if not start - found < LEAST_GAIN * promised - slack:
+                break
+            if trials is None:
+                self.u[...] = u
+                trials = self.trials(p, damping)
+                values = self.problem.values(self.loss, trials.coefs)
+            else:
+                values = self.lines.last.others
+            best, least = trials.best(values, self.penalty)
+            if least < start - slack:
+                p, damping = trials.steps[best], trials.dampings[best]
+                found, promised = self.go(u + p), 0.0
+                break
+            p, damping = 0.5**HALVINGS * p, trials.dampings[-1]
+            trials = None
+        if not found <= start + slack:
+            return self.go_back(u, value, before)
+        self.refresh()
+        self.gain, self.promised = start - found, foreseen
+        self.gains.append(self.gain)
+        self.remember(p, self.gradient - before)
+        self.step = None
+        self.learn_from_step(damping, promised, short)
+        self.lower_barrier()
+        return 1.0, 1.0
+
+    def go(self, u, trials=None):
+        """Go to a point, and evaluate the objective there; the trials' as well."""
+        self.u[...] = u
+        self.go_to(self.scaling.to_raw(u))
+        others = None if trials is None else trials.coefs
+        self.value = self.lines.visit(self.loss, self.state.coef, others).value
+        self.lines.here = True
+        self.state.rows += self.problem.n_samples
+        objective = self.smoothed_objective()
+        return objective if math.isfinite(objective) else math.inf
+
+    def go_back(self, u, value, gradient):
+        """Go back to a point from which no step has lowered F."""
+        self.u[...] = u
+        self.go_to(self.scaling.to_raw(u))
+        self.value, self.gradient = value, gradient
+        self.lines.here = False
+        if self.metric.exact or not self.use_more_rows():
+            self.at_rest = True
+        else:
+            self.evaluate()
+            self.step = None
+        return 0.0, 0.0
+
+    def remember(self, s, y):
+        """Store a step and the change of the gradient along it."""
+        curvature, inverse = curvatures_along(s, y, self.coupled)
+        if max(inverse.tolist()) > 0.0 and self.memory:
+            self.pairs.append((s, y, inverse))
+            self.metric.adapt(y, curvature, self.dot)
+        del self.pairs[: max(0, len(self.pairs) - self.memory)]
+
+    def learn_from_step(self, damping, promised, short):
+        """Adapt the damping and the rows of a Hessian to what a step has gained."""
+        if short:
+            self.damping = damping / HARDER
+        elif self.gain >= ENOUGH * promised:
+            self.damping /= HARDER
+        elif self.gain < LITTLE * promised:
+            self.damping, self.cautious = max(HARDER * self.damping, DAMPING), True
+        if self.damping < DAMPING or not (self.kind or self.uses_sample):
+            self.damping = 0.0
+        if self.stride > 1 and self.direction()[1] > LEFT * promised:
+            self.use_more_rows()
+
+    def use_more_rows(self):
+        """Use more rows for the next Hessian; False if all are used."""
+        if self.kind is None or self.stride == 1:
+            return False
+        self.stride = max(1, self.stride // MORE_ROWS)
+        self.lines.curvature = self.kind(self.scaling.centre, self.stride)
+        return True
+
+    def forget_barrier(self):
+        self.pairs.clear()
+        self.gains.clear()
+        self.step, self.gain, self.promised = None, math.inf, math.inf
+
+    # ------------------------------------------------------------------ the end
+
+    def excess(self):
+        """Estimate of the smoothed F - F*.
+
+        It is the promise of the Hessian at u, unless jumps of the Hessian may have made
+        it too small. Any other promise has to be confirmed by a gain that is as small.
+        It is as much too small as that of the last step was. If promises fall slowly,
+        so will the gains: as on nearly separable classes, where the Hessian tends to
+        zero. Further gains are then a geometric series.
+        """
+        promised = self.direction()[1]
+        smooth = self.data.loss.twice_smooth or not self.data.loss.smooth
+        self.sure = self.metric.exact and smooth
+        if self.at_rest:
+            return promised
+        excess = promised if self.sure else max(promised, self.gain)
+        rate = 0.0
+        if self.promised > 0.0:
+            rate = min(promised / self.promised, SLOWEST)
+            if math.isfinite(self.gain):
+                excess *= min(max(self.gain / self.promised, 1.0), MOST_GAIN)
+        if rate > SLOW:
+            excess = max(excess, self.gain * rate / (1.0 - rate))
+        return min(excess, self.bound_here())
+
+    def next_step(self):
+        return self.direction()[0]
+
+    def bound_here(self):
+        if not self.penalty.elastic_net:
+            return math.inf
+        size = self.objective() if self.data.loss.nonnegative else math.inf
+        return duality_gap(self, self.u, self.gradient, size)
+
+
+class Trials(NamedTuple):
+    """Steps that may be taken in place of one that fails."""
+
+    dampings: list[float]
+    steps: list[np.ndarray]
+    coefs: np.ndarray
+
+    def best(self, values, penalty):
+        """The number of the best step, and its objective; ``values`` are losses."""
+        objectives = [
+            value + penalty.value(coef)
+            for value, coef in zip(values, self.coefs, strict=True)
+        ]
+        finite = [x if math.isfinite(x) else math.inf for x in objectives]
+        best = int(np.argmin(finite))
+        return best, finite[best]
+
+
+class BlockFISTA(OverBlocks, FISTASolver):
+    """Accelerated proximal gradient steps on blocks."""
+
+    in_memory = FISTASolver
+
+    def bound_here(self):
+        self.value, _ = self.line(self.loss, 0.0)
+        self.gradient = self.gradient_at(self.u)
+        self.state.rows += self.problem.n_samples
+        size = self.objective() if self.data.loss.nonnegative else math.inf
+        return duality_gap(self, self.u, self.gradient, size)
+
+
+def kind_of_hessian(data, penalty):
+    """Which second derivatives a run computes; None if the matrices have no room."""
+    order, K = data.X.shape[1] + 1, data.n_outputs
+    if data.loss.quadratic:
+        return MeanMoments if order <= MAX_FACTOR else None
+    if data.loss.coupled(K):
+        return SoftmaxMoments if order * K <= MAX_COUPLED else None
+    fits = order <= MAX_FACTOR and K * order**2 <= MAX_ENTRIES
+    return CurvatureMoments if fits else None
+
+
+class Dampable(Factored):
+    """B by its matrices, to which a number can be added."""
+
+    def damped(self, damping):
+        """B + damping I."""
+        matrices = [matrix.copy() for matrix in self.matrices]
+        for matrix in matrices:
+            np.einsum("jj->j", matrix)[...] += damping
+        return Factored(matrices, False)
+
+
+class SampleHessian:
+    """B = the Hessian of the rows in memory, by conjugate gradients.
+
+    Parameters
+    ----------
+    run : BlockNewton
+    coef, z : arrays
+        The point of the Hessian, and the raw predictions of the rows there.
+    term : DataTerm
+        Of these rows.
+    damping : float
+        Added to the second derivatives, which are about one in u.
+    """
+
+    exact = False
+    least_pivot = 0.0
+
+    def __init__(self, run, coef, z, term, damping):
+        self.run, self.coef, self.z, self.term = run, coef, z, term
+        self.damping = damping
+        self.mean_weight, self.loss = run.data.sample.mean_weight, run.loss
+
+    @classmethod
+    def at(cls, run):
+        """The Hessian where a run is."""
+        term, coef = run.data.sample.term(), run.state.coef.copy()
+        z = np.empty((term.n_samples, term.n_outputs))
+        term.raw_predictions(coef, z)
+        return cls(run, coef, z, term, LEAST_DAMPING)
+
+    def damped(self, damping):
+        """B + damping I."""
+        return SampleHessian(self.run, self.coef, self.z, self.term, damping)
+
+    def product(self, d):
+        """B d."""
+        raw, run = np.empty_like(d), self.run
+        self.term.hessian_product(
+            self.loss, self.coef, run.scaling.to_raw(d), raw, self.z
+        )
+        out = run.scaling.gradient(raw, self.mean_weight, run.l2_u, d)
+        out += self.damping * d
+        return out
+
+    def solve(self, g):
+        """As in `Factored`, to a residual of a share `CG_TOL` of g."""
+        dot, x, r, d = self.run.dot, np.zeros_like(g), g.copy(), g.copy()
+        rr = dot(r, r)
+        enough = CG_TOL**2 * rr
+        for _ in range(MAX_CG):
+            Bd = self.product(d)
+            a = ratio(rr, dot(d, Bd), 0.0)
+            add_scaled(x, a, d)
+            add_scaled(r, -a, Bd)
+            rr, before = dot(r, r), rr
+            if (rr <= enough).all():
+                break
+            d *= ratio(rr, before, 0.0)
+            d += r
+        g[...] = x
+        return g
+
+    def adapt(self, y, curvature, dot):
+        """Nothing to adapt."""
