@@ -22,8 +22,9 @@ from ._regressor import GDRegressor
 from ._scoring import Scorer
 from ._tuning.fits import FittedModels
 from ._tuning.grid import column_scale, default_alphas
-from ._tuning.models import Fold
+from ._tuning.models import Fold, train_weights
 from ._tuning.moments import MomentModels
+from ._tuning.newton import NewtonModels
 from ._tuning.path import check_alphas
 from ._tuning.search import (
     ADDED,
@@ -39,6 +40,7 @@ from ._validation import (
     check_parameters,
     check_scoring,
     check_weights,
+    optimizer_name,
 )
 from .penalties import PENALTIES
 
@@ -171,11 +173,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         sample_weight = check_weights(sample_weight, X.shape[0])
         folds = self._folds(X, y, sample_weight, to_splitter)
         data = view._all_rows(X, y, sample_weight)
-        if self._weighs_folds_alike() and MomentModels.suit(data, folds):
-            models: Any = MomentModels(data, folds, PENALTIES[self.penalty])
-        else:
-            estimators = [self._model(1.0, l1_ratios[0]) for _ in folds]
-            models = FittedModels(estimators, X, y, sample_weight, folds)
+        models = self._models(view, data, X, y, sample_weight, folds)
         score = self._score_function(view, models, X, y, to_scorer)
         fold_weights = np.array([fold.test_weight for fold in folds])
         extends = not given and len(l1_ratios) == 1
@@ -285,6 +283,23 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
                         f"{what}. Use fewer folds, or another splitter."
                     )
         return folds
+
+    def _models(self, view, data, X, y, sample_weight, folds):
+        """The models of the folds, by the fastest way that suits them."""
+        penalty = PENALTIES[self.penalty]
+        exact = optimizer_name(self.optimizer) in ("auto", "newton")
+        if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
+            return MomentModels(data, folds, penalty)
+        if exact and self.tol is not None and NewtonModels.suit(data, folds):
+
+            def weights_of(k):
+                learnt = train_weights(folds[k], sample_weight, X.shape[0])
+                weights = view._targets_and_weights(y, sample_weight, learnt)[1]
+                return np.ones(X.shape[0]) if weights is None else weights
+
+            return NewtonModels(data, folds, penalty, weights_of, self.tol)
+        estimators = [self._model(1.0, view.l1_ratio) for _ in folds]
+        return FittedModels(estimators, X, y, sample_weight, folds)
 
     def _weighs_folds_alike(self):
         """True if the weight of a row does not depend on the fold."""
@@ -468,8 +483,10 @@ n_features + 1)
     For the squared error with at most 3000 features, the second moments of the folds
     are computed in one pass over X. Each training set's moments are the sum of the
     others' (Friedman, Hastie and Tibshirani 2010, section 2.2), and all its models
-    follow from them. Other losses are fitted, each fit starting from the last one of
-    its fold, on the rows of X where they are.
+    follow from them. Losses with a continuous second derivative and at most 1500
+    features take Newton's method for all folds at once, from one alpha to the next.
+    Other losses and optimizers are fitted fold by fold, on the rows of X where they
+    are.
 
     The objective of a fold is divided by the weights of its own training rows, so that
     an alpha means the same for all folds and for the final model.

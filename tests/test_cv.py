@@ -197,6 +197,54 @@ def test_the_losses_are_those_of_a_fit_of_each_fold(search, form):
             assert -search.scores_[k, 0, a] == pytest.approx(loss, rel=0.01, abs=1e-4)
 
 
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize(
+    ("loss", "settings"),
+    [
+        ("log_loss", {}),
+        ("log_loss", {"class_weight": "balanced"}),
+        ("log_loss", {"fit_intercept": False}),
+        ("poisson", {}),
+        ("gamma", {"fit_intercept": False}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value) or "plain",
+)
+def test_newtons_method_for_all_folds_ends_at_the_minimisers(
+    loss, settings, penalty, form, rng
+):
+    X = rng.normal(size=(150, 4)) * [1.0, 10.0, 0.1, 1.0] + [0.0, 3.0, 0.0, 0.0]
+    z = X @ [0.5, -0.05, 4.0, 0.0]
+    w = rng.integers(0, 3, 150).astype(float)
+    classifies = loss == "log_loss"
+    y = (z + rng.normal(size=150) > 0) + (z > 1.0) if classifies else 0.1 + np.exp(z)
+    cls = GDClassifierCV if classifies else GDRegressorCV
+    cv, alphas = KFold(3), [1e-1, 1e-2, 1e-3]
+    search = cls(loss, penalty=penalty, alphas=alphas, cv=cv, tol=1e-11, **settings)
+    search.set_params(store_path=True, refit=False).fit(form(X), y, w)
+    for k, (train, _) in enumerate(cv.split(X)):
+        for a, alpha in enumerate(alphas):
+            model = search._model(alpha, 0.15).fit(form(X[train]), y[train], w[train])
+            found = search.coefs_paths_[k, 0, a]
+            np.testing.assert_allclose(
+                found[:, :-1], np.atleast_2d(model.coef_), rtol=2e-3, atol=2e-4
+            )
+            np.testing.assert_allclose(
+                found[:, -1], model.intercept_, rtol=2e-3, atol=2e-3
+            )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_separable_classes_are_searched(n_classes, rng):
+    X = np.concatenate([rng.normal(size=(40, 2)) + 8.0 * k for k in range(n_classes)])
+    y = np.repeat(np.arange(n_classes), 40)
+    search = GDClassifierCV(cv=4, alphas=[1e-1, 1e-3, 1e-6, 1e-9]).fit(X, y)
+    assert np.isfinite(search.scores_).all()
+    assert search.score(X, y) == 1.0
+    losses = -search.cv_results_["mean_test_score"]
+    assert losses[-1] < 0.01 < losses[0]
+
+
 def test_a_rule_of_descent_can_be_searched(rng):
     X, y = IRIS
     search = GDClassifierCV(optimizer="adam", alphas=[1e-1, 1e-3], random_state=0)
@@ -570,9 +618,9 @@ def test_a_fold_without_rows_to_learn_from_is_an_error():
 def test_the_score_of_log_loss_is_scikit_learns():
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    search = GDClassifierCV(alphas=[1e-2], tol=1e-10).fit(X, y)
+    search = GDClassifierCV(alphas=[1e-2], tol=1e-13).fit(X, y)
     for k, (train, test) in enumerate(StratifiedKFold(5).split(X, y)):
-        model = GDClassifier(alpha=1e-2, tol=1e-10).fit(X[train], y[train])
+        model = GDClassifier(alpha=1e-2, tol=1e-13).fit(X[train], y[train])
         loss = log_loss(y[test], model.predict_proba(X[test]))
         assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-5)
 

@@ -1,7 +1,8 @@
 """Choosing alpha: paths of models, their scores on held-out rows, and default grids.
 
 `models.py` says what the models along a path of alphas have to offer. For the squared
-error they follow from second moments of the folds (`moments.py`). For other losses each
-is a fit that starts from the last one (`fits.py`). `grid.py` proposes alphas, and
+error they follow from second moments of the folds (`moments.py`). Other smooth losses
+with few columns take Newton's method for all folds at once (`newton.py`). For all else
+there is a fit for each fold and alpha (`fits.py`). `grid.py` proposes alphas, and
 `search.py` follows the path and chooses.
 """

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._fit.data import Data
-from .models import Models
+from .models import Models, train_weights
 
 
 class FittedModels(Models):
@@ -58,12 +58,8 @@ class FittedModels(Models):
         return self.failed
 
     def train_weight(self, k):
-        """Sample weights that are zero outside the training rows of fold k."""
-        weights, train = np.zeros(self.X.shape[0]), self.folds[k].train
-        weights[train] = (
-            1.0 if self.sample_weight is None else self.sample_weight[train]
-        )
-        return weights
+        """Sample weights for the fit of fold k."""
+        return train_weights(self.folds[k], self.sample_weight, self.X.shape[0])
 
     def coefficients(self, k):
         est = self.estimators[k]

@@ -33,23 +33,36 @@ class Fold:
         return cls(train, test, float(sample_weight[test].sum()))
 
 
-def are_partition(folds, n_rows):
+def are_partition(folds, rows, n_samples):
     """True if each row is in one test set, and in the training sets of the others.
 
     Parameters
     ----------
     folds : list of Fold
-    n_rows : int
-        Number of rows with a weight.
+    rows : intp array or None
+        Numbers of the rows with a weight; None means all.
+    n_samples : int
+        Number of all rows.
     """
-    tests = np.concatenate([fold.test for fold in folds])
-    if len(tests) != n_rows or len(np.unique(tests)) != n_rows:
-        return False
-    return all(
-        len(fold.train) + len(fold.test) == n_rows
-        and not np.isin(fold.test, fold.train, assume_unique=True).any()
-        for fold in folds
-    )
+    left = np.zeros(n_samples, dtype=bool)
+    left[slice(None) if rows is None else rows] = True
+    n_rows = np.count_nonzero(left)
+    for fold in folds:
+        if len(fold.train) + len(fold.test) != n_rows or not left[fold.test].all():
+            return False
+        left[fold.test] = False
+        learnt = np.zeros(n_samples, dtype=bool)
+        learnt[fold.train] = True
+        if np.count_nonzero(learnt) != len(fold.train) or learnt[fold.test].any():
+            return False
+    return not left.any()
+
+
+def train_weights(fold, sample_weight, n_samples):
+    """Sample weights that are zero outside the training rows of a fold."""
+    weights, train = np.zeros(n_samples), fold.train
+    weights[train] = 1.0 if sample_weight is None else sample_weight[train]
+    return weights
 
 
 class Models(ABC):

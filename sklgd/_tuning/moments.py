@@ -166,9 +166,8 @@ class MomentModels(Models):
         self.target = data.target.reshape(data.X.shape[0], -1)
         self.weights = data.weights
         self.origin = self.find_origin()
-        n_rows = data.n_rows
         self.tests = [self.moments(fold.test) for fold in folds]
-        if folds and are_partition(folds, n_rows):
+        if folds and are_partition(folds, data.rows, data.X.shape[0]):
             everything = self.tests[0]
             for other in self.tests[1:]:
                 everything = total(everything, other)
