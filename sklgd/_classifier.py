@@ -538,7 +538,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         return learn_blocks(self, blocks, n_epochs, arguments)
 
     @all_or_nothing
-    def fit_blocks(self, blocks, *, classes=None, validation=None):
+    def fit_blocks(self, blocks, *, classes=None, validation=None, checkpoint=None):
         """Fit the model to rows that do not fit into memory.
 
         The result is that of `fit` on all rows together: the minimiser of the same
@@ -559,6 +559,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
 default=None
             Validation set in memory, for ``validation_scores_`` and
             ``early_stopping=True``.
+        checkpoint : str or path, default=None
+            Folder in which the results of the passes are stored. A fit with the same
+            parameters, blocks and folder goes on from there after an interruption, and
+            gives the same bits. Other parameters and other blocks are refused.
 
         Returns
         -------
@@ -620,6 +624,7 @@ default=None
             n_outputs=n_outputs,
             start=start,
             validation=self._validation_set(*validation_triple(validation), per_class),
+            checkpoint=checkpoint,
         )
 
     def decision_function(self, X):

@@ -5,6 +5,7 @@ spaced ones, the fit goes on in memory. Otherwise each further evaluation is a p
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ._callbacks import FitTasks
 from ._compat import has_callbacks
 from ._effects import warn_without_effect
 from ._fit.block_data import BlockData
+from ._fit.checkpoint import Checkpoint, key_of
 from ._fit.data import Data, columns_to_fit
 from ._fit.passes import LocalEngine, sum_of
 from ._fit.plan import make_plan_of_blocks
@@ -71,7 +73,18 @@ def describe(est, blocks, task, validated):
 
 
 def learn(
-    est, engine, description, rows, known, exact, n_rows, n_outputs, start, validation
+    est,
+    engine,
+    description,
+    rows,
+    *,
+    known,
+    exact,
+    n_rows,
+    n_outputs,
+    start,
+    validation,
+    checkpoint,
 ):
     """Fit an estimator to described blocks.
 
@@ -87,6 +100,8 @@ def learn(
     start : float64 array of shape (n_features + 1, n_outputs) or None
     validation : dict or None
         As ``BaseGD._fit`` takes it.
+    checkpoint : str, path or None
+        Folder for the results of passes.
     """
     log = Log(est.verbose) if est.verbose else None
     settings, loss = Settings.of(est), est._make_loss()
@@ -102,7 +117,12 @@ def learn(
         columns, data.n_columns = columns_to_fit(X, None, start, n_outputs)
         data = data.of_columns(columns)
     else:
-        data = BlockData(engine, description, rows, data, known, exact, n_rows)
+        make_pass = partial(sum_of, engine)
+        if checkpoint is not None:
+            stored = Checkpoint(checkpoint, key_of(est, start, n_rows=n_rows))
+            stored.check_blocks(engine.marks())
+            make_pass = partial(stored.sum_of, engine)
+        data = BlockData(make_pass, description, rows, data, known, exact, n_rows)
     if start is None:
         coef = np.zeros((data.X.shape[1] + 1, n_outputs))
     else:

@@ -474,7 +474,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         return learn_blocks(self, blocks, n_epochs)
 
     @all_or_nothing
-    def fit_blocks(self, blocks, *, validation=None):
+    def fit_blocks(self, blocks, *, validation=None, checkpoint=None):
         """Fit the model to rows that do not fit into memory.
 
         The result is that of `fit` on all rows together: the minimiser of the same
@@ -493,6 +493,10 @@ class GDRegressor(RegressorMixin, BaseGD):
 default=None
             Validation set in memory, for ``validation_scores_`` and
             ``early_stopping=True``.
+        checkpoint : str or path, default=None
+            Folder in which the results of the passes are stored. A fit with the same
+            parameters, blocks and folder goes on from there after an interruption, and
+            gives the same bits. Other parameters and other blocks are refused.
 
         Returns
         -------
@@ -541,6 +545,7 @@ default=None
             validation=self._validation_set(
                 *validation_triple(validation), (description.n_rows, *shape)
             ),
+            checkpoint=checkpoint,
         )
 
     def predict(self, X):

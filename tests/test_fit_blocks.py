@@ -441,6 +441,53 @@ def test_ctrl_c_keeps_the_best_coefficients(beyond_memory, table):
     assert model.score(X, y) > 0.5
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"alpha": 1e-3},
+        {"loss": "hinge"},
+        {"optimizer": "lbfgs"},
+        {"optimizer": "fista"},
+    ],
+)
+def test_a_checkpoint_goes_on_with_the_same_bits(
+    beyond_memory, table, tmp_path, params
+):
+    X, y = table[0], table[1]["three"]
+    model = GDClassifier(**params).fit_blocks(cut(X, y))
+    passes = []
+
+    def interrupted():
+        passes.append(1)
+        if len(passes) == 5:
+            raise KeyboardInterrupt
+        for block in cut(X, y):
+            yield tuple(block[:2])
+
+    other = GDClassifier(**params)
+    with pytest.raises(KeyboardInterrupt):
+        other.fit_blocks(interrupted, checkpoint=tmp_path)
+    assert other.stop_reason_ == "interrupted" or not hasattr(other, "coef_")
+    again = GDClassifier(n_jobs=2, **params)
+    again.fit_blocks(interrupted, checkpoint=tmp_path)
+    assert_array_equal(again.coef_, model.coef_)
+    assert again.loss_curve_ == model.loss_curve_
+    # (The first pass is made again, and three need not be.)
+    assert again.n_passes_ == model.n_passes_ - 3
+    assert again.fit_blocks(interrupted, checkpoint=tmp_path).n_passes_ == 1
+
+
+def test_a_checkpoint_of_another_fit_is_refused(beyond_memory, table, tmp_path):
+    X, y = table[0], table[1]["two"]
+    GDClassifier().fit_blocks(cut(X, y), checkpoint=tmp_path)
+    with pytest.raises(ValueError, match=r"another fit, with alpha='auto' in place of"):
+        GDClassifier(alpha=1.0).fit_blocks(cut(X, y), checkpoint=tmp_path)
+    changed = X.copy()
+    changed[777, 3] += 1e-9
+    with pytest.raises(RuntimeError, match="have changed since checkpoint="):
+        GDClassifier().fit_blocks(cut(changed, y), checkpoint=tmp_path)
+
+
 def test_each_pass_is_logged(beyond_memory, table, caplog):
     X, y = table[0], table[1]["two"]
     with caplog.at_level(logging.INFO, logger="sklgd"):

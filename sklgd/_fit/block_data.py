@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,6 @@ from ..losses import Loss
 from . import cost
 from .data import Data, DataOfFit
 from .description import Description, check_kinds, one_label_per_row
-from .passes import Engine, sum_of
 
 # Predicted nanoseconds of a pass beside its arithmetic: for the pass, and for each byte
 # of its blocks (1 GB/s, which disks and the parsing of files reach).
@@ -106,7 +106,8 @@ class BlockData(DataOfFit):
 
     Parameters
     ----------
-    engine : Engine
+    sum_of : callable
+        ``sum_of(task)`` makes a pass over the blocks, as `passes.sum_of` of an engine.
     description : Description
         Of all rows.
     rows : callable
@@ -126,7 +127,7 @@ class BlockData(DataOfFit):
 
     def __init__(
         self,
-        engine: Engine,
+        sum_of: Callable[[Any], Any],
         description: Description,
         rows: Any,
         sample: Data,
@@ -134,7 +135,7 @@ class BlockData(DataOfFit):
         exact: bool,
         n_rows: int,
     ) -> None:
-        self.engine, self.description = engine, description
+        self.sum_of, self.description = sum_of, description
         self.encode, self.sample = rows, sample
         self.X, self.target, self.sparse = sample.X, sample.target, sample.sparse
         self.loss, self.n_outputs = sample.loss, sample.n_outputs
@@ -209,6 +210,25 @@ class Sums:
             for a, b in zip(mine, others, strict=True):
                 a += b
         return self
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """All arrays, by name."""
+        arrays = {"values": self.values, "gradient": self.gradient}
+        for i, parts in enumerate(self.hessian):
+            for j, a in enumerate(parts):
+                arrays[f"hessian_{i}_{j}"] = a
+        return arrays
+
+    @classmethod
+    def unpack(cls, arrays: Any) -> Sums:
+        """The sums that `pack` has given."""
+        hessian: list[list[np.ndarray]] = []
+        while (name := f"hessian_{len(hessian)}") + "_0" in arrays:
+            parts: list[np.ndarray] = []
+            while f"{name}_{len(parts)}" in arrays:
+                parts.append(arrays[f"{name}_{len(parts)}"])
+            hessian.append(parts)
+        return cls(arrays["values"], arrays["gradient"], hessian)
 
 
 @dataclass(frozen=True)
@@ -434,7 +454,7 @@ class BlockTerm:
             None if loss is self.loss or coef is None else self.loss,
             self.constant if missing else None, curvature, others,
         )  # fmt: skip
-        sums = sum_of(data.engine, task)
+        sums = data.sum_of(task)
         value, exact, constant, *others = (sums.values / self.n_samples).tolist()
         if missing:
             self.constant_loss = constant

@@ -38,6 +38,9 @@ class Engine(Protocol):
         Parts without rows are left out.
         """
 
+    def marks(self) -> list[Any]:
+        """What distinguishes the rows of a pass from others, of each part."""
+
 
 class LocalEngine:
     """Runs tasks in this process, while the next block is read.
@@ -77,6 +80,10 @@ class LocalEngine:
             yield total
         if self.verbose:
             say(f"pass {self.n_passes}: {tally}")
+
+    def marks(self) -> list[Any]:
+        """See `Engine.marks`."""
+        return self.passes.marks()
 
 
 def sum_of(engine: Engine, task: Task) -> Any:

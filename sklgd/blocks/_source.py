@@ -266,6 +266,10 @@ class SamePasses:
             raise self._error(number, len(found))
         self._known[number] = found
 
+    def marks(self) -> list[list[tuple[int, int]]]:
+        """Number of rows and checksum of each block, of each part; after a pass."""
+        return [self._known[number] for number in range(self.blocks.n_parts)]
+
     @staticmethod
     def _error(number: int, block: int) -> RuntimeError:
         return RuntimeError(
