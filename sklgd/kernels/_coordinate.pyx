@@ -6,11 +6,11 @@ for the others what they are (the feature-sign search of Lee, Battle, Raina and 
 """
 cimport numpy as cnp
 from libc.math cimport fabs, INFINITY
-from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
 import numpy as np
 
 from sklgd.kernels._arrays cimport entries
+from sklgd.kernels._hessian cimport factorise, solve_factorised
 from sklgd.kernels._penalty cimport soft
 
 cnp.import_array()
@@ -76,8 +76,7 @@ cdef double face_step(
     reached. Returns the gain.
     """
     cdef Py_ssize_t n = model.n, j, i, k, next_one
-    cdef int m = 0, one = 1, info = 1
-    cdef char uplo = b"U"
+    cdef int m = 0, info = 1
     cdef double z, slope, curvature, t, at, ridge = 0.0, gain
     cdef double from_t = 0.0, next_t
     whole[0] = True
@@ -95,7 +94,7 @@ cdef double face_step(
             for i in range(k + 1):
                 factor[k * m + i] = model.B[face[k] * n + face[i]]
             factor[k * m + k] += ridge
-        dpotrf(&uplo, &m, factor, &m, &info)
+        info = factorise(factor, m)
         ridge *= 100.0
     if info != 0:
         return 0.0
@@ -107,7 +106,7 @@ cdef double face_step(
             d[k] -= model.l1[j] if z > 0.0 else -model.l1[j]
         # (Needed for the derivative below.)
         Bd[k] = d[k]
-    dpotrs(&uplo, &m, &one, factor, &m, d, &m, &info)
+    solve_factorised(factor, m, 1, d)
     slope = 0.0
     for k in range(m):
         slope -= Bd[k] * d[k]

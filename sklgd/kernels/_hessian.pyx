@@ -16,6 +16,30 @@ import numpy as np
 cnp.import_array()
 
 
+cdef int factorise(double* A, int n) noexcept nogil:
+    """Overwrite the lower triangle of A (n, n) with its Cholesky factor.
+
+    The upper triangle stays as it is. Returns 0, or another number if A is not positive
+    definite.
+    """
+    # LAPACK reads matrices by columns: its upper triangle is our lower one.
+    cdef char triangle = b"U"
+    cdef int info
+    dpotrf(&triangle, &n, A, &n, &info)
+    return info
+
+
+cdef void solve_factorised(
+        const double* factor, int n, int n_columns, double* x) noexcept nogil:
+    """Solve A x = b in place, given the result of `factorise` for A.
+
+    x holds ``n_columns`` vectors of n numbers, one after the other.
+    """
+    cdef char triangle = b"U"
+    cdef int info
+    dpotrs(&triangle, &n, &n_columns, <double*> factor, &n, x, &n, &info)
+
+
 def hessian_diagonal(var, gamma, l2):
     """H_jk = gamma_k var_j + l2_k, and gamma_k in a last row for the intercept.
 
@@ -109,8 +133,6 @@ def cholesky(matrix):
     cdef double* M = entries(matrix, n, n, True)
     cdef double* factor = entries(out, n, n)
     cdef double* diagonal = entries(kept, n, 0)
-    # What LAPACK reads by columns is the transpose: its upper triangle is our lower.
-    cdef char uplo = b"U"
     with nogil:
         for j in range(n):
             diagonal[j] = M[j * n + j]
@@ -124,7 +146,7 @@ def cholesky(matrix):
             for j in range(n):
                 M[j * n + j] = diagonal[j] + ridge
             memcpy(factor, M, <size_t> n * n * sizeof(double))
-            dpotrf(&uplo, &n, factor, &n, &info)
+            info = factorise(factor, n)
             ridge *= 100.0
     if info != 0:
         out[...] = np.nan
@@ -133,11 +155,10 @@ def cholesky(matrix):
 
 def solve(factor, g, Py_ssize_t k=-1):
     """Solve A x = g in place with the factor of A, for column k or for all columns."""
-    cdef int n = <int> factor.shape[0], n_columns, info
+    cdef int n = <int> factor.shape[0], n_columns
     cdef Py_ssize_t i, j, K = g.shape[1]
     cdef const double* L = entries(factor, n, n)
     cdef double* x = entries(g, n, K, True)
-    cdef char uplo = b"U"
     if k >= K:
         raise ValueError("there is no such column")
     n_columns = 1 if k >= 0 else <int> K
@@ -148,7 +169,7 @@ def solve(factor, g, Py_ssize_t k=-1):
         for j in range(n):
             for i in range(n_columns):
                 y[i * n + j] = x[j * K + i]
-        dpotrs(&uplo, &n, &n_columns, <double*> L, &n, y, &n, &info)
+        solve_factorised(L, n, n_columns, y)
         for j in range(n):
             for i in range(n_columns):
                 x[j * K + i] = y[i * n + j]
