@@ -21,8 +21,8 @@ from sklgd.kernels._online_rule cimport (
     ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS,
     CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST,
     FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED,
-    LAG, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, N_COLUMN, N_OUTPUT, PLACE, ROWS, SATURATED,
-    SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, TINY, WEIGHT, WEIGHTS,
+    LAG, LARGE, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, MOST, N_COLUMN, N_OUTPUT, PLACE, ROWS,
+    SATURATED, SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, TINY, WEIGHT, WEIGHTS, ZERO,
     OnlineRule, is_in_another_unit)
 from sklgd.kernels._rows cimport Rows
 
@@ -30,8 +30,6 @@ from sklgd.kernels._rows cimport Rows
 cdef double MOST_COPIES = 8.0
 # Mean weights that are taken as they are; beyond them weights are relative.
 cdef double LARGE_WEIGHT = 8.0
-# Squares of larger numbers, times their weights, leave float64.
-cdef double LARGE = 1e140
 # Logarithm of the odds of the first-order rule against the second-order one at first.
 cdef double FIRST_ODDS = -1.386294361119891
 # Past rows weigh like t^FADING in the second-order rule.
@@ -230,16 +228,20 @@ cdef class OnlineLearner(OnlineRule):
         self.saved_array = self.saved_columns_array = self.saved_scalars = None
         self.n_saved = 0
 
-    cdef void load(self, Rows rows, const Py_ssize_t* order, Py_ssize_t i,
+    cdef bint load(self, Rows rows, const Py_ssize_t* order, Py_ssize_t i,
                    Py_ssize_t n) noexcept nogil:
-        """Read a row: its columns and values, without zeros where none are needed."""
+        """Read a row: its columns and values, without zeros where none are needed.
+
+        False if a value is too large.
+        """
         cdef Py_ssize_t p, count = 0
+        cdef int found
         cdef Py_ssize_t[2] first
         if self.centred or not rows.is_sparse:
             rows.densify(order, i, 1, n, self.values)
             self.n_entries = self.n_features
             if self.centred:
-                return
+                return not self.inspect() & LARGE
             for p in range(self.n_features):
                 self.columns[p] = p
         else:
@@ -248,12 +250,15 @@ cdef class OnlineLearner(OnlineRule):
                 rows.ask_features(order, i + 1, self.records, self.stride)
             rows.entries(order, i, 1, first, self.columns, self.values)
             self.n_entries = first[1]
-        for p in range(self.n_entries):
-            if self.values[p] != 0.0:
-                self.values[count] = self.values[p]
-                self.columns[count] = self.columns[p]
-                count += 1
-        self.n_entries = count
+        found = self.inspect()
+        if found & ZERO:
+            for p in range(self.n_entries):
+                if self.values[p] != 0.0:
+                    self.values[count] = self.values[p]
+                    self.columns[count] = self.columns[p]
+                    count += 1
+            self.n_entries = count
+        return not found & LARGE
 
     cdef void load_target(self, const double* y, Py_ssize_t row) noexcept nogil:
         """The targets of a row: a code for a coupled loss, else a number per output."""
@@ -276,12 +281,12 @@ cdef class OnlineLearner(OnlineRule):
         self.n_entries = 0
         if w == 0.0:
             return True
-        self.load(rows, order, i, n)
+        if not self.load(rows, order, i, n):
+            for p in range(self.n_entries):
+                if not fabs(self.values[p]) <= MOST:
+                    self.bad_column = self.columns[p]
+                    return False
         self.load_target(y, order[i])
-        for p in range(self.n_entries):
-            if not fabs(self.values[p]) <= LARGE:
-                self.bad_column = self.columns[p]
-                return False
         if undoable and not self.centred:
             self.save()
         stream[ROWS] += 1.0
@@ -639,13 +644,15 @@ cdef class OnlineLearner(OnlineRule):
     cdef void load_full(self, double w, bint first) noexcept nogil:
         """Predict the row by the second-order rule, its priors brought up to date."""
         cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
-        cdef double share = active / (self.reach * self.reach)
+        cdef double share = active / (self.reach * self.reach), precision
         cdef double* size = self.field(SIZE)
         cdef Py_ssize_t j, k, d = self.n_features
         self.full.load(self.x, self.field(PLACE))
         self.full.trust(d, 1e-6 if self.quadratic else 1.0 / (self.reach * self.reach))
         for j in range(d):
-            self.full.trust(j, size[j] * size[j] * share)
+            precision = size[j] * size[j] * share
+            if precision > 2.0 * self.full.prior[j]:
+                self.full.trust(j, precision)
         if first and self.regression:
             for k in range(self.n_outputs):
                 self.full.coef[k * self.full.stride + d] = self.target[k]

@@ -2,6 +2,9 @@ from sklgd.kernels._loss_function cimport POINTS, LossFunction
 
 
 cdef extern from "online.h":
+    int ZERO "SKLGD_ONLINE_ZERO"
+    int LARGE "SKLGD_ONLINE_LARGE"
+    double MOST "SKLGD_ONLINE_MOST"
     double FAR "SKLGD_ONLINE_FAR"
     double KNOWN "SKLGD_ONLINE_KNOWN"
     double OTHER_UNIT "SKLGD_ONLINE_OTHER_UNIT"
@@ -19,6 +22,7 @@ cdef extern from "online.h":
     ctypedef struct sklgd_online_loops:
         void (*gather)(const sklgd_online_row* row) noexcept nogil
         void (*scatter)(const sklgd_online_row* row) noexcept nogil
+        int (*inspect)(const double* x, Py_ssize_t n) noexcept nogil
         bint (*centre)(const sklgd_online_row* row, const double* values) noexcept nogil
         bint (*count)(const sklgd_online_row* row, double w, double pace) noexcept nogil
         double (*measure)(
@@ -136,6 +140,7 @@ cdef class OnlineRule:
     cdef double rate(self, Py_ssize_t p, Py_ssize_t k) noexcept nogil
     cdef begin_row_by_row(self)
     cdef end_row_by_row(self)
+    cdef int inspect(self) noexcept nogil
     cdef void begin_anew(self, Py_ssize_t p) noexcept nogil
     cdef void adapt_size(self, Py_ssize_t p) noexcept nogil
     cdef void correct_size(self, Py_ssize_t p) noexcept nogil

@@ -145,6 +145,10 @@ cdef class OnlineRule:
             return self.row.rate[k * self.row.room + p]
         return self.row.rate[p * self.n_outputs + k]
 
+    cdef int inspect(self) noexcept nogil:
+        """Whether there are a ZERO and a LARGE entry in the row."""
+        return loops.inspect(self.values, self.n_entries)
+
     cdef begin_row_by_row(self):
         """Before the rows of a call: numbers of centred columns are copied once."""
         self.kind_step = self.n_outputs * (self.row.room if self.row.by_field else 1)

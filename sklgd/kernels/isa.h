@@ -105,6 +105,21 @@ static SKLGD_INLINE void sklgd_lanes_add_product(
 #endif
 }
 
+/* sum += a a b. */
+static SKLGD_INLINE void sklgd_lanes_add_square(
+        sklgd_lanes *sum, const double *a, const double *b) {
+    sklgd_lanes x, y;
+    memcpy(&x, a, sizeof(x)), memcpy(&y, b, sizeof(y));
+#if SKLGD_VECTORS
+    *sum += x * x * y;
+#else
+    {
+        int i;
+        for (i = 0; i < 4; i++) sum->v[i] += x.v[i] * x.v[i] * y.v[i];
+    }
+#endif
+}
+
 /* The sum of the four, in a fixed order. */
 static SKLGD_INLINE double sklgd_lanes_total(const sklgd_lanes *sum) {
     double v[4];

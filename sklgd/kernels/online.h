@@ -37,6 +37,11 @@ enum {
     SKLGD_ONLINE_WEIGHTS = 5
 };
 
+/* Squares of larger numbers, times their weights, leave float64. */
+#define SKLGD_ONLINE_MOST 1e140
+/* What `inspect` looks for. */
+enum { SKLGD_ONLINE_ZERO = 1, SKLGD_ONLINE_LARGE = 2 };
+
 /* An entry so many sizes from the mean is an outlier, once a column has so many entries of
    its size. */
 #define SKLGD_ONLINE_FAR 10.0
@@ -69,6 +74,7 @@ typedef struct {
     /* From the records to the fields, and back. */
     void (*gather)(const sklgd_online_row *row);
     void (*scatter)(const sklgd_online_row *row);
+    int (*inspect)(const double *x, ptrdiff_t n);
     int (*centre)(const sklgd_online_row *row, const double *values);
     int (*count)(const sklgd_online_row *row, double w, double pace);
     double (*measure)(const sklgd_online_row *row, double *b, double *b_lag);
@@ -83,12 +89,14 @@ typedef struct {
 /* The functions for this machine, to be asked for once, at import. */
 static sklgd_online_loops sklgd_choose_online_loops(void) {
     sklgd_online_loops base = {
-        online_gather_base,  online_scatter_base, online_centre_base, online_count_base,
-        online_measure_base, online_predict_base, online_rates_base,  online_step_base};
+        online_gather_base, online_scatter_base, online_inspect_base,
+        online_centre_base, online_count_base,   online_measure_base,
+        online_predict_base, online_rates_base,  online_step_base};
 #if SKLGD_AVX2
     sklgd_online_loops avx2 = {
-        online_gather_avx2,  online_scatter_avx2, online_centre_avx2, online_count_avx2,
-        online_measure_avx2, online_predict_avx2, online_rates_avx2,  online_step_avx2};
+        online_gather_avx2, online_scatter_avx2, online_inspect_avx2,
+        online_centre_avx2, online_count_avx2,   online_measure_avx2,
+        online_predict_avx2, online_rates_avx2,  online_step_avx2};
     if (sklgd_use_avx2()) return avx2;
 #endif
     return base;

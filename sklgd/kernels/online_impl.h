@@ -81,6 +81,17 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(add_products)(
     *t += sklgd_lanes_total(&other);
 }
 
+/* What there is among entries: SKLGD_ONLINE_ZERO, SKLGD_ONLINE_LARGE. */
+static SKLGD_TARGET int SKLGD_NAME(online_inspect)(const double *x, ptrdiff_t n) {
+    uint64_t zero = 0, large = 0;
+    ptrdiff_t p;
+    for (p = 0; p < n; p++) {
+        zero |= x[p] == 0.0 ? 1 : 0;
+        large |= fabs(x[p]) <= SKLGD_ONLINE_MOST ? 0 : 1;
+    }
+    return (zero ? SKLGD_ONLINE_ZERO : 0) | (large ? SKLGD_ONLINE_LARGE : 0);
+}
+
 /* x is the entry, less the mean if `centred`. True if one may be in another unit than the
    others of its column, of raw columns. */
 static SKLGD_TARGET int SKLGD_NAME(online_centre)(
@@ -295,11 +306,8 @@ static SKLGD_TARGET void SKLGD_NAME(online_rates)(
             SKLGD_NAME(finish_rates)(width, penalty, b, a);
             /* What is beyond the row does not move. */
             for (p = n; p < width; p++) a[p] = 0.0;
-            SKLGD_INDEPENDENT
-            for (p = 0; p < width; p++) b[p] = x[p] * a[p];
-            q[k] = intercept_rate[k];
-            for (p = 0; p < width; p += 4) sklgd_lanes_add_product(&sum, x + p, b + p);
-            q[k] += sklgd_lanes_total(&sum);
+            for (p = 0; p < width; p += 4) sklgd_lanes_add_square(&sum, x + p, a + p);
+            q[k] = intercept_rate[k] + sklgd_lanes_total(&sum);
         }
         return;
     }

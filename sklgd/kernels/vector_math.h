@@ -90,6 +90,34 @@ static SKLGD_INLINE double sklgd_log_and(double u, double rest) {
            - ((half - (s * (half + (odd + even)) + (k * SKLGD_LN2_LOW + rest))) - f);
 }
 
+/* log2(u) for 1 <= u < inf, with an absolute error of a few 1e-16: u = 2^k m with m as above,
+   log(m) = 2 artanh(s) = 2 s (1 + s^2 q(s^2)), q of degree 5 from the Chebyshev nodes. */
+static SKLGD_INLINE double sklgd_log2(double u) {
+    uint64_t exponent = (sklgd_bits(u) - 0x3fe6a09e667f3bcdULL) >> 52;
+    double k = sklgd_from_bits(exponent | 0x4330000000000000ULL) - 4503599627370496.0;
+    double f = sklgd_from_bits(sklgd_bits(u) - (exponent << 52)) - 1.0;
+    double s = f / (2.0 + f), z = s * s, z2 = z * z, q;
+    q = ((0.3333333333333104 + 0.20000000005603252 * z)
+         + (0.1428571206916208 + 0.11111431140054358 * z) * z2)
+        + (0.09070096901432996 + 0.08310908576429464 * z) * (z2 * z2);
+    s *= 2.8853900817779268;
+    return k + (s + s * (z * q));
+}
+
+/* 2^y for -1022 < y < 1023: 2^k 2^r, |r| <= 1/2, 2^r = 1 + r q(r), q of degree 9 from the
+   Chebyshev nodes, error 2e-16. */
+static SKLGD_INLINE double sklgd_exp2(double y) {
+    double shifted = y + SKLGD_SHIFT, r = y - (shifted - SKLGD_SHIFT);
+    double r2 = r * r, r4 = r2 * r2, q0, q1, q2;
+    q0 = (0.6931471805599462 + 0.24022650695910075 * r)
+         + (0.05550410866465167 + 0.009618129107618665 * r) * r2;
+    q1 = (0.0013333558200794592 + 0.00015403530424776529 * r)
+         + (1.5252672924850737e-05 + 1.3215451633221434e-06 * r) * r2;
+    q2 = 1.0205905413765595e-07 + 7.070977866508139e-09 * r;
+    return (1.0 + r * (q0 + r4 * (q1 + r4 * q2)))
+           * sklgd_from_bits((sklgd_bits(shifted) + 1023) << 52);
+}
+
 /* log(1 + x) for x >= 0 (the losses need no other), NaN for NaN. What rounding took from
    u = 1 + x comes back by log(u + c) = log(u) + c/u. */
 static SKLGD_INLINE double sklgd_log1p(double x) {

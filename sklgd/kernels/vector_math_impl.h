@@ -18,17 +18,16 @@ static SKLGD_TARGET void SKLGD_NAME(sklgd_log1p_all)(double *x, ptrdiff_t n) {
     for (i = 0; i < n; i++) x[i] = sklgd_log1p(x[i]);
 }
 
-/* (1 + x)^power for x >= 0; a relative error of 1e-15 times the exponent. */
+/* (1 + x)^power for x >= 0 and -1 < power <= 0; a relative error of some 1e-16 times the
+   exponent of the result. Two loops, for the reason above. */
 static SKLGD_TARGET void SKLGD_NAME(sklgd_powers_all)(
         double *x, ptrdiff_t n, double power) {
-    double k[SKLGD_BLOCK];
     ptrdiff_t i, m;
     for (; n > 0; n -= m, x += m) {
         m = n < SKLGD_BLOCK ? n : SKLGD_BLOCK;
-        for (i = 0; i < m; i++) x[i] = power * sklgd_log_and(1.0 + (x[i] > 1e300 ? 1e300 : x[i]), 0.0);
-        for (i = 0; i < m; i++) x[i] = sklgd_exp_reduce(x[i], k + i);
-        for (i = 0; i < m; i++) x[i] = sklgd_exp_series(x[i]);
-        for (i = 0; i < m; i++) x[i] = sklgd_exp_scale(x[i], k[i]);
+        for (i = 0; i < m; i++)
+            x[i] = power * sklgd_log2(1.0 + (x[i] > 1e300 ? 1e300 : x[i]));
+        for (i = 0; i < m; i++) x[i] = sklgd_exp2(x[i]);
     }
 }
 
