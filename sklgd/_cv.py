@@ -26,6 +26,7 @@ from ._tuning.models import Fold, train_weights
 from ._tuning.moments import MomentModels
 from ._tuning.newton import NewtonModels
 from ._tuning.path import check_alphas
+from ._tuning.quasi_newton import QuasiNewtonModels
 from ._tuning.search import (
     ADDED,
     EXTENSIONS,
@@ -290,14 +291,19 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         exact = optimizer_name(self.optimizer) in ("auto", "newton")
         if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
             return MomentModels(data, folds, penalty)
-        if exact and self.tol is not None and NewtonModels.suit(data, folds):
+        if exact and self.tol is not None:
 
             def weights_of(k):
                 learnt = train_weights(folds[k], sample_weight, X.shape[0])
                 weights = view._targets_and_weights(y, sample_weight, learnt)[1]
                 return np.ones(X.shape[0]) if weights is None else weights
 
-            return NewtonModels(data, folds, penalty, weights_of, self.tol)
+            if NewtonModels.suit(data, folds):
+                return NewtonModels(data, folds, penalty, weights_of, self.tol)
+            if penalty(1.0, view.l1_ratio).smooth and (
+                QuasiNewtonModels.suit(data, folds)
+            ):
+                return QuasiNewtonModels(data, folds, penalty, weights_of, self.tol)
         estimators = [self._model(1.0, view.l1_ratio) for _ in folds]
         return FittedModels(estimators, X, y, sample_weight, folds)
 
@@ -483,8 +489,8 @@ n_features + 1)
     For the squared error with at most 3000 features, the second moments of the folds
     are computed in one pass over X. Each training set's moments are the sum of the
     others' (Friedman, Hastie and Tibshirani 2010, section 2.2), and all its models
-    follow from them. Losses with a continuous second derivative and at most 1500
-    features take Newton's method for all folds at once, from one alpha to the next.
+    follow from them. Losses with a continuous second derivative take Newton's method,
+    or with many features L-BFGS, for all folds at once, from one alpha to the next.
     Other losses and optimizers are fitted fold by fold, on the rows of X where they
     are.
 

@@ -234,6 +234,25 @@ def test_newtons_method_for_all_folds_ends_at_the_minimisers(
             )
 
 
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_lbfgs_for_all_folds_ends_at_the_minimisers(n_classes, form, rng):
+    dense = rng.normal(size=(120, 1600)) * (rng.random((120, 1600)) < 0.05)
+    dense[:, :5] = 0.0  # columns without an entry
+    z = dense[:, 5:105].sum(axis=1)
+    y, w = (z > 0.0) + (n_classes > 2) * (z > 1.0), rng.uniform(0.5, 2.0, 120)
+    cv, alphas = KFold(3), [1e-1, 1e-2]
+    search = GDClassifierCV(alphas=alphas, cv=cv, tol=1e-9, store_path=True)
+    search.fit(form(dense), y, w)
+    for k, (train, _) in enumerate(cv.split(dense)):
+        for a, alpha in enumerate(alphas):
+            model = GDClassifier(alpha=alpha, tol=1e-11)
+            model.fit(form(dense[train]), y[train], w[train])
+            found = search.coefs_paths_[k, 0, a, :, :-1]
+            np.testing.assert_allclose(found, model.coef_, atol=1e-3)
+    assert not search.coefs_paths_[..., :5].any()
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_separable_classes_are_searched(n_classes, rng):
     X = np.concatenate([rng.normal(size=(40, 2)) + 8.0 * k for k in range(n_classes)])

@@ -2,7 +2,7 @@
 
 `models.py` says what the models along a path of alphas have to offer. For the squared
 error they follow from second moments of the folds (`moments.py`). Other smooth losses
-with few columns take Newton's method for all folds at once (`newton.py`). For all else
-there is a fit for each fold and alpha (`fits.py`). `grid.py` proposes alphas, and
-`search.py` follows the path and chooses.
+take Newton's method (`newton.py`) or, with many columns, L-BFGS (`quasi_newton.py`) for
+all folds at once. For all else there is a fit for each fold and alpha (`fits.py`).
+`grid.py` proposes alphas, and `search.py` follows the path and chooses.
 """
