@@ -1226,7 +1226,8 @@ class Online(Optimizer):
     power : float, default=2/3
         Exponent of the fall of the learning rates, in (1/2, 1).
     average : float, default=2.0
-        Exponent of the weights of the average, zero or more.
+        Exponent of the weights of the average, zero or more; at least 8 from the second
+        pass over the same rows on.
     second_order : bool, default=True
         Whether dense rows of up to 100 columns are learnt by recursive least squares,
         too (squared error, and the log loss of two classes, without l1). Then the model

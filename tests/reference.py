@@ -1222,10 +1222,12 @@ class Online:
         self.steps = self.rows = 0
         self.total = self.constant_total = self.judged = self.largest = 0.0
         self.scale_known = False
+        self.first_rows, self.repeated = {}, 0.0
 
     def learn(self, x, y, w=1.0):
         if w == 0.0:
             return
+        self.note_row(x, y)
         self.rows += 1
         self.weights += w
         mean = self.weights / self.rows
@@ -1264,7 +1266,10 @@ class Online:
         )  # fmt: skip
         for x, (_, y, w) in zip(X, self.early_rows, strict=True):
             fresh.step(x, y, w, 0.0)
-        kept = ("rows", "weights", "total", "constant_total", "judged")
+        kept = (
+            "rows", "weights", "total", "constant_total", "judged", "first_rows",
+            "repeated",
+        )  # fmt: skip
         vars(self).update(vars(fresh) | {name: vars(self)[name] for name in kept})
 
     def step(self, x, y, w, judged):
@@ -1315,9 +1320,34 @@ class Online:
         self.Vb -= b_move * self.C
         self.Gb += w * b_h * self.fit_intercept
         self.b -= b_move
-        self.C += w * self.t**self.average
+        self.C += w * self.average_weight()
         if self.full is not None:
             self.step_full(y, w)
+
+    def note_row(self, x, y):
+        """The rows repeat once the first 32 different ones have all come again."""
+        row = tuple(x), y
+        if row in self.first_rows:
+            self.first_rows[row] = True
+            if sum(self.first_rows.values()) == 32 and not self.repeated:
+                self.repeated = self.t
+        elif len(self.first_rows) < 32:
+            self.first_rows[row] = False
+
+    def average_weight(self):
+        if not self.repeated:
+            return self.t**self.average
+        late = max(self.average, 8.0)
+        return self.repeated**self.average * (self.t / self.repeated) ** late
+
+    def average_weights_before(self, t):
+        until = min(t, self.repeated) if self.repeated else t
+        total = until ** (self.average + 1.0) / (self.average + 1.0)
+        if 0.0 < self.repeated < t:
+            late, ratio = max(self.average, 8.0) + 1.0, t / self.repeated
+            more = self.repeated ** (self.average + 1.0) * (ratio**late - 1.0) / late
+            total += more
+        return total
 
     def measure_columns(self, x, w):
         out = np.zeros_like(x)
@@ -1455,7 +1485,7 @@ class Online:
                 ends, -np.sign(self.W[j]) * self.l1 * reached, self.dual[j]
             )
             change = after - self.W[j]
-            mean = since ** (self.average + 1) / (self.average + 1)
+            mean = self.average_weights_before(since)
             self.W[j] = self.W[j] + change
             self.V[j] += change * 0.5 * (self.C + mean)
 

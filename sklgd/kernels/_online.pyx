@@ -10,7 +10,7 @@ changes nothing. What a call has changed can be taken back (`undo`).
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport ceil, exp, fabs, fmax, fmin, isfinite, log, pow
+from libc.math cimport ceil, exp, fabs, fmax, fmin, isfinite, log
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -18,12 +18,13 @@ import numpy as np
 from sklgd.kernels._least_squares cimport RecursiveLeastSquares
 from sklgd.kernels._loss_function cimport POINTS
 from sklgd.kernels._online_rule cimport (
-    ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE, CONSTANT_LOSS,
-    CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FULL_HEDGE, FULL_LEAST,
-    FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE, JUDGED,
-    LAG, LARGE, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, MOST, N_COLUMN, N_OUTPUT, PLACE, ROWS,
-    SATURATED, SECOND_ORDER, SHARE, SIZE, SPREAD, STEPS, TARGET, TIME, TINY, WEIGHT, WEIGHTS, ZERO,
-    OnlineRule, is_in_another_unit)
+    ABSOLUTES, ACTIVE, AVERAGE, AVERAGE_WEIGHT, CALL, CONSTANT, CONSTANT_CURVATURE,
+    CONSTANT_LOSS, CONSTANT_MODEL, DEVIATIONS, DUAL, ERROR, FIRST_ORDER, FIRST_ROWS, FULL_HEDGE,
+    FULL_LEAST, FULL_MODEL, FULL_SHARE, HEDGE, HISTORY, HITS, INTERCEPT, INTERCEPT_LAG, ITERATE,
+    JUDGED, LAG, LARGE, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, MOST, N_AGAIN, N_COLUMN,
+    N_FIRST, N_FIRST_ROWS, N_OUTPUT, PLACE, REPEATED, ROWS, SATURATED, SECOND_ORDER, SHARE,
+    SIZE, SPREAD, STEPS, TARGET, TIME, TINY, WEIGHT, WEIGHTS, ZERO, OnlineRule,
+    is_in_another_unit)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -39,13 +40,10 @@ cdef double MOST_FADED = 0.25
 # First steps that are taken anew if an outlier has hidden the size of a column: so many
 # rows show the size of one of normal distribution.
 cdef Py_ssize_t EARLY = 40
+# Entries that distinguish a row from others, about.
+cdef Py_ssize_t ENTRIES_NOTED = 16
 # Entries after which signals are looked for.
 cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
-
-
-cdef inline double power_of(double x, double exponent) noexcept nogil:
-    """A power, of which the square is by far the fastest and the default."""
-    return x * x if exponent == 2.0 else pow(x, exponent)
 
 
 cdef inline double share_of(double odds) noexcept nogil:
@@ -289,6 +287,8 @@ cdef class OnlineLearner(OnlineRule):
         self.load_target(y, order[i])
         if undoable and not self.centred:
             self.save()
+        if stream[REPEATED] == 0.0:
+            self.note_row()
         stream[ROWS] += 1.0
         stream[WEIGHTS] += w
         mean = stream[WEIGHTS] / stream[ROWS]
@@ -307,6 +307,38 @@ cdef class OnlineLearner(OnlineRule):
         return True
 
     # -------------------------------------------------------------- the first rows
+
+    cdef void note_row(self) noexcept nogil:
+        """Note whether the row is one of the first, which show that rows repeat.
+
+        They do once all of a few different rows have come again.
+        """
+        cdef double* stream = self.stream
+        cdef double* first = stream + FIRST_ROWS
+        cdef double row = self.row_number()
+        cdef Py_ssize_t i, n = <Py_ssize_t> stream[N_FIRST]
+        cdef Py_ssize_t again = <Py_ssize_t> stream[N_AGAIN]
+        for i in range(n):
+            if first[i] == row:
+                if i >= again:
+                    first[i], first[again] = first[again], row
+                    stream[N_AGAIN] += 1.0
+                    if again + 1 == N_FIRST_ROWS:
+                        stream[REPEATED] = stream[TIME]
+                return
+        if n < N_FIRST_ROWS:
+            first[n] = row
+            stream[N_FIRST] += 1.0
+
+    cdef double row_number(self) noexcept nogil:
+        """A number that distinguishes the row from most others: of some entries."""
+        cdef double number = self.target[0]
+        cdef Py_ssize_t p, pace = 1 + (self.n_entries - 1) // ENTRIES_NOTED
+        p = 0
+        while p < self.n_entries:
+            number = number * 0.75 + self.values[p] * (1.0 + (self.columns[p] & 1023))
+            p += pace
+        return number
 
     cdef bint keeps_early(self) noexcept nogil:
         return self.centred and self.stream[HISTORY] == 0.0
@@ -438,7 +470,7 @@ cdef class OnlineLearner(OnlineRule):
         self.step(w)
         if self.second_order:
             self.step_full(w)
-        stream[AVERAGE_WEIGHT] += w * power_of(stream[TIME], self.average)
+        stream[AVERAGE_WEIGHT] += w * self.average_weight()
         for k in range(K):
             if not isfinite(self.outputs[CONSTANT * K + k]):
                 return False
@@ -700,7 +732,8 @@ cdef class OnlineLearner(OnlineRule):
         now[WEIGHT], now[LAG] = weight[WEIGHT * K], weight[LAG * K]
         if now[WEIGHT] == 0.0 and now[LAG] == 0.0:
             return 0.0
-        if (self.l1 > 0.0 or self.l2 > 0.0) and not self.centred:
+        if (self.l1 > 0.0 or self.l2 > 0.0) and not (
+                self.centred or self.awaits_size(record[ABSOLUTES], record[SIZE])):
             self.decay(record[SIZE], weight, K, k, record[PLACE], now)
         if self.l1 > 0.0 and now[WEIGHT] == 0.0:
             # (Zeros are those of the last iterate.)

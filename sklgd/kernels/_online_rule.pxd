@@ -72,10 +72,13 @@ cdef enum:
     FULL_SHARE, FULL_SHARE_CURVATURE, FULL_HEDGE, FULL_LEAST, LARGEST, SMALLEST
     SCALE_KNOWN, N_OUTPUT
 
-# What is kept of the stream.
+# What is kept of the stream. The last numbers stand for the first rows (`note_row`): those
+# that have come again come first.
 cdef enum:
     TIME, STEPS, ACTIVE, AVERAGE_WEIGHT, WEIGHTS, ROWS, JUDGED, HITS, CALL, HISTORY
-    N_STREAM
+    REPEATED, N_FIRST, N_AGAIN, FIRST_ROWS
+    N_FIRST_ROWS = 32
+    N_STREAM = FIRST_ROWS + N_FIRST_ROWS
 
 
 # True if an entry is in another unit than others with these sums, which show the size of
@@ -90,6 +93,7 @@ cdef class OnlineRule:
     cdef readonly Py_ssize_t n_features, n_outputs
     cdef readonly bint fit_intercept, centred, coupled, quadratic
     cdef readonly double reach, power, average, l1, l2
+    cdef double late_average
     cdef bint twice_smooth, smooth, log_link, regression
     cdef Py_ssize_t stride, offset, n_groups, group
     cdef object record_array, stream_array, output_array, entry_owner, per_output_array
@@ -153,6 +157,7 @@ cdef class OnlineRule:
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil
     cdef void find_units(self) noexcept nogil
     cdef void apply_penalty(self, double w) noexcept nogil
+    cdef bint awaits_size(self, double absolutes, double size) noexcept nogil
     cdef void decay(
         self, double size, const double* weight, Py_ssize_t step, Py_ssize_t k,
         double since, double* after) noexcept nogil
@@ -165,6 +170,8 @@ cdef class OnlineRule:
     cdef double known_curvature(self, double size, Py_ssize_t k) noexcept nogil
     cdef void find_rates(self, double w) noexcept nogil
     cdef void find_dual_share(self, double w) noexcept nogil
+    cdef double average_weight(self) noexcept nogil
+    cdef double average_weights_before(self, double t) noexcept nogil
     cdef void find_step(self, double w) noexcept nogil
     cdef void step(self, double w) noexcept nogil
     cdef void step_dual(self, double w) noexcept nogil

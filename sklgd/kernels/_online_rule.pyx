@@ -10,8 +10,16 @@ import numpy as np
 
 cdef sklgd_online_loops loops = sklgd_choose_online_loops()
 
+# Exponent of the average's weights where rows repeat, at least (2 to 16 were tried with
+# hinge and log losses, l1 and l2, on five data sets; 16 does about as well).
+cdef double LATE_AVERAGE = 8.0
 # Precision of the intercept of a squared error before the first row.
 cdef double LOOSE = 1e-3
+
+
+cdef inline double power_of(double x, double exponent) noexcept nogil:
+    """A power, of which the square is by far the fastest and the default."""
+    return x * x if exponent == 2.0 else pow(x, exponent)
 
 
 cdef inline double soft(double x, double threshold) noexcept nogil:
@@ -58,6 +66,7 @@ cdef class OnlineRule:
         self.fit_intercept, self.centred = fit_intercept, centred
         self.coupled, self.quadratic = loss.coupled(n_outputs), loss.quadratic
         self.reach, self.power, self.average = reach, power, average
+        self.late_average = max(average, LATE_AVERAGE)
         self.l1, self.l2 = l1, l2
         self.regression = loss.task == "regression"
         self.twice_smooth, self.smooth = loss.twice_smooth, loss.smooth
@@ -381,8 +390,11 @@ cdef class OnlineRule:
         cdef double[4] after
         for p in range(self.n_entries):
             since = self.stream[TIME] - w
-            if not self.centred:
+            if self.awaits_size(self.field(ABSOLUTES)[p], size[p]):
+                since = self.stream[TIME]
+            elif not self.centred:
                 since = place[p]
+            if not self.centred:
                 place[p] = self.stream[TIME]
             for k in range(self.n_outputs):
                 weight = self.weight(p, k)
@@ -391,6 +403,13 @@ cdef class OnlineRule:
                 weight[LAG * step] = after[LAG]
                 if self.l1 > 0.0:
                     weight[DUAL * step] = after[DUAL]
+
+    cdef bint awaits_size(self, double absolutes, double size) noexcept nogil:
+        """True for a coefficient of a fit whose column the rows since do not show yet.
+
+        Its learning rate, and with it the effect of a penalty, may be far too large.
+        """
+        return self.stream[HISTORY] > 0.0 and absolutes < KNOWN * size
 
     cdef void decay(
             self, double size, const double* weight, Py_ssize_t step, Py_ssize_t k,
@@ -431,8 +450,28 @@ cdef class OnlineRule:
                 change = -w
         after[WEIGHT] += change
         after[LAG] += change * 0.5 * (
-            self.stream[AVERAGE_WEIGHT]
-            + pow(since, self.average + 1.0) / (self.average + 1.0))
+            self.stream[AVERAGE_WEIGHT] + self.average_weights_before(since))
+
+    cdef double average_weight(self) noexcept nogil:
+        """Weight of the present iterate in the average, for a row of weight one.
+
+        In a stream of new rows the average is over many of them, for its noise. Where
+        rows repeat, iterates still approach the minimum, and the older ones are worse.
+        """
+        cdef double t = self.stream[TIME], repeated = self.stream[REPEATED]
+        if repeated == 0.0:
+            return power_of(t, self.average)
+        return pow(repeated, self.average) * pow(t / repeated, self.late_average)
+
+    cdef double average_weights_before(self, double t) noexcept nogil:
+        """About the sum of these weights up to a time."""
+        cdef double a = self.average + 1.0, late = self.late_average + 1.0
+        cdef double repeated = self.stream[REPEATED], total
+        total = pow(t if repeated == 0.0 else fmin(t, repeated), a)
+        total = (total - pow(self.stream[HISTORY], a)) / a
+        if 0.0 < repeated < t:
+            total += pow(repeated, a) * (pow(t / repeated, late) - 1.0) / late
+        return total
 
     # ---------------------------------------------------------------- predictions
 
