@@ -28,6 +28,8 @@ DIRECTIVES = {
     # No kernel is pickled (Python itself refuses to). The methods that only raise would
     # be a tenth of the code of the modules with many classes.
     "auto_pickle": False,
+    # The lines of the .pyx file, for who reads the C code: a fifth of its size.
+    "emit_code_comments": DEBUG,
     "boundscheck": DEBUG,
     "initializedcheck": DEBUG,
     "cdivision": not DEBUG,
@@ -53,6 +55,12 @@ UNIX_FLAGS = [
     "-ffp-contract=off",
 ]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
+# For modules that spend no measurable time in loops of their own: their code takes half
+# the time to compile, and is smaller.
+GLUE_FLAGS = ["-O1"]
+GLUE = (
+    "_cyutility", "_isa", "_loss_function", "_order", "_predict", "_threads",
+)  # fmt: skip
 if DEBUG:
     UNIX_FLAGS = ["-O1", "-g", "-UNDEBUG", *UNIX_FLAGS[2:]]
     MSVC_FLAGS = ["/Od", "/Z7", "/fp:precise"]
@@ -89,6 +97,8 @@ class BuildKernels(build_ext):
             ext.include_dirs += [numpy.get_include(), "sklgd/kernels"]
             ext.define_macros += MACROS
             ext.extra_compile_args += flags
+            if ext.name.rpartition(".")[2] in GLUE and not msvc:
+                ext.extra_compile_args += GLUE_FLAGS
         self.translate()
         super().build_extensions()
 
@@ -103,6 +113,7 @@ class BuildKernels(build_ext):
             f"Cython={Cython.__version__} numpy={numpy.__version__} "
             f"{environment}\n"
             f"{SHARED_MODULE}\n{DIRECTIVES}\n{MACROS}\n{UNIX_FLAGS}\n{MSVC_FLAGS}\n"
+            f"{GLUE}\n{GLUE_FLAGS}\n"
         )
         changed = not STAMP.exists() or STAMP.read_text() != config
         translated = cythonize(

@@ -21,7 +21,7 @@ from sklgd.kernels._loss_math cimport (
 from sklgd.kernels._softmax cimport (
     curvature_softmax, evaluate_softmax, prox_softmax, scaled_prox_softmax)
 from sklgd.kernels._vector_math cimport (
-    VectorMath, sklgd_choose_vector_math, sklgd_exp as exp)
+    sklgd_exp as exp, vector_math)
 
 cdef extern from "log_loss.h":
     ctypedef struct sklgd_log_loss:
@@ -33,7 +33,6 @@ cdef extern from "log_loss.h":
             double* z, double* c) noexcept nogil
     sklgd_log_loss sklgd_choose_log_loss() noexcept nogil
 
-cdef VectorMath vector_math = sklgd_choose_vector_math()
 cdef sklgd_log_loss log_loss = sklgd_choose_log_loss()
 
 

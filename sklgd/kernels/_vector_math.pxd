@@ -1,3 +1,4 @@
+"""exp, log1p and the softmax of arrays, with the same bits on every machine."""
 cdef extern from "vector_math.h":
     double sklgd_exp(double x) noexcept nogil
     double sklgd_log1p(double x) noexcept nogil
@@ -11,3 +12,6 @@ cdef extern from "vector_math.h":
             const double* z, Py_ssize_t m, Py_ssize_t K, double* p, double* top,
             double* rest) noexcept nogil
     VectorMath sklgd_choose_vector_math() noexcept nogil
+
+# The functions for this machine; other kernels do not compile them again.
+cdef VectorMath vector_math

@@ -1,7 +1,7 @@
 """The kernels' own exp and log1p as functions of arrays, to be compared with libm's."""
 import numpy as np
 
-cdef VectorMath vector_math = sklgd_choose_vector_math()
+vector_math = sklgd_choose_vector_math()
 
 
 def exp(x):
