@@ -538,7 +538,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         return learn_blocks(self, blocks, n_epochs, arguments)
 
     @all_or_nothing
-    def fit_blocks(self, blocks, *, classes=None, validation=None, checkpoint=None):
+    def fit_blocks(
+        self, blocks, *, classes=None, validation=None, engine=None, checkpoint=None
+    ):
         """Fit the model to rows that do not fit into memory.
 
         The result is that of `fit` on all rows together: the minimiser of the same
@@ -559,6 +561,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
 default=None
             Validation set in memory, for ``validation_scores_`` and
             ``early_stopping=True``.
+        engine : callable, default=None
+            What runs the passes. None means this process, which reads the next block
+            while one is at work. `sklgd.dask.Engine` runs them on a cluster.
         checkpoint : str or path, default=None
             Folder in which the results of the passes are stored. A fit with the same
             parameters, blocks and folder goes on from there after an interruption, and
@@ -593,7 +598,7 @@ default=None
             classes = find_classes(np.asarray(classes))
         known = self.class_weight if isinstance(self.class_weight, dict) else None
         engine, description = describe(
-            self, blocks, DescribeLabels(classes, known), validation is not None
+            self, blocks, DescribeLabels(classes, known), validation is not None, engine
         )
         table = description.labels
         if classes is not None:

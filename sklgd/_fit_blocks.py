@@ -34,7 +34,7 @@ SOLVERS = {
 }
 
 
-def describe(est, blocks, task, validated):
+def describe(est, blocks, task, validated, engine):
     """The engine of a fit, and what it has to know of all rows.
 
     Sets the number and the names of the features, as a fit does.
@@ -46,6 +46,8 @@ def describe(est, blocks, task, validated):
     task : DescribeLabels or DescribeTargets
     validated : bool
         True if a validation set is given.
+    engine : callable or None
+        Makes an `Engine` of blocks and ``verbose``; None means `LocalEngine`.
 
     Returns
     -------
@@ -58,7 +60,8 @@ def describe(est, blocks, task, validated):
             "out. Pass other rows as validation=(X_val, y_val), or use "
             "early_stopping=False."
         )
-    engine = LocalEngine(as_blocks(blocks), int(est.verbose))
+    make = LocalEngine if engine is None else engine
+    engine = make(as_blocks(blocks), int(est.verbose))
     description = sum_of(engine, task)
     if description.n_rows == 0:
         raise ValueError(

@@ -474,7 +474,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         return learn_blocks(self, blocks, n_epochs)
 
     @all_or_nothing
-    def fit_blocks(self, blocks, *, validation=None, checkpoint=None):
+    def fit_blocks(self, blocks, *, validation=None, engine=None, checkpoint=None):
         """Fit the model to rows that do not fit into memory.
 
         The result is that of `fit` on all rows together: the minimiser of the same
@@ -493,6 +493,9 @@ class GDRegressor(RegressorMixin, BaseGD):
 default=None
             Validation set in memory, for ``validation_scores_`` and
             ``early_stopping=True``.
+        engine : callable, default=None
+            What runs the passes. None means this process, which reads the next block
+            while one is at work. `sklgd.dask.Engine` runs them on a cluster.
         checkpoint : str or path, default=None
             Folder in which the results of the passes are stored. A fit with the same
             parameters, blocks and folder goes on from there after an interruption, and
@@ -524,7 +527,7 @@ default=None
         """
         check_parameters(self, "regression")
         engine, description = describe(
-            self, blocks, DescribeTargets(self._target), validation is not None
+            self, blocks, DescribeTargets(self._target), validation is not None, engine
         )
         _, shape = description.kind
         n_outputs = shape[0] if shape else 1

@@ -386,8 +386,8 @@ def gathered(data, name):
     if not hasattr(data, "__dask_graph__"):
         return data
     remedy = (
-        f"Pass {name}.compute(); or pass a function that yields blocks to fit_blocks, "
-        "or to partial_fit_blocks."
+        f"Pass {name}.compute(); or use the estimators of sklgd.dask, which leave the "
+        "rows on the workers."
     )
     try:
         size = float(data.nbytes)

@@ -98,6 +98,16 @@ def with_weight(
     return X, target, weights
 
 
+def aligned(state: dict[str, Any]) -> dict[str, Any]:
+    """Attributes that another process has sent, whose arrays may lie at any address."""
+    return {
+        name: np.require(value, requirements=("C", "A"))
+        if isinstance(value, np.ndarray)
+        else value
+        for name, value in state.items()
+    }
+
+
 class BlockData(DataOfFit):
     """Data whose rows are read block by block; the attributes are those of `Data`.
 
@@ -211,6 +221,10 @@ class Sums:
                 a += b
         return self
 
+    def reduce(self, n_parts: int) -> Sums:
+        """The sums of one of so many parts, which are all sent."""
+        return self
+
     def pack(self) -> dict[str, np.ndarray]:
         """All arrays, by name."""
         arrays = {"values": self.values, "gradient": self.gradient}
@@ -264,6 +278,9 @@ class Evaluate:
     curvature: Any = None
     others: Any = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(aligned(state))
+
     def problem(
         self, rows: Rows, target: np.ndarray, weights: Any, loss: Any, some: Any = None
     ) -> Problem:
@@ -312,6 +329,9 @@ class MeanMoments:
 
     def __init__(self, centre: Any, stride: int = 1) -> None:
         self.centre, self.stride = centre, stride
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(aligned(state))
 
     def slabs(self, n: int) -> Any:
         """Numbers of the rows that are used, in blocks."""

@@ -18,6 +18,8 @@ from ..kernels._vector import all_finite
 
 # Evenly spaced rows are kept up to so many bytes, and targets of regression.
 SAMPLE_BYTES, TARGET_BYTES = 2**26, 2**24
+# A part of a source keeps so many times its share of these rows, as parts may differ.
+SPARE = 4.0
 # A variance below this share of the mean square is rounding.
 ROUNDING = 1e-14
 
@@ -68,6 +70,12 @@ class SpacedRows:
             if len(some):
                 chunks.append(tuple(a[some] for a in chunk))
         self.chunks = chunks
+
+    def reduce(self, limit: float) -> None:
+        """Keep so few of the rows that they take no more bytes than this."""
+        usual, self.limit = self.limit, int(limit)
+        self._halve()
+        self.limit = usual
 
     def together(self) -> tuple[Any, ...]:
         """The rows, as one array or matrix for each of the columns."""
@@ -192,6 +200,14 @@ class Description:
                 mine += value
                 setattr(self, name, mine)
         self.weighted |= other.weighted
+        return self
+
+    def reduce(self, n_parts: int) -> Description:
+        """The description of one of so many parts, with few enough rows to be sent."""
+        share = SPARE / n_parts
+        self.sample.reduce(share * self.sample.limit)
+        if self.targets is not None:
+            self.targets.reduce(share * self.targets.limit)
         return self
 
 

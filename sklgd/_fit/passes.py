@@ -1,8 +1,9 @@
 """Passes over blocks: sums over all rows, whose bits depend on the blocks alone.
 
 A task is a function of one block; its results have ``+=``. An engine applies it to all
-blocks of a source. The results of a part are added in the order of its blocks, and the
-sums of the parts in the order of the parts. So neither the order in which blocks are
+blocks of a source. The results of a part are added in the order of its blocks, and
+``reduce(n_parts)`` of their sum leaves out what a part need not send. The sums of the
+parts are added in the order of the parts. So neither the order in which blocks are
 read, nor the process that reads them, has any effect on the bits.
 """
 
@@ -42,6 +43,45 @@ class Engine(Protocol):
         """What distinguishes the rows of a pass from others, of each part."""
 
 
+class PartSums:
+    """Adds a task's results for the blocks of a part.
+
+    Parameters
+    ----------
+    task : callable
+    n_parts : int
+    add_place : callable
+        ``add_place(error, part, block)`` says in an exception where it happened.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        n_parts: int,
+        add_place: Callable[[BaseException, int, int], None],
+    ) -> None:
+        self.task, self.n_parts, self.add_place = task, n_parts, add_place
+        self.total: Any = None
+
+    def add(self, block: Block, part: int, number: int) -> None:
+        """Add the result of a block, the ``number``-th one of a part."""
+        try:
+            found = self.task(block)
+        except Exception as error:
+            self.add_place(error, part, number)
+            raise
+        if self.total is None:
+            self.total = found
+        else:
+            self.total += found
+
+    def finished(self) -> Iterator[Any]:
+        """The sum of the part in one item, or none; the next part begins."""
+        total, self.total = self.total, None
+        if total is not None:
+            yield total.reduce(self.n_parts)
+
+
 class LocalEngine:
     """Runs tasks in this process, while the next block is read.
 
@@ -58,26 +98,16 @@ class LocalEngine:
 
     def round(self, task: Task) -> Iterator[Any]:
         """See `Engine.round`."""
-        tally, total, last = Tally(), None, None
+        blocks, tally, last = self.blocks, Tally(), None
+        sums = PartSums(task, blocks.n_parts, blocks.add_place)
         self.n_passes += 1
-        stream = numbered(self.passes, range(self.blocks.n_parts))
-        for place, block in tally.timed(read_ahead(stream)):
-            part, _ = place
-            if part != last and total is not None:
-                yield total
-                total = None
+        stream = numbered(self.passes, range(blocks.n_parts))
+        for (part, number), block in tally.timed(read_ahead(stream)):
+            if part != last:
+                yield from sums.finished()
             last = part
-            try:
-                found = task(block)
-            except Exception as error:
-                self.blocks.add_place(error, *place)
-                raise
-            if total is None:
-                total = found
-            else:
-                total += found
-        if total is not None:
-            yield total
+            sums.add(block, part, number)
+        yield from sums.finished()
         if self.verbose:
             say(f"pass {self.n_passes}: {tally}")
 

@@ -54,6 +54,9 @@ LEAST_GAIN, HALVINGS, N_DAMPED, HARDER, DAMPING, ROUNDS = 0.1, 10, 3, 8.0, 1e-3,
 # The damping is increased and decreased if steps gain such shares of their promises.
 # The Hessian of the rows in memory is always damped a little.
 LITTLE, ENOUGH, LEAST_DAMPING = 0.25, 0.7, 1e-4
+# A first step with a larger promise, as a share of what was gained over the constant
+# model, may turn out to be too long.
+FAR = 0.01
 # The largest factor by which an estimate is corrected.
 MOST_GAIN = 2.0
 
@@ -186,8 +189,8 @@ class BlockNewton(OverBlocks):
         self.step, self.gain, self.at_rest = None, math.inf, False
         # Promise of the last step.
         self.promised = math.inf
-        # True if the next step may turn out to be too long.
-        self.cautious = not data.loss.quadratic
+        # True if the last step was too long, or gained little.
+        self.cautious = False
         super().__init__(data, state, penalty)
 
     @classmethod
@@ -325,9 +328,10 @@ class BlockNewton(OverBlocks):
         damping, foreseen = self.damping, self.direction()[1]
         p, promised = self.damped_step(damping)
         trials = None
-        if self.cautious and self.penalty.smooth:
-            trials = self.trials(p, damping)
         before, start = self.gradient, self.smoothed_objective()
+        far = not self.data.loss.quadratic and foreseen > FAR * (self.null - start)
+        if (self.cautious or (far and not self.gains)) and self.penalty.smooth:
+            trials = self.trials(p, damping)
         u, value = self.u.copy(), self.value
         slack = ROUNDING * abs(start)
         found = self.go(u + p, trials)

@@ -167,6 +167,10 @@ class Blocks:
                 self.add_place(error, number, given)
                 raise
 
+    def inputs(self, number: int) -> Any:
+        """What another process needs to read a part: its callable."""
+        return self._parts[number]
+
     def add_place(self, error: BaseException, part: int, block: int) -> None:
         """Say in a note of an exception at which block of which part it happened."""
         path = getattr(self._parts[part], "path", None)
@@ -260,10 +264,10 @@ class SamePasses:
         for block in self.blocks.part(number):
             found.append((len(block.y), _checksum(block)))
             if known is not None and found != known[: len(found)]:
-                raise self._error(number, len(found) - 1)
+                raise self.error(number, len(found) - 1)
             yield block
         if known is not None and len(found) != len(known):
-            raise self._error(number, len(found))
+            raise self.error(number, len(found))
         self._known[number] = found
 
     def marks(self) -> list[list[tuple[int, int]]]:
@@ -271,7 +275,8 @@ class SamePasses:
         return [self._known[number] for number in range(self.blocks.n_parts)]
 
     @staticmethod
-    def _error(number: int, block: int) -> RuntimeError:
+    def error(number: int, block: int) -> RuntimeError:
+        """What is raised if a block of a part differs from that of an earlier pass."""
         return RuntimeError(
             "The source of blocks has changed between two passes. Every pass must "
             "give the same rows in the same order: do not shuffle in it, and do not "
