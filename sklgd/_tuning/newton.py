@@ -170,9 +170,6 @@ class NewtonModels(Models):
         """The data term for passes over X with so many columns of coefficients."""
         data = self.data
         squared = LOSSES["squared_error"]()
-        if data.sparse and n_columns > 2:
-            # (Passes over CSR rows are fastest for multiples of eight columns.)
-            n_columns += -n_columns % (8 if n_columns > 4 else 4)
         target = np.zeros((data.X.shape[0], n_columns))
         self.n_columns = n_columns
         return replace(
@@ -277,7 +274,7 @@ class NewtonModels(Models):
 
     def gradients(self):
         """The gradients of all models at their points, in one pass."""
-        slopes = np.zeros((len(self.units[0].z), self.n_columns))
+        slopes = np.empty((len(self.units[0].z), self.n_columns))
         for unit in self.units:
             np.divide(unit.slopes, unit.total, out=slopes[:, unit.columns])
         out = np.empty((len(self.scale), self.n_columns))

@@ -15,10 +15,13 @@
    which finds most of them in a cache. */
 enum { SPARSE_FAR = 24, SPARSE_NEAR = 6 };
 
+/* Ask for K coefficients. How often depends on K alone: a loop over the cache lines that
+   they touch, one more or less by where they begin, is mispredicted for 3 to 7 outputs,
+   whose passes took 2.0 to 2.8 times as long. */
 static SKLGD_INLINE void sklgd_ask_outputs(const double *w, ptrdiff_t K) {
-    /* From the start of a cache line on: they rarely begin there. */
-    const char *line = (const char *) ((size_t) w & ~(size_t) 63);
-    for (; line < (const char *) (w + K); line += 64) sklgd_prefetch(line);
+    ptrdiff_t k;
+    for (k = 0; k < K; k += 8) sklgd_prefetch(w + k);
+    sklgd_prefetch(w + K - 1);
 }
 
 #if defined(__GNUC__) || defined(__clang__)
