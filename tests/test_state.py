@@ -768,3 +768,25 @@ def test_coefficients_that_are_only_stored_as_sparse_change_no_later_step(averag
     one = GDRegressor(**settings, penalty="l1").partial_fit(X, y)
     other = pickle.loads(pickle.dumps(one)).sparsify()
     assert_array_equal(one.partial_fit(X, y).coef_, other.partial_fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("optimizer", RULES)
+def test_coefficients_of_columns_that_do_not_vary_survive_the_next_call(
+    optimizer, form
+):
+    """The first rows after a fit may all have the same entry, or be a single row."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    X[:, 2] = X[:, 2] > 0.0
+    y = X @ [1.0, 2.0, 3.0, 4.0]
+    X, absent = form(X), X[:, 2] == 0.0
+    model = GDRegressor(optimizer=optimizer, random_state=0).fit(X, y)
+    for rows in (np.flatnonzero(absent), [0]):
+        later = pickle.loads(pickle.dumps(model)).partial_fit(X[rows], y[rows])
+        assert_allclose(later.coef_, model.coef_, atol=0.3)
+    # Other rows bring another scaling.
+    later = pickle.loads(pickle.dumps(model))
+    for unit in (1.0, 0.1):
+        later.partial_fit(unit * X[absent], unit * y[absent])
+        assert_allclose(later.coef_[2], model.coef_[2], atol=0.3)

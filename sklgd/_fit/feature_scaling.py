@@ -100,6 +100,15 @@ class FeatureScaling:
             )
         return scaling
 
+    def keep(self, coef):
+        """Give columns without spread that have coefficients a scale, to keep these.
+
+        Later rows of a stream may differ in them. These rows do not, so that any scale
+        will do until then, and no step shall move the coefficients.
+        """
+        alone = (self.scale == 0.0) & (coef != 0.0)
+        self.scale = np.where(alone, np.abs(coef), self.scale)
+
     def output(self, k):
         """The scaling of output k alone, without its rotation."""
         columns = self.scale[:, [k]], self.gradient_scale[:, [k]]

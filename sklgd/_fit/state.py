@@ -444,6 +444,12 @@ class State:
         """
         self.statistics = self.basis = self.chunk = Statistics.of(data, null)
         tune(self.plan, settings, data, self.basis, penalty)
+        self.place_anew()
+
+    def place_anew(self):
+        """`place`, with a new scaling."""
+        if self.plan.scaling is not None and self.rows > 0:
+            self.plan.scaling.keep(self.coef)
         self.place()
 
     def retune(self, settings, data, null, penalty):
@@ -461,7 +467,7 @@ class State:
         if self.statistics.differs(self.basis):
             self.basis = self.statistics
             add_scaling(self.plan, settings, data, self.basis, penalty)
-            self.place()
+            self.place_anew()
 
 
 # Attributes that a state keeps if it continues from reported coefficients alone, and
