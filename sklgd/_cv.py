@@ -42,6 +42,8 @@ from ._validation import (
     check_scoring,
     check_weights,
     optimizer_name,
+    parameter_names,
+    parameters_of,
 )
 from .penalties import PENALTIES
 
@@ -146,10 +148,8 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
     def _model(self, alpha, l1_ratio):
         """A plain estimator with the parameters of this one."""
-        ours = self.get_params(deep=False)
-        params = {
-            name: ours[name] for name in self._plain._get_param_names() if name in ours
-        }
+        ours, names = parameters_of(self), parameter_names(self._plain)
+        params = {name: ours[name] for name in names if name in ours}
         params |= {"alpha": alpha, "l1_ratio": l1_ratio, "scoring": None, "verbose": 0}
         return self._plain(**params)
 
@@ -206,7 +206,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
                 model.feature_names_in_ = view.feature_names_in_
         results["n_features_in_"] = X.shape[1]
         listener.end(results)
-        for name in set(vars(self)) - set(self.get_params(deep=False)):
+        for name in set(vars(self)) - set(parameters_of(self)):
             if name.endswith("_") and not name.startswith("_"):
                 delattr(self, name)
         self.__dict__.update(results)

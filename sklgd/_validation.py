@@ -105,6 +105,11 @@ def _parameters(cls):
     return names, attrgetter(*names)
 
 
+def parameter_names(cls):
+    """Names of the parameters of an estimator of this class."""
+    return _parameters(cls)[0]
+
+
 def plain_class(cls):
     """GDRegressor or GDClassifier: the class whose constructor sets all parameters.
 

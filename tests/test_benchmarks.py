@@ -139,3 +139,20 @@ def test_the_benchmark_of_streams_prints_a_table_and_draws_it(tmp_path):
     assert picture.stat().st_size > 0
     records = json.loads(figures.read_text())
     assert {"sklgd", "SGD*", "SGD* scaled"} <= {r["learner"] for r in records}
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_the_benchmark_of_searches_prints_a_table(penalty, tmp_path):
+    figures = tmp_path / "tuning.json"
+    out = python(
+        FOLDER / "tuning.py", "--sets", "diabetes", "wine", "--penalty", penalty,
+        "--alphas", "4", "--output", figures,
+    )  # fmt: skip
+    assert f"| diabetes, {penalty} | GDRegressorCV |" in out
+    records = json.loads(figures.read_text())
+    found = {r["search"]: r for r in records if r["set"] == "diabetes"}
+    peer = found["RidgeCV" if penalty == "l2" else "LassoCV"]
+    assert found["GridSearchCV(GDRegressor)"]["score"] == pytest.approx(
+        found["GDRegressorCV"]["score"], rel=0.02
+    )
+    assert peer["score"] == pytest.approx(found["GDRegressorCV"]["score"], rel=0.02)

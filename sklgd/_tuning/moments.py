@@ -10,9 +10,10 @@ and Tibshirani 2010, section 2.2). The origin keeps the subtraction from cancell
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+from scipy.linalg import eigh
 
 from ..kernels._coordinate import l1_refine, l1_step
+from ..kernels._hessian import cholesky, solve
 from .models import Models, are_partition
 
 # Largest number of features, and of bytes of the matrices of all folds.
@@ -28,8 +29,9 @@ SMALL_LOSS = 1e-6
 # Tolerances of coordinate descent, as shares of the best gain of a coordinate and of
 # all gains of a round, and the largest numbers of sweeps and rounds.
 STEP_TOL, SWEEPS, ROUND_TOL, ROUNDS = 1e-10, 1000, 1e-12, 100
-# Eigenvalues below this share of the largest count as zero where there is no penalty.
-RANK = 1e-13
+# If a pivot of the Cholesky factor is below this share of the largest, the matrix may
+# be singular. Eigenvalues below this share of the largest then count as zero.
+SINGULAR, RANK = 1e-10, 1e-13
 
 
 @dataclass
@@ -116,14 +118,15 @@ class LeastSquares:
 
     def solve(self, B):
         """B^-1 q; that of the least norm of w if B is singular."""
-        try:
-            with np.errstate(all="ignore"):
-                factor = cho_factor(B, lower=True)
-            pivots = np.diag(factor[0])
-            if pivots.min() ** 2 > RANK * pivots.max() ** 2:
-                return cho_solve(factor, self.q)
-        except LinAlgError:
-            pass
+        factor = cholesky(B.copy())
+        pivots = np.diag(factor)
+        if pivots.min() ** 2 > SINGULAR * pivots.max() ** 2:
+            u = self.q.copy()
+            solve(factor, u)
+            # (The factor is that of B plus a little, which one refinement takes out.)
+            rest = self.q - B @ u
+            solve(factor, rest)
+            return u + rest
         # In w, whose norm it is.
         inverse = np.where(self.seen, 1.0 / np.where(self.seen, self.scale, 1.0), 0.0)
         values, vectors = eigh(B * np.outer(inverse, inverse))
