@@ -1419,6 +1419,8 @@ class Online:
         if not self.regression:
             return
         starts = first or (y > 0.0 and (self.awaits_scale() or self.forgets_first(y)))
+        if self.log_link and self.steps == self.known + 1:
+            self.forget_outlier(self.t - w)
         deviation, d = np.sqrt(self.y_squares / self.t), y - self.y_mean
         if self.steps > self.known and abs(d) > self.far * deviation > 0.0:
             d = np.sign(d) * self.far * deviation
@@ -1441,6 +1443,17 @@ class Online:
                     before = self.evaluate(0.0, np.array([start]))[0]
                     self.total = self.constant_total = self.judged * before
             self.b[:], self.constant[:] = start, start
+
+    def forget_outlier(self, t):
+        """Take the largest target out of the sums if it is an outlier."""
+        w = t / self.known
+        distance = (self.largest - self.y_mean) * t / (t - w)
+        rest = max(
+            self.y_squares - w * distance**2 * (t - w) / t, 1e-14 * self.y_squares
+        )
+        if (t - w) * distance**2 > self.other_unit**2 * rest:
+            self.y_mean -= distance * w / t
+            self.y_squares = rest
 
     def awaits_scale(self):
         """True if targets with a log link were zero so far."""

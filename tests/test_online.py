@@ -72,7 +72,7 @@ def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
     weights = np.random.default_rng(1).choice([0.0, 0.5, 1.0, 3.0], len(y))
     weights[0] = 1.0
     if LOSSES[loss].link == "log":
-        y[0] = 1e4
+        y[0], y[5] = 1e4, 1e6
     l1, l2 = PENALTIES[penalty]
     twin = reference.Online(loss, X.shape[1], centred=centred, l1=l1, l2=l2)
     for row in zip(X, y, weights, strict=True):
@@ -623,6 +623,19 @@ def test_a_huge_first_target_with_a_log_link_is_forgotten(loss, form):
     model = GDRegressor(loss, shuffle=False).partial_fit(form(X), broken, weights)
     assert_allclose(model.predict(X).mean(), y.mean(), rtol=0.1)
     assert model.score(X[1:], y[1:]) > clean.score(X[1:], y[1:]) - 0.02
+
+
+@pytest.mark.parametrize("row", [1, 5, 15])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_a_huge_early_target_with_a_log_link_does_little_harm(loss, form, row):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 4))
+    y = 0.5 + rng.poisson(4.0 * np.exp(X @ [0.3, -0.2, 0.1, 0.0]))
+    broken = np.where(np.arange(2000) == row, 1e4, y)
+    clean = learn(GDRegressor(loss, shuffle=False), form(X), y)
+    model = learn(GDRegressor(loss, shuffle=False), form(X), broken)
+    assert model.score(X[20:], y[20:]) > clean.score(X[20:], y[20:]) - 0.3
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])

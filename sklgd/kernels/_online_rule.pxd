@@ -150,6 +150,7 @@ cdef class OnlineRule:
     cdef void correct_size(self, Py_ssize_t p) noexcept nogil
     cdef void shrink(self, Py_ssize_t p, double share) noexcept nogil
     cdef void measure_targets(self, double w, bint first) noexcept nogil
+    cdef void forget_outlier(self, Py_ssize_t k, double t) noexcept nogil
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil
     cdef bint learns_intercept_alone(self, Py_ssize_t k) noexcept nogil
     cdef bint forget_first_target(self, Py_ssize_t k, double y) noexcept nogil

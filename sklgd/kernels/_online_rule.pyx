@@ -299,6 +299,8 @@ cdef class OnlineRule:
                 y = self.target[k]
                 starts = first or (
                     y > 0.0 and (self.awaits_scale(k) or self.forget_first_target(k, y)))
+                if self.log_link and self.stream[STEPS] == KNOWN + 1.0:
+                    self.forget_outlier(k, t - w)
                 deviation = sqrt(out[DEVIATIONS * K + k] / t)
                 step = y - out[MEAN * K + k]
                 if self.stream[STEPS] > KNOWN and fabs(step) > FAR * deviation > 0.0:
@@ -311,6 +313,24 @@ cdef class OnlineRule:
                 if starts and self.fit_intercept:
                     self.start_intercept(k, y)
             self.find_unit(k, t)
+
+    cdef void forget_outlier(self, Py_ssize_t k, double t) noexcept nogil:
+        """Take the largest of the targets learnt in a time t out of their sizes.
+
+        That is if it is an outlier to the others. With a log link their dispersion, and
+        with it all learning rates, would follow it.
+        """
+        cdef double* mean = self.outputs + MEAN * self.n_outputs + k
+        cdef double* squares = self.outputs + DEVIATIONS * self.n_outputs + k
+        cdef double w = t / KNOWN, left = t - w
+        cdef double distance = (self.outputs[LARGEST * self.n_outputs + k] - mean[0]) * (
+            t / left)
+        # (What is left of the squares is no less than rounding.)
+        cdef double rest = fmax(
+            squares[0] - w * distance * distance * left / t, 1e-14 * squares[0])
+        if left * distance * distance > OTHER_UNIT * OTHER_UNIT * rest:
+            mean[0] -= distance * w / t
+            squares[0] = rest
 
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil:
         """True if the targets of an output with a log link were all zero so far.
