@@ -14,6 +14,7 @@ cdef extern from "online.h":
         bint by_field, centred
         double* records
         const Py_ssize_t* columns
+        double* beyond
         double* fields
         double* x
         double* inverse

@@ -76,11 +76,12 @@ cdef class OnlineRule:
         self.stride = N_COLUMN + (N_WEIGHT + (l1 > 0.0)) * n_outputs
         self.stride = 8 * ((self.stride + 7) // 8)
         # (Memory that no row has met is not touched, and costs nothing.)
-        self.record_array = np.zeros(n_features * self.stride + 8)
+        self.record_array = np.zeros((n_features + 2) * self.stride + 8)
         records = self.record_array
         self.offset = (-<Py_ssize_t> (<size_t> &records[0] // sizeof(double))) & 7
         self.records = &records[self.offset]
         self.row.records, self.row.stride = self.records, self.stride
+        self.row.beyond = self.records + n_features * self.stride
         self.row.K, self.row.n_kinds = n_outputs, N_WEIGHT + (l1 > 0.0)
         self.row.by_field, self.row.centred = centred or n_outputs == 1, centred
         self.stream_array = np.zeros(N_STREAM)

@@ -33,6 +33,14 @@ static SKLGD_TARGET SKLGD_INLINE double SKLGD_NAME(log_loss_halley)(
     return -f * df / (df * df + 0.5 * f * v * (1.0 - 2.0 * p));
 }
 
+/* log(u) for 1/2 <= u < inf, with an error below 2e-3. */
+static SKLGD_TARGET SKLGD_INLINE double SKLGD_NAME(log_loss_log)(double u) {
+    const uint64_t exponent = (sklgd_bits(2.0 * u) - 0x3fe6a09e667f3bcdULL) >> 52;
+    const double k = sklgd_from_bits(exponent | 0x4330000000000000ULL) - 4503599627370497.0;
+    const double f = sklgd_from_bits(sklgd_bits(2.0 * u) - (exponent << 52)) - 1.0;
+    return k * 0.6931471805599453 + f * (1.0 + f * (-0.5 + f * (0.33 - 0.22 * f)));
+}
+
 /* In the margin: m = a + q p, p = 1 / (1 + exp(m)). The equation keeps its form under
    (m, a) -> (-m, -a - q), so that m >= 0 can be assumed, where Newton's method is monotone
    from below. The first step, from z0, needs no exponential. */
@@ -41,6 +49,7 @@ static SKLGD_TARGET void SKLGD_NAME(log_loss_prox)(
         const double *SKLGD_RESTRICT q, ptrdiff_t n, double *SKLGD_RESTRICT z,
         double *SKLGD_RESTRICT c) {
     double a[SKLGD_POINTS], step[SKLGD_POINTS], moving;
+    uint64_t large = 0;
     ptrdiff_t k;
     int steps;
     for (k = 0; k < n; k++) {
@@ -54,12 +63,20 @@ static SKLGD_TARGET void SKLGD_NAME(log_loss_prox)(
         z[k] = m > low ? m : low;
         step[k] = 1.0;
     }
-    for (k = 0; k < n; k++)
-        if (q[k] > 8.0 && a[k] < 700.0) {
-            /* Two fixed-point steps of m = log(q / (m - a) - 1). */
-            double m = sklgd_log1p(q[k] / (1.0 + fabs(a[k])));
-            m = sklgd_log1p(q[k] / ((m > a[k] + 1e-3 ? m : a[k] + 1e-3) - a[k]));
-            z[k] = z[k] > m ? z[k] : m;
+    for (k = 0; k < n; k++) large |= (q[k] > 8.0 ? 1 : 0) & (a[k] < 700.0 ? 1 : 0);
+    if (large)
+        for (k = 0; k < n; k++) {
+            /* A fixed-point step and one of Newton's method for m = log(q / (m - a) - 1). */
+            const double start =
+                SKLGD_NAME(log_loss_log)(1.0 + q[k] / (1.0 + fabs(a[k])));
+            const double least = a[k] + 1e-3, from = start > least ? start : least;
+            const double gap = from - a[k], ratio = q[k] / gap;
+            const double rest = ratio > 1.5 ? ratio - 1.0 : 0.5;
+            const double found = SKLGD_NAME(log_loss_log)(rest);
+            const double m =
+                from - (from - found) / (1.0 + (1.0 + rest) / (rest * gap));
+            const double better = m > z[k] ? m : z[k];
+            z[k] = q[k] > 8.0 && a[k] < 700.0 ? better : z[k];
         }
     for (steps = 0; steps < SKLGD_PROX_STEPS; steps++) {
         moving = 0.0;

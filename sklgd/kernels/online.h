@@ -19,6 +19,9 @@
    multiple of four, beyond n zeros. This holds for all numbers if `by_field`, and else for
    the first four alone: then a loop along the K outputs of a record is as fast.
 
+   Two records `beyond` all features stand for entries beyond the row: one of zeros to read,
+   and one to write.
+
    There is one learning rate for each entry and output, rate[k * room + p] if `by_field` and
    else rate[p * K + k]. `work` has the same size, and `inverse` is one over the size. */
 typedef struct {
@@ -26,7 +29,7 @@ typedef struct {
     int by_field, centred;
     double *records;
     const ptrdiff_t *columns;
-    double *fields, *x, *inverse, *rate, *work;
+    double *beyond, *fields, *x, *inverse, *rate, *work;
 } sklgd_online_row;
 
 enum {

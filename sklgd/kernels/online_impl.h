@@ -26,45 +26,46 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(transpose)(
 #endif
 }
 
-/* Copies the numbers of a row's records to its fields, or back. Numbers are copied in fours,
-   of which a record and the fields have whole ones. */
-static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(copy_fields)(
+/* Copies the numbers of four records to the fields from entry p on, or back. Numbers are
+   copied in fours, of which a record and the fields have whole ones. */
+static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(copy_records)(
+        const sklgd_online_row *row, ptrdiff_t p, double *a, double *b, double *c, double *d,
+        int back) {
+    const ptrdiff_t room = row->room, count = row->by_field ? row->stride : 4;
+    double *field = row->fields + p;
+    ptrdiff_t f;
+    for (f = 0; f < count; f += 4, field += 4 * room) {
+        double *fields[4] = {field, field + room, field + 2 * room, field + 3 * room};
+        double *records[4] = {a + f, b + f, c + f, d + f};
+        if (back)
+            SKLGD_NAME(transpose)((const double *const *) fields, records);
+        else
+            SKLGD_NAME(transpose)((const double *const *) records, fields);
+    }
+}
+
+static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(copy_row)(
         const sklgd_online_row *row, int back) {
-    const ptrdiff_t n = row->n, count = row->by_field ? row->stride : 4;
-    ptrdiff_t p, f;
-    int i;
-    for (p = 0; p + 4 <= n; p += 4) {
-        double *record[4], *field[4];
-        for (i = 0; i < 4; i++) record[i] = SKLGD_RECORD(row, p + i);
-        for (f = 0; f < count; f += 4) {
-            for (i = 0; i < 4; i++) field[i] = SKLGD_FIELD(row, f + i) + p;
-            if (back)
-                SKLGD_NAME(transpose)((const double *const *) field, record);
-            else
-                SKLGD_NAME(transpose)((const double *const *) record, field);
-            for (i = 0; i < 4; i++) record[i] += 4;
-        }
-    }
-    for (; p < n; p++) {
-        double *record = SKLGD_RECORD(row, p);
-        for (f = 0; f < count; f++) {
-            double *field = SKLGD_FIELD(row, f) + p;
-            if (back) record[f] = *field;
-            else *field = record[f];
-        }
-    }
+    const ptrdiff_t n = row->n;
+    /* What is beyond the row comes from a record of zeros, and goes to another one. */
+    double *beyond = row->beyond + (back ? row->stride : 0);
+    ptrdiff_t p;
+    for (p = 0; p + 4 <= n; p += 4)
+        SKLGD_NAME(copy_records)(
+            row, p, SKLGD_RECORD(row, p), SKLGD_RECORD(row, p + 1),
+            SKLGD_RECORD(row, p + 2), SKLGD_RECORD(row, p + 3), back);
+    SKLGD_NAME(copy_records)(
+        row, p, p < n ? SKLGD_RECORD(row, p) : beyond,
+        p + 1 < n ? SKLGD_RECORD(row, p + 1) : beyond,
+        p + 2 < n ? SKLGD_RECORD(row, p + 2) : beyond, beyond, back);
 }
 
 static SKLGD_TARGET void SKLGD_NAME(online_gather)(const sklgd_online_row *row) {
-    const ptrdiff_t count = row->by_field ? row->stride : 4;
-    ptrdiff_t p, f;
-    SKLGD_NAME(copy_fields)(row, 0);
-    for (f = 0; f < count; f++)
-        for (p = row->n; p < row->width; p++) SKLGD_FIELD(row, f)[p] = 0.0;
+    SKLGD_NAME(copy_row)(row, 0);
 }
 
 static SKLGD_TARGET void SKLGD_NAME(online_scatter)(const sklgd_online_row *row) {
-    SKLGD_NAME(copy_fields)(row, 1);
+    SKLGD_NAME(copy_row)(row, 1);
 }
 
 /* s += sum_p a_p u_p and t += sum_p a_p v_p, by four partial sums each. */
@@ -122,36 +123,39 @@ static SKLGD_TARGET int SKLGD_NAME(online_centre)(
 }
 
 /* Adds the entries to the sums of their columns, cut off if they are far from the mean, and
-   moves means by a share `pace` of the way. For `measure` it stores how far, in `work`, and
-   in `rate` a zero for entries that were far away; `inverse` is their limit, or infinity.
-   True if there may be a column whose size has to be adapted. */
+   moves means by a share `pace` of the way. For `measure` it stores how far in `work`, and
+   in `inverse` zero for entries that were far away, else infinity for a column that is not
+   known yet. True if there may be a column whose size has to be adapted. */
 static SKLGD_TARGET SKLGD_INLINE int SKLGD_NAME(count_entries)(
         const sklgd_online_row *row, int centred, double w, double pace) {
     double *squares = SKLGD_FIELD(row, SKLGD_ONLINE_SQUARES);
     double *absolutes = SKLGD_FIELD(row, SKLGD_ONLINE_ABSOLUTES);
     const double *sizes = SKLGD_FIELD(row, SKLGD_ONLINE_SIZE);
     double *place = SKLGD_FIELD(row, SKLGD_ONLINE_PLACE);
-    double *xs = row->x, *limits = row->inverse, *moved = row->work, *keep = row->rate;
+    double *xs = row->x, *limits = row->inverse, *moved = row->work;
     const ptrdiff_t width = row->width;
     uint64_t found = 0;
     ptrdiff_t p;
     SKLGD_INDEPENDENT
     for (p = 0; p < width; p++) {
-        const double size = sizes[p], seen = absolutes[p];
-        const double far = seen >= SKLGD_ONLINE_KNOWN * size ? SKLGD_ONLINE_FAR * size : 0.0;
-        const double limit = far > 0.0 ? far : INFINITY;
-        double x = xs[p], move, sum, total;
-        keep[p] = fabs(x) > limit ? 0.0 : 1.0;
-        limits[p] = limit;
-        x = x > limit ? limit : x;
-        x = x < -limit ? -limit : x;
-        move = centred ? pace * x : 0.0;
+        const double x = xs[p], entry = fabs(x), size = sizes[p];
+        const double known = absolutes[p] >= SKLGD_ONLINE_KNOWN * size ? size : 0.0;
+        const double far = SKLGD_ONLINE_FAR * known, limit = far > 0.0 ? far : INFINITY;
+        const double cut = entry < limit ? entry : limit;
+        limits[p] = cut < entry ? 0.0 : limit;
+        xs[p] = copysign(cut, x);
+    }
+    SKLGD_INDEPENDENT
+    for (p = 0; p < width; p++) {
+        const double x = xs[p], move = centred ? pace * x : 0.0, left = x - move;
         if (centred) place[p] += move, moved[p] = move;
-        sum = squares[p] + w * x * (x - move);
-        x -= move;
-        total = seen + w * fabs(x);
-        squares[p] = sum, absolutes[p] = total, xs[p] = x;
-        found |= sum > size * total ? 1 : 0;
+        squares[p] += w * x * left;
+        absolutes[p] += w * fabs(left);
+        xs[p] = left;
+    }
+    for (p = 0; p < width; p++) {
+        const double size = sizes[p], total = absolutes[p];
+        found |= squares[p] > size * total ? 1 : 0;
         found |= (size < SKLGD_ONLINE_TINY ? 1 : 0) & (total > 0.0 ? 1 : 0);
         if (!centred) found |= total < size ? 1 : 0;
     }
@@ -170,13 +174,13 @@ static SKLGD_TARGET int SKLGD_NAME(online_count)(
 static SKLGD_TARGET double SKLGD_NAME(online_measure)(
         const sklgd_online_row *row, double *b, double *b_lag) {
     const double *sizes = SKLGD_FIELD(row, SKLGD_ONLINE_SIZE);
-    double *x = row->x, *inverse = row->inverse, *keep = row->rate, *share = keep;
+    double *x = row->x, *inverse = row->inverse, *share = row->rate;
     sklgd_lanes sum = {0};
     const ptrdiff_t width = row->width;
     ptrdiff_t p, k;
     SKLGD_INDEPENDENT
     for (p = 0; p < width; p++) {
-        const double size = sizes[p], one = 1.0 / size, other = x[p] * keep[p];
+        const double size = sizes[p], one = 1.0 / size, other = inverse[p] > 0.0 ? x[p] : 0.0;
         const double root = size > 0.0 ? one : 0.0, left = size > 0.0 ? other : 0.0;
         const double unit = left * root, square = unit * unit;
         inverse[p] = root, x[p] = left;
@@ -218,27 +222,30 @@ static SKLGD_TARGET void SKLGD_NAME(online_predict)(
 static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(prior_of_field)(
         const sklgd_online_row *row, ptrdiff_t k, double share, double known, double unit,
         double h) {
-    const double *SKLGD_RESTRICT x = row->x, *SKLGD_RESTRICT inverse = row->inverse;
-    const double *SKLGD_RESTRICT sizes = SKLGD_FIELD(row, SKLGD_ONLINE_SIZE);
-    const double *SKLGD_RESTRICT seen = SKLGD_FIELD(row, SKLGD_ONLINE_ABSOLUTES);
-    const double *SKLGD_RESTRICT curvature = SKLGD_KIND(row, 1, k);
-    double *SKLGD_RESTRICT rate = row->rate + k * row->room;
-    double *SKLGD_RESTRICT work = row->work + k * row->room;
-    const double scale = share * unit, over = 1.0 / scale;
-    const double trusted = known > 0.0 ? SKLGD_ONLINE_TRUSTED : 0.0;
+    const double *x = row->x, *inverse = row->inverse, *curvature = SKLGD_KIND(row, 1, k);
+    const double *sizes = SKLGD_FIELD(row, SKLGD_ONLINE_SIZE);
+    const double *seen = SKLGD_FIELD(row, SKLGD_ONLINE_ABSOLUTES);
+    double *rate = row->rate + k * row->room, *work = row->work + k * row->room;
+    const double over = 1.0 / (share * unit);
     const ptrdiff_t width = row->width;
     ptrdiff_t p;
     SKLGD_INDEPENDENT
     for (p = 0; p < width; p++) {
-        const double square = sizes[p] * sizes[p], total = square * scale;
-        const double sum = curvature[p] + h * (x[p] * x[p]) + known * unit * square;
         const double one = inverse[p] * inverse[p] * over;
-        const double low = total > 1e-307 ? one : 0.0, high = total < 1e300 ? low : 0.0;
-        const double prior = seen[p] >= trusted * sizes[p] ? high : 0.0;
-        const double relative = sum * prior;
+        const double low = one < 1e307 ? one : 0.0, prior = low > 1e-300 ? low : 0.0;
+        const double relative = (curvature[p] + h * (x[p] * x[p])) * prior;
         rate[p] = prior;
         work[p] = prior > 0.0 ? relative : 0.0;
     }
+    if (known > 0.0)
+        SKLGD_INDEPENDENT
+        for (p = 0; p < width; p++) {
+            const double size = sizes[p], sum = known * unit * (size * size);
+            const double prior = seen[p] >= SKLGD_ONLINE_TRUSTED * size ? rate[p] : 0.0;
+            const double relative = work[p] + sum * prior;
+            rate[p] = prior;
+            work[p] = prior > 0.0 ? relative : 0.0;
+        }
 }
 
 /* The same of all outputs, record by record. */
