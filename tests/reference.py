@@ -1451,9 +1451,11 @@ class Online:
         rest = max(
             self.y_squares - w * distance**2 * (t - w) / t, 1e-14 * self.y_squares
         )
-        if (t - w) * distance**2 > self.other_unit**2 * rest:
-            self.y_mean -= distance * w / t
-            self.y_squares = rest
+        others = self.y_mean - distance * w / t
+        if others > 1e-12 * distance and (
+            (t - w) * distance**2 > self.other_unit**2 * rest
+        ):
+            self.y_mean, self.y_squares = others, rest
 
     def awaits_scale(self):
         """True if targets with a log link were zero so far."""

@@ -625,6 +625,15 @@ def test_a_huge_first_target_with_a_log_link_is_forgotten(loss, form):
     assert model.score(X[1:], y[1:]) > clean.score(X[1:], y[1:]) - 0.02
 
 
+def test_the_first_positive_count_among_zeros_is_no_outlier(rng):
+    X = rng.normal(size=(3000, 3))
+    y = rng.poisson(0.05 * np.exp(0.3 * X[:, 0])).astype(float)
+    y[:20] = np.arange(20) == 7
+    model = GDRegressor("poisson", shuffle=False).partial_fit(X, y)
+    assert model.score(X, y) > 0.0
+    assert_allclose(model.predict(X).mean(), y.mean(), rtol=0.1)
+
+
 @pytest.mark.parametrize("row", [1, 5, 15])
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])

@@ -318,8 +318,8 @@ cdef class OnlineRule:
     cdef void forget_outlier(self, Py_ssize_t k, double t) noexcept nogil:
         """Take the largest of the targets learnt in a time t out of their sizes.
 
-        That is if it is an outlier to the others. With a log link their dispersion, and
-        with it all learning rates, would follow it.
+        That is if it is an outlier to the others, which are not all zero. With a log link
+        their dispersion, and with it all learning rates, would follow it.
         """
         cdef double* mean = self.outputs + MEAN * self.n_outputs + k
         cdef double* squares = self.outputs + DEVIATIONS * self.n_outputs + k
@@ -329,9 +329,10 @@ cdef class OnlineRule:
         # (What is left of the squares is no less than rounding.)
         cdef double rest = fmax(
             squares[0] - w * distance * distance * left / t, 1e-14 * squares[0])
-        if left * distance * distance > OTHER_UNIT * OTHER_UNIT * rest:
-            mean[0] -= distance * w / t
-            squares[0] = rest
+        cdef double others = mean[0] - distance * w / t
+        if others > 1e-12 * distance and (
+                left * distance * distance > OTHER_UNIT * OTHER_UNIT * rest):
+            mean[0], squares[0] = others, rest
 
     cdef bint awaits_scale(self, Py_ssize_t k) noexcept nogil:
         """True if the targets of an output with a log link were all zero so far.
