@@ -366,7 +366,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
             early_stopping=self.early_stopping,
             growth=training.growth() if loss.degenerate else np.inf,
             score_unit=1.0 if validation is None else validation.unit,
-            bounded=loss.bounded_slopes and training.steps_singly,
+            bounded=loss.bounded_gradient and training.steps_singly,
             base=data.base,
         )
         training.aim(monitor.null, self.tol)

@@ -62,7 +62,7 @@ class Loss:
         True if no loss is below zero.
     has_proba : bool
         True if the loss gives class probabilities, see `probabilities`.
-    unit_slopes : bool
+    unit_gradient : bool
         True if every derivative is -1, 0 or 1, and the loss zero where it is 0: then
         there is a passive-aggressive step.
     degenerate : bool
@@ -71,7 +71,7 @@ class Loss:
     linear_tails : bool
         True if the loss is linear in z far from y: then outliers in y hardly change the
         model, and their losses can be measured from a constant model's.
-    bounded_slopes : bool
+    bounded_gradient : bool
         True if no derivative is larger than a constant: then the objective of a run
         grows at most in proportion to its steps, and being large is no sign of
         divergence.
@@ -92,10 +92,10 @@ class Loss:
     link: ClassVar[str] = "identity"
     nonnegative: ClassVar[bool] = True
     has_proba: ClassVar[bool] = False
-    unit_slopes: ClassVar[bool] = False
+    unit_gradient: ClassVar[bool] = False
     degenerate: ClassVar[bool] = False
     linear_tails: ClassVar[bool] = False
-    bounded_slopes: ClassVar[bool] = False
+    bounded_gradient: ClassVar[bool] = False
     largest_curvature: ClassVar[float] = math.inf
 
     kernel: LossFunction
@@ -365,7 +365,7 @@ class LinearTails(Loss):
     """
 
     linear_tails = True
-    bounded_slopes = True
+    bounded_gradient = True
     kernel: _loss_function.LinearTails
     barrier_weight: float = 0.0
     _constant: Weights = None
@@ -537,7 +537,7 @@ class EpsilonInsensitive(PiecewiseLinear):
 
     name = "epsilon_insensitive"
     classifies = True
-    unit_slopes = True
+    unit_gradient = True
     params = ("epsilon",)
     n_jumps = 2
 
@@ -754,7 +754,7 @@ class Hinge(PiecewiseLinear):
     name = "hinge"
     task = "classification"
     classifies = True
-    unit_slopes = True
+    unit_gradient = True
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -830,7 +830,7 @@ class ModifiedHuber(Loss):
 
     name = "modified_huber"
     twice_smooth = False
-    bounded_slopes = True
+    bounded_gradient = True
     task = "classification"
     classifies = True
     has_proba = True
@@ -868,7 +868,7 @@ class LogLoss(Loss):
     """
 
     name = "log_loss"
-    bounded_slopes = True
+    bounded_gradient = True
     task = "classification"
     classifies = True
     has_proba = True

@@ -806,7 +806,7 @@ class _PassiveAggressive(Schedule):
         """
         name = f"pa{self.aggressive}"
         kind = "classification" if settings.classifies else "regression"
-        if not (loss.unit_slopes and loss.task == kind):
+        if not (loss.unit_gradient and loss.task == kind):
             suited = "hinge" if settings.classifies else "epsilon_insensitive"
             raise ValueError(
                 f"learning_rate={name!r} only works with loss={suited!r}, got loss="

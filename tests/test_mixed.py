@@ -7,9 +7,9 @@ from sklearn.datasets import load_digits
 
 from sklgd._fit.data import Data
 from sklgd._solvers.mixed_rows import (
-    BLOCKS,
+    BLOCK_ROWS,
     LARGEST_MEAN,
-    LENGTH,
+    N_BLOCKS,
     in_no_order,
     rows_are_mixed,
 )
@@ -101,13 +101,13 @@ def test_ratio_is_that_of_analysis_of_variance():
 
     rng = np.random.default_rng(0)
     for _ in range(50):
-        values = rng.normal(size=(BLOCKS, LENGTH, 1))
-        values += rng.uniform(0.0, 0.3) * rng.normal(size=(BLOCKS, 1, 1))
+        values = rng.normal(size=(N_BLOCKS, BLOCK_ROWS, 1))
+        values += rng.uniform(0.0, 0.3) * rng.normal(size=(N_BLOCKS, 1, 1))
         ratio = f_oneway(*values[:, :, 0]).statistic
         assert in_no_order(values.reshape(-1, 1)) == (ratio <= LARGEST_MEAN)
 
 
 def test_numbers_that_overflow_are_not_trusted():
-    values = np.full((BLOCKS * LENGTH, 1), 1e300)
+    values = np.full((N_BLOCKS * BLOCK_ROWS, 1), 1e300)
     values[::2] = -1e300
     assert not in_no_order(values)

@@ -403,7 +403,7 @@ def test_divergence_is_caught(cls, loss, optimizer, batch_size):
             )  # fmt: skip
             with pytest.warns(ConvergenceWarning) as caught:
                 model.fit(X, y)
-            if batch_size == 1 and optimizer == "sgd" and LOSSES[loss].bounded_slopes:
+            if batch_size == 1 and optimizer == "sgd" and LOSSES[loss].bounded_gradient:
                 # The run goes on: F says little of what its steps predict.
                 assert model.stop_reason_ in ("diverged", "stalled", "max_iter")
                 assert np.isfinite(model.coef_).all()
@@ -680,7 +680,7 @@ def test_schedules_of_sgd_on_raw_data_predict_as_well_as_sgd(load):
 @quiet
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("name", UP_AND_DOWN)
-def test_bounded_slopes_far_above_the_constant_model_are_learnt_from(
+def test_bounded_gradients_far_above_the_constant_model_are_learnt_from(
     name, early_stopping
 ):
     X, y = load_wine(return_X_y=True)

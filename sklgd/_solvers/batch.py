@@ -365,19 +365,19 @@ class BatchSolver(Solver):
         """Step and predicted decrease of the model at the present or another u."""
         if at is None:
             gradient, at = self.gradient, self.u
-        p, promised = np.empty_like(at), 0.0
+        p, predicted = np.empty_like(at), 0.0
         for model, part in metric.parts(at.shape):
             g, u = gradient[part].ravel(), at[part].ravel()
             l1, enough = self.l1_u[part].ravel(), None
             if refine:
-                enough = ENOUGH * self.target() - promised
+                enough = ENOUGH * self.target() - predicted
                 if self.data.loss.quadratic:
                     enough = np.inf  # the model is F itself
             step, product = model.minimise(g, u, l1, enough)
             p[part] = step.reshape(p[part].shape)
-            promised -= g @ step + 0.5 * step @ product
-            promised -= l1 @ (np.abs(u + step) - np.abs(u))
-        return p, max(float(promised), 0.0)
+            predicted -= g @ step + 0.5 * step @ product
+            predicted -= l1 @ (np.abs(u + step) - np.abs(u))
+        return p, max(float(predicted), 0.0)
 
     def extrapolated(self):
         """F - F* from the gains of the last third of the steps and of the third before.

@@ -132,16 +132,16 @@ class FISTASolver(BatchSolver):
         self.gradient = self.gradient_at(self.u)
         self.state.rows += 2 * self.problem.n_samples
         if not self.penalty.smooth:
-            step, promised = self.minimise_model(hessian, refine=True)
+            step, predicted = self.minimise_model(hessian, refine=True)
         else:
             step = -hessian.solve(self.gradient.copy())
-            promised = -0.5 * float(np.vdot(step, self.gradient))
+            predicted = -0.5 * float(np.vdot(step, self.gradient))
         self.step, self.sure = step, True
-        if not promised > ROUNDING * abs(value):
-            return max(promised, 0.0)
+        if not predicted > ROUNDING * abs(value):
+            return max(predicted, 0.0)
         if not self.data.loss.smooth:
-            return promised
-        return excess_ahead(self, step, promised, self.hessian_at)
+            return predicted
+        return excess_ahead(self, step, predicted, self.hessian_at)
 
     def next_step(self):
         """As in `BatchSolver`."""

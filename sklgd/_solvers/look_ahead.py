@@ -84,7 +84,7 @@ class Path:
         return self.z[start:stop] + self.change[start:stop]
 
 
-def excess_ahead(run, step, promised, hessian_at):
+def excess_ahead(run, step, predicted, hessian_at):
     """Estimate of F - F* at the present point of a run.
 
     Parameters
@@ -92,7 +92,7 @@ def excess_ahead(run, step, promised, hessian_at):
     run : BatchSolver
     step : ndarray of shape (n_features + 1, n_outputs)
         The run's next step, in u.
-    promised : float
+    predicted : float
         The decrease of F that its quadratic model predicts.
     hessian_at : callable
         ``hessian_at(raw_predictions)`` returns a Hessian, or None if that costs too
@@ -115,11 +115,11 @@ def excess_ahead(run, step, promised, hessian_at):
         hessian = hessian_at(path.raw_predictions)
         if hessian is None:
             break
-        step, promised = run.model_step(hessian, gradient, path.u)
+        step, predicted = run.model_step(hessian, gradient, path.u)
         path.set_step(step)
-        if promised <= SMALL * path.gained and not run.hessians.has_changed(
+        if predicted <= SMALL * path.gained and not run.hessians.has_changed(
             hessian.sample, run.loss, path.next_raw_predictions
         ):
-            return min(path.gained + promised, bound)
-    excess = min(path.gained + promised, bound)
+            return min(path.gained + predicted, bound)
+    excess = min(path.gained + predicted, bound)
     return max(excess, bound / SURE) if bound / SURE <= run.target() else excess

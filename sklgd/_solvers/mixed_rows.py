@@ -17,12 +17,12 @@ import numpy as np
 import scipy.sparse as sp
 
 # Number of blocks, rows of each, and columns of X (those with most entries).
-BLOCKS, LENGTH, COLUMNS = 64, 32, 64
+N_BLOCKS, BLOCK_ROWS, N_COLUMNS = 64, 32, 64
 # Limits for F of a column and for its mean over the columns. Random rows exceed either
 # with a probability below 1e-3, for independent and for equal columns. A column with
 # few entries counts in the mean only, because two entries in one block make its F
 # large.
-LARGEST, LARGEST_MEAN, FEW_ENTRIES = 2.0, 1.7, BLOCKS
+LARGEST, LARGEST_MEAN, FEW_ENTRIES = 2.0, 1.7, N_BLOCKS
 
 
 def rows_are_mixed(data):
@@ -31,10 +31,10 @@ def rows_are_mixed(data):
     Parameters
     ----------
     data : Data
-        At least ``BLOCKS * LENGTH`` rows to learn from.
+        At least ``N_BLOCKS * BLOCK_ROWS`` rows to learn from.
     """
-    first = np.arange(BLOCKS) * ((data.n_rows - LENGTH) // (BLOCKS - 1))
-    rows = (first[:, None] + np.arange(LENGTH)).ravel()
+    first = np.arange(N_BLOCKS) * ((data.n_rows - BLOCK_ROWS) // (N_BLOCKS - 1))
+    rows = (first[:, None] + np.arange(BLOCK_ROWS)).ravel()
     if data.rows is not None:
         rows = data.rows[rows]
     target = data.target.reshape(data.X.shape[0], -1)[rows]
@@ -45,14 +45,14 @@ def rows_are_mixed(data):
 
 def most_frequent(X, rows):
     """These rows of the columns of X that have the most entries in some of them."""
-    if not sp.issparse(X) and X.shape[1] <= COLUMNS:
+    if not sp.issparse(X) and X.shape[1] <= N_COLUMNS:
         return X[rows]
     some = X[rows[::8]]
     if sp.issparse(X):
         counts = np.bincount(some.indices[some.data != 0], minlength=X.shape[1])
     else:
         counts = np.count_nonzero(some, axis=0)
-    columns = np.sort(np.argsort(-counts, kind="stable")[:COLUMNS])
+    columns = np.sort(np.argsort(-counts, kind="stable")[:N_COLUMNS])
     if sp.issparse(X):
         return X[rows][:, columns].toarray()
     return X[rows[:, None], columns]
@@ -60,16 +60,16 @@ def most_frequent(X, rows):
 
 def in_no_order(values):
     """True if the blocks of no column differ more than chance allows."""
-    values = values.reshape(BLOCKS, LENGTH, -1).astype(float)
+    values = values.reshape(N_BLOCKS, BLOCK_ROWS, -1).astype(float)
     dense = np.count_nonzero(values, axis=(0, 1)) >= FEW_ENTRIES
     with np.errstate(over="ignore", invalid="ignore"):
         # By a value first: then a constant is zero, not a rounding error.
         values -= values[0, 0]
         values -= values.mean(axis=(0, 1))
         means = values.mean(axis=1)
-        between = LENGTH / (BLOCKS - 1) * np.square(means).sum(axis=0)
+        between = BLOCK_ROWS / (N_BLOCKS - 1) * np.square(means).sum(axis=0)
         values -= means[:, None]
-        within = np.square(values).sum(axis=(0, 1)) / (BLOCKS * (LENGTH - 1))
+        within = np.square(values).sum(axis=(0, 1)) / (N_BLOCKS * (BLOCK_ROWS - 1))
     varies = (between > 0.0) | (within > 0.0)
     if not varies.any():
         return True

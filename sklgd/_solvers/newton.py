@@ -25,29 +25,29 @@ from .hessian import (
 from .look_ahead import excess_ahead
 from .row_space import RowSpaceSolver
 
-# In these comments, the promise is the decrease of F that the quadratic model predicts.
-# Ratio of the gain of a step and the promise within which the model is right.
+# Ratio of gain and predicted decrease of a step within which the model is right.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
-# A promise that the value of F contradicts counts as at least so many targets.
+# A predicted decrease that F contradicts counts as at least so many targets.
 UNSURE = 2.0
 # A Hessian is misleading if no more than this share of its step is taken. L-BFGS
 # computes no further one after so many of them.
 SHORT, MISLED = 0.1, 4
-# If the promise falls to this share of it in one step, the Hessian was right.
+# If a step leaves this share of the predicted decrease, the Hessian was right.
 FALLEN = 0.003
 # Conjugate gradients end when the later half of them has added less than this share to
-# the promise, if it ends the run and if it does not.
+# the predicted decrease, if it ends the run and if it does not.
 LAST_SHARE, STEP_SHARE, MAX_CG = 0.2, 0.3, 250
 # The decrease that they may have missed is small if it is below this multiple of the
-# promise. It is estimated again after so many times as many iterations.
+# predicted decrease. It is estimated again after so many times as many iterations.
 DOUBT, AGAIN = 2.0, 1.2
-# Share of the target below which a promise need not be exact.
+# Share of the target below which a predicted decrease need not be exact.
 CLEARLY = 0.5
-# Ratio of successive promises above which they fall slowly, and the largest ratio used.
+# Ratio of successive predicted decreases above which they fall slowly, and the largest
+# ratio used.
 SLOW, SLOWEST = 0.3, 0.9
 # A second derivative below this share of its usual size counts as zero.
 FLAT = 1e-12
-# A gain beyond this multiple of the promise shows that the metric is out of date.
+# A gain of this multiple of the predicted decrease shows that B is out of date.
 TRUST = 1.25
 
 
@@ -56,8 +56,8 @@ class NewtonSolver(BatchSolver):
 
     B is an approximation of the Hessian, `hessian.py` says which. With an l1 penalty a
     step minimises g.p + p'B p/2 + |S (u + p)|_1 by coordinate descent (proximal
-    Newton), and the last steps are not used. The promise of a step is the decrease of F
-    that the quadratic model predicts.
+    Newton), and the last steps are not used. The predicted decrease of a step is that
+    of F in the quadratic model.
     """
 
     def __init__(self, data, state, penalty, n_runs=1):
@@ -100,7 +100,7 @@ class NewtonSolver(BatchSolver):
         return cls.after(partial(prepare, cls), data, state, penalty)
 
     def direction(self):
-        """The step to the minimiser of the model, and its promise."""
+        """The step to the minimiser of the model, and its predicted decrease."""
         if self.step is None:
             self.step = self.last_step()
         if self.step is None:
@@ -124,29 +124,29 @@ class NewtonSolver(BatchSolver):
         if not self.penalty.smooth or not (self.metric.exact and self.trusted):
             return None
         q = self.apply(self.gradient)
-        promised = 0.5 * float(np.vdot(q, self.gradient))
-        if promised > self.target():
+        predicted = 0.5 * float(np.vdot(q, self.gradient))
+        if predicted > self.target():
             return None
         self.sure = True
-        return np.negative(q, out=q), promised
+        return np.negative(q, out=q), predicted
 
     def newton_step(self):
         """The quasi-Newton step, or Newton's if the former would end the run.
 
-        The promise of a B that is no Hessian is too small, by factors of 2 to 60 on
-        real data, and would end the run too early. Newton's step is exact if the
-        Hessian is cheap because there are few columns; otherwise it is truncated.
+        The predicted decrease of a B that is no Hessian is too small, by factors of 2
+        to 60 on real data, and would end the run too early. Newton's step is exact if
+        the Hessian is cheap because there are few columns; otherwise it is truncated.
         """
         q = self.apply(self.gradient)
-        promised = 0.5 * float(np.vdot(q, self.gradient))
-        ends = promised <= self.target()
-        if not ends and promised > self.settling():
-            return np.negative(q, out=q), promised
+        predicted = 0.5 * float(np.vdot(q, self.gradient))
+        ends = predicted <= self.target()
+        if not ends and predicted > self.settling():
+            return np.negative(q, out=q), predicted
         hessian = None
         if not ends:
             hessian = self.affordable_hessian()
             if hessian is None:
-                return np.negative(q, out=q), promised
+                return np.negative(q, out=q), predicted
         elif self.misled < MISLED:
             hessian = self.hessians.at_the_end(self.loss, self.lines.block)
         if hessian is None:
@@ -162,27 +162,27 @@ class NewtonSolver(BatchSolver):
         return -q, 0.5 * float(np.vdot(q, self.gradient))
 
     def settling(self):
-        """Promise below which the barrier is lowered."""
+        """Predicted decrease below which the barrier is lowered."""
         return 0.0 if self.hessians.levels else SETTLED * self.barrier_gap()
 
     def truncated_step(self, q):
         """Conjugate gradients on Newton's equation, preconditioned by the metric.
 
-        They end when the promise hardly grows any more: some times in a row by at most
-        half as much as before, or little in the later half of many iterations (after
-        Nash and Sofer 1990, whose test of a single iteration may end by chance). A
-        promise that ends the run must be more accurate than one for a step. It need not
-        be if it would stay far below the target with twice as many further iterations
-        that gain as much as the last half. For smooth losses the least Ritz value
-        bounds the decrease that may be missing. The quasi-Newton matrix is the
-        preconditioner (Morales and Nocedal 2000). ``q`` is the quasi-Newton step, which
-        is overwritten.
+        They end when the predicted decrease hardly grows any more: some times in a row
+        by at most half as much as before, or little in the later half of many
+        iterations (after Nash and Sofer 1990, whose test of a single iteration may end
+        by chance). A predicted decrease that ends the run must be more accurate than
+        one for a step. It need not be if it would stay far below the target with twice
+        as many further iterations that gain as much as the last half. For smooth losses
+        the least Ritz value bounds the decrease that may be missing. The quasi-Newton
+        matrix is the preconditioner (Morales and Nocedal 2000). ``q`` is the
+        quasi-Newton step, which is overwritten.
         """
-        rz, promised = self.dot(self.gradient, q), 0.0
+        rz, predicted = self.dot(self.gradient, q), 0.0
         x, r, d = np.zeros_like(q), -self.gradient, np.negative(q, out=q)
         target = self.target()
         low = CLEARLY * target
-        course, gains = [], [np.inf, np.inf, np.inf]
+        totals, gains = [], [np.inf, np.inf, np.inf]
         lanczos, doubt, due = Lanczos(), 0.0, 0
         for _ in range(MAX_CG):
             Hd = self.hessian_product(d)
@@ -195,59 +195,60 @@ class NewtonSolver(BatchSolver):
             add_scaled(x, a, d)
             add_scaled(r, -a, Hd)
             gains.append(0.5 * float((a * rz).sum()))
-            promised += gains[-1]
-            if not math.isfinite(promised):
+            predicted += gains[-1]
+            if not math.isfinite(predicted):
                 break
-            course.append(promised)
-            ends = promised <= target
+            totals.append(predicted)
+            ends = predicted <= target
             recent = gains[-4 if ends else -3 :]
             fading = all(2.0 * later <= early for early, later in pairwise(recent))
-            small = (0.05 if ends else 0.2) * promised
-            half = len(course) // 2
-            growth = promised - course[half]
-            little = (LAST_SHARE if ends else STEP_SHARE) * promised
+            small = (0.05 if ends else 0.2) * predicted
+            half = len(totals) // 2
+            growth = predicted - totals[half]
+            little = (LAST_SHARE if ends else STEP_SHARE) * predicted
             seems = fading and recent[0] < np.inf and gains[-1] <= small
             seems = seems or (half >= 4 and growth <= little)
             if seems and not (ends and self.data.loss.smooth):
                 break
-            if half >= 4 and promised + 2.0 * growth <= low:
-                promised += 2.0 * growth
+            if half >= 4 and predicted + 2.0 * growth <= low:
+                predicted += 2.0 * growth
                 break
             z = self.apply(r)
             rz, before = self.dot(r, z), rz
             beta = ratio(rz, before, 0.0)
             lanczos.add(a, beta)
-            if seems and len(course) >= due:
+            if seems and len(totals) >= due:
                 doubt = 0.5 * float(ratio(rz, lanczos.least(), 0.0).sum())
-                if doubt <= max(DOUBT * promised, target - promised):
+                if doubt <= max(DOUBT * predicted, target - predicted):
                     break
-                due = math.ceil(AGAIN * len(course))
+                due = math.ceil(AGAIN * len(totals))
             d *= beta
             d += z
-        if promised <= target < promised + doubt:
-            promised = math.sqrt(promised * (promised + doubt))
-        if not promised > 0.0:
+        if predicted <= target < predicted + doubt:
+            predicted = math.sqrt(predicted * (predicted + doubt))
+        if not predicted > 0.0:
             q = self.apply(self.gradient)
             return -q, 0.5 * float(np.vdot(q, self.gradient))
-        return x, self.outlook(promised, target)
+        return x, self.outlook(predicted, target)
 
-    def outlook(self, promised, target):
-        """Estimate of F - F* from the promises of this and earlier truncated steps.
+    def outlook(self, predicted, target):
+        """Estimate of F - F* from this and earlier predicted decreases.
 
-        If promises hardly fall from step to step, Newton's method has not converged: on
-        nearly separable classes the Hessian tends to zero. The promises are then a
-        geometric series, and a single small one does not end the run.
+        If predicted decreases hardly fall from step to step, Newton's method has not
+        converged: on nearly separable classes the Hessian tends to zero. The predicted
+        decreases are then a geometric series, and a single small one does not end the
+        run.
         """
-        now, low = self.smoothed_objective(), promised <= target
-        total, rate = promised, 0.0
+        now, low = self.smoothed_objective(), predicted <= target
+        total, rate = predicted, 0.0
         if self.round is not None:
             last, then, before, was_low = self.round
-            rate = min(promised / last, SLOWEST)
+            rate = min(predicted / last, SLOWEST)
             mean = max(rate, np.sqrt(rate * before))
-            total = max(promised, (then - now) * mean / (1.0 - mean))
+            total = max(predicted, (then - now) * mean / (1.0 - mean))
             if low and not was_low and before > SLOW:
                 total = max(total, 2.0 * target)
-        self.round = promised, now, rate, low
+        self.round = predicted, now, rate, low
         return total
 
     def hessian_product(self, d):
@@ -283,13 +284,14 @@ class NewtonSolver(BatchSolver):
 
     def proximal_step(self):
         """The minimiser of the model with the l1 penalty, and its decrease."""
-        p, promised = self.minimise_model(self.metric)
-        if promised <= self.target():
-            # The promise of a damped Hessian is too small, and would end the run too
-            # early. So is that of coordinate descent on nearly collinear columns.
+        p, predicted = self.minimise_model(self.metric)
+        if predicted <= self.target():
+            # The predicted decrease of a damped Hessian is too small, and would end the
+            # run too early. So is that of coordinate descent on nearly collinear
+            # columns.
             sharp = self.hessians.undamped()
-            p, promised = self.minimise_model(sharp or self.metric, refine=True)
-        return p, promised
+            p, predicted = self.minimise_model(sharp or self.metric, refine=True)
+        return p, predicted
 
     def has_full_rank(self):
         """True if the Cholesky factor of the second moments has full rank."""
@@ -297,7 +299,7 @@ class NewtonSolver(BatchSolver):
 
     def epoch(self):
         """One step; returns its length (twice, as the last and the largest)."""
-        p, promised = self.direction()
+        p, predicted = self.direction()
         raw = self.ahead
         if raw is None:
             raw = self.look_along(p)
@@ -328,13 +330,13 @@ class NewtonSolver(BatchSolver):
             self.forget_barrier()
             return longest, longest
         self.value = value
-        # (With a Hessian of another point, the promise may be far too small and would
-        # end the run.)
+        # (With a Hessian of another point, the predicted decrease may be far too small
+        # and would end the run.)
         gain = start - self.smoothed_objective()
         self.gains.append(gain)
-        self.trusted = not self.refuted and gain <= TRUST * promised
-        right = exact and self.trusted and gain >= promised / TRUST
-        self.proven = FALLEN * promised if right else 0.0
+        self.trusted = not self.refuted and gain <= TRUST * predicted
+        right = exact and self.trusted and gain >= predicted / TRUST
+        self.proven = FALLEN * predicted if right else 0.0
         self.refuted = False
         self.refresh()
         p *= t
@@ -359,35 +361,35 @@ class NewtonSolver(BatchSolver):
         self.hessians.end_waiting()
 
     def excess(self):
-        """Estimate of the smoothed F - F*: the promise.
+        """Estimate of the smoothed F - F*: the predicted decrease.
 
         If it would end the run, it is compared with F at the end of the step. This is
         not necessary if it has fallen so much in the last step that the Hessian was
         right.
         """
-        p, promised = self.direction()
+        p, predicted = self.direction()
         target = self.target()
-        if self.tries and self.ahead is None and promised <= target:
-            proven = promised <= min(self.proven, CLEARLY * target)
-            if self.out_of_date(p, promised, proven):
-                promised = self.foreseen(p, promised)
+        if self.tries and self.ahead is None and predicted <= target:
+            proven = predicted <= min(self.proven, CLEARLY * target)
+            if self.out_of_date(p, predicted, proven):
+                predicted = self.foreseen(p, predicted)
             elif not proven:
-                promised = self.tried(p, promised)
-            self.step = p, promised
+                predicted = self.tried(p, predicted)
+            self.step = p, predicted
         if not self.penalty.smooth and self.coupled:
-            # The promise of a bound is too small, and there is no Hessian.
-            return max(promised, self.extrapolated())
-        return promised
+            # The predicted decrease of a bound is too small, and there is no Hessian.
+            return max(predicted, self.extrapolated())
+        return predicted
 
     def next_step(self):
         """As in `BatchSolver`."""
         return self.direction()[0]
 
     def confirmed(self, goal):
-        """`remaining` if a promise of up to ``goal`` ends the run.
+        """`remaining` if a predicted decrease of up to ``goal`` ends the run.
 
-        A promise above the output's own target was computed for a step only, so it is
-        computed again.
+        A predicted decrease above the output's own target was computed for a step only,
+        so it is computed again.
         """
         exact = self.metric.exact and not self.data.loss.smooth
         if self.ahead is None and not exact and self.excess() > self.target():
@@ -402,13 +404,13 @@ class NewtonSolver(BatchSolver):
         self.lines.point(raw)
         return raw
 
-    def out_of_date(self, p, promised, proven):
-        """True if jumps of the second derivative may have made a promise too small.
+    def out_of_date(self, p, predicted, proven):
+        """True if a predicted decrease may be too small after jumps of the Hessian.
 
-        They are looked for at the end of the step, or at u if the promise is
+        They are looked for at the end of the step, or at u if the predicted decrease is
         ``proven``.
         """
-        if self.data.loss.twice_smooth or not promised > ROUNDING * abs(self.value):
+        if self.data.loss.twice_smooth or not predicted > ROUNDING * abs(self.value):
             return False
         if self.sample is None:
             return True
@@ -418,11 +420,11 @@ class NewtonSolver(BatchSolver):
             block = partial(block, t=1.0)
         return self.hessians.has_changed(self.sample, self.loss, block)
 
-    def foreseen(self, p, promised):
+    def foreseen(self, p, predicted):
         """Estimate of F - F* by further steps (see `look_ahead`)."""
         if self.ahead is None:
             self.ahead = self.look_along(p)
-        return excess_ahead(self, p, promised, self.hessian_at)
+        return excess_ahead(self, p, predicted, self.hessian_at)
 
     def hessian_at(self, raw_predictions):
         """The Hessian at these raw predictions, or None if that costs too much.
@@ -432,28 +434,28 @@ class NewtonSolver(BatchSolver):
         sweeps = math.inf if self.hessians.levels else HESSIAN_SWEEPS
         return self.hessians.at_the_end(self.loss, raw_predictions, sweeps)
 
-    def tried(self, p, promised):
-        """The promise, corrected by the value of F at the end of the step.
+    def tried(self, p, predicted):
+        """The predicted decrease, corrected by the value of F at the end of the step.
 
         Let the second derivative of F along the step be k times that of the model. Then
-        the step gains 2 - k times the promise, and a step of the best length gains 1/k
-        times the promise. It is too small for a Hessian of another point or a damped
-        one. If F differs much from a quadratic model, the run continues.
+        the step gains 2 - k times the predicted decrease, and a step of the best length
+        1/k times that. It is too small for a Hessian of another point or a damped one.
+        If F differs much from a quadratic model, the run continues.
         """
         own = (
-            promised
+            predicted
             if not self.penalty.smooth
             else -0.5 * float(np.vdot(p, self.gradient))
         )
         if not own > ROUNDING * abs(self.value):
-            return promised
+            return predicted
         if self.ahead is None:
             self.ahead = self.look_along(p)
         value, _ = self.line(self.loss, 1.0)
         self.hessians.use()
         moved = self.penalty.value(self.state.coef + self.ahead)
         share = (self.value - value + self.penalised - moved) / own
-        sure = promised
+        sure = predicted
         if share > 1.0:
             sure /= max(2.0 - share, 2.0 - MOST_GAIN)
         if LEAST_GAIN <= share <= MOST_GAIN:

@@ -46,7 +46,7 @@ cdef class ActiveFeatures:
         first = np.empty(max_rows + 1, dtype=np.intp)
         columns = np.empty(max(1, max_entries), dtype=np.intp)
         values = np.empty(max(1, max_entries))
-        # One row's entries are numbered as they come.
+        # The entries of a single row are numbered in their order.
         place = np.zeros(rows.n_features if max_rows > 1 else 1, dtype=np.intp)
         self.features, self.first, self.columns = &features[0], &first[0], &columns[0]
         self.values, self.place = &values[0], &place[0]
@@ -113,7 +113,7 @@ cdef class ActiveFeatures:
     cdef void gather(
             self, const Parts* whole, const Parts* compact,
             Py_ssize_t* since) noexcept nogil:
-        """Compact copies of the active features' records and the whole's last rows."""
+        """Compact copies of the active features' records and of the intercepts' rows."""
         cdef Py_ssize_t i, k, q, n = self.n_features, K = self.n_outputs
         cdef const double* record
         cdef double* out
@@ -157,7 +157,7 @@ cdef class ActiveFeatures:
                    K * sizeof(double))
 
     cdef void pick(self, const double* whole, double* compact) noexcept nogil:
-        """Compact copy of an array that is in no record."""
+        """Compact copy of an array that is not part of the records."""
         cdef Py_ssize_t i, k, n = self.n_features, K = self.n_outputs
         for i in range(n):
             for k in range(K):
@@ -197,12 +197,12 @@ cdef class ActiveFeatures:
         """out += X'g of the same rows, compact; the intercept's row stays as it is."""
         cdef Py_ssize_t i, k, p, K = self.n_outputs
         cdef double* w
-        cdef const double* slope
+        cdef const double* gradient
         cdef double x
         for i in range(start, start + m):
-            slope = g + (i - start) * K
+            gradient = g + (i - start) * K
             if K == 1:
-                x = slope[0]
+                x = gradient[0]
                 for p in range(self.first[i], self.first[i + 1]):
                     out[self.columns[p]] += x * self.values[p]
                 continue
@@ -210,4 +210,4 @@ cdef class ActiveFeatures:
                 x = self.values[p]
                 w = out + self.columns[p] * K
                 for k in range(K):
-                    w[k] += x * slope[k]
+                    w[k] += x * gradient[k]

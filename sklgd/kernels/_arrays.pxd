@@ -1,4 +1,4 @@
-"""Entries of NumPy arrays, faster at hand than through a typed memoryview.
+"""Entries of NumPy arrays, with less delay than through a typed memoryview.
 
 A memoryview takes about half a microsecond: with few features more than most loops over
 the coefficients. The caller keeps the array alive.
@@ -9,9 +9,9 @@ cimport numpy as cnp
 cdef inline double* entries(
         object array, Py_ssize_t n_rows, Py_ssize_t n_columns,
         bint writeable=False) except NULL:
-    """Those of a float64 array in C order, of shape (n_rows, n_columns).
+    """Entries of a float64 array in C order, of shape (n_rows, n_columns).
 
-    Of one with a single dimension if ``n_columns`` is 0.
+    The array has a single dimension if ``n_columns`` is 0.
     """
     cdef cnp.ndarray a
     cdef bint good = cnp.PyArray_Check(array)

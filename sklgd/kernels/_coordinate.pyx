@@ -69,15 +69,15 @@ cdef double sweep(Model* model, bint everything, double* total, bint* changed) n
 cdef double face_step(
         Model* model, double* factor, double* d, double* Bd, int* face, int* crossed,
         bint* whole) noexcept nogil:
-    """Go from p towards the minimiser among the points with the same signs as u + p.
+    """Move p towards the minimiser among the points with the same signs as u + p.
 
-    As far as the model falls: where a coordinate becomes zero its derivative jumps, and it
-    stays zero if the model rises from there. ``whole`` becomes True if the minimiser is
-    reached. Returns the gain.
+    It moves as long as the model decreases: where a coordinate becomes zero its
+    derivative jumps, and it stays zero if the model increases from there. ``whole``
+    becomes True if the minimiser is reached. Returns the gain.
     """
     cdef Py_ssize_t n = model.n, j, i, k, next_one
     cdef int m = 0, info = 1
-    cdef double z, slope, curvature, t, at, ridge = 0.0, gain
+    cdef double z, derivative, curvature, t, at, ridge = 0.0, gain
     cdef double from_t = 0.0, next_t
     whole[0] = True
     for j in range(n):
@@ -107,10 +107,10 @@ cdef double face_step(
         # (Needed for the derivative below.)
         Bd[k] = d[k]
     solve_factorised(factor, m, 1, d)
-    slope = 0.0
+    derivative = 0.0
     for k in range(m):
-        slope -= Bd[k] * d[k]
-    if not slope < 0.0 or not slope > -INFINITY:
+        derivative -= Bd[k] * d[k]
+    if not derivative < 0.0 or not derivative > -INFINITY:
         return 0.0
     for i in range(n):
         Bd[i] = 0.0
@@ -120,7 +120,7 @@ cdef double face_step(
     curvature = 0.0
     for k in range(m):
         curvature += d[k] * Bd[face[k]]
-    # From one zero of a coordinate to the next, as long as the model falls.
+    # From one zero of a coordinate to the next, as long as the model decreases.
     gain = 0.0
     while True:
         next_t, next_one = INFINITY, -1
@@ -131,21 +131,21 @@ cdef double face_step(
                 t = -z / d[k]
                 if t < next_t:
                     next_t, next_one = t, k
-        t = from_t - slope / curvature if curvature > 0.0 else INFINITY
+        t = from_t - derivative / curvature if curvature > 0.0 else INFINITY
         if next_one < 0 and t == INFINITY:
             return 0.0
         if t <= next_t:
             at = t
-            gain -= 0.5 * slope * (t - from_t)
+            gain -= 0.5 * derivative * (t - from_t)
             next_one = -1
             break
         at = next_t
-        gain -= (slope + 0.5 * curvature * (next_t - from_t)) * (next_t - from_t)
-        slope += curvature * (next_t - from_t)
+        gain -= (derivative + 0.5 * curvature * (next_t - from_t)) * (next_t - from_t)
+        derivative += curvature * (next_t - from_t)
         whole[0], crossed[next_one] = False, 1
-        slope += 2.0 * model.l1[face[next_one]] * fabs(d[next_one])
+        derivative += 2.0 * model.l1[face[next_one]] * fabs(d[next_one])
         from_t = next_t
-        if slope >= 0.0:
+        if derivative >= 0.0:
             break
     for k in range(m):
         model.p[face[k]] += at * d[k]
@@ -201,7 +201,7 @@ def l1_step(B, g, u, l1, p, Bp, double tol, int max_sweeps):
                     break
                 everything = True
             else:
-                # Once most stay where they are, the others alone.
+                # Once most coordinates are constant, only the others are swept.
                 everything = False
     return sweeps
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from sklgd.kernels._rules cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
-from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_slope, sklgd_walk
+from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_point_function, sklgd_walk
 from sklgd.kernels._threads cimport parallel_for
 from sklgd.kernels._active_features cimport MAX_PARTS, Parts, ActiveFeatures
 
@@ -42,12 +42,12 @@ def run_together(list descents):
 
 
 cdef struct Call:
-    # What `steps` has to do.
+    # The steps that `steps` takes.
     const Py_ssize_t* rows
     const Py_ssize_t* fetch
     const double* etas
     Py_ssize_t n_steps, batch_size, start, ahead
-    Py_ssize_t counted                  # by features: steps at the end that are averaged
+    Py_ssize_t counted                  # steps of active features at the end that are averaged
     long long average_from, mean_from
 
 
@@ -92,17 +92,17 @@ cdef class Descent:
         The gradient with respect to the intercept is multiplied with it.
     aggressive : {0, 1, 2}, default=0
         1 and 2: steps of single rows are passive-aggressive, PA-I and PA-II; the learning
-        rates are their parameter C. For losses with `Loss.unit_slopes`.
+        rates are their parameter C. For losses with `Loss.unit_gradient`.
     cumulative : bool, default=False
         True if a row applies the l1 penalty to its own features only, as in
         SGDClassifier; for plain SGD on single rows (`SGDRule`).
     """
 
     cdef Problem problem
-    cdef Problem source                 # where `run` finds the rows
-    cdef Py_ssize_t end                 # positions in the order of `run`
+    cdef Problem source                 # holds the rows of `run`
+    cdef Py_ssize_t end                 # number of positions in the order of `run`
     cdef Call call
-    cdef object call_owners             # of its arrays
+    cdef object call_owners             # owners of its arrays
     cdef Rule rule
     cdef SGDRule row_rule
     cdef double[:, ::1] coef_view, u_view
@@ -129,22 +129,22 @@ cdef class Descent:
     cdef public long long average_count
     cdef bint gradient_known
     cdef bint lazy
-    cdef double[::1] current            # of a row's features
+    cdef double[::1] current            # coefficients of a row's features
     cdef bint by_features
     cdef bint uniform                   # one penalty, l1 and l2, for all features
     cdef double l1
     cdef ActiveFeatures active
-    cdef Parts home                     # coordinates, slots, sums: all of them
-    cdef Parts compact                  # and those of the active features
-    cdef Place place                    # what the rule sees of these
-    cdef double[::1] buffers            # of compact, place, and the next three
+    cdef Parts whole                    # coordinates, slots, sums: all of them
+    cdef Parts compact                  # the same of the active features
+    cdef Place place                    # the part of these that the rule works on
+    cdef double[::1] buffers            # memory of compact, place, and the next three
     cdef double* compact_coef
     cdef double* compact_grad
     cdef double* compact_scale
     cdef Py_ssize_t[::1] compact_since
     cdef Py_ssize_t[::1] since          # steps of this run that a feature has made
     cdef double[::1] totals             # sums of the coordinates that count
-    cdef double[8] unused               # no cache line of two descents that run together
+    cdef double[8] unused               # keeps descents of two threads in different cache lines
 
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
                  scale=None, gradient_scale=None, rotation=None, double l2=0.0,
@@ -280,7 +280,7 @@ cdef class Descent:
                 etas, average_from if self.average != NULL else mean_from)
 
     cdef prepare_features(self, const double[::1] etas, long long count_from):
-        """`prepare` steps of active features; those from ``count_from`` on count."""
+        """`prepare` for steps of active features, averaged from ``count_from`` on."""
         cdef Py_ssize_t step, position, longest = 0
         cdef Py_ssize_t n_steps = self.call.n_steps, batch_size = self.call.batch_size
         cdef bint summed = self.average != NULL or self.mean != NULL
@@ -297,11 +297,11 @@ cdef class Descent:
         self.make_room(longest, batch_size, summed)
 
     cdef bint takes_rows(self, Py_ssize_t batch_size) noexcept nogil:
-        """True if the rows of such batches are added directly to the coefficients."""
+        """True if rows of batches of this size are added directly to the coefficients."""
         return self.row_rule is not None and batch_size <= self.problem.block
 
     def shares_rows(self, Py_ssize_t batch_size):
-        """True if threads share out the rows of each of such batches."""
+        """True if several threads process the rows of each batch of this size."""
         return not (self.by_features or self.takes_rows(batch_size)) and (
             self.problem.chunk_rows(batch_size) < batch_size)
 
@@ -334,18 +334,18 @@ cdef class Descent:
         self.gradient_known = False
 
     cdef void steps_by_features(self) noexcept nogil:
-        """`steps` of the active features."""
+        """`steps`, each of the active features only."""
         cdef Call call = self.call
         cdef Py_ssize_t step, position, j
-        cdef Py_ssize_t first = call.n_steps - call.counted     # of those that count
+        cdef Py_ssize_t first = call.n_steps - call.counted     # of the averaged ones
         cdef bint count = False
-        self.active.pack(&self.home, &self.since[0])
+        self.active.pack(&self.whole, &self.since[0])
         for step in range(call.n_steps):
             position = call.start + step * call.batch_size
             if step == first:
-                # What came before does not count.
+                # Earlier steps are not averaged.
                 self.apply_lagged(step, False)
-                self.active.pack(&self.home, &self.since[0])
+                self.active.pack(&self.whole, &self.since[0])
                 count = True
             self.step_active(
                 call.rows, position, min(call.batch_size, self.end - position),
@@ -359,7 +359,7 @@ cdef class Descent:
             self.fold(call.counted)
 
     cdef make_room(self, Py_ssize_t longest, Py_ssize_t batch_size, bint summed):
-        """Buffers for batches with at most so many entries."""
+        """Allocate buffers for batches with up to ``longest`` entries."""
         cdef Py_ssize_t K = self.problem.n_outputs, i, n_parts = 1 + self.rule.n_slots
         cdef Py_ssize_t room = (min(longest, self.problem.n_features) + 1) * K
         cdef double* first
@@ -367,13 +367,13 @@ cdef class Descent:
                 self.active.max_rows >= batch_size
                 and self.active.max_entries >= longest):
             return
-        self.home.part[0] = self.rule.home.w
+        self.whole.part[0] = self.rule.whole.w
         for i in range(self.rule.n_slots):
-            self.home.part[1 + i] = self.rule.home.slot[i]
+            self.whole.part[1 + i] = self.rule.whole.slot[i]
         if summed:
-            self.home.part[n_parts] = &self.totals[0]
+            self.whole.part[n_parts] = &self.totals[0]
             n_parts += 1
-        self.home.n = self.compact.n = n_parts
+        self.whole.n = self.compact.n = n_parts
         self.active = ActiveFeatures(self.problem.rows, K, n_parts, batch_size, longest)
         self.buffers = np.empty((MAX_PARTS + 5) * room)
         self.compact_since = np.empty(room, dtype=np.intp)
@@ -393,7 +393,7 @@ cdef class Descent:
     cdef void step_active(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta, Py_ssize_t step, bint count) noexcept nogil:
-        """A step of the active features of m rows, after those that they missed."""
+        """Make the steps that the active features of m rows missed, and the present one."""
         cdef Py_ssize_t i, k, n, done = 0, part, size, K = self.problem.n_outputs
         cdef Scratch scratch = self.problem.scratch(0)
         cdef double* g = scratch.g
@@ -406,12 +406,12 @@ cdef class Descent:
         self.active.load(order, start, m)
         n = self.active.n_features
         size = self.place.size = (n + 1) * K
-        self.active.gather(&self.home, &self.compact, &self.compact_since[0])
+        self.active.gather(&self.whole, &self.compact, &self.compact_since[0])
         if self.uniform:
             self.penalise(n * K, 0.0, 0.0)
         else:
-            self.active.pick(self.rule.home.l1, <double*> self.place.l1)
-            self.active.pick(self.rule.home.l2, <double*> self.place.l2)
+            self.active.pick(self.rule.whole.l1, <double*> self.place.l1)
+            self.active.pick(self.rule.whole.l2, <double*> self.place.l2)
         self.rule.at = self.place
         self.rule.lagged_update(n, &self.compact_since[0], step, totals if count else NULL)
         if self.scale != NULL:
@@ -441,11 +441,11 @@ cdef class Descent:
             for i in range(size):
                 grad[i] *= self.compact_scale[i]
         self.rule.step(grad, eta)
-        self.rule.at = self.rule.home
+        self.rule.at = self.rule.whole
         if count:
             for i in range(size):
                 totals[i] += w[i]
-        self.active.scatter(&self.compact, &self.home, step + 1)
+        self.active.scatter(&self.compact, &self.whole, step + 1)
         if self.uniform:
             self.penalise(n * K, self.l1, self.l2)
 
@@ -458,7 +458,7 @@ cdef class Descent:
 
     cdef void ask(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
-        """Prefetch the rows to come, and the records of the next batch."""
+        """Prefetch the next rows, and the records of their features."""
         cdef Py_ssize_t row, n = self.end
         for row in range(start + m, min(start + 2 * m, n)):
             self.problem.rows.ask(order, row, n)
@@ -466,9 +466,9 @@ cdef class Descent:
                 order, row, self.active.records, self.active.stride)
 
     cdef void apply_lagged(self, Py_ssize_t now, bint count) noexcept nogil:
-        """Update all features by the steps before ``now`` that they missed."""
+        """Make the steps before ``now`` that each feature missed."""
         cdef Py_ssize_t j
-        self.active.unpack(&self.home, &self.since[0])
+        self.active.unpack(&self.whole, &self.since[0])
         self.rule.lagged_update(self.problem.n_features, &self.since[0], now,
                                 &self.totals[0] if count else NULL)
         for j in range(self.problem.n_features):
@@ -528,8 +528,8 @@ cdef class Descent:
         sgd.scale, sgd.l1_sum = self.row_rule.scale, self.row_rule.l1_sum
         sgd.l1, sgd.l2 = self.row_rule.l1, self.row_rule.l2
         sgd.fit_intercept = self.problem.fit_intercept
-        sgd.slope = <sklgd_slope> self.problem.function.gradient_at
-        sgd.value = <sklgd_slope> self.problem.function.value_at
+        sgd.gradient = <sklgd_point_function> self.problem.function.gradient_at
+        sgd.value = <sklgd_point_function> self.problem.function.value_at
         sgd.limit, sgd.intercept_rate = self.problem.slope_limit, self.intercept_rate
         sgd.aggressive = self.aggressive
         sgd.loss = <void*> self.problem.function
@@ -541,7 +541,7 @@ cdef class Descent:
     cdef void step_rows(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
-        """Plain SGD: the rows are added directly to the coefficients."""
+        """A step of plain SGD that adds the rows directly to the coefficients."""
         cdef Py_ssize_t i, k, row, K = self.problem.n_outputs
         cdef Py_ssize_t n = self.end
         cdef double* intercept = self.coef + self.problem.n_features * K
@@ -556,14 +556,14 @@ cdef class Descent:
         else:
             if self.source.rows.is_sparse and K == 1 and start + 2 < n:
                 self.source.rows.ask_features(order, start + 2, self.coef, 1)
-            self.source.slopes(
+            self.source.gradients(
                 order, start, m, self.coef, self.row_rule.scale, False, &scratch,
                 &unused)
         if self.aggressive:
             self.lengthen(self.source, order, start, m, eta, &scratch)
             row = start if order == NULL else order[start]
             if self.aggressive == 1 and self.source.rows.square(row) == 0.0:
-                # A row of zeros has no PA-I step.
+                # There is no PA-I step along a row of zeros.
                 return
         self.row_rule.decay(eta)
         c = -eta / m
@@ -589,7 +589,7 @@ cdef class Descent:
     cdef void lengthen(
             self, Problem source, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta, Scratch* scratch) noexcept nogil:
-        """Multiply derivatives so that steps of size eta become passive-aggressive."""
+        """Multiply the derivatives by the lengths of passive-aggressive steps over eta."""
         cdef Py_ssize_t i, k, row, K = source.n_outputs, n = source.n_targets
         cdef const double* s
         cdef const double* y = source.targets(order, start, m, scratch, &s)
@@ -598,7 +598,7 @@ cdef class Descent:
             row = start + i if order == NULL else order[start + i]
             square = source.rows.square(row)
             for k in range(K):
-                # Targets of their own, or one class for all outputs.
+                # One target for each output, or one class for all outputs.
                 target = y[i * n + k] if n == K else (1.0 if y[i] == k else -1.0)
                 scratch.g[i * K + k] *= sklgd_aggression(
                     self.aggressive, eta,
@@ -642,7 +642,7 @@ cdef class Descent:
 
     cdef void rotate(
             self, char transposed, const double* u, double* out) noexcept nogil:
-        """out_k = R_k u_k, or R_k' u_k; both shaped like coef, not overlapping."""
+        """out_k = R_k u_k, or R_k' u_k. Both are shaped like coef and do not overlap."""
         cdef int size = self.problem.n_features + 1, K = self.problem.n_outputs
         cdef Py_ssize_t k
         cdef double one = 1.0, zero = 0.0
@@ -687,16 +687,16 @@ cdef class Descent:
             self.average[j] += share * (self.coef[j] - self.average[j])
 
     def flush(self):
-        """Settle pending work: afterwards ``coef`` holds the true values."""
+        """Apply all lagged penalties, so that ``coef`` holds the true values."""
         if self.row_rule is not None:
             self.row_rule.flush()
 
     def state(self):
-        """State of the rule."""
+        """Step count and slots of the rule, as `Rule.state` returns them."""
         return self.rule.state()
 
     def refresh(self):
-        """Tell the engine that the coordinates were changed from outside."""
+        """Update what depends on the coordinates, after a caller has changed them."""
         self.gradient_known = False
         if self.scale != NULL:
             self.to_raw()

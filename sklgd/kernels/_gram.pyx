@@ -42,7 +42,7 @@ cdef enum:
     TILE = 32           # of a matrix that is transposed
 # Products of columns that `softmax_hessian` hands to BLAS at a time, at least.
 cdef Py_ssize_t PRODUCTS = 256
-# Rows that are looked at before the columns of all are counted.
+# Rows that are inspected before the columns of all rows are counted.
 cdef Py_ssize_t PROBE = 8
 
 
@@ -75,7 +75,7 @@ cdef struct Chunks:
 
 cdef inline Py_ssize_t rows_of(
         Chunks* chunks, Py_ssize_t chunk, Py_ssize_t* first) noexcept nogil:
-    """How many rows of a chunk are next; ``first`` becomes the first one."""
+    """Number of rows of a chunk to process next; sets ``first`` to the first of them."""
     first[0] = chunk * chunks.length + chunks.begin
     return min(chunks.n - first[0], min(chunks.step, chunks.length - chunks.begin))
 
@@ -210,7 +210,7 @@ def active_rows(h, subset):
 def full_columns(Rows rows, order):
     """True for the columns of a CSR matrix with an entry in every row of ``order``.
 
-    Few matrices have any, so a few rows are asked first.
+    Few matrices have any, so a few rows are inspected first.
     """
     cdef Py_ssize_t n = rows.n_samples if order is None else len(order)
     step = ceil_div(n, PROBE)
@@ -337,7 +337,7 @@ def weighted_gram(Rows rows, h=None, subset=None, centre=None, int n_threads=1,
         longest = block * D
     residual = np.zeros(d)
     if not dense:
-        # What can be subtracted from the entries themselves loses no digits.
+        # Subtracting from the entries themselves loses no digits.
         full = full_columns(rows, order) & (mu != 0.0)
         residual = np.where(full, 0.0, mu)
         mu = np.where(full, mu, 0.0)

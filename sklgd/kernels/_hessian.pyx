@@ -123,8 +123,8 @@ def hessian_block(A, v, double H, double factor, scale, l2, Py_ssize_t k,
 def cholesky(matrix):
     """Lower factor of a positive semidefinite matrix.
 
-    Just as much is added to the matrix's diagonal, in place, as rounding asks for. The
-    factor of a matrix that is not finite is not finite either.
+    Its diagonal is increased, in place, by as little as makes the factorisation
+    possible. The factor of a matrix that is not finite is not finite either.
     """
     cdef int n = <int> matrix.shape[0], info = 1
     cdef Py_ssize_t j
@@ -137,7 +137,7 @@ def cholesky(matrix):
         for j in range(n):
             diagonal[j] = M[j * n + j]
             if not diagonal[j] > 0.0:
-                # A coordinate that has no effect stays where it is.
+                # A coordinate without effect keeps its value.
                 diagonal[j] = 1.0
             ridge = max(ridge, diagonal[j])
         ridge *= 1e-12

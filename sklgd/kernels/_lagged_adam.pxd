@@ -67,8 +67,8 @@ cdef class LaggedAdam:
     cdef Py_ssize_t width               # entries of the table per step
     cdef double l1
     cdef const double[::1] eta          # learning rates, where there is l1
-    cdef const double[::1] rest         # |m| rest_i <= l1 holds a zero where it is
-    cdef double margin                  # least scale that the series take
+    cdef const double[::1] rest         # see `tabulate_rest`
+    cdef double series_scale            # least scale that the series take
     cdef object owner                   # of the table
 
     cdef tabulate(self)

@@ -75,7 +75,7 @@ cdef inline double horner(
 
 @cython.final
 cdef class LaggedAdam:
-    """Catches up with missed steps of Adam, AMSGrad, Nadam or AdaMax.
+    """Makes the lagged steps of Adam, AMSGrad, Nadam or AdaMax.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ cdef class LaggedAdam:
         self.least = np.min(c, initial=np.inf)
         self.ratio = beta_1 / self.delta if decay > 0.0 else np.inf
         # The series needs a first term and one that bounds the remainder; four make do
-        # with eps/h up to 1e-4. Where b1 = 0 nothing moves on.
+        # with eps/h up to 1e-4. Where b1 = 0 no coordinate moves.
         self.n_terms = 0
         while self.n_terms < TERMS and beta_1 < self.delta ** (self.n_terms + 1):
             self.n_terms += 1
@@ -152,14 +152,17 @@ cdef class LaggedAdam:
             self.rest = self.tabulate_rest()
             # The series' relative remainder is (eps/h)^n_terms: 2^-56.
             if self.n_terms > 0:
-                self.margin = epsilon / self.least * 2.0 ** (56.0 / self.n_terms)
+                self.series_scale = epsilon / self.least * 2.0 ** (56.0 / self.n_terms)
             else:
-                self.margin = np.inf
+                self.series_scale = np.inf
         if self.n_terms > 0:
             self.tabulate()
 
     def tabulate_rest(self):
-        """What makes |m| before step i that of the next step with a size, less bias."""
+        """Factors r_i: if |m| r_i <= l1 before step i, a coordinate at zero stays there.
+
+        r_i is b1 a_i / eta_i, or b1 r_(i+1) for a step of length zero.
+        """
         cdef double[::1] rest = np.zeros(self.n_steps + 1)
         cdef Py_ssize_t i
         for i in range(self.n_steps - 1, -1, -1):
@@ -319,7 +322,7 @@ cdef class LaggedAdam:
             end += term
             if self.want_sums:
                 total += weights[TERMS + n] * sign_power
-            # Not sooner: most coordinates then leave the loop at the same place.
+            # No earlier check: most coordinates then leave the loop at the same place.
             if fabs(term) <= limit and (n >= 3 or n == self.n_terms - 1):
                 moves.end, moves.total = end, total
                 return True
@@ -353,7 +356,7 @@ cdef class LaggedAdam:
                 rest = fmin(rest, self.ratio / (1.0 - self.ratio) * self.largest * b / (
                     self.least * g + epsilon))
             # A schedule may begin with many steps of size zero: then the sum stops when
-            # what is left is beyond all proportion to what a step can do.
+            # the rest is negligible compared with what a step can add.
             if done == 0:
                 negligible = 1e-40 * rest
             if rest * fabs(m) <= 0.25 * HALF_ULP * (
@@ -396,7 +399,7 @@ cdef class LaggedAdam:
             if x == 0.0:
                 if fabs(m) * self.rest[s] <= self.l1:
                     break
-                # A step without size leaves it at zero, where `steps_off_zero` needs
+                # A step of length zero leaves it at zero, where `steps_off_zero` needs
                 # one that does not.
                 while s < now and self.eta[s] == 0.0:
                     m = fallen(m, self.beta_1)
@@ -449,9 +452,9 @@ cdef class LaggedAdam:
     cdef Py_ssize_t steps_off_zero(
             self, Py_ssize_t start, Py_ssize_t k, double h, double m, double y,
             double towards) noexcept nogil:
-        """How many of k steps leave |w| = y off zero, to which the k-th has brought it.
+        """How many of k steps leave |w| = y away from zero, given that the k-th reaches it.
 
-        By bisection, as it does not leave zero again.
+        Found by bisection, because |w| stays zero once it is.
         """
         cdef Py_ssize_t low = 0, high = k, middle
         cdef Path path
@@ -465,17 +468,17 @@ cdef class LaggedAdam:
         return low
 
     cdef Py_ssize_t reach(self, double h, Py_ssize_t k) noexcept nogil:
-        """How many of k steps the series takes, those with h above the margin."""
-        if h * power(&self.scale_power, k) >= self.margin:
+        """How many of k steps the series takes, those with h above `series_scale`."""
+        if h * power(&self.scale_power, k) >= self.series_scale:
             return k
-        if not h > self.margin:
+        if not h > self.series_scale:
             return 0
-        return <Py_ssize_t> fmin(k, log(self.margin / h) / log(self.delta))
+        return <Py_ssize_t> fmin(k, log(self.series_scale / h) / log(self.delta))
 
     cdef void measure(
             self, Py_ssize_t start, Py_ssize_t k, double h, double m,
             Path* path) noexcept nogil:
-        """The moves of k steps, which `reach` has allowed."""
+        """The moves of k steps, of which `reach` has said that the series takes them."""
         cdef const double* first = self.table + start * self.width
         cdef const double* last = first + k * self.width
         cdef double mean_fall = power(&self.mean_power, k)

@@ -37,7 +37,7 @@ cdef double NAN = float("nan")
 
 
 cdef inline double cut(double x) noexcept nogil:
-    """x, but 0 before it becomes denormal: those are slow and mean nothing here."""
+    """x, or 0 where it is nearly subnormal: such numbers are slow and negligible here."""
     return 0.0 if fabs(x) < 1e-300 else x
 
 
@@ -396,7 +396,7 @@ cdef class LaggedMomentum:
         cdef double c, x
         cdef double[2] unit_w, unit_v, unit_sums
         if m > 2:
-            # What happens to two of them tells it for all.
+            # The steps are linear in (w, v): those of two unit vectors give all others.
             unit_w[0], unit_w[1], unit_v[0], unit_v[1] = 1.0, 0.0, 0.0, 1.0
             unit_sums[0] = unit_sums[1] = 0.0
             self.step_l2(start, 2, unit_w, unit_v, NULL if sums == NULL else unit_sums)
@@ -442,7 +442,7 @@ cdef class LaggedMomentum:
             start = self.each_step(start, leaf << self.shift, w, v, sums)
         while start < self.now:
             if not fabs(w[0]) < INF:
-                # Diverged: nothing that is worth the single steps.
+                # The run has diverged: single steps would change nothing.
                 w[0] = v[0] = NAN
                 if sums != NULL:
                     sums[0] = NAN
@@ -450,7 +450,7 @@ cdef class LaggedMomentum:
             if w[0] == 0.0 and self.keep * fabs(v[0]) <= self.floors[start]:
                 v[0] *= self.power_sums(self.now - start).power
                 return
-            # At w = 0 the velocity decides the sign.
+            # At w = 0 the velocity determines the sign.
             sign = 1.0 if w[0] > 0.0 or (w[0] == 0.0 and v[0] < 0.0) else -1.0
             x, u = sign * w[0], sign * v[0]
             leaf, level = start >> self.shift, 0

@@ -77,7 +77,7 @@ def shuffled(rng, rows):
 
 @cython.final
 cdef class Blocks:
-    """Rows of blocks, one block after the other; optionally mixed inside windows.
+    """Rows of blocks, one block after the other, shuffled inside windows if wanted.
 
     Parameters
     ----------
@@ -88,17 +88,17 @@ cdef class Blocks:
         Rows of a block.
     n_samples : int
     window : int, default=1
-        So many rows in a row are mixed: random among themselves.
+        Number of consecutive rows whose order is random.
     seed : int
-        Of the mixing.
+        Of the random numbers.
     """
 
     cdef const Py_ssize_t[::1] first
     cdef Py_ssize_t length, n_samples, window
     cdef uint64_t state
     cdef Py_ssize_t block, inside       # the next row
-    cdef Py_ssize_t[::1] asked, mixed   # a window's rows, before and after
-    cdef Py_ssize_t held, given         # rows of the window, and those handed out
+    cdef Py_ssize_t[::1] asked, mixed   # a window's rows, before and after shuffling
+    cdef Py_ssize_t held, given         # rows of the window, and how many of them were returned
 
     def __init__(self, const Py_ssize_t[::1] first, Py_ssize_t length,
                  Py_ssize_t n_samples, Py_ssize_t window=1, uint64_t seed=0):

@@ -1,4 +1,4 @@
-"""Asking for memory before it is needed."""
+"""Reads memory into a cache before it is needed."""
 
 cdef extern from "isa.h":
     void sklgd_prefetch(const void* address) noexcept nogil

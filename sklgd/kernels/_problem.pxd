@@ -6,7 +6,7 @@ from sklgd.kernels._threads cimport Body
 cdef struct Chunks:
     # n rows cut into chunks, and what is to be done with them. Of each chunk the rows
     # before ``begin`` are done, and at most ``step`` rows are next. What the pointers
-    # are to say is written where they are set; nothing is owned.
+    # mean is said where they are set. The struct owns nothing.
     void* problem
     Py_ssize_t n, length, number, begin, step
     void* loss
@@ -56,7 +56,7 @@ cdef class Problem:
     cdef double[::1] partials           # gradients of all chunks but the first
 
     cdef Scratch scratch(self, int thread) noexcept nogil
-    cdef void slopes(
+    cdef void gradients(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double scale, bint want_value, Scratch* scratch,
         double* total) noexcept nogil

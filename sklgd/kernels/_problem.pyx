@@ -58,7 +58,7 @@ cdef inline bint all_zero(const double* x, Py_ssize_t n) noexcept nogil:
 
 cdef inline Py_ssize_t rows_of(
         Chunks* chunks, Py_ssize_t chunk, Py_ssize_t* first) noexcept nogil:
-    """How many rows of a chunk are next; ``first`` becomes the first one."""
+    """Number of rows of a chunk to process next; sets ``first`` to the first of them."""
     first[0] = chunk * chunks.length + chunks.begin
     return min(chunks.n - first[0], min(chunks.step, chunks.length - chunks.begin))
 
@@ -200,11 +200,11 @@ cdef class Problem:
         self.end = self.n_samples
         self.block = min(BLOCK, self.n_samples)
         if not rows.is_sparse:
-            # Whole groups of the kernels' rows.
+            # A multiple of the rows that the kernels process together.
             self.block = min(
                 self.block, max(16, BLOCK_ENTRIES // max(1, self.n_features) // 16 * 16))
         self.n_threads = n_threads
-        # Buffers of different threads lie in cache lines of their own.
+        # Buffers of different threads lie in different cache lines.
         self.buffer_size = 8 + self.block * (2 * K + self.n_targets + 1)
         self.buffers = np.empty(self.buffer_size * n_threads)
         self.size = (self.n_features + 1) * K
@@ -239,7 +239,7 @@ cdef class Problem:
         return max(1, ceil_div(m, max(1, min(self.max_chunks, m // self.least_rows))))
 
     cdef Scratch scratch(self, int thread) noexcept nogil:
-        """The buffers of one thread."""
+        """Pointers to the buffers of one thread."""
         cdef Scratch out
         out.z = &self.buffers[thread * self.buffer_size]
         out.g = out.z + self.block * self.n_outputs
@@ -247,7 +247,7 @@ cdef class Problem:
         out.s = out.y + self.block * self.n_targets
         return out
 
-    cdef void slopes(
+    cdef void gradients(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* coef, double scale, bint want_value, Scratch* scratch,
             double* total) noexcept nogil:
@@ -411,13 +411,13 @@ cdef class Problem:
         while done < m:
             part = min(self.block, m - done)
             if constant:
-                # The model that every fit starts from: no need to read X.
+                # Every fit starts from this model, for which X need not be read.
                 for i in range(part):
                     for k in range(K):
                         scratch.z[i * K + k] = constants[k]
                 self.pull(order, start + done, part, want_value, &scratch, &total)
             else:
-                self.slopes(
+                self.gradients(
                     order, start + done, part, coef, 1.0, want_value, &scratch, &total)
             if grad != NULL:
                 self.rows.backward(
@@ -436,7 +436,7 @@ cdef class Problem:
         return self.sweep_all(w, NULL, True) / self.n_samples
 
     def empty_models(self, Py_ssize_t n_models):
-        """Room for several coefficients, which `values` then need not copy."""
+        """An array for several coefficients that `values` need not copy."""
         return self.rows.empty_models(n_models, self.n_outputs)
 
     def values(self, models):
@@ -641,7 +641,7 @@ cdef class Problem:
                         intercept[k] += g[i * K + k]
             done += part
 
-    def line(self, loss, z, direction, t, slopes, derivative):
+    def line(self, loss, z, direction, t, gradients, derivative):
         """A loss on the line z_k + t_k direction_k, a length for each output.
 
         Parameters
@@ -650,7 +650,7 @@ cdef class Problem:
             The problem's own, or a smoothed form of it.
         z, direction : float64 arrays of shape (n_samples, n_outputs)
         t : float64 array of shape (n_outputs,)
-        slopes : float64 array of shape (n_samples, n_outputs)
+        gradients : float64 array of shape (n_samples, n_outputs)
             Overwritten with s dl/dz.
         derivative : float64 array of shape (n_outputs,)
             Overwritten with the mean loss's derivatives in t_k.
@@ -664,7 +664,7 @@ cdef class Problem:
         cdef Py_ssize_t n = self.n_samples, K = self.n_outputs, chunk, k
         cdef const double* a = entries(z, n, K)
         cdef const double* p = entries(direction, n, K)
-        cdef double* g = entries(slopes, n, K, True)
+        cdef double* g = entries(gradients, n, K, True)
         cdef const double* lengths = entries(t, K, 0)
         cdef double* out = entries(derivative, K, 0, True)
         cdef double* sums
@@ -746,11 +746,11 @@ cdef class Problem:
                     sums[1 + k] += g[j] * p[j]
             done += part
 
-    def gradient(self, slopes, out):
+    def gradient(self, gradients, out):
         """out = X'G / n_samples and, in the last row, the columns' means of G."""
         cdef Chunks chunks
         cdef Py_ssize_t n = self.n_samples, j
-        cdef const double* g = entries(slopes, n, self.n_outputs)
+        cdef const double* g = entries(gradients, n, self.n_outputs)
         cdef double* grad = entries(out, self.n_features + 1, self.n_outputs, True)
         self.cut(&chunks, n)
         chunks.z, chunks.out = g, grad

@@ -1,5 +1,5 @@
 cdef extern from "rows.h":
-    ctypedef double (*sklgd_slope)(void* loss, double y, double z) noexcept nogil
+    ctypedef double (*sklgd_point_function)(void* loss, double y, double z) noexcept nogil
 
     ctypedef struct sklgd_walk:
         const Py_ssize_t* visit
@@ -17,7 +17,7 @@ cdef extern from "rows.h":
         double scale, l1_sum, due, l1, l2, intercept_rate, limit
         bint fit_intercept
         int aggressive
-        sklgd_slope slope, value
+        sklgd_point_function gradient, value
         void* loss
 
     ctypedef struct sklgd_dense_kernels:
@@ -125,7 +125,7 @@ ctypedef struct RowFunctions:
     moments_function moments
     square_function square
     penalised_function add_penalised
-    # Those that follow are of CSR rows only.
+    # The following are for CSR rows only.
     forward_function forward
     backward_function backward
     descend_function descend

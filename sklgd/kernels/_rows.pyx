@@ -8,7 +8,7 @@ cython#3607, hence one class and plain dispatch).
 Shapes: m rows of a batch, d = n_features, K = n_outputs. Coefficients are
 stored feature-major as (d + 1, K); the last row is the intercept. ``order``
 maps positions to row numbers; NULL means the natural order. Nothing here is
-checked: row numbers, column numbers and buffer sizes are the caller's promise.
+checked: callers pass valid row and column numbers and buffers of the right size.
 """
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
@@ -37,12 +37,12 @@ cdef extern from "sparse.h":
 
 cnp.import_array()
 
-# Rows in random order are found in memory, not in a cache. Asking for a row eight
-# rows early hides part of that: a shuffled epoch of single rows, 200000 x 30, took
+# Rows in random order lie in memory, not in a cache. Prefetching a row eight rows early
+# hides part of the delay: a shuffled epoch of single rows, 200000 x 30, took
 # 14 to 40 ms in place of 51 ms (in the natural order 8 ms).
 cdef enum:
     AHEAD = 8
-    MAX_LINES = 16      # cache lines of a row worth asking for
+    MAX_LINES = 16      # most cache lines of a row that are prefetched
     CACHED = 32768      # coefficients that need not be prefetched: they stay in L2
     PANEL = 256         # columns whose moments are summed at a time
 
@@ -136,7 +136,7 @@ cdef void sparse_forward(
             z[i] = scale * sparse_sum(data + first, indices + first, count, coef) + coef[d]
             continue
         if d * K > CACHED:
-            # In the natural order the entries of the next rows follow.
+            # In the natural order the entries of the next rows come next in memory.
             known = indptr[end] - first if order == NULL else count
         outputs.forward(data + first, indices + first, count, known, coef, K, K, z + i * K)
         for k in range(K):
@@ -279,7 +279,7 @@ cdef void sparse_descend(
             z = sparse_lagged_dot(
                 data + first, indices + first, count, records, l1_sum, sgd.current)
         z = scale * z + intercept
-        g = sgd.slope(sgd.loss, walk.y[row], z)
+        g = sgd.gradient(sgd.loss, walk.y[row], z)
         if g > sgd.limit or g < -sgd.limit:
             g = sgd.limit if g > 0.0 else -sgd.limit
         if sgd.aggressive:
@@ -638,7 +638,7 @@ cdef class Rows:
     cdef void densify(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             Py_ssize_t end, double* buffer) noexcept nogil:
-        """The m rows as a dense float64 block in ``buffer`` (m * d), caller's."""
+        """Copy m rows into ``buffer`` (m, d), a dense float64 block of the caller."""
         self.storage.load(
             self.data, self.indices, self.indptr, self.n_features, order, start, m, end,
             buffer)
@@ -669,9 +669,9 @@ cdef class Rows:
             self.dense.forward(self.data, d, order, start, m, end, coef, scale, z)
 
     def empty_models(self, Py_ssize_t n_models, Py_ssize_t K):
-        """Room for coefficients (n_models, d + 1, K), laid out as `pack_models` wants.
+        """An array for coefficients (n_models, d + 1, K) in the layout of `pack_models`.
 
-        It begins with a cache line: a sparse entry finds eight models in one line.
+        It begins with a cache line, so that a sparse entry reads eight models in one.
         """
         cdef Py_ssize_t size = n_models * (self.n_features + 1) * K
         cdef cnp.ndarray buffer = np.empty(size + LINE // 8)
@@ -684,10 +684,10 @@ cdef class Rows:
     cdef object pack_models(self, models):
         """Coefficients (n_models, d + 1, K) as `forward_models` reads them.
 
-        Copied, unless they come from `empty_models`.
+        They are copied, unless they come from `empty_models`.
         """
         if self.is_sparse or models.shape[2] > 1:
-            # All that belongs to a feature is found at once; the outputs of all models
+            # The coefficients of a feature lie side by side: the outputs of all models
             # together fill vectors better than those of one.
             models = np.moveaxis(models, 0, 1)
         return np.ascontiguousarray(models).reshape(-1)
@@ -698,7 +698,7 @@ cdef class Rows:
             double* mixed, double* z) noexcept nogil:
         """`forward` for several models: z has shape (n_models, m, K).
 
-        ``mixed`` is scratch of the same size; both are the caller's.
+        ``mixed`` is scratch of the same size. The caller owns both.
         """
         cdef Py_ssize_t i, k, model, length = n_models * K
         if not self.is_sparse and K == 1:
@@ -744,7 +744,7 @@ cdef class Rows:
             self.dense.descend(self.data, self.n_features, walk, sgd)
 
     cdef Py_ssize_t first_entry(self, Py_ssize_t row) noexcept nogil:
-        """The place in ``data`` where a row begins; of row n_samples, where X ends."""
+        """Index in ``data`` at which a row begins; the end of X for row n_samples."""
         if not self.is_sparse:
             return row * self.n_features
         if self.is_int64:
@@ -863,7 +863,7 @@ cdef class Rows:
     cdef void ask_features(
             self, const Py_ssize_t* order, Py_ssize_t position, const double* array,
             Py_ssize_t K) noexcept nogil:
-        """Prefetch what ``array`` (n_features, K) holds of a row's features (CSR only)."""
+        """Prefetch the entries of ``array`` (n_features, K) of a row's features (CSR only)."""
         self.storage.ask_features(
             self.indices, self.indptr, row_at(order, position), array, K)
 
@@ -945,7 +945,7 @@ cdef bint rows_ascend(
 
 
 def has_sorted_rows(const index_t[::1] indptr, const index_t[::1] indices):
-    """True if the indices of each row of a CSR matrix ascend, none coming twice."""
+    """True if the indices of each row of a CSR matrix strictly ascend."""
     cdef Py_ssize_t n = indptr.shape[0] - 1
     cdef bint ascend = True
     if indptr[n] > indices.shape[0]:

@@ -10,7 +10,7 @@ cdef struct Place:
 
 
 cdef class Rule:
-    cdef Place home                     # all coordinates, the caller's buffers
+    cdef Place whole                     # all coordinates, the caller's buffers
     cdef Place at                       # those that `step` and `lagged_update` work on
     cdef readonly Py_ssize_t size, n_slots
     cdef public long long t             # steps taken
@@ -40,11 +40,11 @@ cdef class SGDRule(Rule):
     cdef object record_owner
     cdef bint cumulative                # l1 is paid by active features only
     cdef double due                     # sum of eta l1: what a feature could have paid
-    cdef double* paid                   # per coefficient: what it did, with a sign
+    cdef double* paid                   # per coefficient: what it paid, with a sign
     cdef object paid_owner
     cdef double* average                # (stored_share * stored + average) / average_unit
     cdef double stored_share, average_unit
-    cdef double[8] unused               # no cache line of two rules that run together
+    cdef double[8] unused               # keeps rules of two threads in different cache lines
 
     cdef Py_ssize_t last_alive(
         self, double size, Py_ssize_t first, Py_ssize_t last) noexcept nogil

@@ -40,7 +40,7 @@ cdef enum:
     N_TERMS = 8
     LANES = 8
 
-# What is this much smaller than another number is nothing beside it.
+# Adding a number that is smaller by this factor changes nothing.
 cdef double ROUNDING = 1e-17
 
 
@@ -48,7 +48,7 @@ cdef class Rule:
     """Base of the compiled update rules; made by `Optimizer.make_rule`.
 
     Owns its slots (float64 arrays with one entry per coordinate); borrows the
-    coordinates and the penalty. ``home`` points to all of them; ``at``, where `step`
+    coordinates and the penalty. ``whole`` points to all of them; ``at``, where `step`
     and `lagged_update` work, may point to compact copies of some.
 
     On sparse data a coordinate whose gradient is zero need not be updated in every
@@ -91,14 +91,14 @@ cdef class Rule:
             self.t = state["t"]
             self.slots = {name: state[name].copy() for name in self.slot_names}
         self.owners = coef.reshape(-1), l1.reshape(-1), l2.reshape(-1)
-        self.home.w = entries(self.owners[0], self.size, 0, True)
-        self.home.l1 = entries(self.owners[1], self.size, 0)
-        self.home.l2 = entries(self.owners[2], self.size, 0)
-        self.home.size, self.n_slots = self.size, len(self.slot_names)
+        self.whole.w = entries(self.owners[0], self.size, 0, True)
+        self.whole.l1 = entries(self.owners[1], self.size, 0)
+        self.whole.l2 = entries(self.owners[2], self.size, 0)
+        self.whole.size, self.n_slots = self.size, len(self.slot_names)
         for i in range(self.n_slots):
-            self.home.slot[i] = entries(
+            self.whole.slot[i] = entries(
                 self.slots[self.slot_names[i]], self.size, 0, True)
-        self.at = self.home
+        self.at = self.whole
         return self
 
     def state(self):
@@ -141,8 +141,8 @@ cdef class Rule:
         """Make the steps since[i] ... now - 1 of n features, none with a gradient.
 
         ``sums``, unless NULL, has n * n_outputs entries, to which the coordinates
-        after each of these steps are added. Here: coordinates that stay put, and so do
-        their slots.
+        after each of these steps are added. This default is for rules whose coordinates
+        and slots stay as they are.
         """
         cdef Py_ssize_t i, j, K = self.n_outputs
         if sums == NULL:
@@ -302,7 +302,7 @@ cdef class SGDRule(Rule):
         self.packed = False
 
     cdef void pack(self) noexcept nogil:
-        """Fill the records if they are not filled yet."""
+        """Copy the features' coefficients into the records, unless they are there."""
         cdef Py_ssize_t j, k, K = self.n_outputs
         cdef double* record = self.records
         if self.packed or record == NULL:
@@ -310,12 +310,12 @@ cdef class SGDRule(Rule):
         for j in range(self.n_penalised // K):
             record[0] = 0.0
             for k in range(K):
-                record[1 + k] = self.home.w[j * K + k]
+                record[1 + k] = self.whole.w[j * K + k]
             record += K + 1
         self.packed = True
 
     cdef void decay(self, double eta) noexcept nogil:
-        """Begin a step: the l2 factor; afterwards rows may be added."""
+        """Begin a step with its l2 factor. Rows may be added afterwards."""
         self.t += 1
         self.scale *= fmax(0.0, 1.0 - eta * self.l2)
         self.due += eta * self.l1
@@ -326,7 +326,7 @@ cdef class SGDRule(Rule):
                 self.flush()
 
     cdef void shrink(self, double eta) noexcept nogil:
-        """End a step: the l1 threshold, now or later."""
+        """End a step with its l1 threshold, which may be lagged."""
         cdef double amount
         cdef Py_ssize_t j
         if self.l1 == 0.0 or self.cumulative:
@@ -336,10 +336,10 @@ cdef class SGDRule(Rule):
             self.l1_sum += amount
             return
         for j in range(self.n_penalised):
-            self.home.w[j] = soft(self.home.w[j], amount)
+            self.whole.w[j] = soft(self.whole.w[j], amount)
 
     cdef void apply_lagged(self) noexcept nogil:
-        """Make the records the true coefficients, and the scale one."""
+        """Apply lagged thresholds and the scale to the records; the scale becomes one."""
         cdef Py_ssize_t _, k, K = self.n_outputs
         cdef double* record = self.records
         for _ in range(self.n_penalised // K):
@@ -351,9 +351,9 @@ cdef class SGDRule(Rule):
         self.scale = 1.0
 
     cdef void count_average(self, double share) noexcept nogil:
-        """Let the features' present values have this share in their average.
+        """Give the features' present values this share in their average.
 
-        What changes a stored value takes `stored_share` times the change from
+        A change of a stored value subtracts `stored_share` times the change from
         ``average`` (Bottou 2012, section 5.1).
         """
         if share < 1.0:
@@ -367,22 +367,22 @@ cdef class SGDRule(Rule):
             return
         for j in range(self.n_penalised):
             self.average[j] = (
-                self.average[j] + self.stored_share * self.home.w[j]) / self.average_unit
+                self.average[j] + self.stored_share * self.whole.w[j]) / self.average_unit
         self.stored_share, self.average_unit = 0.0, 1.0
 
     cdef void flush(self) noexcept nogil:
-        """Apply all that is lagged, so that the stored coefficients are the true ones."""
+        """Apply everything lagged, so that the stored coefficients are the true ones."""
         cdef Py_ssize_t j, k, K = self.n_outputs
         self.apply_lagged_average()
         if self.packed:
             self.apply_lagged()
             for j in range(self.n_penalised // K):
                 for k in range(K):
-                    self.home.w[j * K + k] = self.records[j * (K + 1) + 1 + k]
+                    self.whole.w[j * K + k] = self.records[j * (K + 1) + 1 + k]
             self.packed = False
         elif self.scale != 1.0:
             for j in range(self.n_penalised):
-                self.home.w[j] *= self.scale
+                self.whole.w[j] *= self.scale
             self.scale = 1.0
 
 
@@ -710,20 +710,21 @@ cdef class AdadeltaRule(Rule):
             share = power(&self.fade, now - since[i])
             for j in range(i * K, (i + 1) * K):
                 if self.at.l1[j] > 0.0 and w[j] != 0.0:
-                    w[j] = self.soften(w[j], s[j], d[j], self.at.l1[j], since[i], now,
-                                       NULL if sums == NULL else sums + j)
+                    w[j] = self.lagged_coefficient(
+                        w[j], s[j], d[j], self.at.l1[j], since[i], now,
+                        NULL if sums == NULL else sums + j)
                 elif sums != NULL:
                     sums[j] += (now - since[i]) * w[j]
                 s[j] = faded(s[j], share)
                 d[j] = faded(d[j], share)
 
-    cdef double soften(
+    cdef double lagged_coefficient(
             self, double w, double s, double d, double l1, Py_ssize_t first,
             Py_ssize_t now, double* added) noexcept nogil:
-        """Steps first ... now - 1 of w = ST(w, eta r l1), while s and d fade.
+        """Steps first ... now - 1 of w = ST(w, eta r l1), while s and d decay.
 
-        The thresholds do not depend on w: LANES of them at a time, until s and d are
-        nothing beside epsilon and r is one.
+        The thresholds do not depend on w. LANES of them are computed at a time, until s
+        and d are negligible beside epsilon and r is one.
         """
         cdef double total, fade = 1.0
         cdef double[LANES] r
@@ -953,7 +954,7 @@ cdef class FTRLRule(Rule):
         cdef const double* l2 = self.at.l2
         cdef double t, sigma, total
         if eta == 0.0:
-            # The proximal weight of a step is 1/eta: a zero step stays put.
+            # The proximal weight of a step is 1/eta: a step of length zero changes nothing.
             return
         if self.t == 0:
             self.begin(eta)
@@ -979,13 +980,13 @@ cdef class FTRLRule(Rule):
         Rule.prepare_lagged(self, etas, n_outputs, l1, l2, summed)
         steps = np.asarray(etas)[np.asarray(etas) > 0.0]
         if self.t == 0 and len(steps):
-            # Features that are not active in the first step begin with it, too.
+            # The first step initialises features that are not active in it, too.
             self.begin(steps[0])
 
     cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
             double* sums) noexcept nogil:
-        """w = -ST(z, t l1)/(S + t l2) at the present t: z and S waited for a gradient."""
+        """w = -ST(z, t l1)/(S + t l2) at the present t, from z and S of the last gradient."""
         cdef Py_ssize_t i, j, K = self.n_outputs
         cdef double t = <double> self.t
         cdef double* z = self.at.slot[0]

@@ -36,7 +36,7 @@ cdef Py_ssize_t BLOCK = 256
 # Entries of sparse rows that are copied together, more only if a row has more: they
 # stay in the L1 cache.
 cdef Py_ssize_t ENTRIES = 2048
-# The records of a sparse row's features are asked for so many rows early.
+# The records of a sparse row's features are prefetched this many rows early.
 cdef Py_ssize_t AHEAD = 4
 
 
@@ -68,7 +68,7 @@ cdef class Features:
     cdef double* records
     cdef Py_ssize_t n_features, n_outputs, stride
     cdef Py_ssize_t vary                # 1 if D differs between outputs, else 0
-    cdef Py_ssize_t w, G, sum           # places in a record
+    cdef Py_ssize_t w, G, sum           # offsets in a record
     cdef double l1, l2, eta
 
     def __init__(self, shape, sizes, double l1, double l2, bint batches):
@@ -145,7 +145,7 @@ cdef class Features:
         return record
 
     cdef inline void prefetch(self, const Py_ssize_t* columns, Py_ssize_t n) noexcept nogil:
-        """Ask for the records of n columns."""
+        """Prefetch the records of n columns."""
         cdef Py_ssize_t p, i
         for p in range(n):
             i = 0
@@ -177,7 +177,7 @@ cdef class Features:
 
 
 cdef struct Part:
-    # The rows that ``steps``, an object of the classes below, is to do.
+    # The rows that ``steps``, an object of one of the classes below, processes.
     void* steps
     Chunks chunks
 
@@ -226,7 +226,7 @@ cdef class Reduced:
     cdef readonly object coef_array, mean_array
     # On sparse rows with few active features:
     cdef Features features              # None otherwise
-    cdef bint stale                     # they are not those of the arrays
+    cdef bint stale                     # True if they differ from those of the arrays
     cdef Py_ssize_t[::1] first_view, columns_view
     cdef double[::1] values_view
     cdef Py_ssize_t* first              # where a row's entries begin, BLOCK + 1
@@ -282,21 +282,21 @@ cdef class Reduced:
         return i
 
     cdef void expect(self, Py_ssize_t i, Py_ssize_t m) noexcept nogil:
-        """Ask for the records of row i of m fetched ones, if there is one."""
+        """Prefetch the records of row i of the m fetched ones, if there is such a row."""
         if i < m:
             self.features.prefetch(
                 self.columns + self.first[i], self.first[i + 1] - self.first[i])
 
-    cdef inline double slope(self, Py_ssize_t i) noexcept nogil:
+    cdef inline double stored(self, Py_ssize_t i) noexcept nogil:
         """Entry i of the table."""
         return self.table[i] if self.compact == NULL else self.compact[i]
 
-    cdef inline double keep(self, Py_ssize_t i, double slope) noexcept nogil:
-        """Store an entry of the table; what it then holds."""
+    cdef inline double keep(self, Py_ssize_t i, double gradient) noexcept nogil:
+        """Store entry i of the table. Returns it as it is stored, which may be rounded."""
         if self.compact == NULL:
-            self.table[i] = slope
-            return slope
-        self.compact[i] = <float> slope
+            self.table[i] = gradient
+            return gradient
+        self.compact[i] = <float> gradient
         return self.compact[i]
 
     def refresh(self):
@@ -323,7 +323,7 @@ cdef class Reduced:
     cdef double refresh_chunk(
             self, Py_ssize_t start, Py_ssize_t m, double* mean,
             int thread) noexcept nogil:
-        """The table of m rows, their part of n G, and their loss."""
+        """Fill the table for m rows; add their part of n G; return their loss."""
         cdef Py_ssize_t done = 0, part, i, k, row, K = self.n_outputs
         cdef Py_ssize_t n = self.problem.n_samples
         cdef const Py_ssize_t* order = self.problem.subset
@@ -333,7 +333,7 @@ cdef class Reduced:
         memset(mean, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.problem.block, m - done)
-            self.problem.slopes(
+            self.problem.gradients(
                 order, start + done, part, self.coef, 1.0, True, &scratch, &total)
             for i in range(part):
                 row = start + done + i
@@ -348,10 +348,10 @@ cdef class Reduced:
         return total
 
     def copies(self):
-        """What an epoch changes beside ``coef`` and `refresh` does not give back."""
+        """Copies of what an epoch changes beside ``coef`` and `refresh` cannot compute."""
 
     def restore(self, copies):
-        """Undo an epoch, after ``coef``; the table has to be filled again."""
+        """Undo an epoch after ``coef`` was restored. The table has to be filled again."""
 
 
 @cython.final
@@ -383,7 +383,7 @@ cdef class SnapshotSteps(Reduced):
     cdef const double[::1] centre_view
     cdef double[::1] grad_view, step_view
     cdef Py_ssize_t[::1] active_view
-    cdef Py_ssize_t n_active           # features of a batch so far
+    cdef Py_ssize_t n_active           # number of features of the batch so far
     cdef const double* centre
     cdef const double* matrix
 
@@ -435,7 +435,7 @@ cdef class SnapshotSteps(Reduced):
     cdef Py_ssize_t lazy_steps(
             self, const Py_ssize_t* order, double eta, Py_ssize_t batch_size,
             Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-        """`run` in the records of the features; returns the number of steps.
+        """`run` on the records of the features. Returns the number of steps.
 
         A batch may be fetched in parts, and a part may hold several batches.
         """
@@ -481,7 +481,7 @@ cdef class SnapshotSteps(Reduced):
                 record = self.features.records + j * self.features.stride
                 if record[0] <= t:
                     self.features.lagged_update(j, t)
-                    # This step, which `leap` makes, counts from now on.
+                    # From here on this step, which `leap` makes, counts as made.
                     record[0] = t + 1
                     self.active_view[self.n_active] = j
                     self.n_active += 1
@@ -497,7 +497,7 @@ cdef class SnapshotSteps(Reduced):
             if order != NULL:
                 row = order[row]
             for k in range(K):
-                g[k] -= self.slope(row * K + k)
+                g[k] -= self.stored(row * K + k)
                 self.grad_view[k] += g[k]
             for p in range(self.first[first + i], self.first[first + i + 1]):
                 x = self.values[p]
@@ -533,7 +533,7 @@ cdef class SnapshotSteps(Reduced):
     cdef void step(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             double eta) noexcept nogil:
-        """A step with a batch of m rows, whose chunks threads share out."""
+        """A step with a batch of m rows, whose chunks several threads process."""
         cdef Py_ssize_t i
         cdef double* grad = &self.grad_view[0]
         cdef Part part
@@ -558,7 +558,7 @@ cdef class SnapshotSteps(Reduced):
         memset(grad, 0, self.size * sizeof(double))
         while done < m:
             part = min(self.problem.block, m - done)
-            self.problem.slopes(
+            self.problem.gradients(
                 order, start + done, part, self.coef, 1.0, False, &scratch, &unused)
             g = scratch.g
             for i in range(part):
@@ -566,7 +566,7 @@ cdef class SnapshotSteps(Reduced):
                 if order != NULL:
                     row = order[row]
                 for k in range(K):
-                    g[i * K + k] -= self.slope(row * K + k)
+                    g[i * K + k] -= self.stored(row * K + k)
                     intercept[k] += g[i * K + k]
             self.problem.rows.backward(
                 order, start + done, part, self.problem.n_samples, g, K, grad)
@@ -725,11 +725,11 @@ cdef class RowSteps(Reduced):
             coef[d] = position[d] - np.asarray(self.centre_view) @ coef[:d]
 
     def copies(self):
-        """The position. (A copy of the table would take as much again.)"""
+        """Copy of the position. (A copy of the table would double the memory.)"""
         return self.position_array.copy()
 
     def restore(self, copies):
-        """Go back to `copies`."""
+        """Restore what `copies` has returned."""
         self.position_array[...] = copies
         self.stale = True
 
@@ -812,7 +812,7 @@ cdef class RowSteps(Reduced):
               &zero, &self.work_view[0], &n)
         return &self.work_view[0]
 
-    cdef void slopes(self, Py_ssize_t row) noexcept nogil:
+    cdef void row_gradient(self, Py_ssize_t row) noexcept nogil:
         """From z0 and the table to ``c``, the row's new derivatives, ``delta`` and ``change``.
 
         SAGA takes the derivatives at z0. Point-SAGA solves z + q s l'(z) = z0 + q c_i,
@@ -827,7 +827,7 @@ cdef class RowSteps(Reduced):
         self.problem.function.evaluate_batch(
             self.problem.function, y, self.z0, s, self.c, 1, K, False)
         for k in range(K):
-            old = self.slope(row * K + k)
+            old = self.stored(row * K + k)
             self.delta[k] = self.c[k] - old
             self.change[k] = self.keep(row * K + k, self.c[k]) - old
 
@@ -857,7 +857,7 @@ cdef class RowSteps(Reduced):
                 for j in range(d):
                     for k in range(K):
                         self.q[k] += x[j] * x[j] * e[j * K + k]
-        self.slopes(row)
+        self.row_gradient(row)
         if self.implicit:
             if K == 1:
                 c, h = self.delta[0], share * self.change[0]
@@ -907,7 +907,7 @@ cdef class RowSteps(Reduced):
             v[i] -= e[i] * G[i]
 
     cdef void intercept_step(self) noexcept nogil:
-        """The intercept's part of a step, after the features'."""
+        """The intercept's part of a step; that of the features comes first."""
         cdef Py_ssize_t i, k, K = self.n_outputs
         cdef double* v = self.position
         cdef double* G = self.mean
@@ -949,7 +949,7 @@ cdef class RowSteps(Reduced):
             if self.implicit:
                 for k in range(K):
                     self.q[k] += x * x * record[1 + k * vary]
-        self.slopes(row)
+        self.row_gradient(row)
         for p in range(begin, end):
             x = self.values[p]
             record = self.features.records + self.columns[p] * self.features.stride
@@ -975,13 +975,13 @@ cdef class PointSteps(RowSteps):
     def __cinit__(self, *args, **kwargs):
         self.implicit = True
 
-    cdef void slopes(self, Py_ssize_t row) noexcept nogil:
+    cdef void row_gradient(self, Py_ssize_t row) noexcept nogil:
         cdef Py_ssize_t k, K = self.n_outputs
         cdef const double* y = self.problem.y + row * self.problem.y_stride
         cdef double s = 1.0 if self.problem.s == NULL else self.problem.s[row]
         cdef double old
         for k in range(K):
-            self.z0[k] += self.q[k] * self.slope(row * K + k)
+            self.z0[k] += self.q[k] * self.stored(row * K + k)
             self.c[k] = 0.0
         if s > 0.0:
             if self.pointwise:
@@ -993,6 +993,6 @@ cdef class PointSteps(RowSteps):
                 self.problem.function.prox_row(
                     self.problem.function, y, self.z0, s * self.q[0], self.z, self.c, K)
         for k in range(K):
-            old = self.slope(row * K + k)
+            old = self.stored(row * K + k)
             self.delta[k] = s * self.c[k] - old
             self.change[k] = self.keep(row * K + k, s * self.c[k]) - old

@@ -133,7 +133,7 @@ def dots(a, b, bint together):
 
 
 def slopes_along(coef, raw, p, gradient, double l2, bint together):
-    """What a search along p has to know, for each output or for all together.
+    """Derivative and penalty along p, for each output or for all together.
 
     Rows of three numbers: the derivative p.g of the smooth part of F; and l2 w.d and
     l2 d.d with the raw coefficients d of p, as the penalty adds l2 (w.d t + d.d t^2 / 2).

@@ -1,4 +1,4 @@
-/* Adam's step, the dearest of the rules: a root and a division for each coordinate, four at
+/* Adam's step, the slowest of all rules: a root and a division for each coordinate, four at
    a time where there is AVX2. */
 
 #ifndef SKLGD_ADAM_H

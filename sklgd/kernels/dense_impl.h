@@ -1,8 +1,8 @@
 /* Kernels over dense rows of type REAL with float64 coefficients; included by dense.h.
 
    X has d columns and lies in C order. `order` maps positions to row numbers, NULL means
-   that they are the same. Nothing is checked: row numbers and buffer sizes are the
-   caller's promise, and all buffers are the caller's. */
+   that they are the same. Nothing is checked: callers pass valid row numbers, and own
+   all buffers, which have the right size. */
 
 /* Four entries of X, four coefficients; they need not be aligned. */
 static TARGET SKLGD_INLINE sklgd_lanes NAME(entries)(const REAL *x) {
@@ -105,7 +105,7 @@ static TARGET SKLGD_INLINE void NAME(add)(
     for (j = 0; j < d; j++) w[j] += c * x[j];
 }
 
-/* Ask for row `next`, `ahead` steps before it is due. Where long rows follow each other
+/* Prefetch row `next`, `ahead` steps before it is due. Where long rows follow each other
    the processor needs no help. */
 static TARGET SKLGD_INLINE void NAME(request)(
         const REAL *X, ptrdiff_t d, ptrdiff_t row, ptrdiff_t next, ptrdiff_t ahead) {
@@ -201,7 +201,7 @@ static TARGET void NAME(forward_models)(
 }
 
 /* out += sum_i g_i x_i over m rows: four rows at a time, as `out` is loaded and stored
-   once for all of them. Rows with g_i = 0 cost nothing where all four have it. */
+   once for all of them. Four rows with g_i = 0 are skipped. */
 static TARGET void NAME(backward)(
         const void *data, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start,
         ptrdiff_t m, const double *g, double *SKLGD_RESTRICT out) {
@@ -249,7 +249,7 @@ static TARGET void NAME(descend)(
             NAME(request)(X, d, row, next, ahead);
             sklgd_prefetch_far(walk->y + next);
         }
-        SKLGD_ROW_SLOPE(g, sgd, walk->y[row], z, eta, NAME(square)(x, d))
+        SKLGD_ROW_GRADIENT(g, sgd, walk->y[row], z, eta, NAME(square)(x, d))
         if (walk->s != NULL) g *= walk->s[row];
         scale = sklgd_decayed(scale, eta, sgd->l2);
         if (scale < SMALLEST_SCALE) {

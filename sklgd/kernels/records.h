@@ -10,9 +10,9 @@
 #define SKLGD_SSE2 0
 #endif
 
-/* out = (ST(a[1], l1_sum - a[0]), ST(b[1], l1_sum - b[0])) for the records (l1_sum of the last update,
-   coefficient) of two features, with the bits of `soft`. Both at a time: an epoch of a
-   sparse elastic net took 35 ms in place of 45 ms. */
+/* out = (ST(a[1], l1_sum - a[0]), ST(b[1], l1_sum - b[0])) for the records (l1_sum of the
+   last update, coefficient) of two features, with the bits of `soft`. Both together: an
+   epoch of a sparse elastic net took 35 ms in place of 45 ms. */
 static inline void sklgd_lagged_l1(
         const double *a, const double *b, double l1_sum, double *out) {
 #if SKLGD_SSE2

@@ -18,8 +18,8 @@ static SKLGD_INLINE double sklgd_decayed(double scale, double eta, double l2) {
 /* Rows that a pass visits, one after the other. */
 typedef struct {
     const ptrdiff_t *visit; /* row numbers; NULL: `start`, `start` + 1, ... */
-    const ptrdiff_t *fetch; /* rows in the order to ask for them, or NULL: don't ask */
-    ptrdiff_t ahead;        /* how many steps before, 0: as suits the length of a row */
+    const ptrdiff_t *fetch; /* rows in the order in which they are prefetched; NULL: none are */
+    ptrdiff_t ahead;        /* steps from a prefetch to its use; 0: by the length of a row */
     ptrdiff_t start, m;     /* first position, number of steps */
     const double *y;        /* targets of all rows */
     const double *s;        /* weights of all rows; NULL: ones */
@@ -27,7 +27,7 @@ typedef struct {
 } sklgd_walk;
 
 /* dl/dz, or l, of one raw prediction. */
-typedef double (*sklgd_slope)(void *loss, double y, double z);
+typedef double (*sklgd_point_function)(void *loss, double y, double z);
 
 /* Plain SGD, one row at a time:
 
@@ -49,7 +49,7 @@ typedef struct {
     double scale, l1_sum, due, l1, l2, intercept_rate, limit;
     int fit_intercept;
     int aggressive; /* 1, 2: a passive-aggressive step, PA-I or PA-II; 0: eta */
-    sklgd_slope slope, value;
+    sklgd_point_function gradient, value;
     void *loss;
 } sklgd_sgd;
 
@@ -77,8 +77,8 @@ static SKLGD_INLINE double sklgd_aggression(
 /* The derivative of a row at z, without its weight. Both branches are rarely taken, and not
    part of the chain of results that a step waits for. A row of zeros has no PA-I step:
    eta becomes 0. */
-#define SKLGD_ROW_SLOPE(g, sgd, y, z, eta, square_of_row)                               \
-    g = (sgd)->slope((sgd)->loss, y, z);                                                \
+#define SKLGD_ROW_GRADIENT(g, sgd, y, z, eta, square_of_row)                            \
+    g = (sgd)->gradient((sgd)->loss, y, z);                                             \
     if (g > (sgd)->limit || g < -(sgd)->limit)                                          \
         g = g > 0.0 ? (sgd)->limit : -(sgd)->limit;                                     \
     if ((sgd)->aggressive) {                                                            \

@@ -1,6 +1,6 @@
 /* Kernels of an instruction set with N_LANES outputs in a VECTOR; included by sparse.h.
 
-   Tiles are those of outputs_impl.h: PLACE tells where their vectors are. */
+   Tiles are those of outputs_impl.h: PLACE computes where their vectors are. */
 
 #define READ(p) (*(const VECTOR *) (p))
 #define WRITE(p) (*(VECTOR *) (p))
