@@ -24,7 +24,7 @@ Prox: TypeAlias = Callable[[np.ndarray, float], np.ndarray]
 class Penalty(ABC):
     """A convex penalty, sum_jk p(w_jk) = l2 |w|_2^2 / 2 + R(w).
 
-    A subclass gives `terms`, `prox` and `slope`; these are all that FISTA uses.
+    A subclass gives `terms`, `prox` and `derivative`; these are all that FISTA uses.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Penalty(ABC):
         """
 
     @abstractmethod
-    def slope(self, w: np.ndarray, direction: np.ndarray) -> float:
+    def derivative(self, w: np.ndarray, direction: np.ndarray) -> float:
         """Derivative of R at w along a direction, to the right."""
 
     def value(self, coef: np.ndarray) -> float:
@@ -152,7 +152,7 @@ class ElasticNet(Penalty):
         """The soft threshold: w moved towards zero by l1 step, and 0 within that."""
         return soft_threshold(w, self.l1 * step)
 
-    def slope(self, w: np.ndarray, direction: np.ndarray) -> float:
+    def derivative(self, w: np.ndarray, direction: np.ndarray) -> float:
         """Derivative of l1 |w|_1 along a direction."""
         at_zero = np.abs(direction)
         along = np.where(w == 0.0, at_zero, np.sign(w) * direction)

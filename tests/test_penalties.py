@@ -1,4 +1,4 @@
-"""Penalties: values, proximal steps and slopes, and a penalty of one's own."""
+"""Penalties: values, proximal steps and derivatives, and a penalty of a user."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ class OneSided(Penalty):
             w + self.left * step, 0.0
         )
 
-    def slope(self, w, direction):
+    def derivative(self, w, direction):
         right = (w > 0.0) | ((w == 0.0) & (direction > 0.0))
         return float((np.where(right, self.right, -self.left) * direction).sum())
 
@@ -85,12 +85,14 @@ def test_the_proximal_step_in_other_coordinates_is_that_of_scaled_coefficients(
 
 
 @pytest.mark.parametrize("penalty", PENALTY_OBJECTS, ids=lambda p: type(p).__name__)
-def test_the_slope_is_the_limit_of_differences(penalty, rng):
+def test_the_derivative_is_the_limit_of_differences(penalty, rng):
     direction, t = rng.normal(size=len(POINTS)), 1e-7
     before, after = (
         without_ridge(penalty, w).sum() for w in (POINTS, POINTS + t * direction)
     )
-    assert_allclose(penalty.slope(POINTS, direction), (after - before) / t, rtol=1e-5)
+    assert_allclose(
+        penalty.derivative(POINTS, direction), (after - before) / t, rtol=1e-5
+    )
 
 
 def test_the_value_leaves_out_the_intercept(rng):
@@ -154,7 +156,7 @@ def optimum(model, X, y, penalty):
     [(np.asarray, np.float64), (sp.csr_array, np.float64), (np.asarray, np.float32)],
 )
 @pytest.mark.parametrize("problem", ["regression", "two classes", "three classes"])
-def test_a_penalty_of_ones_own_is_minimised(one_sided, problem, form, dtype):
+def test_a_penalty_of_a_user_is_minimised(one_sided, problem, form, dtype):
     load, cls, loss = {
         "regression": (load_diabetes, GDRegressor, "squared_error"),
         "two classes": (load_breast_cancer, GDClassifier, "log_loss"),

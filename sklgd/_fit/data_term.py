@@ -19,7 +19,7 @@ class DataTerm(Protocol):
 
     Coefficients ``coef`` and gradients are float64 arrays of shape (n_features + 1,
     n_outputs), the last row being the intercept's; raw predictions z have shape
-    (n_samples, n_outputs). Arrays named ``out``, ``gradient``, ``slopes`` or
+    (n_samples, n_outputs). Arrays named ``out``, ``gradient``, ``gradients`` or
     ``derivative`` are the caller's, and are overwritten. Means divide by the number of
     rows, not by their weights. The bits of a result depend on neither the number of
     threads nor the order in which parts of a sum are ready.
@@ -60,16 +60,16 @@ class DataTerm(Protocol):
         z: np.ndarray,
         direction: np.ndarray,
         t: np.ndarray,
-        slopes: np.ndarray,
+        gradients: np.ndarray,
         derivative: np.ndarray,
     ) -> float:
         """Mean loss at z_k + t_k direction_k, and its derivatives in t; no pass over X.
 
-        ``slopes`` takes s_i dl/dz of each row, for `gradient`.
+        ``gradients`` takes s_i dl/dz of each row, for `gradient`.
         """
 
-    def gradient(self, slopes: np.ndarray, out: np.ndarray) -> None:
-        """Gradient that belongs to ``slopes``, in one pass."""
+    def gradient(self, gradients: np.ndarray, out: np.ndarray) -> None:
+        """Gradient that belongs to ``gradients``, in one pass."""
 
     def curvatures(self, loss: Loss, z: np.ndarray, start: int = 0) -> np.ndarray:
         """s_i d2l/dz^2 of the rows from position ``start`` on, or 0 where negative."""

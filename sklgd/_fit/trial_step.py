@@ -142,7 +142,7 @@ def _direction(data, problem, coef, rows, penalty):
         slope += intercept @ step[-1]
         step[-1] -= mean @ change
     if not penalty.smooth:
-        slope += penalty.slope(coef[:-1], change)
+        slope += penalty.derivative(coef[:-1], change)
     return step, float(slope)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .._fit.data_term import DataTerm
 from .._fit.feature_scaling import FeatureScaling
-from ..kernels._vector import add_scaled, all_finite, dots, slopes_along
+from ..kernels._vector import add_scaled, all_finite, derivatives_along, dots
 from ..schedules import Constant
 from .base import Solver
 from .duality import bound_here
@@ -419,13 +419,13 @@ class BatchSolver(Solver):
         loss : float
             The last point evaluated is that at t.
         """
-        slopes = slopes_along(
+        derivatives = derivatives_along(
             self.state.coef, raw, p, self.gradient, self.penalty.l2, self.coupled
         )
         l1_start, l1_slope, jumps = self.l1_along(p, 0.0)
         if not self.penalty.smooth:
-            slopes[:, 0] += l1_slope + jumps
-        roots = [Root(*row) for row in slopes.tolist()]
+            derivatives[:, 0] += l1_slope + jumps
+        roots = [Root(*row) for row in derivatives.tolist()]
         slack = sum([abs(root.linear) for root in roots])
         slack = ROUNDING * (abs(self.value) + slack)
         for _ in range(self.max_trials):

@@ -43,22 +43,22 @@ def bound_here(run):
     problem, loss = run.problem, run.loss
     z = np.array(run.lines.block(0, problem.n_samples))
     ones, shift = np.ones_like(z), np.zeros(problem.n_outputs)
-    slopes, along = np.empty_like(z), np.empty_like(shift)
-    before = value = problem.line(loss, z, ones, shift, slopes, along)
+    gradients, along = np.empty_like(z), np.empty_like(shift)
+    before = value = problem.line(loss, z, ones, shift, gradients, along)
     enough = ENOUGH * run.target() * run.mean_weight**2
     if run.data.fit_intercept:
         for _ in range(BALANCING):
             if along @ along <= enough:
                 break
-            size = np.abs(slopes).sum(axis=0) / problem.n_samples
+            size = np.abs(gradients).sum(axis=0) / problem.n_samples
             if (np.abs(along) <= BALANCED * size).all():
                 break
             h = problem.curvatures(loss, z + shift).sum(axis=0) / problem.n_samples
             step = np.where(h > 0.0, along / np.where(h > 0.0, h, 1.0), 0.0)
             shift = shift - (0.5 * step if run.coupled else step)
-            value = problem.line(loss, z, ones, shift, slopes, along)
+            value = problem.line(loss, z, ones, shift, gradients, along)
     raw = np.empty_like(run.u)
-    problem.gradient(slopes, raw)
+    problem.gradient(gradients, raw)
     run.state.rows += problem.n_samples
     gradient = run.scaling.gradient(raw, run.mean_weight, run.l2_u, run.u)
     # An l1 penalty alone bounds the minimiser where no loss is negative.

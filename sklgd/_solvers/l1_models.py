@@ -131,8 +131,8 @@ class RowModel:
         """B p for a p that is zero but for these coordinates."""
         z = self.columns(working) @ p[working]
         out = np.empty((len(p), 1))
-        slopes = len(z) * self.curvatures * z
-        self.problem.gradient(slopes[:, None], out)
+        gradients = len(z) * self.curvatures * z
+        self.problem.gradient(gradients[:, None], out)
         p, ridge = p[:, None], self.ridge[:, None]
         return self.scaling.gradient(out, 1.0, ridge, p)[:, 0]
 

@@ -43,7 +43,7 @@ class Path:
         self.start = run.smoothed_objective()
         self.gained = 0.0
         self.z = np.array(run.lines.block(0, problem.n_samples))
-        self.change, self.slopes = np.empty_like(self.z), np.empty_like(self.z)
+        self.change, self.gradients = np.empty_like(self.z), np.empty_like(self.z)
 
     def set_step(self, step):
         """Set the next step."""
@@ -57,7 +57,7 @@ class Path:
         for t in LENGTHS:
             lengths = np.full(problem.n_outputs, t)
             loss = problem.line(
-                run.loss, self.z, self.change, lengths, self.slopes, along
+                run.loss, self.z, self.change, lengths, self.gradients, along
             )
             penalty = run.penalty.value(self.coef + t * self.raw)
             gain = self.start - loss / run.mean_weight - penalty
@@ -71,7 +71,7 @@ class Path:
     def gradient(self):
         """The gradient of F without the l1 penalty, after a step."""
         run, raw = self.run, np.empty_like(self.u)
-        run.problem.gradient(self.slopes, raw)
+        run.problem.gradient(self.gradients, raw)
         run.state.rows += run.problem.n_samples
         return run.scaling.gradient(raw, run.mean_weight, run.l2_u, self.u)
 

@@ -61,7 +61,7 @@ class KeptLines:
         self.problem, self.coef = problem, coef
         shape = (problem.n_samples, problem.n_outputs)
         self.raw, self.along = np.empty(shape), np.zeros(shape)
-        self.slopes = np.empty(shape)
+        self.gradients = np.empty(shape)
         self.last: Any = None
 
     def begin(self):
@@ -89,7 +89,7 @@ class KeptLines:
         """
         derivative = np.empty(self.problem.n_outputs)
         value = self.problem.line(
-            loss, self.raw, self.along, t, self.slopes, derivative
+            loss, self.raw, self.along, t, self.gradients, derivative
         )
         return value, derivative
 
@@ -99,7 +99,7 @@ class KeptLines:
 
     def gradient(self, out):
         """Store the gradient at the last point evaluated."""
-        self.problem.gradient(self.slopes, out)
+        self.problem.gradient(self.gradients, out)
 
     def move(self, t):
         """Follow the caller, who has moved w to w + t p."""
@@ -131,7 +131,7 @@ class KeptLines:
         self.problem.raw_predictions(raw, self.along)
         zero = np.zeros(self.problem.n_outputs)
         return self.problem.line(
-            loss, self.along, self.along, zero, self.slopes, np.empty_like(zero)
+            loss, self.along, self.along, zero, self.gradients, np.empty_like(zero)
         )
 
     def accept(self):

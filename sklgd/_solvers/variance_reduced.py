@@ -244,9 +244,9 @@ class VarianceReducedSolver(Solver):
         if preconditioner is None:
             ones = np.ones_like(state.coef)
             preconditioner = Preconditioner(ones, dense=narrow(data.X))
-        slopes, limit = 8 * data.n_rows * data.n_outputs, SHARE * data.n_bytes
+        table_bytes, limit = 8 * data.n_rows * data.n_outputs, SHARE * data.n_bytes
         centre, matrix = preconditioner.centre, preconditioner.matrix
-        options = {"centre": centre, "compact": slopes > max(limit, LITTLE)}
+        options = {"centre": centre, "compact": table_bytes > max(limit, LITTLE)}
         if self.optimizer.by_rows:
             options |= {"basis": matrix, "dense": preconditioner.dense}
         else:

@@ -132,7 +132,7 @@ def dots(a, b, bint together):
     return out
 
 
-def slopes_along(coef, raw, p, gradient, double l2, bint together):
+def derivatives_along(coef, raw, p, gradient, double l2, bint together):
     """Derivative and penalty along p, for each output or for all together.
 
     Rows of three numbers: the derivative p.g of the smooth part of F; and l2 w.d and
