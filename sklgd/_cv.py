@@ -174,7 +174,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         sample_weight = check_weights(sample_weight, X.shape[0])
         folds = self._folds(X, y, sample_weight, to_splitter)
         data = view._all_rows(X, y, sample_weight)
-        models = self._models(view, data, X, y, sample_weight, folds)
+        models = self._models(view, l1_ratios, data, X, y, sample_weight, folds)
         score = self._score_function(view, models, X, y, to_scorer)
         fold_weights = np.array([fold.test_weight for fold in folds])
         extends = not given and len(l1_ratios) == 1
@@ -191,6 +191,12 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
         search.run(l1_ratios, alphas_of, extends)
         results = self._results(search)
+        if np.isnan(results["cv_results_"]["mean_test_score"]).all():
+            raise ValueError(
+                f"scoring={self.scoring!r} must give a number for at least one fold, "
+                "but gave none for any. Use a scorer that is defined on the test rows, "
+                "scoring='loss', or folds of more rows."
+            )
         if self.refit:
             model = self._model(results["alpha_"], results["l1_ratio_"])
             model.fit(X, y, sample_weight)
@@ -221,6 +227,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         alphas : int or ndarray
             Their number, or they themselves in decreasing order.
         l1_ratios : list of float
+            Without repetitions.
         """
         alphas = check_alphas(self.alphas)
         ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=object)).ravel()
@@ -247,7 +254,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         check_scoring(self.scoring)
         check_bool("refit", self.refit)
         check_bool("store_path", self.store_path)
-        return alphas, [float(ratio) for ratio in ratios]
+        return alphas, list(dict.fromkeys(float(ratio) for ratio in ratios))
 
     def _routed(self, sample_weight, groups, params):
         """Parameters of the splitter, and of the scorer."""
@@ -271,11 +278,17 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         """The folds, without rows of weight zero."""
         from sklearn.model_selection import check_cv
 
-        cv = check_cv(self.cv, y, classifier=self._plain._task == "classification")
+        classifies = self._plain._task == "classification"
+        cv = check_cv(self.cv, y, classifier=classifies)
         folds = [
-            Fold.of(train, test, sample_weight)
+            Fold.of(train, test, sample_weight, X.shape[0])
             for train, test in cv.split(X, y, **to_splitter)
         ]
+        if not folds:
+            raise ValueError(
+                f"cv={self.cv!r} gives no folds. Give at least one. An iterator gives "
+                "its folds only once: pass a list of them."
+            )
         for k, fold in enumerate(folds):
             for what, rows in (("learn from", fold.train), ("judge by", fold.test)):
                 if not len(rows):
@@ -283,9 +296,16 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
                         f"cv={self.cv!r}: fold {k} has no rows with a weight to "
                         f"{what}. Use fewer folds, or another splitter."
                     )
+            first = y[fold.train[:1]]
+            if classifies and (y[fold.train] == first).all():
+                raise ValueError(
+                    f"cv={self.cv!r}: the training rows of fold {k} are all of one "
+                    f"class, {first.tolist()[0]!r}. Use a stratified splitter, such as "
+                    "cv=5, or one that shuffles."
+                )
         return folds
 
-    def _models(self, view, data, X, y, sample_weight, folds):
+    def _models(self, view, l1_ratios, data, X, y, sample_weight, folds):
         """The models of the folds, by the fastest way that suits them."""
         penalty = PENALTIES[self.penalty]
         exact = optimizer_name(self.optimizer) in ("auto", "newton")
@@ -300,9 +320,8 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
 
             if NewtonModels.suit(data, folds):
                 return NewtonModels(data, folds, penalty, weights_of, self.tol)
-            if penalty(1.0, view.l1_ratio).smooth and (
-                QuasiNewtonModels.suit(data, folds)
-            ):
+            smooth = all(penalty(1.0, ratio).smooth for ratio in l1_ratios)
+            if smooth and QuasiNewtonModels.suit(data, folds):
                 return QuasiNewtonModels(data, folds, penalty, weights_of, self.tol)
         estimators = [self._model(1.0, view.l1_ratio) for _ in folds]
         return FittedModels(estimators, X, y, sample_weight, folds)
@@ -399,7 +418,7 @@ def _warn_of(search, models):
         warn(
             "Fits of the search did not converge: "
             f"{n} of {sum(len(p.alphas) for p in search.paths) * len(models.folds)}. "
-            "Their scores may be those of too few iterations; increase max_iter.",
+            f"Their scores may be those of too few iterations; {models.remedy}.",
             ConvergenceWarning,
         )
     end = search.end_of_best_path()

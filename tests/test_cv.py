@@ -399,6 +399,25 @@ def test_several_shares_of_l1_are_searched():
     }
 
 
+def test_shares_of_l1_that_are_repeated_count_once():
+    search = GDRegressorCV(
+        penalty="elasticnet", l1_ratio=[0.5, 0.1, 0.5], alphas=3, store_path=True
+    ).fit(*DIABETES)
+    assert search.scores_.shape == (5, 2, 3)
+
+
+def test_a_share_of_l1_of_zero_does_not_make_the_others_smooth(rng):
+    X = sp.random_array((60, 1600), density=0.02, rng=rng, format="csr")
+    y = np.arange(60) % 2
+    search = GDClassifierCV(
+        penalty="elasticnet", l1_ratio=[0.0, 0.9], alphas=[1e-2, 1e-3], cv=3,
+        tol=1e-8, store_path=True,
+    )  # fmt: skip
+    both = clone(search).fit(X, y)
+    last = clone(search).set_params(l1_ratio=0.9).fit(X, y)
+    np.testing.assert_allclose(both.scores_[:, 1:], last.scores_, rtol=1e-5)
+
+
 def test_a_score_that_a_fold_does_not_define_leaves_out_that_fold(rng):
     X, y = rng.normal(size=(60, 3)), np.repeat([0, 1], 30)
     y[:10] = [0, 1] * 5
@@ -560,6 +579,87 @@ def test_folds_may_overlap_and_repeat():
         assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-9)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "squared_hinge", "hinge"])
+def test_folds_may_be_masks_and_negative_numbers_in_any_order(loss, rng):
+    X, y = IRIS
+    X, y = X[y < 2], y[y < 2]
+    numbers = list(StratifiedKFold(3).split(X, y))
+    masks = [[np.isin(np.arange(100), rows) for rows in fold] for fold in numbers]
+    search = GDClassifierCV(loss, alphas=[1e-1, 1e-2])
+    expected = clone(search).set_params(cv=numbers).fit(X, y).scores_
+    for cv in (
+        masks,
+        [(train - 100, rng.permutation(test) - 100) for train, test in numbers],
+        [(train.tolist(), test.astype(np.uint8)) for train, test in numbers],
+    ):
+        scores = clone(search).set_params(cv=cv).fit(X, y).scores_
+        np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+def test_a_training_row_that_is_repeated_counts_as_often(loss, rng):
+    X, y = DIABETES
+    train, test = rng.integers(0, 300, 300), np.arange(300, 442)
+    cv = [(train, test), (np.arange(200), test)]
+    params = {"loss": loss, "tol": 1e-8, "max_iter": 20_000}
+    search = GDRegressorCV(alphas=[1e-3], cv=cv, **params, scoring="r2").fit(X, y)
+    model = GDRegressor(alpha=1e-3, **params).fit(X[train], y[train])
+    score = get_scorer("r2")(model, X[test], y[test])
+    assert search.scores_[0, 0, 0] == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        ([(np.arange(5), np.array([5, 442]))], "row numbers below"),
+        ([(np.array([-443, 1]), np.arange(5))], "row numbers below"),
+        ([(np.arange(5.0), np.arange(5, 9))], "row numbers below"),
+        ([(np.ones(5, dtype=bool), np.arange(5, 9))], "boolean masks of that length"),
+        ([([], np.arange(5, 9))], "no rows with a weight to learn from"),
+        ([(1, 2)], "row numbers below"),
+        ([], "gives no folds"),
+    ],
+)
+def test_folds_that_make_no_sense_are_refused(loss, cv, message):
+    with pytest.raises(ValueError, match=message):
+        GDRegressorCV(loss, alphas=[1.0], cv=cv).fit(*DIABETES)
+
+
+def test_an_iterator_of_folds_serves_one_fit():
+    X, y = DIABETES
+    search = GDRegressorCV(alphas=[1.0], cv=KFold(3).split(X)).fit(X, y)
+    assert search.n_splits_ == 3
+    with pytest.raises(ValueError, match="An iterator gives its folds only once"):
+        search.fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_error"])
+def test_a_fold_that_learns_from_one_class_is_refused(loss):
+    X, y = IRIS
+    with pytest.raises(ValueError, match=r"fold 0 are all of one class, 1\. Use a str"):
+        GDClassifierCV(loss, cv=KFold(2)).fit(X[:100], y[:100])
+
+
+def test_a_scorer_that_is_not_defined_on_any_fold_is_refused():
+    def score(model, X, y):
+        return np.nan
+
+    with pytest.raises(ValueError, match="must give a number for at least one fold"):
+        GDRegressorCV(alphas=[1.0], scoring=score).fit(*DIABETES)
+
+
+@pytest.mark.parametrize("search", [GDRegressorCV("gamma"), GDClassifierCV()])
+def test_models_without_coefficients_have_converged(search):
+    X, y = IRIS
+    y = y % 2 + 1
+    search.set_params(penalty="l1", alphas=[1e3, 10.0], store_path=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        search.fit(X, y)
+    assert not search.coefs_paths_[..., :-1].any()
+
+
 def test_fits_that_do_not_converge_are_counted_once():
     X, y = IRIS
     search = GDClassifierCV(alphas=[1e-2, 1e-4], max_iter=1, optimizer="lbfgs")
@@ -690,6 +790,12 @@ def test_a_path_has_the_fits_of_a_classifier_and_their_objective(loss, n_classes
         assert found.objective[a] == pytest.approx(model.loss_curve_[-1], rel=1e-6)
     assert found.coef.shape == (2, 1 if n_classes == 2 else 3, 4)
     assert (np.diff(found.df) > 0.0).all()
+
+
+@pytest.mark.parametrize("estimator", [GDRegressorCV(), Ridge(), 3])
+def test_a_path_is_one_of_a_plain_estimator(estimator):
+    with pytest.raises(TypeError, match="must be a GDRegressor or GDClassifier"):
+        path(estimator, *DIABETES)
 
 
 def test_a_path_has_default_alphas_weights_and_names(rng):

@@ -13,7 +13,7 @@ class Fold:
     Attributes
     ----------
     train, test : intp arrays
-        Numbers of rows with a weight, ascending.
+        Numbers of rows with a weight, ascending. A row may be repeated.
     test_weight : float
         Sum of the sample weights of ``test``.
     """
@@ -23,14 +23,44 @@ class Fold:
     test_weight: float
 
     @classmethod
-    def of(cls, train, test, sample_weight):
+    def of(cls, train, test, sample_weight, n_samples):
         """The fold of a splitter's pair of rows, without rows of weight zero."""
-        train, test = np.sort(train), np.sort(test)
+        train = np.sort(row_numbers(train, n_samples))
+        test = np.sort(row_numbers(test, n_samples))
         if sample_weight is None:
             return cls(train, test, float(len(test)))
         train = train[sample_weight[train] > 0.0]
         test = test[sample_weight[test] > 0.0]
         return cls(train, test, float(sample_weight[test].sum()))
+
+
+def row_numbers(rows, n_samples):
+    """Rows as numbers from 0 to n_samples - 1.
+
+    Parameters
+    ----------
+    rows : array-like of int or bool
+        Numbers of rows, negative ones from the end, or a mask of all rows.
+    n_samples : int
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    rows = np.asarray(rows)
+    if rows.dtype == bool and rows.shape == (n_samples,):
+        return np.flatnonzero(rows)
+    if rows.shape == (0,):
+        return np.empty(0, dtype=np.intp)
+    known = rows.ndim == 1 and rows.dtype.kind in "iu"
+    if not (known and -n_samples <= rows.min() and rows.max() < n_samples):
+        raise ValueError(
+            "cv must give arrays of row numbers below the number of rows, "
+            f"{n_samples}, or boolean masks of that length; it gave {rows!r}."
+        )
+    rows = rows.astype(np.intp)
+    return np.where(rows < 0, rows + n_samples, rows)
 
 
 def are_partition(folds, rows, n_samples):
@@ -59,10 +89,12 @@ def are_partition(folds, rows, n_samples):
 
 
 def train_weights(fold, sample_weight, n_samples):
-    """Sample weights that are zero outside the training rows of a fold."""
-    weights, train = np.zeros(n_samples), fold.train
-    weights[train] = 1.0 if sample_weight is None else sample_weight[train]
-    return weights
+    """Sample weights for the training rows of a fold, and zero for the others.
+
+    A row that is repeated counts as often.
+    """
+    counts = np.bincount(fold.train, minlength=n_samples).astype(np.float64)
+    return counts if sample_weight is None else counts * sample_weight
 
 
 class Models(ABC):
@@ -71,6 +103,9 @@ class Models(ABC):
     A search calls `begin` once for each share of l1, and `advance` with alphas that
     decrease. After each, it asks for the coefficients and the losses of the folds.
     """
+
+    remedy = "increase max_iter"
+    """What may help fits that do not converge."""
 
     @abstractmethod
     def begin(self, l1_ratio: float) -> None:

@@ -118,6 +118,7 @@ class NewtonModels(Models):
     """
 
     blocks: Any
+    remedy = "use larger alphas, or scale the columns"
     least_steps = 1
     """Steps that each alpha takes at least."""
 
@@ -224,7 +225,8 @@ class NewtonModels(Models):
             self.renew_hessians(active)
             for unit in active:
                 self.find_step(unit)
-                target = self.tol * max(unit.null - self.objective(unit), 0.0)
+                value = self.objective(unit)
+                target = max(self.tol * (unit.null - value), ROUNDING * abs(value))
                 if step >= self.least_steps and self.ends(unit, target):
                     unit.active = False
             active = [unit for unit in active if unit.active]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
+from .._base import BaseGD
 from .._fit.data import Data
 from .._validation import check_number, check_parameters, check_weights
 from .grid import column_scale, default_alphas
@@ -67,6 +68,8 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
 
     Raises
     ------
+    TypeError
+        For another estimator.
     ValueError
         For a parameter or data that `fit` would refuse, and for ``penalty=None``.
 
@@ -90,6 +93,11 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
     >>> (lasso.coef != 0.0).sum(axis=1)
     array([2, 3, 7])
     """
+    if not isinstance(estimator, BaseGD):
+        raise TypeError(
+            "estimator must be a GDRegressor or GDClassifier, got "
+            f"{type(estimator).__name__!r}."
+        )
     est = clone(estimator).set_params(alpha=1.0)
     if est.penalty is None:
         raise ValueError(
