@@ -47,7 +47,7 @@ cdef class RecursiveLeastSquares:
         self.prior = self.origin + n
         self.faded = self.prior + n
         self.forget()
-        self.work_array = np.zeros(8 * n)
+        self.work_array = np.zeros(8 * n + 8)
         work = self.work_array
         self.x, self.gain = &work[0], &work[n]
         self.unit, self.work = &work[2 * n], &work[3 * n]

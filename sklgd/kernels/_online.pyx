@@ -11,6 +11,7 @@ changes nothing. What a call has changed can be taken back (`undo`).
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport ceil, exp, fabs, fmax, fmin, isfinite, log
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -676,15 +677,18 @@ cdef class OnlineLearner(OnlineRule):
     cdef void load_full(self, double w, bint first) noexcept nogil:
         """Predict the row by the second-order rule, its priors brought up to date."""
         cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
-        cdef double share = active / (self.reach * self.reach), precision
-        cdef double* size = self.field(SIZE)
+        cdef double share = active / (self.reach * self.reach)
+        cdef const double* size = self.field(SIZE)
+        cdef const double* prior = self.full.prior
+        cdef int64_t grows = 0
         cdef Py_ssize_t j, k, d = self.n_features
         self.full.load(self.x, self.field(PLACE))
         self.full.trust(d, 1e-6 if self.quadratic else 1.0 / (self.reach * self.reach))
         for j in range(d):
-            precision = size[j] * size[j] * share
-            if precision > 2.0 * self.full.prior[j]:
-                self.full.trust(j, precision)
+            grows |= size[j] * size[j] * share > 2.0 * prior[j]
+        if grows:
+            for j in range(d):
+                self.full.trust(j, size[j] * size[j] * share)
         if first and self.regression:
             for k in range(self.n_outputs):
                 self.full.coef[k * self.full.stride + d] = self.target[k]

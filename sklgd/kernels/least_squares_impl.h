@@ -68,7 +68,7 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(move_columns)(
 /* Rows and columns are padded with zeros to a multiple of four, `n`. Column j of U lies at
    U + j n: a one in row j, zeros below it. Four columns are read at a time, from row 0 to
    the last of the four numbers with the diagonal, and change nothing below it. x is zero
-   before the column `first`. `work` has 5 n numbers.
+   before the column `first`. `work` has 5 n + 8 numbers.
 
    Bierman, "Factorization methods for discrete sequential estimation", 1977, ch. V: after
    the update the inverse of U D U' is larger by weight x x'. Nothing is subtracted from D,
@@ -79,8 +79,8 @@ static SKLGD_TARGET double SKLGD_NAME(covariance_update)(
         const double *SKLGD_RESTRICT x, double weight, double *SKLGD_RESTRICT gain,
         double *SKLGD_RESTRICT work) {
     double *SKLGD_RESTRICT f = work, *SKLGD_RESTRICT v = work + n;
-    double *SKLGD_RESTRICT inverse = work + 2 * n, *SKLGD_RESTRICT share = work + 3 * n;
-    double *SKLGD_RESTRICT total = work + 4 * n;
+    double *SKLGD_RESTRICT share = work + 2 * n, *SKLGD_RESTRICT total = work + 3 * n;
+    double *SKLGD_RESTRICT inverse = work + 4 * n + 4;
     double q = 0.0, alpha;
     ptrdiff_t i, j, k;
     first &= ~(ptrdiff_t) 3;
@@ -95,20 +95,26 @@ static SKLGD_TARGET double SKLGD_NAME(covariance_update)(
         SKLGD_NAME(lanes_sums)(s, f + j);
     }
     for (j = first; j < n; j++) v[j] = D[j] * f[j];
-    for (j = first; j < n; j++) {
+    /* total = 1 + weight q, q being that of the columns before; one sum waits for the next
+       in fours only. */
+    for (j = first; j < n; j += 4) {
+        const double a = f[j] * v[j], b = a + f[j + 1] * v[j + 1], c = f[j + 2] * v[j + 2];
         total[j] = 1.0 + weight * q;
-        q += f[j] * v[j];
+        total[j + 1] = 1.0 + weight * (q + a);
+        total[j + 2] = 1.0 + weight * (q + b);
+        total[j + 3] = 1.0 + weight * (q + (b + c));
+        q += b + (c + f[j + 3] * v[j + 3]);
     }
-    alpha = 1.0 + weight * q;
-    for (j = first; j < n; j++) inverse[j] = 1.0 / total[j];
+    total[n] = alpha = 1.0 + weight * q;
+    for (j = first; j <= n; j++) inverse[j] = 1.0 / total[j];
     for (j = first; j < n; j++) {
         share[j] = -weight * f[j] * inverse[j];
-        D[j] *= total[j] / (total[j] + weight * (f[j] * v[j]));
+        D[j] *= total[j] * inverse[j + 1];
     }
     memset(gain, 0, n * sizeof(double));
     for (j = first; j < n; j += 4)
         for (i = 0; i <= j; i += 4)
             SKLGD_NAME(move_columns)(U + j * n + i, n, share + j, v + j, gain + i);
-    for (j = 0; j < n; j++) gain[j] /= alpha;
-    return q / alpha;
+    for (j = 0; j < n; j++) gain[j] *= inverse[n];
+    return q * inverse[n];
 }
