@@ -58,8 +58,15 @@ numpydoc_validation_checks = {
 }
 # Cython's classes have no signature that Python can ask for.
 numpydoc_validation_overrides = {"PR02": [r"^\w+\(double "]}
-# Written by scikit-learn.
-numpydoc_validation_exclude = {r"\.set_callbacks$"}
+# Written by scikit-learn; tuples and results, whose fields are attributes; base classes;
+# estimators whose parameters are those of the classes that they extend.
+numpydoc_validation_exclude = {
+    r"\.set_callbacks$",
+    r"\.blocks\.Block(\.count|\.index)?$",
+    r"^sklgd\.RegularizationPath$",
+    r"\.(Optimizer|Schedule)$",
+    r"^sklgd\.dask\.GD\w+$",
+}
 
 # Pictures in pages: the code stands beside them.
 plot_include_source = True

@@ -167,7 +167,13 @@ class Engine:
             )
 
     def round(self, task: Any) -> Iterator[Any]:
-        """The task's sums over each part, in the order of the parts."""
+        """The task's sums over each part, in the order of the parts.
+
+        Parameters
+        ----------
+        task : callable
+            As in `sklgd._fit.passes`; it is pickled.
+        """
         self.n_passes += 1
         blocks, name = self.blocks, f"sklgd-{self.token}-pass-{self.n_passes}"
         # (The task holds the coefficients: all parts share one copy.)
@@ -318,6 +324,11 @@ class _OnDask:
         """The score of `sklgd`'s estimator.
 
         Targets and predictions are gathered in this process, the rows are not.
+
+        Parameters
+        ----------
+        X, y, sample_weight : dask collections or arrays
+            As in `fit`.
         """
         model: Any = self
         if not _is_delayed(X):
@@ -353,7 +364,12 @@ class _OnDask:
         return da.concatenate(arrays, allow_unknown_chunksizes=True)
 
     def predict(self, X: Any) -> Any:
-        """As `sklgd`'s estimator; a dask array for dask collections."""
+        """As `sklgd`'s estimator; a dask array for dask collections.
+
+        Parameters
+        ----------
+        X : dask array, dask data frame or array-like of shape (n_samples, n_features)
+        """
         return self._lazily("predict", X)
 
 
@@ -415,15 +431,30 @@ class GDClassifier(_OnDask, _GDClassifier):
     local = _GDClassifier
 
     def decision_function(self, X: Any) -> Any:
-        """As `sklgd.GDClassifier`; a dask array for dask collections."""
+        """As `sklgd.GDClassifier`; a dask array for dask collections.
+
+        Parameters
+        ----------
+        X : dask array, dask data frame or array-like of shape (n_samples, n_features)
+        """
         return self._lazily("decision_function", X)
 
     @available_if(has_proba)
     def predict_proba(self, X: Any) -> Any:
-        """As `sklgd.GDClassifier`; a dask array for dask collections."""
+        """As `sklgd.GDClassifier`; a dask array for dask collections.
+
+        Parameters
+        ----------
+        X : dask array, dask data frame or array-like of shape (n_samples, n_features)
+        """
         return self._lazily("predict_proba", X)
 
     @available_if(has_proba)
     def predict_log_proba(self, X: Any) -> Any:
-        """As `sklgd.GDClassifier`; a dask array for dask collections."""
+        """As `sklgd.GDClassifier`; a dask array for dask collections.
+
+        Parameters
+        ----------
+        X : dask array, dask data frame or array-like of shape (n_samples, n_features)
+        """
         return self._lazily("predict_log_proba", X)

@@ -116,15 +116,31 @@ class Loss:
         return self
 
     def coupled(self, n_outputs: int) -> bool:
-        """True if the loss of ``n_outputs`` outputs is not a sum over them."""
+        """True if the loss is not a sum over the outputs.
+
+        Parameters
+        ----------
+        n_outputs : int
+        """
         return self.couples_outputs and n_outputs > 1
 
     def measured_from(self, constant: Array, reach: Array) -> Loss:
-        """The loss itself, unless its tails are linear (see `LinearTails`)."""
+        """The loss itself, unless its tails are linear (see `LinearTails`).
+
+        Parameters
+        ----------
+        constant, reach : arrays of shape (n_outputs,)
+        """
         return self
 
     def of_outputs(self, first: int, last: int) -> Loss:
-        """The loss for the outputs before ``last``, from ``first`` on."""
+        """The loss of some of the outputs.
+
+        Parameters
+        ----------
+        first, last : int
+            From the first on, before the last.
+        """
         return self
 
     def evaluate(
@@ -402,7 +418,13 @@ class LinearTails(Loss):
         )
 
     def of_outputs(self, first: int, last: int) -> Loss:
-        """The loss for the outputs before ``last``, from ``first`` on."""
+        """The loss of some of the outputs.
+
+        Parameters
+        ----------
+        first, last : int
+            From the first on, before the last.
+        """
         if self._constant is None or self._reach is None:
             return self
         return self.measured_from(self._constant[first:last], self._reach[first:last])

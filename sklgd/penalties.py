@@ -46,21 +46,41 @@ class Penalty(ABC):
 
     @abstractmethod
     def terms(self, w: np.ndarray) -> np.ndarray:
-        """p(w) of each coefficient."""
+        """p(w) of each coefficient.
+
+        Parameters
+        ----------
+        w : ndarray
+        """
 
     @abstractmethod
     def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
         """argmin_v R(v) + |v - w|_2^2 / (2 step), for each coefficient.
 
-        ``step`` is a number, or an array that broadcasts to ``w``; it may be zero.
+        Parameters
+        ----------
+        w : ndarray
+        step : float or ndarray
+            A number, or an array that broadcasts to ``w``; it may be zero.
         """
 
     @abstractmethod
     def derivative(self, w: np.ndarray, direction: np.ndarray) -> float:
-        """Derivative of R at w along a direction, to the right."""
+        """Derivative of R at w along a direction, to the right.
+
+        Parameters
+        ----------
+        w, direction : ndarrays of shape (n_features, n_outputs)
+        """
 
     def value(self, coef: np.ndarray) -> float:
-        """The penalty of coefficients (w, b), the last row being the intercepts'."""
+        """The penalty of coefficients (w, b).
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features + 1, n_outputs)
+            Its last row are the intercepts, which have no penalty.
+        """
         return float(self.terms(coef[:-1]).sum())
 
     def strengths(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,8 +126,13 @@ class Penalty(ABC):
     def violation(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """How far coefficients are from optimal: |w - prox(w - g)|, entry by entry.
 
-        ``gradient`` is that of F without R. Zero everywhere if and only if w minimises
-        F; with an l1 penalty and at w = 0 it is max(|g| - l1, 0).
+        Zero everywhere if and only if w minimises F. With an l1 penalty and at w = 0 it
+        is max(|g| - l1, 0).
+
+        Parameters
+        ----------
+        w, gradient : ndarrays of shape (n_features, n_outputs)
+            Coefficients, and the gradient g of F without R there.
         """
         return np.abs(w - self.prox(w - gradient, 1.0))
 
@@ -141,25 +166,52 @@ class ElasticNet(Penalty):
         self.absent = self.smooth and self.l2 == 0.0
 
     def terms(self, w: np.ndarray) -> np.ndarray:
-        """p(w) of each coefficient."""
+        """p(w) of each coefficient.
+
+        Parameters
+        ----------
+        w : ndarray
+        """
         return self.l1 * np.abs(w) + 0.5 * self.l2 * w**2
 
     def value(self, coef: np.ndarray) -> float:
-        """The penalty of coefficients (w, b), by a compiled loop."""
+        """As in `Penalty`, by a compiled loop.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features + 1, n_outputs)
+        """
         return elastic_net_value(coef, self.l1, self.l2)
 
     def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
-        """The soft threshold: w moved towards zero by l1 step, and 0 within that."""
+        """The soft threshold: w moved towards zero by l1 step, and 0 within that.
+
+        Parameters
+        ----------
+        w : ndarray
+        step : float or ndarray
+            A number, or one for each coefficient.
+        """
         return soft_threshold(w, self.l1 * step)
 
     def derivative(self, w: np.ndarray, direction: np.ndarray) -> float:
-        """Derivative of l1 |w|_1 along a direction."""
+        """Derivative of l1 |w|_1 along a direction.
+
+        Parameters
+        ----------
+        w, direction : ndarrays of shape (n_features, n_outputs)
+        """
         at_zero = np.abs(direction)
         along = np.where(w == 0.0, at_zero, np.sign(w) * direction)
         return float(self.l1 * along.sum())
 
     def prox_in(self, scale: np.ndarray) -> Prox:
-        """As in `Penalty`; a soft threshold again."""
+        """As in `Penalty`; a soft threshold again.
+
+        Parameters
+        ----------
+        scale : ndarray of shape (n_features + 1, n_outputs)
+        """
         l1 = self.strengths(scale)[0]
         return lambda u, step: soft_threshold(u, step * l1)
 

@@ -1,7 +1,7 @@
 """
-=========================
+============================
 A bowl, three learning rates
-=========================
+============================
 
 Gradient descent walks downhill: at each point it computes the slope and moves against
 it, by the learning rate times the slope. How far it moves decides everything. Here are
@@ -103,7 +103,7 @@ plt.show()
 
 # %%
 # Without a learning rate of your own
-# -------------------------------
+# -----------------------------------
 # The default ``learning_rate="auto"`` measures the curvature in front of the first step
 # and adapts from there: steps grow while the function falls, and a step that would
 # raise it is taken back.

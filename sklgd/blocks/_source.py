@@ -168,11 +168,23 @@ class Blocks:
                 raise
 
     def inputs(self, number: int) -> Any:
-        """What another process needs to read a part: its callable."""
+        """What another process needs to read a part: its callable.
+
+        Parameters
+        ----------
+        number : int
+        """
         return self._parts[number]
 
     def add_place(self, error: BaseException, part: int, block: int) -> None:
-        """Say in a note of an exception at which block of which part it happened."""
+        """Say in a note of an exception where it happened.
+
+        Parameters
+        ----------
+        error : BaseException
+        part, block : int
+            Numbers of the part, and of the block in it.
+        """
         path = getattr(self._parts[part], "path", None)
         file = "" if path is None else f" ({path})"
         error.add_note(f"This was block {block} of part {part}{file}.")
@@ -259,7 +271,12 @@ class SamePasses:
         self._known: dict[int, list[tuple[int, int]]] = {}
 
     def part(self, number: int) -> Iterator[Block]:
-        """The blocks of one part."""
+        """The blocks of one part.
+
+        Parameters
+        ----------
+        number : int
+        """
         known, found = self._known.get(number), []
         for block in self.blocks.part(number):
             found.append((len(block.y), _checksum(block)))
@@ -276,7 +293,13 @@ class SamePasses:
 
     @staticmethod
     def error(number: int, block: int) -> RuntimeError:
-        """What is raised if a block of a part differs from that of an earlier pass."""
+        """What is raised if a block of a part differs from that of an earlier pass.
+
+        Parameters
+        ----------
+        number, block : int
+            Numbers of the part, and of the block in it.
+        """
         return RuntimeError(
             "The source of blocks has changed between two passes. Every pass must "
             "give the same rows in the same order: do not shuffle in it, and do not "
