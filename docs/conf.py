@@ -58,7 +58,7 @@ numpydoc_validation_checks = {
 }
 # Cython's classes have no signature that Python can ask for.
 numpydoc_validation_overrides = {"PR02": [r"^\w+\(double "]}
-# Written by scikit-learn; tuples and results, whose fields are attributes; base classes;
+# Written by scikit-learn; tuples and results, whose fields are attributes; bases; and
 # estimators whose parameters are those of the classes that they extend.
 numpydoc_validation_exclude = {
     r"\.set_callbacks$",
