@@ -255,6 +255,24 @@ def test_a_row_of_weight_zero_is_absent(beyond_memory, table):
     assert_same_optimum(model, repeated)
 
 
+def test_a_block_whose_rows_have_no_weight_is_absent(beyond_memory, table):
+    X, y = table[0], table[1]["two"]
+    weights = np.ones(N)
+    weights[500:1000] = 0.0
+    model = GDClassifier(tol=1e-13).fit_blocks(cut(X, y, 4, weights))
+    reference = GDClassifier(optimizer="newton", tol=1e-13).fit(X, y, weights)
+    assert_same_optimum(model, reference)
+
+
+def test_collinear_columns_with_an_l1_penalty_take_few_passes(beyond_memory, table):
+    X, y = table[0] + 1e3, table[1]["two"]
+    params = {"loss": "squared_hinge", "penalty": "l1", "fit_intercept": False}
+    reference = GDClassifier(optimizer="newton", tol=1e-9, **params).fit(X, y)
+    model = GDClassifier(tol=1e-6, **params).fit_blocks(cut(X, y))
+    assert model.n_passes_ <= 10
+    assert objective(model) <= objective(reference) * (1.0 + 1e-6)
+
+
 @pytest.mark.parametrize("class_weight", ["balanced", {"yes": 3.0, "no": 0.5}])
 def test_class_weights(beyond_memory, table, class_weight):
     X, y = table[0], table[1]["two"]

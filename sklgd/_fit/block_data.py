@@ -213,8 +213,9 @@ class Sums:
     def __iadd__(self, other: Sums) -> Sums:
         self.values += other.values
         self.gradient += other.gradient
-        if not self.hessian:
-            self.hessian = other.hessian
+        # (A block whose rows have no weight has no second derivatives.)
+        if not self.hessian or not other.hessian:
+            self.hessian = self.hessian or other.hessian
             return self
         for mine, others in zip(self.hessian, other.hessian, strict=True):
             for a, b in zip(mine, others, strict=True):

@@ -70,6 +70,9 @@ class BatchSolver(Solver):
     max_trials = MAX_TRIALS
     """Largest number of points of a line search."""
 
+    steps_are_dear = False
+    """True if a step takes much more time than a model with an l1 penalty."""
+
     hessians: Any
     """The `HessianSchedule` of the run."""
 
@@ -371,8 +374,9 @@ class BatchSolver(Solver):
             l1, enough = self.l1_u[part].ravel(), None
             if refine:
                 enough = ENOUGH * self.target() - predicted
-                if self.data.loss.quadratic:
-                    enough = np.inf  # the model is F itself
+                if self.data.loss.quadratic or self.steps_are_dear:
+                    # (The model of a quadratic loss is F itself.)
+                    enough = np.inf
             step, product = model.minimise(g, u, l1, enough)
             p[part] = step.reshape(p[part].shape)
             predicted -= g @ step + 0.5 * step @ product

@@ -47,17 +47,18 @@ LEFT, MORE_ROWS = 0.1, 4
 START_STEPS, START_TOL, HELD_OUT, PATIENCE = 100, 1e-5, 4, 3
 # Conjugate gradients end when the residual has become smaller by this factor.
 CG_TOL, MAX_CG = 0.03, 200
-# A step fails if it gains less than this share of its promise. Then shorter ones are
-# tried, each half as long as the one before, and others that are more damped: each has
-# so many times more damping than the one before, the first of them more than DAMPING.
+# A step fails if it gains less than this share of what is predicted. Then shorter ones
+# are tried, each half as long as the one before, and others that are more damped: each
+# has so many times more damping than the one before, the first more than DAMPING.
 LEAST_GAIN, HALVINGS, N_DAMPED, HARDER, DAMPING, ROUNDS = 0.1, 10, 3, 8.0, 1e-3, 3
-# The damping is increased and decreased if steps gain such shares of their promises.
+# The damping is increased and decreased if steps gain such shares of what is predicted.
 # The Hessian of the rows in memory is always damped a little.
 LITTLE, ENOUGH, LEAST_DAMPING = 0.25, 0.7, 1e-4
-# A first step with a larger promise, as a share of what was gained over the constant
-# model, may turn out to be too long.
+# A first step may turn out to be too long if it predicts a larger decrease, as a share
+# of what was gained over the constant model.
 FAR = 0.01
-# The largest factor by which an estimate is corrected.
+# The largest damping, and the largest factor by which an estimate is corrected.
+MOST_DAMPING = 1e6
 MOST_GAIN = 2.0
 
 
@@ -108,6 +109,8 @@ class BlockLines(SweptLines):
 
 class OverBlocks(BatchSolver):
     """What runs on blocks have in common."""
+
+    steps_are_dear = True
 
     in_memory: type[BatchSolver]
     """The class that fits the rows in memory."""
@@ -172,10 +175,7 @@ class OverBlocks(BatchSolver):
 
 
 class BlockNewton(OverBlocks):
-    """Newton's method and L-BFGS on blocks.
-
-    The promise of a step is the decrease of F that the quadratic model predicts.
-    """
+    """Newton's method and L-BFGS on blocks."""
 
     in_memory = NewtonSolver
 
@@ -187,8 +187,8 @@ class BlockNewton(OverBlocks):
         self.uses_sample = optimizer.curvature and self.kind is None
         self.stride, self.damping = 1, 0.0
         self.step, self.gain, self.at_rest = None, math.inf, False
-        # Promise of the last step.
-        self.promised = math.inf
+        # What the Hessian predicted at the last step.
+        self.predicted = math.inf
         # True if the last step was too long, or gained little.
         self.cautious = False
         super().__init__(data, state, penalty)
@@ -221,14 +221,14 @@ class BlockNewton(OverBlocks):
     # ------------------------------------------------------------------ the model
 
     def direction(self):
-        """The step to the minimiser of the model, and its promise."""
+        """The step to the minimiser of the model, and its predicted decrease."""
         if self.step is None:
             self.renew_metric()
             self.step = self.step_of(self.metric)
         return self.step
 
     def step_of(self, metric):
-        """The step to the minimiser of the model of a metric, and its promise."""
+        """The step to the minimiser of a metric's model, and its predicted decrease."""
         if not self.penalty.smooth:
             return self.minimise_model(metric, refine=True)
         q = self.apply(self.gradient, metric)
@@ -236,7 +236,7 @@ class BlockNewton(OverBlocks):
 
     def damped_step(self, damping):
         """The same with a number added to the second derivatives, which shortens it."""
-        if damping == 0.0:
+        if damping == 0.0 or not (self.kind or self.uses_sample):
             return self.direction()
         return self.step_of(self.metric.damped(damping))
 
@@ -326,18 +326,24 @@ class BlockNewton(OverBlocks):
             return 0.0, 0.0
         self.state.steps += 1
         damping, foreseen = self.damping, self.direction()[1]
-        p, promised = self.damped_step(damping)
+        p, predicted = self.damped_step(damping)
         trials = None
         before, start = self.gradient, self.smoothed_objective()
+        # (A smoothed loss may be negative.)
+        bounded = self.data.loss.nonnegative and self.barrier_weight is None
+        while bounded and predicted > start and damping < MOST_DAMPING:
+            # (No step can gain as much: second derivatives along it are too small.)
+            damping = max(HARDER * damping, DAMPING)
+            p, predicted = self.damped_step(damping)
         far = not self.data.loss.quadratic and foreseen > FAR * (self.null - start)
         if (self.cautious or (far and not self.gains)) and self.penalty.smooth:
             trials = self.trials(p, damping)
         u, value = self.u.copy(), self.value
         slack = ROUNDING * abs(start)
         found = self.go(u + p, trials)
-        self.cautious = short = start - found < LEAST_GAIN * promised - slack
+        self.cautious = short = start - found < LEAST_GAIN * predicted - slack
         for _ in range(ROUNDS):
-            if not start - found < LEAST_GAIN * promised - slack:
+            if not start - found < LEAST_GAIN * predicted - slack:
                 break
             if trials is None:
                 self.u[...] = u
@@ -348,18 +354,18 @@ class BlockNewton(OverBlocks):
             best, least = trials.best(values, self.penalty)
             if least < start - slack:
                 p, damping = trials.steps[best], trials.dampings[best]
-                found, promised = self.go(u + p), 0.0
+                found, predicted = self.go(u + p), 0.0
                 break
             p, damping = 0.5**HALVINGS * p, trials.dampings[-1]
             trials = None
         if not found <= start + slack:
             return self.go_back(u, value, before)
         self.refresh()
-        self.gain, self.promised = start - found, foreseen
+        self.gain, self.predicted = start - found, foreseen
         self.gains.append(self.gain)
         self.remember(p, self.gradient - before)
         self.step = None
-        self.learn_from_step(damping, promised, short)
+        self.learn_from_step(damping, predicted, short)
         self.lower_barrier()
         return 1.0, 1.0
 
@@ -395,17 +401,17 @@ class BlockNewton(OverBlocks):
             self.metric.adapt(y, curvature, self.dot)
         del self.pairs[: max(0, len(self.pairs) - self.memory)]
 
-    def learn_from_step(self, damping, promised, short):
+    def learn_from_step(self, damping, predicted, short):
         """Adapt the damping and the rows of a Hessian to what a step has gained."""
         if short:
             self.damping = damping / HARDER
-        elif self.gain >= ENOUGH * promised:
+        elif self.gain >= ENOUGH * predicted:
             self.damping /= HARDER
-        elif self.gain < LITTLE * promised:
+        elif self.gain < LITTLE * predicted:
             self.damping, self.cautious = max(HARDER * self.damping, DAMPING), True
         if self.damping < DAMPING or not (self.kind or self.uses_sample):
             self.damping = 0.0
-        if self.stride > 1 and self.direction()[1] > LEFT * promised:
+        if self.stride > 1 and self.direction()[1] > LEFT * predicted:
             self.use_more_rows()
 
     def use_more_rows(self):
@@ -419,30 +425,30 @@ class BlockNewton(OverBlocks):
     def forget_barrier(self):
         self.pairs.clear()
         self.gains.clear()
-        self.step, self.gain, self.promised = None, math.inf, math.inf
+        self.step, self.gain, self.predicted = None, math.inf, math.inf
 
     # ------------------------------------------------------------------ the end
 
     def excess(self):
         """Estimate of the smoothed F - F*.
 
-        It is the promise of the Hessian at u, unless jumps of the Hessian may have made
-        it too small. Any other promise has to be confirmed by a gain that is as small.
-        It is as much too small as that of the last step was. If promises fall slowly,
-        so will the gains: as on nearly separable classes, where the Hessian tends to
-        zero. Further gains are then a geometric series.
+        It is the decrease that the Hessian at u predicts, unless jumps of the Hessian
+        may have made that too small. Any other prediction has to be confirmed by a gain
+        that is as small. It is as much too small as the last one was. If they fall
+        slowly, so will the gains: as on nearly separable classes, where the Hessian
+        tends to zero. Further gains are then a geometric series.
         """
-        promised = self.direction()[1]
+        predicted = self.direction()[1]
         smooth = self.data.loss.twice_smooth or not self.data.loss.smooth
         self.sure = self.metric.exact and smooth
         if self.at_rest:
-            return promised
-        excess = promised if self.sure else max(promised, self.gain)
+            return predicted
+        excess = predicted if self.sure else max(predicted, self.gain)
         rate = 0.0
-        if self.promised > 0.0:
-            rate = min(promised / self.promised, SLOWEST)
+        if self.predicted > 0.0:
+            rate = min(predicted / self.predicted, SLOWEST)
             if math.isfinite(self.gain):
-                excess *= min(max(self.gain / self.promised, 1.0), MOST_GAIN)
+                excess *= min(max(self.gain / self.predicted, 1.0), MOST_GAIN)
         if rate > SLOW:
             excess = max(excess, self.gain * rate / (1.0 - rate))
         return min(excess, self.bound_here())
