@@ -179,6 +179,23 @@ def test_no_warning(small, settings):
         assert model.stop_reason_ == "partial_fit"
 
 
+@pytest.mark.parametrize("tol", [0.0, 0.05])
+def test_with_early_stopping_an_epoch_counts_if_the_score_rises_by_tol(tol):
+    X, y = load_diabetes(return_X_y=True)
+    model = GDRegressor(
+        optimizer="sgd", learning_rate="constant", eta0=0.01, early_stopping=True,
+        tol=tol, n_iter_no_change=3, max_iter=300, random_state=0,
+    )  # fmt: skip
+    scores = model.fit(X, y).validation_scores_
+    best, idle, ends = -np.inf, 0, []
+    for epoch, score in enumerate(scores, 1):
+        idle = 0 if score >= best + tol else idle + 1
+        best = max(best, score)
+        if idle == 3:
+            ends.append(epoch)
+    assert model.stop_reason_ == "early_stopping" and ends == [len(scores)]
+
+
 def test_tol_and_n_iter_no_change(small):
     epochs = [
         GDRegressor(
