@@ -7,6 +7,7 @@ of the process, which is what limits on containers and on Dask's workers see.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -93,62 +94,67 @@ class NpyFile:
 
 
 @dataclass(frozen=True)
-class NpyPart:
-    """Some rows of dense files, in blocks."""
+class Part(ABC):
+    """Some rows of files, in blocks of so many ``rows``."""
 
-    X: NpyFile
     vectors: tuple[NpyFile | None, ...]
     start: int
     stop: int
     rows: int
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> Any:
+        """X of these rows."""
+
+    def __call__(self) -> Iterator[tuple[Any, ...]]:
+        for start in range(self.start, self.stop, self.rows):
+            stop = min(self.stop, start + self.rows)
+            others = (None if f is None else f.rows(start, stop) for f in self.vectors)
+            yield self.read(start, stop), *others
+
+
+@dataclass(frozen=True)
+class NpyPart(Part):
+    """A part of dense files."""
+
+    X: NpyFile
 
     @property
     def path(self) -> str:
         return self.X.path
 
-    def __call__(self) -> Iterator[tuple[Any, ...]]:
-        for start in range(self.start, self.stop, self.rows):
-            stop = min(self.stop, start + self.rows)
-            others = (None if f is None else f.rows(start, stop) for f in self.vectors)
-            yield self.X.rows(start, stop), *others
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self.X.rows(start, stop)
 
 
 @dataclass(frozen=True)
-class CSRPart:
-    """Some rows of a CSR matrix in three files, in blocks."""
+class CSRPart(Part):
+    """A part of a CSR matrix in three files."""
 
     data: NpyFile
     indices: NpyFile
     indptr: NpyFile
     n_features: int
-    vectors: tuple[NpyFile | None, ...]
-    start: int
-    stop: int
-    rows: int
 
     @property
     def path(self) -> str:
         return self.data.path
 
-    def __call__(self) -> Iterator[tuple[Any, ...]]:
-        for start in range(self.start, self.stop, self.rows):
-            stop = min(self.stop, start + self.rows)
-            indptr = self.indptr.rows(start, stop + 1)
-            first, last = int(indptr[0]), int(indptr[-1])
-            if not 0 <= first <= last <= self.data.shape[0]:
-                raise ValueError(
-                    f"{self.indptr.path} does not rise between rows {start} and {stop}."
-                )
-            X = sp.csr_array(
-                (
-                    self.data.rows(first, last),
-                    self.indices.rows(first, last),
-                    indptr - first,
-                ),
-                shape=(stop - start, self.n_features),
+    def read(self, start: int, stop: int) -> Any:
+        indptr = self.indptr.rows(start, stop + 1)
+        first, last = int(indptr[0]), int(indptr[-1])
+        if not 0 <= first <= last <= self.data.shape[0]:
+            raise ValueError(
+                f"{self.indptr.path} does not rise between rows {start} and {stop}."
             )
-            others = (None if f is None else f.rows(start, stop) for f in self.vectors)
-            yield X, *others
+        return sp.csr_array(
+            (
+                self.data.rows(first, last),
+                self.indices.rows(first, last),
+                indptr - first,
+            ),
+            shape=(stop - start, self.n_features),
+        )
 
 
 def read_npy(
@@ -206,7 +212,7 @@ def read_npy(
     for file, others in zip(files, vectors, strict=True):
         size = rows or rows_of_a_block(n_features * file.dtype.itemsize)
         parts += [
-            NpyPart(file, others, start, stop, size)
+            NpyPart(others, start, stop, size, file)
             for start, stop in cut(file.shape[0], size)
         ]
     return Blocks(parts, n_features=n_features, feature_names=feature_names)
@@ -299,7 +305,7 @@ def read_csr_npy(
         row = values.shape[0] / max(1, n) * (values.dtype.itemsize + 4)
         size = rows or rows_of_a_block(row)
         parts += [
-            CSRPart(values, numbers, starts, n_features, others, start, stop, size)
+            CSRPart(others, start, stop, size, values, numbers, starts, n_features)
             for start, stop in cut(n, size)
         ]
     return Blocks(parts, n_features=n_features, feature_names=feature_names)
