@@ -8,7 +8,7 @@ LOG_LINK = 0.25
 
 
 # Columns up to which the second-order rule learns, too. A row takes O(columns^2): with
-# 100 columns twice as long as without it.
+# 100 columns two and a half times as long as without it.
 NARROW = 100
 
 

@@ -10,7 +10,7 @@ changes nothing. What a call has changed can be taken back (`undo`).
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport ceil, exp, fabs, fmax, fmin, isfinite, log
+from libc.math cimport ceil, exp, fabs, isfinite, log
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
@@ -25,7 +25,7 @@ from sklgd.kernels._online_rule cimport (
     JUDGED, LAG, LARGE, LAST, LEAST, LOSS, MARK, MEAN, MIXTURE, MOST, N_AGAIN, N_COLUMN,
     N_FIRST, N_FIRST_ROWS, N_OUTPUT, PLACE, REPEATED, ROWS, SATURATED, SECOND_ORDER, SHARE,
     SIZE, SPREAD, STEPS, TARGET, TIME, TINY, WEIGHT, WEIGHTS, ZERO, OnlineRule,
-    is_in_another_unit)
+    at_least, at_most, is_in_another_unit)
 from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
@@ -49,7 +49,7 @@ cdef Py_ssize_t ENTRIES_PER_CHUNK = 2000000
 
 cdef inline double share_of(double odds) noexcept nogil:
     """Share of the second of two models, given the logarithm of the odds of the first."""
-    return 1.0 / (1.0 + exp(fmax(-50.0, fmin(50.0, odds))))
+    return 1.0 / (1.0 + exp(at_least(at_most(odds, 50.0), -50.0)))
 
 
 @cython.final
@@ -296,7 +296,7 @@ cdef class OnlineLearner(OnlineRule):
         if not 1.0 / LARGE_WEIGHT <= mean <= LARGE_WEIGHT:
             w /= mean
         self.bad_column = -1
-        copies = fmin(fmax(ceil(w), 1.0), MOST_COPIES)
+        copies = at_most(at_least(ceil(w), 1.0), MOST_COPIES)
         for p in range(<Py_ssize_t> copies):
             if self.keeps_early() and stream[STEPS] < EARLY:
                 self.keep_early(w / copies)
@@ -539,11 +539,12 @@ cdef class OnlineLearner(OnlineRule):
         slope /= self.unit[start]
         curvature /= self.unit[start]
         if not self.quadratic:
-            curvature = fmax(curvature, slope * slope)
+            curvature = at_least(curvature, slope * slope)
         total[0] = total[0] * (1.0 - 1.0 / (steps + 1.0)) + w * curvature
         # (The rows of a fit count as so many rows of the mean curvature.)
         curvature = total[0] * (1.0 + self.stream[HISTORY] / steps)
-        share[0] = fmin(fmax(share[0] - w * slope / (1.0 + curvature), 0.0), 1.0)
+        share[0] = at_most(
+            at_least(share[0] - w * slope / (1.0 + curvature), 0.0), 1.0)
 
     cdef double hedge_unit(
             self, Py_ssize_t i, Py_ssize_t slot, double lower) noexcept nogil:
@@ -581,13 +582,13 @@ cdef class OnlineLearner(OnlineRule):
                 self.adapt_share(i, self.full_z, SECOND_ORDER, FULL_SHARE, w)
                 one, other = value[FIRST_ORDER], value[SECOND_ORDER]
                 change = w * (other - one) / self.hedge_unit(
-                    i, FULL_LEAST, fmin(other, one))
+                    i, FULL_LEAST, at_most(other, one))
                 out[FULL_HEDGE * K + i] *= 1.0 - 1.0 / (steps + 1.0)
-                out[FULL_HEDGE * K + i] += fmin(1.0, fmax(-1.0, change))
+                out[FULL_HEDGE * K + i] += at_most(at_least(change, -1.0), 1.0)
             one, other = value[LAST], value[AVERAGE]
             out[HEDGE * K + i] *= 1.0 - 2.0 / (steps + 2.0)
             out[HEDGE * K + i] += w * (other - one) / self.hedge_unit(
-                i, LEAST, fmin(one, other))
+                i, LEAST, at_most(one, other))
         if judged > 0.0:
             self.stream[JUDGED] += judged
             if self.classifies:
@@ -676,7 +677,7 @@ cdef class OnlineLearner(OnlineRule):
 
     cdef void load_full(self, double w, bint first) noexcept nogil:
         """Predict the row by the second-order rule, its priors brought up to date."""
-        cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
+        cdef double active = at_least(self.stream[ACTIVE] / self.stream[TIME], 1.0)
         cdef double share = active / (self.reach * self.reach)
         cdef const double* size = self.field(SIZE)
         cdef const double* prior = self.full.prior

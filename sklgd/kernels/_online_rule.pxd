@@ -82,6 +82,15 @@ cdef enum:
     N_STREAM = FIRST_ROWS + N_FIRST_ROWS
 
 
+# fmax and fmin, which are calls of libm; a limit takes the place of NaN, too.
+cdef inline double at_least(double x, double limit) noexcept nogil:
+    return x if x > limit else limit
+
+
+cdef inline double at_most(double x, double limit) noexcept nogil:
+    return x if x < limit else limit
+
+
 # True if an entry is in another unit than others with these sums, which show the size of
 # the column.
 cdef bint is_in_another_unit(

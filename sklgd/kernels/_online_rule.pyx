@@ -4,7 +4,7 @@ All that belongs to a feature lies in one record, a cache line with one output, 
 reads and writes the records of its own entries alone. Its loops run over copies of their
 numbers (online.h).
 """
-from libc.math cimport INFINITY, copysign, fabs, fmax, fmin, log, pow, sqrt
+from libc.math cimport INFINITY, copysign, fabs, log, pow, sqrt
 
 import numpy as np
 
@@ -18,12 +18,18 @@ cdef double LOOSE = 1e-3
 
 
 cdef inline double power_of(double x, double exponent) noexcept nogil:
-    """A power, of which the square is by far the fastest and the default."""
-    return x * x if exponent == 2.0 else pow(x, exponent)
+    """A power; the squares of squares are by far the fastest, and the defaults."""
+    if exponent == 2.0:
+        return x * x
+    if exponent == 8.0:
+        x *= x
+        x *= x
+        return x * x
+    return pow(x, exponent)
 
 
 cdef inline double soft(double x, double threshold) noexcept nogil:
-    return copysign(fmax(fabs(x) - threshold, 0.0), x)
+    return copysign(at_least(fabs(x) - threshold, 0.0), x)
 
 
 cdef bint is_in_another_unit(
@@ -308,7 +314,7 @@ cdef class OnlineRule:
                     step = copysign(FAR * deviation, step)
                 out[MEAN * K + k] += w * step / t
                 out[DEVIATIONS * K + k] += w * step * step * (1.0 - w / t)
-                out[LARGEST * K + k] = fmax(out[LARGEST * K + k], y)
+                out[LARGEST * K + k] = at_least(y, out[LARGEST * K + k])
                 if self.stream[STEPS] == 1.0 or y < out[SMALLEST * K + k]:
                     out[SMALLEST * K + k] = y
                 if starts and self.fit_intercept:
@@ -327,7 +333,7 @@ cdef class OnlineRule:
         cdef double distance = (self.outputs[LARGEST * self.n_outputs + k] - mean[0]) * (
             t / left)
         # (What is left of the squares is no less than rounding.)
-        cdef double rest = fmax(
+        cdef double rest = at_least(
             squares[0] - w * distance * distance * left / t, 1e-14 * squares[0])
         cdef double others = mean[0] - distance * w / t
         if others > 1e-12 * distance and (
@@ -453,7 +459,7 @@ cdef class OnlineRule:
         if w == 0.0 or since >= now:
             return
         precision = (
-            size * size * self.curvature[k] * fmax(1.0, self.stream[ACTIVE] / now)
+            size * size * self.curvature[k] * at_least(self.stream[ACTIVE] / now, 1.0)
             / (self.reach * self.reach))
         if not 0.0 < precision < 1e300:
             return
@@ -483,13 +489,14 @@ cdef class OnlineRule:
         cdef double t = self.stream[TIME], repeated = self.stream[REPEATED]
         if repeated == 0.0:
             return power_of(t, self.average)
-        return pow(repeated, self.average) * pow(t / repeated, self.late_average)
+        return power_of(repeated, self.average) * power_of(
+            t / repeated, self.late_average)
 
     cdef double average_weights_before(self, double t) noexcept nogil:
         """About the sum of these weights up to a time."""
         cdef double a = self.average + 1.0, late = self.late_average + 1.0
         cdef double repeated = self.stream[REPEATED], total
-        total = pow(t if repeated == 0.0 else fmin(t, repeated), a)
+        total = pow(t if repeated == 0.0 else at_most(t, repeated), a)
         total = (total - pow(self.stream[HISTORY], a)) / a
         if 0.0 < repeated < t:
             total += pow(repeated, a) * (pow(t / repeated, late) - 1.0) / late
@@ -515,9 +522,9 @@ cdef class OnlineRule:
             if self.log_link:
                 low = out[SMALLEST * K + k]
                 low = log(low) - 1.0 if low > 0.0 else -INFINITY
-                top = log(fmax(out[LARGEST * K + k], 0.1)) + 1.0
-                mean = fmin(fmax(self.z[k] - self.lag[k], low), top)
-                self.z[k] = fmin(fmax(self.z[k], low), top)
+                top = log(at_least(out[LARGEST * K + k], 0.1)) + 1.0
+                mean = at_most(at_least(self.z[k] - self.lag[k], low), top)
+                self.z[k] = at_most(at_least(self.z[k], low), top)
                 self.lag[k] = self.z[k] - mean
 
     cdef void evaluate_points(self, Py_ssize_t i) noexcept nogil:
@@ -537,14 +544,14 @@ cdef class OnlineRule:
         for p in range(self.n_points * self.group):
             k = start + p % self.group
             # (Not every power of a Tweedie deviance is convex.)
-            h[p] = fmax(h[p], 0.0) if self.twice_smooth else (
+            h[p] = at_least(h[p], 0.0) if self.twice_smooth else (
                 self.unit_curvature(k, g[p], g[p]))
 
     cdef void curve(self, Py_ssize_t k, double z) noexcept nogil:
         """Second derivative of a loss with a log link."""
         self.loss.curvature_batch(
             self.loss, self.target + k, &z, NULL, self.h + k, 1, 1)
-        self.h[k] = fmax(self.h[k], 0.0)
+        self.h[k] = at_least(self.h[k], 0.0)
 
     cdef double unit_curvature(
             self, Py_ssize_t k, double g, double c) noexcept nogil:
@@ -585,7 +592,7 @@ cdef class OnlineRule:
         w h x^2 over the rows, this one included.
         """
         cdef double* out = self.outputs
-        cdef double active = fmax(1.0, self.stream[ACTIVE] / self.stream[TIME])
+        cdef double active = at_least(self.stream[ACTIVE] / self.stream[TIME], 1.0)
         cdef double total
         cdef Py_ssize_t k, K = self.n_outputs
         for k in range(K):
