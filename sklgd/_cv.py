@@ -286,20 +286,20 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         ]
         if not folds:
             raise ValueError(
-                f"cv={self.cv!r} gives no folds. Give at least one. An iterator gives "
-                "its folds only once: pass a list of them."
+                "cv gives no folds. Give at least one. An iterator gives its folds "
+                "only once: pass a list of them."
             )
         for k, fold in enumerate(folds):
             for what, rows in (("learn from", fold.train), ("judge by", fold.test)):
                 if not len(rows):
                     raise ValueError(
-                        f"cv={self.cv!r}: fold {k} has no rows with a weight to "
+                        f"cv: fold {k} has no rows with a weight to "
                         f"{what}. Use fewer folds, or another splitter."
                     )
             first = y[fold.train[:1]]
             if classifies and (y[fold.train] == first).all():
                 raise ValueError(
-                    f"cv={self.cv!r}: the training rows of fold {k} are all of one "
+                    f"cv: the training rows of fold {k} are all of one "
                     f"class, {first.tolist()[0]!r}. Use a stratified splitter, such as "
                     "cv=5, or one that shuffles."
                 )
@@ -443,25 +443,27 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
     Parameters
     ----------
     loss, penalty, fit_intercept, optimizer, max_iter, tol : see `GDRegressor`
-        But penalty=None has no strength to choose.
+        penalty=None is not possible, as it has no strength to choose.
     alphas : int or array-like of float, default=12
         The alphas, each at least 0, or their number. A number of alphas is spread
         evenly over the effective degrees of freedom of the model, whatever the units of
         X; with an l1 penalty over log alpha, from the smallest alpha that makes all
-        coefficients zero. Such a grid is extended if the best alpha is at an end.
+        coefficients zero. With a single l1_ratio, such a grid is extended if the best
+        alpha is at an end.
     l1_ratio : float or list of float, default=0.15
         Share of l1 in "elasticnet", in [0, 1]; several are candidates, too.
     cv : int, splitter or iterable, default=None
         As in `sklearn.model_selection.cross_val_score`; None means 5 folds.
     scoring : str, callable or None, default=None
         None and "loss" are minus the mean loss of the rows held out. Otherwise a scorer
-        of scikit-learn, its name, or a function of (estimator, X, y).
+        of scikit-learn, its name, or a function of (estimator, X, y). A fold for which
+        the score is NaN is left out.
     select : {"best", "1se"} or callable, default="best"
         "best" takes the best mean score, and the largest alpha among equal ones. "1se"
         takes the largest alpha whose mean score is within one standard error of it. A
-        function gets ``cv_results_`` and returns the place of a candidate.
+        function gets ``cv_results_`` and returns the index of a candidate.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows. Without, there are scores only.
+        Whether to fit the chosen model to all rows. If False, there are only scores.
     store_path : bool, default=False
         Whether to keep the coefficients of all candidates in ``coefs_paths_``.
     random_state, n_jobs : see `GDRegressor`
@@ -474,11 +476,11 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
     Attributes
     ----------
     alpha_, l1_ratio_ : float
-        The chosen ones.
+        Chosen alpha and share of l1.
     best_score_ : float
         Mean score of the chosen candidate over the folds, by their weights.
     best_index_ : int
-        Its place in ``cv_results_``.
+        Its index in ``cv_results_``.
     alphas_ : ndarray of shape (n_l1_ratios, n_alphas)
         In decreasing order.
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_alphas)
@@ -637,7 +639,7 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
     Parameters
     ----------
     loss, penalty, fit_intercept, optimizer, max_iter, tol : see `GDClassifier`
-        But penalty=None has no strength to choose.
+        penalty=None is not possible, as it has no strength to choose.
     alphas : int or array-like of float, default=12
         The alphas, each at least 0, or their number, as in `GDRegressorCV`.
     l1_ratio : float or list of float, default=0.15
@@ -651,7 +653,7 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
     select : {"best", "1se"} or callable, default="best"
         As in `GDRegressorCV`.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows. Without, there are scores only.
+        Whether to fit the chosen model to all rows. If False, there are only scores.
     store_path : bool, default=False
         Whether to keep the coefficients of all candidates in ``coefs_paths_``.
     class_weight : dict, "balanced" or None, default=None

@@ -637,7 +637,10 @@ def test_an_iterator_of_folds_serves_one_fit():
 @pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_error"])
 def test_a_fold_that_learns_from_one_class_is_refused(loss):
     X, y = IRIS
-    with pytest.raises(ValueError, match=r"fold 0 are all of one class, 1\. Use a str"):
+    with pytest.raises(
+        ValueError,
+        match=r"^cv: the training rows of fold 0 are all of one class, 1\. Use a str",
+    ):
         GDClassifierCV(loss, cv=KFold(2)).fit(X[:100], y[:100])
 
 
