@@ -308,7 +308,9 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
     def _models(self, view, l1_ratios, data, X, y, sample_weight, folds):
         """The models of the folds, by the fastest way that suits them."""
         penalty = PENALTIES[self.penalty]
-        exact = optimizer_name(self.optimizer) in ("auto", "newton")
+        exact = optimizer_name(self.optimizer) in ("auto", "newton") and (
+            penalty(1.0, l1_ratios[0]).elastic_net
+        )
         if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
             return MomentModels(data, folds, penalty)
         if exact and self.tol is not None:

@@ -314,7 +314,7 @@ def test_scikit_learns_optimum(name, method, weighted, rng):
     weight = 0.2 + rng.random(N) if weighted else None
     model, F = fit_ours(
         X, y, loss, penalty, alpha, eta="auto", params=params, weight=weight,
-        optimizer=method, max_iter={"newton": 25, "lbfgs": 100, "fista": 500}[method],
+        optimizer=method, max_iter={"newton": 25, "lbfgs": 100}.get(method, 500),
     )  # fmt: skip
     total = N if weight is None else weight.sum()
     theirs = solver(alpha, total).fit(X, y, sample_weight=weight)

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
-from sklgd import GDClassifier, GDRegressor, to_sklearn
+from sklgd import GDClassifier, GDRegressor, GDRegressorCV, path, to_sklearn
 from sklgd._fit.objective import Objective
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.penalties import PENALTIES, ElasticNet, Penalty
@@ -192,3 +192,20 @@ def test_an_unknown_penalty_is_not_exported(one_sided):
     model = GDRegressor(penalty="one_sided").fit(X, y)
     with pytest.raises(ValueError, match="penalty='one_sided'"):
         to_sklearn(model)
+
+
+@pytest.mark.filterwarnings("ignore:The best alpha is:UserWarning")
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_searches_and_paths_minimise_a_penalty_of_a_user(one_sided, loss):
+    X, y = load_diabetes(return_X_y=True)
+    X, alphas = scale(X), [30.0, 0.1]
+    search = GDRegressorCV(loss, penalty="one_sided", alphas=alphas, cv=2)
+    search.set_params(store_path=True, optimizer="fista").fit(X, y)
+    found = path(GDRegressor(loss, penalty="one_sided", optimizer="fista"), X, y,
+                 alphas=alphas)  # fmt: skip
+    half = len(y) // 2
+    for a, alpha in enumerate(alphas):
+        model = GDRegressor(loss, penalty="one_sided", alpha=alpha, optimizer="fista")
+        model.fit(X[half:], y[half:])
+        assert_allclose(search.coefs_paths_[0, 0, a, 0, :-1], model.coef_, atol=1e-8)
+        assert_allclose(found.coef[a], model.fit(X, y).coef_, atol=1e-8)

@@ -49,7 +49,7 @@ ROUNDING = 1e-13
 class BatchSolver(Solver):
     """Base of the solvers that use all rows in every step.
 
-    A subclass adds ``epoch``, ``excess`` (its estimate of F - F*), ``next_step`` and
+    A subclass adds ``epoch``, ``excess`` (its estimate of F - F*) and
     ``forget_barrier`` (what it resets when the barrier is lowered).
 
     Parameters
@@ -87,9 +87,6 @@ class BatchSolver(Solver):
 
     excess: Callable[[], float]
     """Estimate of F - F* of the smoothed objective, where the run minimises it."""
-
-    next_step: Callable[[], Any]
-    """The step that would follow, in u; None if it is not known."""
 
     forget_barrier: Callable[[], None]
     """Reset what belongs to a stronger barrier."""
@@ -281,6 +278,9 @@ class BatchSolver(Solver):
         """
         bound, gain = self.remaining(), self.gain_ahead()
         return math.sqrt(bound * min(max(gain, bound / BELIEF**2), bound))
+
+    def next_step(self):
+        """The step that would follow, in u; None if it is not known."""
 
     def gain_ahead(self):
         """Decrease of F by the next step, at the best of some lengths; 0 if unknown."""

@@ -110,7 +110,7 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
     data = est._all_rows(X, y, sample_weight)
     if isinstance(alphas, int):
         alphas = default_alphas(data, est.penalty, est.l1_ratio, alphas)
-    if MomentModels.suit(data, []):
+    if est._penalty(1.0).elastic_net and MomentModels.suit(data, []):
         coefs = _by_moments(est, data, alphas)
     else:
         coefs = _by_fits(est, X, y, sample_weight, alphas)
