@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.metadata_routing import process_routing as route
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -56,6 +56,9 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
     keyword_hints = PARAMETERS_OF_OTHERS
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
+
+    # It is the splitter that asks for groups, as in GridSearchCV.
+    __metadata_request__fit = {"groups": UNUSED}
 
     _plain: Any
     """The class of the plain estimator."""

@@ -542,6 +542,17 @@ def test_groups_reach_the_splitter():
         search.fit(X, y, price=groups)
 
 
+def test_the_splitter_alone_asks_for_groups():
+    X, y = DIABETES
+    groups = np.arange(len(y)) % 7
+    search = GDRegressorCV(alphas=[1e-2], cv=GroupKFold(3))
+    expected = clone(search).fit(X, y, groups=groups).scores_
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(StandardScaler(with_std=False), search)
+        pipeline.fit(X, y, groups=groups)
+    np.testing.assert_allclose(pipeline[-1].scores_, expected)
+
+
 def test_metadata_are_routed(rng):
     X, y = DIABETES
     groups, w = np.arange(len(y)) % 7, rng.uniform(0.5, 2.0, len(y))
