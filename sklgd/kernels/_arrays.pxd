@@ -3,7 +3,7 @@
 A memoryview takes about half a microsecond: with few features more than most loops over
 the coefficients. The caller keeps the array alive.
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 
 
 cdef inline double* entries(

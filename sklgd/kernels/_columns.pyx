@@ -3,7 +3,7 @@
 The loops take pointers: with typed memoryviews in the signatures all of their handling
 would be compiled once for each type.
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t
 

@@ -4,7 +4,7 @@ The step of a proximal Newton method (Lee, Sun and Saunders 2014): coordinate de
 (Friedman, Hastie and Tibshirani 2010) finds which coordinates are zero, a linear system
 for the others what they are (the feature-sign search of Lee, Battle, Raina and Ng 2007).
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from libc.math cimport fabs, INFINITY
 
 import numpy as np

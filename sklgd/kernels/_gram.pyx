@@ -6,7 +6,7 @@
 With x~_i = (x_i - centre, 1), `weighted_gram` is sum_i h_i x~_i x~_i': the Hessian of
 a loss of one output, h_i being its curvature at row i, intercept included.
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset

@@ -4,7 +4,7 @@ A block is a matrix of order n_features + 1, the last row being the intercept's,
 all coefficients. All arrays are float64 and in C order, all buffers the caller's. With
 few features NumPy would take longer for each of these steps than the arithmetic.
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memcpy
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs

@@ -4,7 +4,7 @@
 of rows, threaded; no formula of a loss, a penalty or an optimizer appears here.
 """
 cimport cython
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 from libc.string cimport memset

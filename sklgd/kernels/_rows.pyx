@@ -10,7 +10,7 @@ stored feature-major as (d + 1, K); the last row is the intercept. ``order``
 maps positions to row numbers; NULL means the natural order. Nothing here is
 checked: callers pass valid row and column numbers and buffers of the right size.
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 

@@ -11,7 +11,7 @@ The parameters of each rule, with their documentation, are a class of sklgd.opti
 its NumPy twin is in tests/reference.py.
 """
 cimport cython
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from libc.math cimport INFINITY, exp, expm1, fabs, floor, fmax, fmin, log, log1p, pow, sqrt
 
 import numpy as np

@@ -5,7 +5,7 @@ NumPy would go through memory once for each operator. With few features the call
 takes time. Arrays have shape (n_features + 1, n_outputs), the last row being the
 intercept's.
 """
-cimport numpy as cnp
+from sklgd.kernels cimport _numpy as cnp
 from cython cimport floating
 from libc.math cimport fabs, sqrt
 
