@@ -341,7 +341,7 @@ class BlockNewton(OverBlocks):
         u, value = self.u.copy(), self.value
         slack = ROUNDING * abs(start)
         found = self.go(u + p, trials)
-        self.cautious = short = start - found < LEAST_GAIN * predicted - slack
+        short = start - found < LEAST_GAIN * predicted - slack
         for _ in range(ROUNDS):
             if not start - found < LEAST_GAIN * predicted - slack:
                 break
@@ -362,6 +362,7 @@ class BlockNewton(OverBlocks):
             return self.go_back(u, value, before)
         self.refresh()
         self.gain, self.predicted = start - found, foreseen
+        self.cautious = short or self.gain < ENOUGH * foreseen
         self.gains.append(self.gain)
         self.remember(p, self.gradient - before)
         self.step = None
@@ -408,7 +409,7 @@ class BlockNewton(OverBlocks):
         elif self.gain >= ENOUGH * predicted:
             self.damping /= HARDER
         elif self.gain < LITTLE * predicted:
-            self.damping, self.cautious = max(HARDER * self.damping, DAMPING), True
+            self.damping = max(HARDER * self.damping, DAMPING)
         if self.damping < DAMPING or not (self.kind or self.uses_sample):
             self.damping = 0.0
         if self.stride > 1 and self.direction()[1] > LEFT * predicted:
