@@ -22,7 +22,7 @@ from .base import Solver
 from .duality import bound_here
 from .head_start import stochastic_passes
 from .hessian import HESSIAN_SWEEPS
-from .line_search import Root
+from .line_search import NEGLIGIBLE, Root
 from .raw_predictions import make_lines
 
 # The barrier of a non-smooth loss is multiplied by SHRINK as soon as the predicted
@@ -430,6 +430,10 @@ class BatchSolver(Solver):
         if not self.penalty.smooth:
             derivatives[:, 0] += l1_slope + jumps
         roots = [Root(*row) for row in derivatives.tolist()]
+        if len(roots) > 1:
+            least = NEGLIGIBLE * sum([abs(root.slope) for root in roots])
+            for root in roots:
+                root.negligible = abs(root.slope) <= least
         slack = sum([abs(root.linear) for root in roots])
         slack = ROUNDING * (abs(self.value) + slack)
         for _ in range(self.max_trials):
@@ -452,7 +456,7 @@ class BatchSolver(Solver):
             # minimum are shortened.)
             if all([root.move(finite, settled) for root in roots]):
                 break
-        t = np.array([root.low for root in roots])
+        t = np.array([root.safe for root in roots])
         return t, self.line(self.loss, t)[0]
 
     def l1_along(self, p, t):

@@ -4,6 +4,9 @@ import math
 
 # A step is taken if the derivative along it has fallen to this share.
 SLOPE_SHARE = 0.5
+# The derivative of an output below this share of those of all outputs is a rounding
+# error, which has no root to look for.
+NEGLIGIBLE = 1e-13
 
 
 class Root:
@@ -20,11 +23,20 @@ class Root:
         Derivative of F at the start, t = 0.
     linear, square : float
         The l2 penalty adds linear t + square t^2 / 2 to F.
+
+    Attributes
+    ----------
+    t : float
+        The present trial.
+    settled : bool
+        True if the derivative at t is small enough.
+    negligible : bool
+        True if any t will do.
     """
 
     __slots__ = (
-        "derivative", "high", "high_slope", "linear", "low", "low_slope", "settled",
-        "side", "slope", "square", "t",
+        "derivative", "high", "high_slope", "linear", "low", "low_slope", "negligible",
+        "settled", "side", "slope", "square", "t",
     )  # fmt: skip
 
     def __init__(self, slope, linear, square):
@@ -32,7 +44,12 @@ class Root:
         self.t = 1.0 if slope < 0.0 else 0.0
         self.low, self.low_slope = 0.0, slope
         self.high = self.high_slope = math.inf
-        self.side = 0
+        self.side, self.negligible = 0, False
+
+    @property
+    def safe(self):
+        """The longest t that is known to lower F: its derivative is not positive."""
+        return self.t if self.settled and self.derivative <= 0.0 else self.low
 
     def arrive(self, derivative, jump):
         """Note the derivative at t, without l2 penalty; returns what that adds to F.
@@ -45,7 +62,9 @@ class Root:
         slope = derivative + self.linear + self.t * self.square
         self.derivative = math.copysign(max(abs(slope) - jump, 0.0), slope)
         self.settled = (
-            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope) or self.t == 0.0
+            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope)
+            or self.t == 0.0
+            or self.negligible
         )
         return self.t * (self.linear + 0.5 * self.t * self.square)
 
