@@ -85,17 +85,17 @@ static SKLGD_TARGET void SKLGD_NAME(log_loss_prox)(
             const double s = SKLGD_NAME(log_loss_halley)(m - a[k] - q[k] * p, q[k], p);
             const double move = m + s >= 0.0 ? s : -m;
             /* p at the new m, by Taylor's formula: the error is move^4 / 24, and that of
-               m less than move^3 / 2. */
+               m less than move^3 / 2, which the last move makes 4e-15 at most. */
             const double rest = 1.0 - p, third = (1.0 / 6.0) - p * rest;
             const double bend = 0.5 * (rest - p) - move * third;
             const double now = p * (1.0 - move * rest * (1.0 - move * bend));
-            const int moves = fabs(step[k]) > 1e-4;
+            const int moves = fabs(step[k]) > 2e-5;
             c[k] = moves ? now : c[k];
             z[k] = moves ? m + move : m;
             step[k] = moves ? move : step[k];
         }
         for (k = 0; k < n; k++) moving = fabs(step[k]) > moving ? fabs(step[k]) : moving;
-        if (!(moving > 1e-4)) break;
+        if (!(moving > 2e-5)) break;
     }
     for (k = 0; k < n; k++) {
         const int below = y * z0[k] < -0.5 * q[k];
