@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -29,7 +28,7 @@ from ._fit.stream import OfStream, learn_chunk, online_optimizer
 from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
 from ._partial_fit import learn_by_rule
-from ._pickle import VersionedPickle
+from ._pickle import VersionedPickle, description
 from ._prediction import raw_prediction
 from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
 from ._solvers.base import Solver
@@ -152,14 +151,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         return not hasattr(self, "feature_names_in_") and (
             reset or getattr(self, "n_features_in_", None) == X.shape[1]
         )
-
-    def _all_rows(self, X, y, sample_weight):
-        """The data of a fit on all rows, checked by `_begin`."""
-        target, weights = self._targets_and_weights(y, sample_weight, sample_weight)
-        return Data(
-            X, target, weights, rows_with_weight(weights), self._make_loss(),
-            self._n_outputs(target), self.fit_intercept, self.n_jobs,
-        )  # fmt: skip
 
     def _make_loss(self):
         params = LOSSES[self.loss].params
@@ -444,7 +435,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
             self.loss, self.optimizer, self.batch_size, self.learning_rate, self.eta0,
             self.power_t,
         )  # fmt: skip
-        return tuple([v if type(v) in PLAIN else _description(v) for v in values])
+        return tuple([v if type(v) in PLAIN else description(v) for v in values])
 
     def _partial_fit(self, X, target, weights, n_outputs):
         """One epoch over a chunk; arguments as in `_fit`."""
@@ -605,11 +596,3 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
 def _loss(name, *params):
     """The loss of a name; the objects are never changed."""
     return LOSSES[name](*params)
-
-
-def _description(value):
-    """What tells one object among the parameters from another."""
-    # The repr of a function holds its address, which does not survive pickling.
-    if callable(value) and not isinstance(value, BaseEstimator):
-        return type(value).__qualname__
-    return repr(value)

@@ -22,7 +22,7 @@ from ._regressor import GDRegressor
 from ._scoring import Scorer
 from ._tuning.fits import FittedModels
 from ._tuning.grid import column_scale, default_alphas
-from ._tuning.models import Fold, train_weights
+from ._tuning.models import Fold, all_rows, train_weights
 from ._tuning.moments import MomentModels
 from ._tuning.newton import NewtonModels
 from ._tuning.path import check_alphas
@@ -176,7 +176,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         to_splitter, to_scorer = self._routed(sample_weight, groups, params)
         sample_weight = check_weights(sample_weight, X.shape[0])
         folds = self._folds(X, y, sample_weight, to_splitter)
-        data = view._all_rows(X, y, sample_weight)
+        data = all_rows(view, X, y, sample_weight)
         models = self._models(view, l1_ratios, data, X, y, sample_weight, folds)
         score = self._score_function(view, models, X, y, to_scorer)
         fold_weights = np.array([fold.test_weight for fold in folds])

@@ -45,3 +45,11 @@ class VersionedPickle(BaseEstimator):
             self._state = KINDS[packed["kind"]].unpack(packed, self)
         else:
             self._state = State.of_another_version(packed, self)
+
+
+def description(value):
+    """What tells one object among the parameters from another, pickled or not."""
+    # The repr of a function holds its address, which does not survive pickling.
+    if callable(value) and not isinstance(value, BaseEstimator):
+        return type(value).__qualname__
+    return repr(value)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._fit.data import Data
+from .._validation import rows_with_weight
+
 
 @dataclass
 class Fold:
@@ -86,6 +89,15 @@ def are_partition(folds, rows, n_samples):
         if np.count_nonzero(learnt) != len(fold.train) or learnt[fold.test].any():
             return False
     return not left.any()
+
+
+def all_rows(model, X, y, sample_weight):
+    """The data of a fit on all rows, X and y being checked by the model's `_begin`."""
+    target, weights = model._targets_and_weights(y, sample_weight, sample_weight)
+    return Data(
+        X, target, weights, rows_with_weight(weights), model._make_loss(),
+        model._n_outputs(target), model.fit_intercept, model.n_jobs,
+    )  # fmt: skip
 
 
 def train_weights(fold, sample_weight, n_samples):

@@ -10,6 +10,7 @@ from .._base import BaseGD
 from .._fit.data import Data
 from .._validation import check_number, check_parameters, check_weights
 from .grid import column_scale, default_alphas
+from .models import all_rows
 from .moments import MomentModels
 
 # Largest number of features for which degrees of freedom are computed.
@@ -107,7 +108,7 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
     alphas = check_alphas(alphas)
     X, y = est._begin(X, y)
     sample_weight = check_weights(sample_weight, X.shape[0])
-    data = est._all_rows(X, y, sample_weight)
+    data = all_rows(est, X, y, sample_weight)
     if isinstance(alphas, int):
         alphas = default_alphas(data, est.penalty, est.l1_ratio, alphas)
     if est._penalty(1.0).elastic_net and MomentModels.suit(data, []):
