@@ -20,6 +20,8 @@ import sklgd._fit.description as description  # noqa: E402
 from sklgd.blocks import from_iterable  # noqa: E402
 from sklgd.dask import Engine, GDClassifier, GDRegressor, from_dask  # noqa: E402
 
+# A cluster takes several seconds to start.
+pytestmark = pytest.mark.exhaustive
 N, D, ROWS = 1200, 4, 200
 
 

@@ -535,6 +535,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
+@pytest.mark.exhaustive
 def test_memory_holds_some_blocks_and_the_rows_that_are_kept():
     pytest.importorskip("resource")
     out = subprocess.run(
