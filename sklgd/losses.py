@@ -355,7 +355,7 @@ class Loss:
         -------
         p : array of shape (n_samples, n_classes), of the dtype of z
         """
-        raise NotImplementedError
+        raise NotImplementedError("this loss gives no probabilities")
 
     def domain(self) -> tuple[float, bool]:
         """Lower end of the targets' range, and whether it belongs to the range."""

@@ -464,7 +464,7 @@ class _Annealed(Schedule):
     @staticmethod
     def _remaining(done):
         """Part of ``eta0 - eta_end`` that is left when the part ``done`` has passed."""
-        raise NotImplementedError
+        raise NotImplementedError("a subclass must define _remaining(done)")
 
     def eta(self, t):
         """Learning rates for an array of step numbers; see `Schedule.eta`."""

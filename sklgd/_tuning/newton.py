@@ -25,10 +25,10 @@ from .models import Models, are_partition
 MAX_ORDER, MAX_COUPLED, MAX_BYTES = 1500, 500, 2**29
 # Steps of an alpha, and halvings of a step.
 MAX_STEPS, MAX_HALVINGS = 50, 40
-# A step is taken if it lowers F by this share of what its slope promises (Armijo 1966).
+# A step is taken if it lowers F by this share of what its slope predicts (Armijo 1966).
 SUFFICIENT = 1e-4
 # The Hessian fits if a step has lowered F by no less and no more than these multiples
-# of what the quadratic model promised.
+# of what the quadratic model predicted.
 FITS = 0.7, 1.4
 # Relative rounding error of an objective.
 ROUNDING = 1e-13
@@ -70,7 +70,7 @@ class Unit:
     hessian: Any
     gradient: Any
     step: Any
-    promised: float
+    predicted: float
     slope: float
     pairs: list[Any]
     before: Any
@@ -237,7 +237,7 @@ class NewtonModels(Models):
 
     def ends(self, unit, target):
         """True if what is left to gain is sure to be no more than this."""
-        return unit.fits and unit.promised <= target
+        return unit.fits and unit.predicted <= target
 
     def coefficients(self, k):
         parts = [self.raw(unit.u) for unit in self.units if unit.fold == k]
@@ -371,7 +371,7 @@ class NewtonModels(Models):
         return Factored([A], exact=True)
 
     def find_step(self, unit):
-        """The minimiser of the quadratic model, and the decrease that it promises."""
+        """The minimiser of the quadratic model, and the decrease that it predicts."""
         if unit.metric is None:
             unit.metric = self.metric_of(unit)
         u, l1 = unit.u, self.l1_u
@@ -379,7 +379,7 @@ class NewtonModels(Models):
         if self.strength.smooth:
             unit.step = -unit.metric.solve(g.copy())
             unit.slope = float((g * unit.step).sum())
-            unit.promised = -0.5 * unit.slope
+            unit.predicted = -0.5 * unit.slope
             return
         ((model, _),) = unit.metric.parts(u.shape)
         strengths = np.repeat(l1, u.shape[1], axis=1)
@@ -387,7 +387,7 @@ class NewtonModels(Models):
         unit.step = step.reshape(u.shape)
         change = float((strengths * (np.abs(u + unit.step) - np.abs(u))).sum())
         unit.slope = float(g.ravel() @ step) + change
-        unit.promised = max(-unit.slope - 0.5 * float(step @ product), 0.0)
+        unit.predicted = max(-unit.slope - 0.5 * float(step @ product), 0.0)
 
     def take_steps(self, active):
         """Move these units along their steps, each as far as lowers its F enough."""
@@ -417,7 +417,7 @@ class NewtonModels(Models):
             unit.active = False
             return
         low, high = FITS
-        low, high = low * unit.promised - rounding, high * unit.promised + rounding
+        low, high = low * unit.predicted - rounding, high * unit.predicted + rounding
         unit.fits = t == 1.0 and low <= gain <= high
         unit.u, unit.value, unit.t = u, value, t
         unit.z += t * unit.along

@@ -11,8 +11,8 @@ from .newton import MAX_BYTES, NewtonModels
 
 # Number of pairs, as in `LBFGS`.
 MEMORY = 5
-# What the quadratic model of L-BFGS promises is less than what is left to gain: a model
-# has converged if it promises this share of the tolerance. (On three sets of text the
+# What the quadratic model of L-BFGS predicts is less than what is left to gain: a model
+# has converged if it predicts this share of the tolerance. (On three sets of text the
 # gaps of 30 models were then 1e-10 to 3e-4 for a tolerance of 1e-4; half the share
 # would keep all below it, and takes 1.4 times as long.)
 SHARE = 0.1
@@ -45,14 +45,14 @@ class QuasiNewtonModels(NewtonModels):
         """Nothing to renew: the pairs follow from the gradients."""
 
     def ends(self, unit, target):
-        return unit.promised <= SHARE * target
+        return unit.predicted <= SHARE * target
 
     def find_step(self, unit):
         self.remember(unit)
         g = unit.gradient + self.l2_u * unit.u
         unit.step = -self.apply(unit, g)
         unit.slope = float((g * unit.step).sum())
-        unit.promised = -0.5 * unit.slope
+        unit.predicted = -0.5 * unit.slope
 
     def remember(self, unit):
         """Store the pair of the last step."""
