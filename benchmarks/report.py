@@ -311,116 +311,52 @@ def report(results, plots):
 
 
 def headline(results):
-    """README's table and what stands below it."""
-    rows = [
-        *headline_epochs(results),
-        *headline_minibatch(results),
-        *headline_overhead(results),
-        *headline_threads(results),
-    ]
-    text = table(["", "the others", "sklgd", "times as fast"], rows)
-    for notes in (headline_means(results), headline_memory(results)):
-        text += f"\n{notes}" if notes else ""
-    return text + f"\n({results.conditions()})"
+    """README's table: one line for each kind of work, over all of its problems."""
+    rows = [row for row in headline_rows(results) if row[-1]]
+    text = table(["time of", "compared with", "times as fast"], rows)
+    m = results.machine
+    return text + f"\n({m['cpu']}, commit {m['commit']}, {m['date'][:10]}.)"
 
 
-def compared(what, peers, ours):
-    """A row of the table; ``peers`` are pairs (name, ms)."""
-    return [
-        what,
-        ", ".join(f"{name} {number(ms)} ms" for name, ms in peers),
-        f"{number(ours)} ms",
-        ", ".join(number(ratio(ms, ours)) for _, ms in peers),
-    ]
+def headline_rows(results):
+    for kind, dense in (("dense", True), ("CSR", False)):
+        ratios = [
+            ratio(found[PAIR[1]], found[PAIR[0]])
+            for problem, found in faced(results, "epochs", *PAIR)
+            if (problem["nnz"] is None) == dense
+        ]
+        what = f"epoch of SGD on single rows, {kind}"
+        yield [what, "SGD\\*", span(ratios)]
+    for name, peer in (("MLP\\*", "MLP* adam"), ("PyTorch", "PyTorch adam")):
+        ratios = [
+            ratio(found[peer], found["sklgd adam"])
+            for _, found in faced(results, "minibatch", peer, "sklgd adam")
+        ]
+        what = "epoch of Adam, mini-batches of 256 rows"
+        yield [what, name, span(ratios)]
+    calls = results.grouped("overhead", lambda r: r["call"])
+    ratios = []
+    for call, records in calls.items():
+        if call.startswith("predict 100000 x 100"):
+            found = {record["library"]: record["ms"]["min"] for record in records}
+            ratios.append(ratio(found["SGD*"], found["sklgd"]))
+    yield ["prediction of 100000 rows", "SGD\\*", span(ratios)]
 
 
-def headline_epochs(results):
-    """Float64 epochs of single rows: squared error if dense, log loss if sparse."""
-    for records in results.grouped("epochs", problem_key).values():
-        found = {record["library"]: record for record in records}
-        if not all(library in found for library in PAIR):
-            continue
-        problem, penalty = records[0]["problem"], records[0]["penalty"]
-        dense = problem["nnz"] is None
-        if problem["dtype"] != "float64" or dense == bool(problem["n_classes"]):
-            continue
-        peer = "SGDRegressor" if dense else "SGDClassifier"
-        kind = "dense" if dense else f"CSR, {problem['nnz']} entries a row, {penalty},"
-        what = f"SGD, `batch_size=1`: {kind} {problem['n_samples']} x "
-        what += str(problem["n_features"])
-        ours, theirs = best(found[PAIR[0]]), best(found[PAIR[1]])
-        yield compared(what, [(peer, theirs)], ours)
-
-
-def headline_means(results):
-    """Geometric means of all kinds of dense problems."""
-    ratios = defaultdict(list)
-    for records in results.grouped("epochs", problem_key).values():
+def faced(results, part, *libraries):
+    """(problem, times by library) of the problems that all of these have solved."""
+    for records in results.grouped(part, problem_key).values():
         found = {record["library"]: best(record) for record in records}
-        problem = records[0]["problem"]
-        if problem["nnz"] is None and all(library in found for library in PAIR):
-            loss = problem["loss"].replace("_", " ")
-            ratios[f"{problem['dtype']}, {loss}"].append(
-                ratio(found[PAIR[1]], found[PAIR[0]])
-            )
-    means = "; ".join(
-        f"{name} {number(geometric_mean(r))}" for name, r in ratios.items()
-    )
-    if not means:
+        if all(library in found for library in libraries):
+            yield records[0]["problem"], found
+
+
+def span(ratios):
+    """The smallest and the largest."""
+    if not ratios:
         return ""
-    return (
-        "Geometric means over the dense sizes, of which the table shows float64 and "
-        f"squared error: {means}.\n"
-    )
-
-
-def headline_minibatch(results):
-    for records in results.grouped("minibatch", problem_key).values():
-        found = {record["library"]: best(record) for record in records}
-        problem = records[0]["problem"]
-        if "sklgd adam" not in found or problem["dtype"] != "float32":
-            continue
-        target = (
-            f"{problem['n_classes']} classes" if problem["n_classes"] else "regression"
-        )
-        what = f"Adam, `batch_size=256`: {problem['n_samples']} x "
-        what += f"{problem['n_features']} float32, {target}"
-        names = {"MLP* adam": "MLP", "PyTorch adam": "PyTorch"}
-        peers = [(names[name], found[name]) for name in names if name in found]
-        yield compared(what, peers, found["sklgd adam"])
-
-
-def headline_threads(results):
-    key = lambda r: (r["problem"]["name"], r["library"])  # noqa: E731
-    for (name, method), records in results.grouped("threads", key).items():
-        found = {record["n_jobs"]: best(record) for record in records}
-        if "nesterov" in method or "(sgd)" in method:
-            what = f"`n_jobs=2`: {method}, {name}"
-            yield compared(what, [("n_jobs=1", found[1])], found[2])
-
-
-def headline_overhead(results):
-    for call, records in results.grouped("overhead", lambda r: r["call"]).items():
-        if "classifier" in call or "predict 1000 x" in call:
-            continue
-        found = {record["library"]: record["ms"]["min"] for record in records}
-        peer = "sklearn.linear_model" if call == "import" else "SGDRegressor"
-        what = call.replace(", regressor", "")
-        yield compared(what, [(peer, found["SGD*"])], found["sklgd"])
-
-
-def headline_memory(results):
-    shares = [
-        100 * record["share"]["rss"]
-        for record in results.parts["memory"]
-        if is_ours(record["library"])
-    ]
-    if not shares:
-        return ""
-    return (
-        f"Peak memory of a fit: {min(shares):.1f} to {max(shares):.1f} % of the size "
-        f"of X over X itself, in {len(shares)} combinations of data and method.\n"
-    )
+    low, high = (f"{value:.1f}" for value in (min(ratios), max(ratios)))
+    return f"{low} to {high}" if low != high else low
 
 
 # --------------------------------------------------------------------------- plots

@@ -80,7 +80,7 @@ def test_report(results):
             "speed", "epochs", "minibatch", "gap", "memory", "threads", "growth",
         }  # fmt: skip
     table = python(FOLDER / "report.py", results, "--headline")
-    assert "| SGD, `batch_size=1`: dense 2000 x 10 | SGDRegressor" in table
+    assert "| epoch of SGD on single rows, dense | SGD" in table
 
 
 # Iterations, and the gap they lead to, of methods that end at the optimum only slowly.

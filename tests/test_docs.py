@@ -188,6 +188,10 @@ def test_guide_has_every_optimizer():
     assert sorted(sections) == sorted(OPTIMIZERS)
 
 
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
 def test_maths_has_every_loss():
     text = (ROOT / "docs" / "maths.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in LOSSES)
