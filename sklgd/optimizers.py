@@ -1,9 +1,10 @@
 """Optimizers: the parameters of each, and the registry `OPTIMIZERS`.
 
 A class here says what an optimizer is called, which parameters it has, and what it can
-do. What runs it is compiled, or a solver: rules of descent are in
-``kernels/_rules.pyx``, the steps of variance-reduced optimizers in
-``kernels/_variance_reduced.pyx``; `Optimizer.training` names the solver.
+do. What runs it is compiled, or a solver: rules are in ``kernels/_rules.pyx`` and
+``kernels/_adaptive_rules.pyx``, the steps of variance-reduced optimizers in
+``kernels/_variance_reduced.pyx`` (SVRG) and ``kernels/_row_steps.pyx`` (SAGA and
+Point-SAGA); `Optimizer.training` names the solver.
 """
 
 import numbers
@@ -13,20 +14,19 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._hints import ExplainsKeywords, grid_of_dicts
-from .kernels._rules import (
+from .kernels._adaptive_rules import (
     AdadeltaRule,
     AdagradRule,
     AdaMaxRule,
     AdamRule,
     AMSGradRule,
     FTRLRule,
-    MomentumRule,
     NadamRule,
-    NesterovRule,
     RMSpropRule,
-    SGDRule,
 )
-from .kernels._variance_reduced import PointSteps, RowSteps, SnapshotSteps
+from .kernels._row_steps import PointSteps, RowSteps
+from .kernels._rules import MomentumRule, NesterovRule, SGDRule
+from .kernels._variance_reduced import SnapshotSteps
 from .penalties import Penalty
 
 INF = float("inf")
