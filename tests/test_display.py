@@ -120,8 +120,8 @@ def test_loss_curve_is_the_estimators(axes):
     assert not plt.get_fignums()
     expected = np.column_stack([np.arange(1, 9), model.loss_curve_])
     np.testing.assert_array_equal(drawn(shown.lines_[0]), expected)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epochs", "objective F")
-    assert axes.get_legend() is None
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epochs", "objective")
+    assert axes.get_legend() is None and axes.get_title().startswith("adam, ")
     assert shown.score_ax_ is None and shown.score_lines_ == []
 
 
@@ -142,6 +142,8 @@ def test_loss_curves_of_several_have_names():
         f"adam, batch_size={models[0].batch_size_} (2)",
         "sgd, batch_size=7",
     ]
+    shapes = [(line.get_marker(), line.get_color()) for line in shown.lines_]
+    assert len({shape[0] for shape in shapes}) == len({s[1] for s in shapes}) == 3
     shown = LossCurveDisplay.from_estimator(
         {"a": models[0], "b": models[2]}, line_kw=[{"color": "red"}, {"linewidth": 3}]
     )
@@ -150,6 +152,44 @@ def test_loss_curves_of_several_have_names():
     assert shown.lines_[1].get_linewidth() == 3
     with pytest.raises(ValueError, match="line_kw holds 3 dicts for 2 curves"):
         shown.plot(line_kw=[{}, {}, {}])
+
+
+def test_curves_of_several_fits_are_gaps_on_a_logarithmic_scale(data):
+    X, y = data
+    assert LossCurveDisplay.from_estimator(fitted()).ax_.get_yscale() == "linear"
+    several = [fitted("adam"), fitted("sgd")]
+    assert LossCurveDisplay.from_estimator(several).ax_.get_yscale() == "log"
+    shown = LossCurveDisplay.from_estimator(several, kind="objective")
+    assert shown.ax_.get_yscale() == "linear"
+    results = list(runs().values())
+    assert LossCurveDisplay.from_result(results).ax_.get_yscale() == "log"
+    # The rows of the calls differ, and so do the objectives.
+    streams = [GDClassifier().partial_fit(X, y, [0, 1]) for _ in range(2)]
+    assert LossCurveDisplay.from_estimator(streams).ax_.get_yscale() == "linear"
+
+
+def test_epochs_are_whole_numbers():
+    for n_epochs in (1, 2, 3, 8):
+        ax = LossCurveDisplay.from_estimator(fitted(max_iter=n_epochs)).ax_
+        ax.figure.canvas.draw()
+        assert all(tick == round(tick) for tick in ax.get_xticks())
+
+
+def test_best_epoch_and_the_end_of_a_run_are_marked():
+    stopped = fitted(
+        early_stopping=True, tol=1e-3, n_iter_no_change=2, max_iter=100, batch_size=16
+    )
+    assert stopped.stop_reason_ == "early_stopping"
+    shown = LossCurveDisplay.from_estimator({"a": stopped, "b": fitted()})
+    labels = [text.get_text() for text in shown.ax_.get_legend().get_texts()]
+    assert labels == ["a (early stopping)", "b", "best validation score"]
+    (star,) = shown.best_marks_
+    best = int(np.argmax(stopped.validation_scores_))
+    place = [[best + 1, stopped.loss_curve_[best] - shown.lowest]]
+    np.testing.assert_array_equal(drawn(star), place)
+    # A single curve has its name and the reason above it.
+    shown = LossCurveDisplay.from_estimator(fitted("newton", tol=1e-4))
+    assert shown.ax_.get_title().endswith("(converged)")
 
 
 def test_gap_stops_where_the_optimum_is_not_known():
@@ -164,13 +204,13 @@ def test_gap_stops_where_the_optimum_is_not_known():
         np.testing.assert_array_equal(drawn(line)[kept, 1], gap[kept])
         assert np.isnan(drawn(line)[~kept, 1]).all()
     assert shown.ax_.get_yscale() == "log"
-    assert shown.ax_.get_ylabel() == "F - lowest F"
+    assert shown.ax_.get_ylabel() == "objective - lowest objective"
 
 
 def test_gap_to_a_known_optimum():
     best = fitted("newton", tol=1e-12, max_iter=100)
     shown = LossCurveDisplay.from_estimator(fitted(), kind="gap", F_star=0.0)
-    assert shown.ax_.get_ylabel() == "F - F*"
+    assert shown.ax_.get_ylabel() == "objective - minimum"
     np.testing.assert_array_equal(drawn(shown.lines_[0])[:, 1], fitted().loss_curve_)
     # The best curve's own estimate of what is left bounds the gaps of both.
     shown = LossCurveDisplay.from_estimator([best, fitted()], kind="gap")
@@ -203,7 +243,7 @@ def test_validation_scores(data):
     expected = np.column_stack([np.arange(1, 6), model.validation_scores_])
     np.testing.assert_array_equal(drawn(shown.score_lines_[0]), expected)
     assert shown.score_ax_ is not shown.ax_
-    labels = [text.get_text() for text in shown.score_ax_.get_legend().get_texts()]
+    labels = [text.get_text() for text in shown.ax_.get_legend().get_texts()]
     assert labels == ["m", "m, validation"]
     with pytest.raises(ValueError, match=r"no validation scores.*early_stopping=True"):
         LossCurveDisplay.from_estimator(fitted(), validation=True)
@@ -380,6 +420,66 @@ def test_function_of_one_variable(axes):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "F")
 
 
+def test_long_paths_have_a_dot_every_few_steps(axes):
+    results = {
+        str(n): minimize(
+            bowl, [3.0, -1.0], jac=slope, learning_rate=0.001, max_iter=n, tol=0.0
+        )
+        for n in (30, 400)
+    }
+    shown = DescentPathDisplay.from_result(results, bowl, ax=axes)
+    assert shown.dots_every_ == 11
+    # In both paths, so that they can be compared.
+    assert {line.get_markevery() for line in shown.lines_} == {11}
+    assert [text.get_text() for text in axes.texts] == ["one dot every 11 steps"]
+    shown = DescentPathDisplay.from_result(results["30"], bowl)
+    assert shown.dots_every_ == 1 and not shown.ax_.texts
+
+
+def test_colour_bar_is_only_in_figures_of_the_display(axes):
+    result = runs((0.1,))["0.1"]
+    assert DescentPathDisplay.from_result(result, bowl).colorbar_ is not None
+    shown = DescentPathDisplay.from_result(result, bowl, ax=axes)
+    assert shown.colorbar_ is None and axes.figure.axes == [axes]
+
+
+def test_surface_with_the_paths_on_it():
+    results = runs((0.05, 0.3))
+    shown = DescentPathDisplay.from_result(
+        results, bowl, kind="surface", limits=[(-2, 4), (-2, 2)], n_grid=11
+    )
+    assert shown.ax_.name == "3d" and shown.contour_ is None
+    for line, result in zip(shown.lines_, results.values(), strict=True):
+        points = np.column_stack([result.path, result.fun_path])
+        np.testing.assert_array_equal(np.array(line.get_data_3d()).T, points)
+    shown.figure_.canvas.draw()
+    # Axes in three dimensions are enough to ask for it, and points beside are left out.
+    ax = Figure().add_subplot(projection="3d")
+    shown = DescentPathDisplay.from_result(
+        results, bowl, ax=ax, limits=[(2, 4), (-2, 2)], n_grid=11
+    )
+    x, _, _ = shown.lines_[1].get_data_3d()
+    assert shown.surface_ is not None and 1 <= len(x) < 21 and min(x) >= 2.0
+    animation = shown.animate(Figure().add_subplot(projection="3d"), n_frames=5)
+    animation._func(2)
+    assert len(shown.lines_[0].get_data_3d()[0]) == 2
+    animation._draw_was_started = True
+
+
+def test_surface_needs_two_variables_and_axes_in_three_dimensions(axes):
+    flat = minimize(parabola, [3.0], learning_rate=0.1, max_iter=2)
+    with pytest.raises(ValueError, match="kind='surface' needs a function of two"):
+        DescentPathDisplay.from_result(flat, parabola, kind="surface")
+    result = runs((0.1,))["0.1"]
+    with pytest.raises(ValueError, match="kind='surface' cannot be drawn on axes"):
+        DescentPathDisplay.from_result(result, bowl, kind="surface", ax=axes)
+    ax = Figure().add_subplot(projection="3d")
+    with pytest.raises(ValueError, match="kind='contours' cannot be drawn on axes"):
+        DescentPathDisplay.from_result(result, bowl, kind="contours", ax=ax)
+    with pytest.raises(ValueError, match="kind must be one of"):
+        DescentPathDisplay.from_result(result, bowl, kind="bars")
+
+
 @pytest.mark.parametrize("jac", ["function", True, None])
 def test_from_function_runs_minimize(jac):
     fun = (lambda x, a: (a * bowl(x), a * slope(x))) if jac is True else None
@@ -432,7 +532,10 @@ def test_path_of_an_estimator_is_that_of_its_fit(data, params, axes):
     assert len(path) == 7
     np.testing.assert_array_equal(path[-1], [model.coef_[0, 2], model.intercept_[0]])
     np.testing.assert_allclose(F[1:], model.loss_curve_, rtol=1e-12)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("w[2]", "intercept")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "coefficient of feature 2",
+        "intercept",
+    )
 
 
 def test_section_of_an_estimator(data):
@@ -455,8 +558,12 @@ def test_section_of_an_estimator(data):
     coef[0, [3, 1]] = shown.grid[0][2], shown.grid[1][4]
     expected = oracle(first, X, y, coef=(coef, first.intercept_))
     np.testing.assert_allclose(shown.values[4, 2], expected, rtol=1e-12)
+    # The contours hold for fitted values of the others, and the picture says so.
+    assert [
+        "section at the fitted values" in text.get_text() for text in shown.ax_.texts
+    ] == [True]
     shown = DescentPathDisplay.from_estimator(first, frame, y, features=("d",))
-    assert shown.ax_.get_ylabel() == "objective F"
+    assert shown.ax_.get_ylabel() == "objective"
 
 
 def test_path_of_an_estimator_ends_where_it_diverges(data):
@@ -626,7 +733,7 @@ def test_range_test_draws_what_it_found(data, axes):
     assert shown.start_line_.get_ydata()[0] == shown.start
     assert axes.get_xscale() == "log"
     assert axes.get_xlabel() == "learning_rate"
-    assert axes.get_ylabel() == "objective F after 4 epochs"
+    assert axes.get_ylabel() == "objective after 4 epochs"
     assert not plt.get_fignums()
     low, high = axes.get_ylim()
     assert low < min(expected) and shown.start < high < 2.0 * shown.start
@@ -651,6 +758,25 @@ def test_range_test_of_a_schedule(data, params, name):
     assert len(np.unique(shown.objectives)) == 5
 
 
+def test_range_test_marks_what_is_unstable(axes):
+    shown = LearningRateDisplay(
+        np.array([0.1, 1.0, 10.0, 100.0]),
+        np.array([0.5, 0.2, 0.7, 3.0]),
+        start=1.0, highest=np.array([0.6, 0.3, 1.5, 9.0]), suggestion=0.1,
+    ).plot(axes)  # fmt: skip
+    assert (shown.unstable, shown.limit) == (10.0, 100.0)
+    ends = shown.unstable_.get_extents()
+    left, right = axes.transData.transform([(10.0, 0), (100.0, 0)])[:, 0]
+    np.testing.assert_allclose([ends.x0, ends.x1], [left, right])
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "unstable: rises above the start" in labels
+    assert "at the end of the run" in labels
+    steady = LearningRateDisplay(
+        shown.learning_rates, shown.objectives, start=1.0, highest=shown.objectives
+    ).plot()
+    assert steady.unstable is None and steady.unstable_ is None
+
+
 def test_nothing_is_suggested_where_nothing_helps(data):
     X, y = data
     shown = LearningRateDisplay.from_estimator(
@@ -658,7 +784,7 @@ def test_nothing_is_suggested_where_nothing_helps(data):
     )
     assert shown.suggestion is None and shown.suggestion_line_ is None
     assert shown.limit == 1e3
-    assert len(shown.ax_.get_legend().get_texts()) == 3
+    assert len(shown.ax_.get_legend().get_texts()) == 4
 
 
 def test_range_test_errors(data):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._fit.objective import Objective
 from .._minimize import minimize
-from .._validation import check_number, parameters_of
+from .._validation import check_choice, check_number, parameters_of
 from ._matplotlib import (
     MARKERS,
     axes_to_draw_on,
@@ -24,9 +24,11 @@ from ._matplotlib import (
 from ._paths import checked_paths, limits_of, points_of
 from ._runs import trajectory
 
-# Points of the grid along an axis: of a curve, of a function of two variables, and of
-# an objective, which takes a read of the data.
-CURVE_POINTS, GRID_POINTS, SECTION_POINTS = 400, 121, 81
+# Points of the grid along an axis: of a curve, and of a function of two variables.
+CURVE_POINTS, GRID_POINTS = 400, 121
+# For an objective, each point of the grid takes a read of the data. Their number along
+# an axis is between these two, and such that so many rows are read at most.
+SECTION_POINTS, ROWS_READ = (81, 201), 2e7
 # Epochs that are shown of an estimator, unless the caller says how many.
 MOST_EPOCHS = 100
 # Parameters that the objective depends on.
@@ -34,17 +36,21 @@ OBJECTIVE = (
     "loss", "penalty", "alpha", "l1_ratio", "fit_intercept", "class_weight", "epsilon",
     "quantile", "power",
 )  # fmt: skip
+# What the picture of an estimator says about its contours.
+SECTION = "contours: section at the fitted values of the other coefficients"
 # A path is drawn (to be cut at the frame) up to so many widths of the picture from it.
 FAR = 1e3
-# Iterates of a path up to which each gets a dot.
-FEW_POINTS = 60
+# Iterates of a path up to which each gets a dot. Of the longest path about so many get
+# one, and all paths have theirs after the same number of steps.
+FEW_POINTS = 40
 
 
 class DescentPathDisplay:
     """Paths of optimizers over the contours of a function of two variables.
 
-    Or on the curve of a function of one. Use `from_result`, `from_function` or
-    `from_estimator`.
+    The function is drawn as contours, as a surface in three dimensions, or, if it has
+    one variable, as a curve. A circle marks the start of a path, a star its end. Use
+    `from_result`, `from_function` or `from_estimator`.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ class DescentPathDisplay:
     variable_names : list of str, default=None
         None means "x", or "x" and "y".
     value_name : str, default="F"
+    note : str, default=None
+        Text below the picture.
 
     Attributes
     ----------
@@ -68,10 +76,13 @@ class DescentPathDisplay:
         One for each path.
     starts_, ends_ : list of matplotlib Line2D
         Marks of the first and the last point of each path.
-    contour_ : matplotlib ContourSet or Line2D
+    contour_ : matplotlib ContourSet, Line2D or None
         The contour lines, or the curve.
-    surface_ : matplotlib ContourSet or None
-        The filled contours.
+    surface_ : matplotlib ContourSet, Poly3DCollection or None
+        The filled contours, or the surface.
+    colorbar_ : matplotlib Colorbar or None
+    dots_every_ : int
+        Number of steps from one dot to the next.
     animation_ : matplotlib FuncAnimation
         Set by `animate`.
 
@@ -105,21 +116,23 @@ class DescentPathDisplay:
     """
 
     def __init__(
-        self, paths, fun_paths, *, grid, values, variable_names=None, value_name="F"
-    ):
+        self, paths, fun_paths, *, grid, values, variable_names=None, value_name="F",
+        note=None,
+    ):  # fmt: skip
         self.paths = paths
         self.fun_paths = fun_paths
         self.grid = grid
         self.values = values
         self.variable_names = variable_names
         self.value_name = value_name
+        self.note = note
 
     # ------------------------------------------------------------------ data in
 
     @classmethod
     def from_result(
         cls, results, fun, *, args=(), limits=None, n_grid=None, variable_names=None,
-        ax=None, levels=16, line_kw=None, contour_kw=None,
+        ax=None, kind=None, levels=16, line_kw=None, contour_kw=None,
     ):  # fmt: skip
         """Draw what `sklgd.minimize` returned.
 
@@ -140,14 +153,8 @@ class DescentPathDisplay:
             Points along each axis where ``fun`` is called; None means 121, or 400 of
             a function of one variable.
         variable_names : list of str, default=None
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-        levels : int or array-like, default=16
+        ax, kind, levels, line_kw, contour_kw
             As in `plot`.
-        line_kw : dict or list of dicts, default=None
-            Keywords of ``Axes.plot`` for the paths: one for all or one each.
-        contour_kw : dict, default=None
-            Keywords of ``Axes.contour`` or, of one variable, ``Axes.plot``.
 
         Returns
         -------
@@ -173,12 +180,14 @@ class DescentPathDisplay:
             values=values.astype(float).reshape([len(line) for line in grid[::-1]]),
             variable_names=variable_names,
         )
-        return display.plot(ax, levels=levels, line_kw=line_kw, contour_kw=contour_kw)
+        return display.plot(
+            ax, kind=kind, levels=levels, line_kw=line_kw, contour_kw=contour_kw
+        )
 
     @classmethod
     def from_function(
         cls, fun, x0, *, jac=None, optimizers=("sgd",), args=(), limits=None,
-        n_grid=None, variable_names=None, ax=None, levels=16, line_kw=None,
+        n_grid=None, variable_names=None, ax=None, kind=None, levels=16, line_kw=None,
         contour_kw=None, **options,
     ):  # fmt: skip
         """Minimise a function with `sklgd.minimize` and draw the paths.
@@ -193,7 +202,7 @@ class DescentPathDisplay:
         optimizers : list, or dict of str -> dict, default=("sgd",)
             Names or objects of `sklgd.optimizers`; or, by the name of the path, the
             keywords of `minimize` that make it.
-        args, limits, n_grid, variable_names, ax, levels, line_kw, contour_kw
+        args, limits, n_grid, variable_names, ax, kind, levels, line_kw, contour_kw
             As in `from_result`.
         **options
             Keywords of `minimize` for all paths, such as ``learning_rate``.
@@ -223,22 +232,23 @@ class DescentPathDisplay:
         value = (lambda *at: fun(*at)[0]) if jac is True else fun
         return cls.from_result(
             results, value, args=args, limits=limits, n_grid=n_grid,
-            variable_names=variable_names, ax=ax, levels=levels, line_kw=line_kw,
-            contour_kw=contour_kw,
+            variable_names=variable_names, ax=ax, kind=kind, levels=levels,
+            line_kw=line_kw, contour_kw=contour_kw,
         )  # fmt: skip
 
     @classmethod
     def from_estimator(
         cls, estimators, X, y, *, features=(0, 1), output=0, sample_weight=None,
-        n_epochs=None, limits=None, n_grid=None, ax=None, levels=16, line_kw=None,
-        contour_kw=None,
+        n_epochs=None, limits=None, n_grid=None, ax=None, kind=None, levels=16,
+        line_kw=None, contour_kw=None,
     ):  # fmt: skip
-        """Draw the objective of estimators over two coefficients, and their ways.
+        """Draw the objective of estimators over two coefficients, and their paths.
 
-        The picture is a section through F: the other coefficients have their fitted
-        values (those of the first estimator). The paths are those of clones, fitted
-        for one epoch after the other, seen from above; while the other coefficients
-        are on their way, F along a path is not that of the section.
+        The contours are a section through the objective: the other coefficients have
+        their fitted values (those of the first estimator). The paths are those of
+        clones, one point for each epoch. All coefficients change along a path, so the
+        objective there is not that of the section, and the paths of two estimators that
+        end at different values of the other coefficients end at different places.
 
         Parameters
         ----------
@@ -257,10 +267,11 @@ class DescentPathDisplay:
         n_epochs : int, default=None
             Length of the paths; None means ``n_iter_``, at most 100. Without an
             explicit learning rate the point after epoch k needs a fit of k epochs.
-        limits, ax, levels, line_kw, contour_kw
+        limits, ax, kind, levels, line_kw, contour_kw
             As in `from_result`.
         n_grid : int, default=None
-            Points along each axis where F is found; None means 81, or 400 on a curve.
+            Points along each axis where the objective is computed; None means 81 to 201
+            (fewer for more rows), or 400 on a curve.
 
         Returns
         -------
@@ -310,7 +321,10 @@ class DescentPathDisplay:
             paths[name] = path[:, places, output]
             fun_paths[name] = np.array([objective(coef) for coef in path])
         limits = limits_of(limits, paths, fun_paths, comparable=False)
-        n_grid = n_grid or (CURVE_POINTS if len(limits) == 1 else SECTION_POINTS)
+        if n_grid is None:
+            points = int((ROWS_READ / objective.data.n_rows) ** 0.5)
+            points = min(max(points, SECTION_POINTS[0]), SECTION_POINTS[1])
+            n_grid = CURVE_POINTS if len(limits) == 1 else points
         grid = tuple(np.linspace(low, high, n_grid) for low, high in limits)
         values = objective.section(places, output, points_of(grid))
         display = cls(
@@ -319,19 +333,28 @@ class DescentPathDisplay:
             grid=grid,
             values=values.reshape([len(line) for line in grid[::-1]]),
             variable_names=names,
-            value_name="objective F",
+            value_name="objective",
+            note=SECTION if len(objective.coef) > len(places) else None,
         )
-        return display.plot(ax, levels=levels, line_kw=line_kw, contour_kw=contour_kw)
+        return display.plot(
+            ax, kind=kind, levels=levels, line_kw=line_kw, contour_kw=contour_kw
+        )
 
     # ---------------------------------------------------------------- picture out
 
-    def plot(self, ax=None, *, levels=16, line_kw=None, contour_kw=None):
-        """Draw contours and paths.
+    def plot(
+        self, ax=None, *, kind=None, levels=16, line_kw=None, contour_kw=None
+    ):  # fmt: skip
+        """Draw the function and the paths.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            None makes a new figure, with a colour bar beside contours.
+        kind : {"contours", "surface"}, default=None
+            How to draw a function of two variables. A surface needs axes with
+            ``projection="3d"``. None means "surface" on such axes and "contours"
+            otherwise.
         levels : int or array-like, default=16
             Values of the contour lines, or their number: then they enclose the shares
             (k / levels)^2 of the picture's area, k = 1, 2, ... The rings of a bowl are
@@ -339,19 +362,30 @@ class DescentPathDisplay:
         line_kw : dict or list of dicts, default=None
             Keywords of ``Axes.plot`` for the paths.
         contour_kw : dict, default=None
-            Keywords of ``Axes.contour`` or, of one variable, ``Axes.plot``.
+            Keywords of ``Axes.contour`` or ``Axes3D.plot_surface``, or, for one
+            variable, ``Axes.plot``.
 
         Returns
         -------
         display : DescentPathDisplay
         """
-        ax = axes_to_draw_on(ax, "DescentPathDisplay.plot")
+        own = ax is None
+        ax = self._axes(ax, kind)
         given = for_each("line_kw", line_kw, len(self.paths))
         contour_kw = contour_kw or {}
+        self.contour_ = self.surface_ = self.colorbar_ = None
         if len(self.grid) == 1:
             self._draw_curve(ax, contour_kw)
+        elif ax.name == "3d":
+            self._draw_surface(ax, contour_kw)
         else:
             self._draw_contours(ax, levels, contour_kw)
+            if own:
+                self.colorbar_ = ax.figure.colorbar(
+                    self.surface_, ax=ax, format="%.3g", label=self.value_name
+                )
+        longest = max(map(len, self.paths.values()))
+        self.dots_every_ = max(1, -(-longest // FEW_POINTS))
         self.lines_: list[Any] = []
         self.starts_: list[Any] = []
         self.ends_: list[Any] = []
@@ -359,8 +393,29 @@ class DescentPathDisplay:
             self._draw_path(ax, number, name, kwargs)
         if len(self.paths) > 1:
             ax.legend(handles=self.lines_)
+        self._write_note(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _axes(self, ax, kind):
+        """The axes to draw on, which are able to show that kind of picture."""
+        if kind is not None:
+            check_choice("kind", kind, ("contours", "surface"))
+        if kind == "surface" and len(self.grid) == 1:
+            raise ValueError(
+                "kind='surface' needs a function of two variables, but the paths have "
+                "one. Use kind=None, which draws a curve."
+            )
+        if ax is None and kind == "surface":
+            return axes_to_draw_on(None, "DescentPathDisplay.plot", projection="3d")
+        ax = axes_to_draw_on(ax, "DescentPathDisplay.plot")
+        flat = kind == "contours" or len(self.grid) == 1
+        if (kind == "surface" and ax.name != "3d") or (flat and ax.name == "3d"):
+            raise ValueError(
+                f"kind={kind!r} cannot be drawn on axes with projection={ax.name!r}. A "
+                "surface needs projection='3d', contours and curves need flat axes."
+            )
+        return ax
 
     def _names(self):
         return self.variable_names or ["x", "y"][: len(self.grid)]
@@ -369,7 +424,6 @@ class DescentPathDisplay:
         (x,) = self.grid
         options = {"color": "0.4", "linewidth": 1.2, "zorder": 1, **kwargs}
         (self.contour_,) = ax.plot(x, self.values, **options)
-        self.surface_ = None
         starts = [F[0] for F in self.fun_paths.values()]
         seen = np.concatenate([self.values, *self.fun_paths.values()])
         low, high = np.nanmin(seen), np.nanmax([*self.values, *starts])
@@ -395,6 +449,39 @@ class DescentPathDisplay:
         names = self._names()
         ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), xlabel=names[0], ylabel=names[1])
 
+    def _draw_surface(self, ax, kwargs):
+        x, y = self.grid
+        shown = np.ma.masked_invalid(self.values)
+        options = {
+            "cmap": "Greys", "alpha": 0.65, "linewidth": 0.2, "edgecolor": "0.6",
+            "rcount": 40, "ccount": 40, "zorder": 1, **kwargs,
+        }  # fmt: skip
+        # (The lighter half of the greys, since the paths shall stand out.)
+        low, high = shown.min(), shown.max()
+        options |= {"vmin": low, "vmax": low + 2.0 * (high - low)}
+        self.surface_ = ax.plot_surface(*np.meshgrid(x, y), self.values, **options)
+        # Paths are drawn on top of the surface, wherever one looks from.
+        ax.computed_zorder = False
+        names = self._names()
+        ax.set(
+            xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), zlim=(low, high), xlabel=names[0],
+            ylabel=names[1], zlabel=self.value_name,
+        )  # fmt: skip
+
+    def _write_note(self, ax):
+        """What the picture does not say by itself, below it."""
+        notes = [self.note] if self.note else []
+        if self.dots_every_ > 1:
+            notes.append(f"one dot every {self.dots_every_} steps")
+        if notes:
+            below = "\n".join(notes)
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+            write = ax.text2D if ax.name == "3d" else ax.text
+            write(
+                0.01, 0.01, below, transform=ax.transAxes, fontsize="x-small",
+                color="0.2", va="bottom", zorder=6, bbox=box,
+            )  # fmt: skip
+
     def _levels(self, levels):
         """Values of the contour lines, ascending."""
         if np.ndim(levels):
@@ -406,12 +493,12 @@ class DescentPathDisplay:
         return lines if len(lines) > 1 else np.array([lines[0], lines[0] + 1.0])
 
     def _draw_path(self, ax, number, name, kwargs):
-        places = self._places(name)
-        marker = MARKERS[number % len(MARKERS)]
-        options = {**style(number), "linewidth": 1.4, "label": name, "zorder": 3}
-        if len(places) <= FEW_POINTS:
-            options |= {"marker": marker, "markersize": 3.5}
-        options |= kwargs
+        places = self._places(name, heights=ax.name == "3d" or len(self.grid) == 1)
+        options = {
+            **style(number), "linewidth": 1.4, "label": name, "zorder": 3,
+            "marker": MARKERS[number % len(MARKERS)], "markersize": 3.5,
+            "markevery": self.dots_every_, **kwargs,
+        }  # fmt: skip
         (line,) = ax.plot(*places.T, **options)
         # (Most often the paths have their start in common.)
         start = ax.plot(
@@ -426,21 +513,23 @@ class DescentPathDisplay:
         self.starts_ += start
         self.ends_ += end
 
-    def _places(self, name):
+    def _places(self, name, heights):
         """Points of a path in the picture, as far as they can be drawn."""
         path, F = self.paths[name], self.fun_paths[name]
-        places = np.column_stack([path, F]) if len(self.grid) == 1 else path
+        places = np.column_stack([path, F]) if heights else path
         centre = np.array([0.5 * (line[0] + line[-1]) for line in self.grid])
         width = np.array([line[-1] - line[0] for line in self.grid])
+        # (Axes in three dimensions do not cut a line at their frame.)
+        far = 0.5 if places.shape[1] == 3 else FAR
         with np.errstate(invalid="ignore", over="ignore"):
-            near = (np.abs(path - centre) < FAR * width).all(axis=1)
+            near = (np.abs(path - centre) <= far * width).all(axis=1)
         near &= np.isfinite(places).all(axis=1)
         return places[: near.argmin()] if not near.all() else places
 
     # ------------------------------------------------------------------ animation
 
     def animate(self, ax=None, *, n_frames=100, interval=100, **plot_kw):
-        """Let the paths grow step by step.
+        """Draw the paths step by step.
 
         Parameters
         ----------
@@ -461,15 +550,15 @@ class DescentPathDisplay:
         self.plot(ax, **plot_kw)
         from matplotlib.animation import FuncAnimation
 
-        places = [np.array(line.get_xydata()) for line in self.lines_]
+        places = [_points_of(line) for line in self.lines_]
         longest = max(len(points) for points in places)
         counts = np.linspace(1, longest, min(n_frames, longest)).round().astype(int)
 
         def draw(count):
             artists = []
             for points, line, end in zip(places, self.lines_, self.ends_, strict=True):
-                line.set_data(*points[:count].T)
-                end.set_data(*points[:count][-1:].T)
+                _move(line, points[:count])
+                _move(end, points[:count][-1:])
                 artists += [line, end]
             self.ax_.set_title(f"step {count - 1}")
             return artists
@@ -510,6 +599,17 @@ class DescentPathDisplay:
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
+
+
+def _points_of(line):
+    """The points of a line in two or three dimensions."""
+    is_flat = not hasattr(line, "get_data_3d")
+    return np.array(line.get_data() if is_flat else line.get_data_3d()).T
+
+
+def _move(line, points):
+    """Give a line in two or three dimensions other points."""
+    (line.set_data if points.shape[1] == 2 else line.set_data_3d)(*points.T)
 
 
 def _name_of_run(run):
@@ -557,5 +657,6 @@ def _coordinates(estimator, features):
                 "names of columns, or 'intercept'."
             )
         places.append(int(place))
-        names.append(f"coefficient of {known[place]}" if known else f"w[{place}]")
+        name = known[place] if known else f"feature {place}"
+        names.append(f"coefficient of {name}")
     return places, names

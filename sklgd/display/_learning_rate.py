@@ -41,31 +41,36 @@ class LearningRateDisplay:
     Parameters
     ----------
     learning_rates : ndarray of shape (n_rates,)
-        Learning rates, ascending.
+        Learning rates in ascending order.
     objectives : ndarray of shape (n_rates,)
         Objective at the end of each run, inf where it diverged.
     start : float
         Objective at the start of all runs.
     highest : ndarray of shape (n_rates,), default=None
-        Highest objective in the second half of each run.
+        Largest objective in the second half of each run.
     suggestion : float, default=None
         The learning rate to take.
-    x_name, y_name : str, default="learning rate" and "objective F"
+    x_name, y_name : str, default="learning rate" and "objective"
 
     Attributes
     ----------
     limit : float or None
         The smallest learning rate from which on no run ended below its start.
+    unstable : float or None
+        The smallest learning rate, below ``limit``, from which on the objective of
+        every run was above that of the start in the second half of the run.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     line_ : matplotlib Line2D
     band_ : matplotlib PolyCollection or None
-        From the last objective to the highest in the second half of the run: noise.
+        From the last objective to the largest in the second half of the run: noise.
     start_line_ : matplotlib Line2D
         At the height of the start.
     suggestion_line_ : matplotlib Line2D or None
     diverging_ : matplotlib Patch or None
-        The shaded region, from ``limit`` on.
+        The shaded region from ``limit`` on.
+    unstable_ : matplotlib Patch or None
+        The lighter region from ``unstable`` to ``limit``.
 
     See Also
     --------
@@ -73,7 +78,7 @@ class LearningRateDisplay:
 
     Notes
     -----
-    The suggestion is the learning rate whose highest objective in the second half of
+    The suggestion is the learning rate whose largest objective in the second half of
     the run is the lowest (the last one is a matter of luck where gradients are noisy).
     Only those up to half of ``limit`` count: plain descent is stable up to 2/L, L being
     the largest curvature, and 1/L is the textbook's step. It is then tried in a run up
@@ -101,7 +106,7 @@ class LearningRateDisplay:
 
     def __init__(
         self, learning_rates, objectives, *, start, highest=None, suggestion=None,
-        x_name="learning rate", y_name="objective F",
+        x_name="learning rate", y_name="objective",
     ):  # fmt: skip
         self.learning_rates = learning_rates
         self.objectives = objectives
@@ -179,7 +184,7 @@ class LearningRateDisplay:
                 run, try_out, F(np.zeros_like(F.coef)), guess, learning_rates, n_rates
             ),
             x_name=key.removesuffix("__eta0"),
-            y_name=f"objective F after {n_epochs} epochs",
+            y_name=f"objective after {n_epochs} epochs",
         )
         return display.plot(ax, line_kw=line_kw)
 
@@ -236,7 +241,7 @@ class LearningRateDisplay:
         start = float(value[0] if jac is True else value)
         display = cls(
             **_range_test(run, try_out, start, 1.0, learning_rates, n_rates),
-            y_name=f"F after {n_steps} steps",
+            y_name=f"objective after {n_steps} steps",
         )
         return display.plot(ax, line_kw=line_kw)
 
@@ -245,8 +250,16 @@ class LearningRateDisplay:
         """The smallest learning rate from which on no run ended below its start."""
         return _limit(self.learning_rates, self.objectives, self.start)
 
+    @property
+    def unstable(self):
+        """The smallest learning rate from which on all runs rose above their start."""
+        if self.highest is None:
+            return None
+        first = _limit(self.learning_rates, self.highest, self.start)
+        return None if first == self.limit else first
+
     def plot(self, ax=None, *, line_kw=None):
-        """Draw the objectives, the diverging region and the suggestion.
+        """Draw the objectives, the unstable and diverging regions, the suggestion.
 
         Parameters
         ----------
@@ -261,7 +274,8 @@ class LearningRateDisplay:
         """
         ax = axes_to_draw_on(ax, "LearningRateDisplay.plot")
         rates, F = np.asarray(self.learning_rates), np.asarray(self.objectives)
-        options = {**style(0), "marker": "o", "markersize": 4, **(line_kw or {})}
+        options = {**style(0), "marker": "o", "markersize": 4}
+        options |= {"label": "at the end of the run", **(line_kw or {})}
         # (Ends of runs far above the start would hide all others.)
         lowest = min(F.min(), self.start)
         room = 0.1 * (self.start - lowest) or 1.0
@@ -272,21 +286,24 @@ class LearningRateDisplay:
             self.band_ = ax.fill_between(
                 rates, F, self.highest, where=np.isfinite(self.highest),
                 color=self.line_.get_color(), alpha=0.2, linewidth=0,
-                label="highest in the second half",
+                label="up to the largest in the last half of the run",
             )  # fmt: skip
         self.start_line_ = ax.axhline(
             self.start, color="0.4", linewidth=1.0, linestyle=":", label="at the start"
         )
-        handles = [self.start_line_]
-        self.diverging_ = self.suggestion_line_ = None
+        handles = [self.line_, self.band_, self.start_line_]
+        self.diverging_ = self.unstable_ = self.suggestion_line_ = None
+        if self.unstable is not None:
+            self.unstable_ = ax.axvspan(
+                self.unstable, self.limit or right, color=style(4)["color"], alpha=0.2,
+                linewidth=0, label="unstable: rises above the start",
+            )  # fmt: skip
         if self.limit is not None:
             self.diverging_ = ax.axvspan(
                 self.limit, right, color=style(1)["color"], alpha=0.2, linewidth=0,
                 label="too large: ends above the start",
             )  # fmt: skip
-            handles.append(self.diverging_)
-        if self.band_ is not None:
-            handles.insert(0, self.band_)
+        handles += [self.unstable_, self.diverging_]
         if self.suggestion is not None:
             self.suggestion_line_ = ax.axvline(
                 self.suggestion, color=style(2)["color"], linestyle="--",
@@ -299,7 +316,10 @@ class LearningRateDisplay:
             ylim=(lowest - room, self.start + 6.0 * room),
             xlabel=self.x_name, ylabel=self.y_name,
         )  # fmt: skip
-        ax.legend(handles=handles, loc="upper center")
+        ax.legend(
+            handles=[handle for handle in handles if handle is not None],
+            fontsize="small",
+        )
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -1,5 +1,7 @@
 """`LossCurveDisplay`: the objective after each epoch of one or several fits."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -9,14 +11,18 @@ from ._matplotlib import (
     by_name,
     describe,
     for_each,
+    import_matplotlib,
     is_one_estimator,
     is_one_result,
+    markers,
     name_of_result,
     style,
 )
 
-# Curves of at most so many points show them.
-FEW_POINTS = 30
+# Curves of at most so many points show them; of longer ones some points are marked.
+FEW_POINTS, MARKED = 30, 10
+# Reasons for the end of a run that the legend leaves out: it made all of its epochs.
+ALL_EPOCHS = ("max_iter", "partial_fit")
 # Objectives that differ by less than this share of them may differ by rounding alone.
 ROUNDING = 1e-15
 # Where the method gives no estimate of what is left to gain, this share of the epochs
@@ -33,7 +39,7 @@ class LossCurveDisplay:
     Parameters
     ----------
     objectives : dict of str -> array-like of shape (n_points,)
-        Objective F by the curve's name.
+        Objective by the curve's name.
     scores : dict of str -> array-like of shape (n_scores,), default=None
         Validation scores of some of the curves.
     x : dict of str -> array-like of shape (n_points,), default=None
@@ -43,6 +49,11 @@ class LossCurveDisplay:
         The least objective there is. None takes the lowest of all curves.
     uncertainty : float, default=0.0
         By how much ``F_star`` may be wrong. Gaps below that are not drawn.
+    best : dict of str -> int, default=None
+        For some of the curves the number (from 0) of the point with the best
+        validation score. It is marked by a star.
+    stop_reasons : dict of str -> str, default=None
+        For some of the curves why the run ended. The legend names it.
 
     Attributes
     ----------
@@ -53,11 +64,19 @@ class LossCurveDisplay:
     score_ax_ : matplotlib Axes or None
         Those of the scores, on the right.
     score_lines_ : list of matplotlib Line2D
+    best_marks_ : list of matplotlib Line2D
+        One star for each curve in ``best``.
 
     See Also
     --------
     DescentPathDisplay : Where the coefficients went.
     LearningRateDisplay : Which learning rate to take.
+
+    Notes
+    -----
+    A curve that is flat for an epoch and then falls again comes from
+    ``learning_rate="auto"``: an epoch that increased the objective was undone, and
+    repeated with half the learning rate.
 
     Examples
     --------
@@ -69,9 +88,9 @@ class LossCurveDisplay:
     ...     name: GDRegressor(optimizer=name, batch_size="full").fit(X, y)
     ...     for name in ("sgd", "nesterov", "newton")
     ... }
-    >>> display = LossCurveDisplay.from_estimator(models, kind="gap")
+    >>> display = LossCurveDisplay.from_estimator(models)
     >>> display.ax_.get_ylabel()
-    'F - lowest F'
+    'objective - lowest objective'
     """
 
     def __init__(
@@ -83,6 +102,8 @@ class LossCurveDisplay:
         x_name="epochs",
         F_star=None,
         uncertainty=0.0,
+        best=None,
+        stop_reasons=None,
     ):
         self.objectives = objectives
         self.scores = scores
@@ -90,25 +111,33 @@ class LossCurveDisplay:
         self.x_name = x_name
         self.F_star = F_star
         self.uncertainty = uncertainty
+        self.best = best
+        self.stop_reasons = stop_reasons
 
     @classmethod
     def from_estimator(
-        cls, estimators, *, kind="objective", x="epochs", F_star=None,
+        cls, estimators, *, kind="auto", x="epochs", F_star=None,
         validation=False, ax=None, line_kw=None, score_kw=None,
     ):  # fmt: skip
         """Draw the curves of fitted estimators.
+
+        The legend says why a run ended, unless it made all of its epochs. With
+        ``early_stopping=True`` a star marks the epoch of the best validation score.
 
         Parameters
         ----------
         estimators : estimator, list of estimators, or dict of str -> estimator
             Fitted by `fit` or by calls of `partial_fit`; in the latter case a point is
-            F on the rows of one call. Any estimator with a ``loss_curve_`` will do; of
-            a pipeline take the last step, ``pipeline[-1]``.
-        kind : {"objective", "gap"}, default="objective"
-            F, or F - F* on a logarithmic scale. Without ``F_star`` the lowest objective
-            of all curves takes its place, and gaps are drawn down to what is known
-            about it: the best curve's own ``optimality_gap_``, or what that curve
-            still gained in its last tenth.
+            the objective on the rows of one call. Any estimator with a ``loss_curve_``
+            will do; of a pipeline take the last step, ``pipeline[-1]``.
+        kind : {"auto", "objective", "gap"}, default="auto"
+            "objective" draws the objective itself. "gap" draws its distance from the
+            minimum ``F_star`` on a logarithmic scale, on which curves remain apart
+            until the end. Without ``F_star`` the lowest objective of all curves takes
+            its place, and gaps are drawn down to what is known about it: the best
+            curve's own ``optimality_gap_``, or what that curve still gained in its last
+            tenth. "auto" means "gap" for several estimators after `fit`, and
+            "objective" otherwise.
         x : {"epochs", "rows"}, default="epochs"
             Unit of the x axis: passes over the rows, or rows seen. Calls of
             `partial_fit` count as equally long.
@@ -139,9 +168,12 @@ class LossCurveDisplay:
         named = by_name(estimators, is_one_estimator, describe)
         if not named:
             raise ValueError("estimators is empty; give at least one fitted estimator.")
-        objectives, scores, places = {}, {}, {}
+        objectives, scores, places, best, reasons = {}, {}, {}, {}, {}
         for name, estimator in named.items():
             objectives[name] = _objectives(name, estimator)
+            if getattr(estimator, "early_stopping", False):
+                best[name] = int(np.argmax(_scores(name, estimator)))
+            reasons[name] = getattr(estimator, "stop_reason_", None)
             epochs = np.arange(1.0, len(objectives[name]) + 1.0)
             per_epoch = 1.0 if x == "epochs" else _rows_per_epoch(name, estimator)
             places[name] = per_epoch * epochs
@@ -158,13 +190,16 @@ class LossCurveDisplay:
             x_name="epochs" if x == "epochs" else "rows seen",
             F_star=F_star,
             uncertainty=uncertainty,
+            best=best,
+            stop_reasons=reasons,
         )
+        if kind == "auto":
+            same_rows = len(named) > 1 and "partial_fit" not in reasons.values()
+            kind = "gap" if same_rows else "objective"
         return display.plot(ax, kind=kind, line_kw=line_kw, score_kw=score_kw)
 
     @classmethod
-    def from_result(
-        cls, results, *, kind="objective", F_star=None, ax=None, line_kw=None
-    ):
+    def from_result(cls, results, *, kind="auto", F_star=None, ax=None, line_kw=None):
         """Draw the function values of runs of `sklgd.minimize`.
 
         Parameters
@@ -173,7 +208,8 @@ class LossCurveDisplay:
             With ``fun_path``.
         kind, F_star, ax, line_kw
             As in `from_estimator`. Without ``F_star`` gaps are drawn down to what the
-            best run still gained in its last tenth.
+            best run still gained in its last tenth. "auto" means "gap" for several
+            results.
 
         Returns
         -------
@@ -205,6 +241,8 @@ class LossCurveDisplay:
             F_star=F_star,
             uncertainty=uncertainty,
         )
+        if kind == "auto":
+            kind = "gap" if len(named) > 1 else "objective"
         return display.plot(ax, kind=kind, line_kw=line_kw)
 
     def plot(self, ax=None, *, kind="objective", line_kw=None, score_kw=None):
@@ -215,8 +253,8 @@ class LossCurveDisplay:
         ax : matplotlib Axes, default=None
             None makes a new figure.
         kind : {"objective", "gap"}, default="objective"
-            F, or F - F* on a logarithmic scale. Gaps at most as large as
-            ``uncertainty`` or rounding are left out.
+            The objective, or its distance from the minimum on a logarithmic scale. Gaps
+            at most as large as ``uncertainty`` or rounding are left out.
         line_kw, score_kw : dict or list of dicts, default=None
             Keywords of ``Axes.plot``.
 
@@ -232,8 +270,9 @@ class LossCurveDisplay:
             floor, label = self._start_of_gaps()
             ax.set_yscale("log")
         else:
-            label = "objective F"
-        self.lines_ = []
+            label = "objective"
+        self.lines_: list[Any] = []
+        self.best_marks_: list[Any] = []
         for number, (name, kwargs) in enumerate(
             zip(self.objectives, given, strict=True)
         ):
@@ -241,16 +280,40 @@ class LossCurveDisplay:
             if kind == "gap":
                 gap = F - self.lowest
                 F = np.where(gap > floor, gap, np.nan)
-            options = {**style(number), **_points(F), "label": name, **kwargs}
-            self.lines_ += ax.plot(self._places(name, len(F)), F, **options)
+            options = {**style(number), **_points(number, F)}
+            options |= {"label": self._label(name), **kwargs}
+            x = self._places(name, len(F))
+            self.lines_ += ax.plot(x, F, **options)
+            if name in (self.best or {}):
+                self._mark_best(ax, x, F, self.best[name])
         ax.set(xlabel=self.x_name, ylabel=label)
+        _whole_numbers(ax)
         self._plot_scores(ax, score_kw)
-        if n_curves > 1 or self.score_lines_:
-            lines = self.lines_ + self.score_lines_
-            # (The axes of the scores lie on top of the others and of their legend.)
-            (self.score_ax_ or ax).legend(handles=lines)
+        handles = self.lines_ + self.best_marks_[:1] + self.score_lines_
+        if self.score_ax_ is not None:
+            # Above the picture: there is no place without a curve of either axes.
+            ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        elif len(handles) > 1:
+            ax.legend(handles=handles)
+        else:
+            ax.set_title(*map(self._label, self.objectives))
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _label(self, name):
+        """The name of a curve, and why its run ended."""
+        reason = (self.stop_reasons or {}).get(name)
+        if reason is None or reason in ALL_EPOCHS:
+            return name
+        return f"{name} ({reason.replace('_', ' ')})"
+
+    def _mark_best(self, ax, x, F, best):
+        """A star at the point with the best validation score."""
+        self.best_marks_ += ax.plot(
+            x[best], F[best], marker="*", markersize=13, zorder=4, linestyle="none",
+            color=self.lines_[-1].get_color(), markeredgecolor="black",
+            label="best validation score",
+        )  # fmt: skip
 
     @property
     def lowest(self):
@@ -262,7 +325,8 @@ class LossCurveDisplay:
     def _start_of_gaps(self):
         """Least gap that is worth drawing, and the name of a gap."""
         floor = max(self.uncertainty, ROUNDING * abs(self.lowest))
-        return floor, "F - lowest F" if self.F_star is None else "F - F*"
+        lowest = "lowest objective" if self.F_star is None else "minimum"
+        return floor, f"objective - {lowest}"
 
     def _places(self, name, n_points):
         if self.x is None:
@@ -279,18 +343,29 @@ class LossCurveDisplay:
         given = for_each("score_kw", score_kw, len(self.scores))
         places = list(self.objectives)
         for (name, scores), kwargs in zip(self.scores.items(), given, strict=True):
-            colour = style(places.index(name))["color"]
+            number = places.index(name)
             options = {
-                "color": colour, "linestyle": "--", **_points(scores),
+                **style(number), "linestyle": "--", **_points(number, scores),
                 "label": f"{name}, validation", **kwargs,
             }  # fmt: skip
             x = self._places(name, len(scores))
             self.score_lines_ += self.score_ax_.plot(x, scores, **options)
 
 
-def _points(values):
-    """Markers for a curve of few points, of which one would otherwise be invisible."""
-    return {"marker": "o", "markersize": 4} if len(values) <= FEW_POINTS else {}
+def _points(number, values):
+    """Markers of a curve: on all of its points if they are few, or on some."""
+    few = len(values) <= FEW_POINTS
+    return markers(number, len(values), FEW_POINTS if few else MARKED)
+
+
+def _whole_numbers(ax):
+    """Ticks of the x axis at whole epochs, steps or rows only."""
+    import_matplotlib("LossCurveDisplay.plot")
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(
+        MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    )
 
 
 def _objectives(name, estimator):

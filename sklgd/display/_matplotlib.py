@@ -31,20 +31,32 @@ def import_matplotlib(caller):
     return matplotlib
 
 
-def axes_to_draw_on(ax, caller):
+def axes_to_draw_on(ax, caller, projection=None):
     """``ax``, or the axes of a new figure."""
     import_matplotlib(caller)
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(layout="constrained")[1]
+    return plt.figure(layout="constrained").add_subplot(projection=projection)
 
 
 def style(number):
     """Colour and dashes of one curve of several."""
     dashes = DASHES[number // len(COLOURS) % len(DASHES)]
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": dashes}
+
+
+def markers(number, n_points, most):
+    """Marker of one curve of several, which tells it apart without its colour.
+
+    At most about ``most`` points get one. Different curves have theirs at different
+    places, so that curves on top of each other remain visible.
+    """
+    step = max(1, -(-n_points // most))
+    marker = MARKERS[number % len(MARKERS)]
+    offset = number * step // 3 % step
+    return {"marker": marker, "markersize": 4, "markevery": (offset, step)}
 
 
 def for_each(name, kwargs, n_curves):
