@@ -30,7 +30,13 @@ from ._log import Log
 from ._partial_fit import learn_by_rule
 from ._pickle import VersionedPickle, description
 from ._prediction import raw_prediction
-from ._scoring import Scorer, Validation, negative_loss, warn_if_unlike
+from ._scoring import (
+    Scorer,
+    Validation,
+    column_means,
+    negative_loss,
+    warn_if_unlike,
+)
 from ._solvers.base import Solver
 from ._solvers.fista import FISTASolver
 from ._solvers.newton import NewtonSolver
@@ -294,7 +300,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         elif validation is not None:
             given = replace(data, **validation.pop("data"))
             X_val, given = given.X, given.of_columns(columns)
-            warn_if_unlike(given.X, data.X)
+            warn_if_unlike(column_means(given.X), data.X)
             validation = self._validation(
                 given, X_val, **validation, null=null, dtype=X.dtype
             )

@@ -16,14 +16,20 @@ class FitTasks:
         The user's.
     rows : int array or None
         Numbers of the rows to learn from; None for all.
-    max_subtasks : int
-        Largest number of subtasks.
+    max_subtasks : int or None
+        Largest number of subtasks; None if it is not known.
     name : str
         What a subtask is called.
+    subtasks_of_epochs : int or None
+        Largest number of subtasks of each of them; None if it is not known.
     """
 
-    def __init__(self, est, X, y, sample_weight, rows, max_subtasks, name="epoch"):
+    def __init__(
+        self, est, X, y, sample_weight, rows, max_subtasks, name="epoch",
+        subtasks_of_epochs=0,
+    ):  # fmt: skip
         self.est, self.rows, self.name = est, rows, name
+        self.subtasks_of_epochs = subtasks_of_epochs
         self.everything = X, y, sample_weight
         self.root = est._init_callback_context(max_subtasks=max_subtasks)
         self.subtask: Any = None
@@ -56,7 +62,9 @@ class FitTasks:
 
     def begin_subtask(self):
         """A subtask begins."""
-        self.subtask = self.root.subcontext(task_name=self.name)
+        self.subtask = self.root.subcontext(
+            task_name=self.name, max_subtasks=self.subtasks_of_epochs
+        )
         self.subtask.call_on_fit_task_begin(**self.arguments)
 
     def end_subtask(self, attributes):
@@ -76,6 +84,19 @@ class FitTasks:
         return subtask.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=attributes
         )
+
+    def each_call(self, function, name):
+        """The same function, each call of which is a task of the epoch or the fit."""
+
+        def call(*args):
+            parent = self.root if self.subtask is None else self.subtask
+            context = parent.subcontext(task_name=name)
+            context.call_on_fit_task_begin(**self.arguments)
+            result = function(*args)
+            context.call_on_fit_task_end(**self.arguments)
+            return result
+
+        return call
 
     def end(self, attributes):
         """The fit has ended, with these fitted attributes.

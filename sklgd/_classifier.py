@@ -12,8 +12,9 @@ from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
 from ._fit.block_data import LabelledRows
+from ._fit.block_validation import AccuracySums, LabelsToJudge
 from ._fit.description import DescribeLabels, LabelTable
-from ._fit_blocks import describe, learn, validation_triple
+from ._fit_blocks import describe, engine_maker, learn
 from ._labels import (
     FEW_LABELS,
     check_kinds_of_labels,
@@ -27,7 +28,7 @@ from ._labels import (
 )
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import labels_of, learn_blocks
-from ._scoring import Accuracy
+from ._scoring import Accuracy, predicted_codes
 from ._validation import (
     check_choice,
     check_parameters,
@@ -37,6 +38,7 @@ from ._validation import (
     refuse_parts_of_validation,
     rows_with_weight,
 )
+from ._validation_blocks import validation_set
 from .losses import LOSSES
 
 # Rows whose labels are compared together.
@@ -557,10 +559,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
             give the same rows.
         classes : array-like of shape (n_classes,), default=None
             All labels that may come. None takes those that the first pass finds.
-        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), \
-default=None
-            Validation set in memory, for ``validation_scores_`` and
-            ``early_stopping=True``.
+        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), or \
+source of blocks, default=None
+            Validation set for ``validation_scores_`` and ``early_stopping=True``. A
+            source of blocks, as ``blocks`` is, that has more than 64 MB is read once
+            after each epoch; ``scoring`` is None or "loss" then.
         engine : callable, default=None
             What runs the passes. None means this process, which reads the next block
             while one is at work. `sklgd.dask.Engine` runs them on a cluster.
@@ -572,7 +575,7 @@ default=None
         Returns
         -------
         self : GDClassifier
-            ``n_passes_`` is the number of passes over the blocks.
+            ``n_passes_`` is the number of passes over ``blocks``.
 
         Raises
         ------
@@ -597,8 +600,10 @@ default=None
         if classes is not None:
             classes = find_classes(np.asarray(classes))
         known = self.class_weight if isinstance(self.class_weight, dict) else None
-        engine, description = describe(
-            self, blocks, DescribeLabels(classes, known), validation is not None, engine
+        make_engine = engine_maker(self, engine)
+        engine = make_engine(blocks)
+        description = describe(
+            self, engine, DescribeLabels(classes, known), validation is not None
         )
         table = description.labels
         if classes is not None:
@@ -628,7 +633,9 @@ default=None
             n_rows=int(n_rows),
             n_outputs=n_outputs,
             start=start,
-            validation=self._validation_set(*validation_triple(validation), per_class),
+            held_out=validation_set(
+                self, validation, DescribeLabels(None, None), make_engine, per_class
+            ),
             checkpoint=checkpoint,
         )
 
@@ -740,7 +747,7 @@ default=None
         return plain_model(self)
 
     def _labels(self, z):
-        return self.classes_[_predicted(z)]
+        return self.classes_[predicted_codes(z)]
 
     def _same_classes(self, classes):
         """Raise ValueError if a warm start continues from other classes."""
@@ -885,24 +892,16 @@ default=None
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(X_val, y_val, reset=False)
-        if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
-            raise ValueError(
-                f"y_val holds labels like {plain_label(y_val[0])!r}, but y has "
-                f"{self.classes_}: strings and numbers are never equal."
-            )
+        return self._rows_to_validate(X_val, y_val, sample_weight, per_class)
+
+    def _rows_to_validate(self, X_val, y_val, sample_weight, per_class):
+        """A validation set of rows that were checked."""
+        unknown = self._unknown_to_validate(y_val)
         sample_weight = check_weights(
             sample_weight, X_val.shape[0], "sample_weight_val"
         )
-        codes, unknown = encode(y_val, self.classes_), self._unknown(y_val)
-        if unknown.any():
-            if self.scoring == "loss":
-                label = y_val[unknown].tolist()[0]
-                raise ValueError(
-                    f"y_val has the label {label!r}, which is not among "
-                    f"the classes {self.classes_} of y: its loss is not defined. Leave "
-                    "such rows out, or use scoring=None, which counts them as mistakes."
-                )
-            codes[unknown] = 0
+        codes = encode(y_val, self.classes_)
+        codes[unknown] = 0
         weights = _times(per_class, codes, sample_weight)
         rows = rows_with_weight(weights)
         if rows is not None and len(rows) == 0:
@@ -921,6 +920,32 @@ default=None
         }
         return {"data": data, "y": y_val, "sample_weight": sample_weight}
 
+    def _judge(self, description, per_class):
+        """How a pass over validation blocks judges labels and predictions."""
+        self._unknown_to_validate(description.labels.labels)
+        n_classes = len(self.classes_)
+        factors = np.ones(n_classes) if per_class is None else per_class
+        n_outputs, task = _count_outputs(self.classes_), LOSSES[self.loss].task
+        truth = LabelsToJudge(self.classes_, factors, n_outputs, task)
+        return truth, AccuracySums()
+
+    def _unknown_to_validate(self, y_val):
+        """Which validation labels are unknown; raises ValueError if that is wrong."""
+        if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
+            raise ValueError(
+                f"y_val holds labels like {plain_label(y_val[0])!r}, but y has "
+                f"{self.classes_}: strings and numbers are never equal."
+            )
+        unknown = self._unknown(y_val)
+        if unknown.any() and self.scoring == "loss":
+            label = y_val[unknown].tolist()[0]
+            raise ValueError(
+                f"y_val has the label {label!r}, which is not among "
+                f"the classes {self.classes_} of y: its loss is not defined. Leave "
+                "such rows out, or use scoring=None, which counts them as mistakes."
+            )
+        return unknown
+
     def _unknown(self, y):
         """Which labels are not among the classes."""
         places = np.minimum(encode(y, self.classes_), len(self.classes_) - 1)
@@ -934,18 +959,12 @@ default=None
         codes = encode(y, self.classes_).astype(np.intp)
         codes[self._unknown(y)] = -1
         accuracy = Accuracy(codes, weights)
-        return lambda z, loss, coef: accuracy(_predicted(z))
+        return lambda z, loss, coef: accuracy(predicted_codes(z))
 
 
 def _count_outputs(classes):
     """One for two classes, else one for each."""
     return 1 if len(classes) == 2 else len(classes)
-
-
-def _predicted(z):
-    """Class codes of raw predictions."""
-    codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
-    return codes.astype(np.intp, copy=False)
 
 
 def _times(per_class, codes, sample_weight):

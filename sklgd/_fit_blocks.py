@@ -4,7 +4,6 @@ One pass describes the rows. If all of them fit into the memory that is kept for
 spaced ones, the fit goes on in memory. Otherwise each further evaluation is a pass.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,6 @@ from ._fit.plan import make_plan_of_blocks
 from ._fit.settings import Settings
 from ._fit.state import State
 from ._log import Log
-from ._scoring import warn_if_unlike
 from ._solvers.block_newton import BlockFISTA, BlockNewton
 from ._solvers.fista import FISTASolver
 from ._solvers.newton import NewtonSolver
@@ -34,34 +32,38 @@ SOLVERS = {
 }
 
 
-def describe(est, blocks, task, validated, engine):
-    """The engine of a fit, and what it has to know of all rows.
+def engine_maker(est, engine):
+    """What makes an `Engine` of any source of blocks.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    engine : callable or None
+        Makes an `Engine` of `Blocks` and ``verbose``; None means `LocalEngine`.
+    """
+    make, verbose = LocalEngine if engine is None else engine, int(est.verbose)
+    return lambda blocks: make(as_blocks(blocks), verbose)
+
+
+def describe(est, engine, task, validated):
+    """What a fit has to know of all rows: a `Description`.
 
     Sets the number and the names of the features, as a fit does.
 
     Parameters
     ----------
     est : GDRegressor or GDClassifier
-    blocks : Blocks, callable or sequence
+    engine : Engine
     task : DescribeLabels or DescribeTargets
     validated : bool
         True if a validation set is given.
-    engine : callable or None
-        Makes an `Engine` of blocks and ``verbose``; None means `LocalEngine`.
-
-    Returns
-    -------
-    engine : Engine
-    description : Description
     """
     if est.early_stopping and not validated:
         raise ValueError(
             "early_stopping=True is not possible with fit_blocks, which holds no rows "
-            "out. Pass other rows as validation=(X_val, y_val), or use "
+            "out. Pass other rows as validation=(X_val, y_val) or as blocks, or use "
             "early_stopping=False."
         )
-    make = LocalEngine if engine is None else engine
-    engine = make(as_blocks(blocks), int(est.verbose))
     description = sum_of(engine, task)
     if description.n_rows == 0:
         raise ValueError(
@@ -72,7 +74,7 @@ def describe(est, blocks, task, validated, engine):
     vars(est).pop("feature_names_in_", None)
     if engine.blocks.feature_names is not None:
         est.feature_names_in_ = np.array(engine.blocks.feature_names, dtype=object)
-    return engine, description
+    return description
 
 
 def learn(
@@ -86,7 +88,7 @@ def learn(
     n_rows,
     n_outputs,
     start,
-    validation,
+    held_out,
     checkpoint,
 ):
     """Fit an estimator to described blocks.
@@ -95,14 +97,14 @@ def learn(
     ----------
     est : GDRegressor or GDClassifier
         With ``n_features_in_`` and, for a classifier, ``classes_``.
-    engine, description
-        As `describe` returns them.
+    engine : Engine
+    description : Description
     rows, known, exact, n_rows
         As `BlockData` takes them.
     n_outputs : int
     start : float64 array of shape (n_features + 1, n_outputs) or None
-    validation : dict or None
-        As ``BaseGD._fit`` takes it.
+    held_out : InMemory, InBlocks or None
+        The validation set.
     checkpoint : str, path or None
         Folder for the results of passes.
     """
@@ -115,16 +117,25 @@ def learn(
         X, target, weights, None, loss, n_outputs, est.fit_intercept, est.n_jobs,
         penalised=not penalty.absent,
     )  # fmt: skip
-    columns = None
+    columns, sample, evaluate = None, data, sum_of
     if everything:
         columns, data.n_columns = columns_to_fit(X, None, start, n_outputs)
-        data = data.of_columns(columns)
-    else:
-        make_pass = partial(sum_of, engine)
-        if checkpoint is not None:
-            stored = Checkpoint(checkpoint, key_of(est, start, n_rows=n_rows))
-            stored.check_blocks(engine.marks())
-            make_pass = partial(stored.sum_of, engine)
+        data = sample = data.of_columns(columns)
+    elif checkpoint is not None:
+        stored = Checkpoint(checkpoint, key_of(est, start, n_rows=n_rows))
+        marks = [] if held_out is None else held_out.marks()
+        stored.check_blocks([*engine.marks(), *marks])
+        evaluate = stored.sum_of
+    tasks = None
+    if has_callbacks(est):
+        reads = not everything or (held_out is not None and held_out.reads)
+        tasks = FitTasks(
+            est, X, few.y, None, None, None if reads else est.max_iter,
+            subtasks_of_epochs=None if reads else 0,
+        )  # fmt: skip
+        evaluate = tasks.each_call(evaluate, "pass")
+    if not everything:
+        make_pass = partial(evaluate, engine)
         data = BlockData(make_pass, description, rows, data, known, exact, n_rows)
     if start is None:
         coef = np.zeros((data.X.shape[1] + 1, n_outputs))
@@ -134,20 +145,11 @@ def learn(
         coef, make_plan_of_blocks(settings, data), None, est.random_state
     )
     state.columns = columns
-    warn_without_effect(est, state.plan, own_validation=validation is not None)
+    warn_without_effect(est, state.plan, own_validation=held_out is not None)
     state.weight_sum = state.weight_rows = float(n_rows)
-    null = data.fit_intercept_only()
-    if validation is not None:
-        of_sample = data if everything else data.sample
-        given = replace(of_sample, **validation.pop("data"))
-        X_val, given = given.X, given.of_columns(columns)
-        warn_if_unlike(given.X, data.X)
-        validation = est._validation(
-            given, X_val, **validation, null=null, dtype=data.X.dtype
-        )
-    tasks = None
-    if has_callbacks(est):
-        tasks = FitTasks(est, X, few.y, None, None, est.max_iter)
+    null, validation = data.fit_intercept_only(), None
+    if held_out is not None:
+        validation = held_out.prepare(est, sample, columns, null, evaluate)
     solver = SOLVERS[state.plan.optimizer.training][not everything]
     try:
         return est._run(
@@ -156,16 +158,3 @@ def learn(
         )  # fmt: skip
     finally:
         est.n_passes_ = engine.n_passes
-
-
-def validation_triple(validation: Any) -> tuple[Any, Any, Any]:
-    """X, y and weights of a validation set; all None without one."""
-    if validation is None:
-        return None, None, None
-    if not isinstance(validation, tuple) or not 2 <= len(validation) <= 3:
-        raise ValueError(
-            "validation must be a tuple (X_val, y_val) or (X_val, y_val, "
-            f"sample_weight_val), got a {type(validation).__name__!r}."
-        )
-    X, y, *weights = validation
-    return X, y, weights[0] if weights else None

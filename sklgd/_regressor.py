@@ -1,5 +1,6 @@
 """`GDRegressor`: linear regression by gradient descent."""
 
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -11,8 +12,9 @@ from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
 from ._fit.block_data import TargetRows
+from ._fit.block_validation import D2Sums, R2Sums, TargetsToJudge
 from ._fit.description import DescribeTargets
-from ._fit_blocks import describe, learn, validation_triple
+from ._fit_blocks import describe, engine_maker, learn
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import learn_blocks
 from ._scoring import D2, R2
@@ -23,6 +25,7 @@ from ._validation import (
     refuse_parts_of_validation,
     rows_with_weight,
 )
+from ._validation_blocks import validation_set
 from .losses import LOSSES
 
 
@@ -489,10 +492,11 @@ class GDRegressor(RegressorMixin, BaseGD):
             A source of `sklgd.blocks`, a function that returns an iterator over tuples
             (X, y) or (X, y, sample_weight), or a list of such tuples. Each pass must
             give the same rows.
-        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), \
-default=None
-            Validation set in memory, for ``validation_scores_`` and
-            ``early_stopping=True``.
+        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), or \
+source of blocks, default=None
+            Validation set for ``validation_scores_`` and ``early_stopping=True``. A
+            source of blocks, as ``blocks`` is, that has more than 64 MB is read once
+            after each epoch; ``scoring`` is None or "loss" then.
         engine : callable, default=None
             What runs the passes. None means this process, which reads the next block
             while one is at work. `sklgd.dask.Engine` runs them on a cluster.
@@ -504,7 +508,7 @@ default=None
         Returns
         -------
         self : GDRegressor
-            ``n_passes_`` is the number of passes over the blocks.
+            ``n_passes_`` is the number of passes over ``blocks``.
 
         Raises
         ------
@@ -526,8 +530,10 @@ default=None
         True
         """
         check_parameters(self, "regression")
-        engine, description = describe(
-            self, blocks, DescribeTargets(self._target), validation is not None, engine
+        make_engine = engine_maker(self, engine)
+        engine = make_engine(blocks)
+        description = describe(
+            self, engine, DescribeTargets(self._target), validation is not None
         )
         _, shape = description.kind
         n_outputs = shape[0] if shape else 1
@@ -545,8 +551,12 @@ default=None
             n_rows=description.n_rows,
             n_outputs=n_outputs,
             start=start,
-            validation=self._validation_set(
-                *validation_triple(validation), (description.n_rows, *shape)
+            held_out=validation_set(
+                self,
+                validation,
+                DescribeTargets(partial(self._target, name="y_val")),
+                make_engine,
+                (description.n_rows, *shape),
             ),
             checkpoint=checkpoint,
         )
@@ -697,6 +707,10 @@ default=None
         X_val, y_val = self._validate(
             X_val, y_val, reset=False, multi_output=True, y_numeric=True
         )
+        return self._rows_to_validate(X_val, y_val, weights, shape)
+
+    def _rows_to_validate(self, X_val, y_val, weights, shape):
+        """A validation set of rows that were checked."""
         if y_val.shape[1:] != shape[1:]:
             raise ValueError(
                 f"y_val has shape {y_val.shape}, which does not match y: {shape}."
@@ -710,6 +724,19 @@ default=None
             "rows": rows_with_weight(weights),
         }
         return {"data": data, "y": y_val, "sample_weight": weights}
+
+    def _judge(self, description, shape):
+        """How a pass over validation blocks judges targets and predictions."""
+        some = description.targets.together()[0]
+        if description.kind[1] != shape[1:]:
+            raise ValueError(
+                f"y_val has shape {(description.n_all, *description.kind[1])}, which "
+                f"does not match y: {shape}."
+            )
+        loss = self._make_loss()
+        if _explains_deviance(loss):
+            return TargetsToJudge(), D2Sums(loss)
+        return TargetsToJudge(), R2Sums(loss.link == "log", some)
 
     def _hold_out(self, y):
         # Imported when needed: it doubles the package's import time.

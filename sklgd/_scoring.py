@@ -71,14 +71,13 @@ class Validation:
         self.unit = self.loss_at(self.z)
 
 
-def warn_if_unlike(X_val, X):
-    """Warn if a column of ``X_val`` has its mean far outside its range in ``X``.
+def warn_if_unlike(mean, X):
+    """Warn if the mean of a column of ``X_val`` is far outside its range in ``X``.
 
     Farther than the range is long: a column that is constant in X says nothing. Of
     sparse X the range includes zero.
     """
     low, high = column_ranges(X)
-    mean = np.asarray(X_val.mean(axis=0, dtype=np.float64)).ravel()
     length = high - low
     if ((length > 0.0) & ((mean < low - length) | (mean > high + length))).any():
         warn(
@@ -86,6 +85,11 @@ def warn_if_unlike(X_val, X):
             "outside the values of that column in X. Transform X_val as X was "
             "transformed; in a Pipeline, transform_input=['X_val'] does that."
         )
+
+
+def column_means(X):
+    """Mean of each column, in float64."""
+    return np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()
 
 
 def column_ranges(X):
@@ -119,6 +123,12 @@ class Accuracy:
     def __call__(self, predicted):
         """The accuracy of class codes."""
         return np.average(predicted == self.codes, weights=self.weights)
+
+
+def predicted_codes(z):
+    """Class codes of raw predictions."""
+    codes = z[:, 0] > 0.0 if z.shape[1] == 1 else z.argmax(axis=1)
+    return codes.astype(np.intp, copy=False)
 
 
 class R2:
@@ -171,21 +181,30 @@ class D2:
         self.loss, self.y, self.weights = loss, y, weights
         rest = rest_of_deviance(y, loss.power)
         self.rest = rest.sum(axis=0) if weights is None else weights @ rest
-        mean = np.average(y, axis=0, weights=weights)
-        # Targets that are all zero have no logarithm; their loss vanishes far below.
-        null = np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+        null = best_constant(np.average(y, axis=0, weights=weights))
         self.total = self.deviances(np.broadcast_to(null, y.shape))
 
     def deviances(self, z):
         """Weighted sums of half the deviances, output by output."""
-        return self.rest + [
-            self.loss.evaluate(self.y[:, [k]], z[:, [k]], self.weights)[0]
-            for k in range(z.shape[1])
-        ]
+        return self.rest + losses_of_outputs(self.loss, self.y, z, self.weights)
 
     def __call__(self, z):
         """D2 of raw predictions of shape (n_samples, n_outputs)."""
         return explained(self.deviances(z), self.total)
+
+
+def best_constant(mean):
+    """Raw prediction of the best constant model of a log-link loss.
+
+    Targets that are all zero have no logarithm; their loss vanishes far below.
+    """
+    return np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+
+
+def losses_of_outputs(loss, y, z, weights):
+    """Weighted sum of the losses of each output, as an array."""
+    found = [loss.evaluate(y[:, [k]], z[:, [k]], weights)[0] for k in range(z.shape[1])]
+    return np.array(found)
 
 
 def rest_of_deviance(y, power):

@@ -31,7 +31,7 @@ from . import __version__
 from ._blas import blas_threads
 from ._classifier import GDClassifier as _GDClassifier
 from ._classifier import has_proba
-from ._fit.passes import PartSums
+from ._fit.passes import PartSums, Tally
 from ._log import say
 from ._regressor import GDRegressor as _GDRegressor
 from .blocks import Blocks, SamePasses
@@ -151,6 +151,8 @@ class Engine:
         If a worker has another version of sklgd.
     """
 
+    name = "pass"
+
     def __init__(
         self, blocks: Blocks, verbose: int = 0, client: Client | None = None
     ) -> None:
@@ -192,24 +194,21 @@ class Engine:
             for number in range(blocks.n_parts)
         ]
         futures = self.client.compute(tasks, retries=RETRIES)
-        slowest = 0.0, 0
+        tally = Tally()
         try:
             for number, future in enumerate(futures):
-                sums, marks, n_features, names, seconds = future.result()
+                sums, marks, n_features, names, n_bytes, seconds = future.result()
                 future.release()
                 if isinstance(sums, Exception):
                     raise sums
                 self._check(number, marks, n_features, names)
-                slowest = max(slowest, (seconds, number))
+                tally.count_part(number, [n for n, _ in marks], n_bytes, seconds)
                 if sums is not None:
                     yield sums
         finally:
             self.client.cancel([f for f in futures if not f.done()])
         if self.verbose:
-            say(
-                f"pass {self.n_passes}: {blocks.n_parts} parts, the slowest was part "
-                f"{slowest[1]} with {slowest[0]:.3g} s"
-            )
+            say(f"{self.name} {self.n_passes}: {tally}")
 
     def marks(self) -> list[Any]:
         """Number of rows and checksum of each block, of each part."""
@@ -255,9 +254,10 @@ def sums_of_part(
         Number of rows and checksum of each block.
     n_features, names
         Of the part.
+    n_bytes : int
     seconds : float
     """
-    began = time.perf_counter()
+    began, n_bytes = time.perf_counter(), 0
     make = inputs if callable(inputs) else lambda: iter([tuple(inputs)])
     blocks = Blocks([make], n_features=n_features, feature_names=names, retries=0)
     passes, found = SamePasses(blocks), None
@@ -266,15 +266,17 @@ def sums_of_part(
         try:
             for place, block in enumerate(passes.part(0)):
                 sums.add(block, 0, place)
+                n_bytes += block.n_bytes
             found = next(sums.finished(), None)
         except OSError:
             raise
         except Exception as error:
             # (As a result: the task would fail again.)
             error.add_note(f"That part is part {number} of the source.")
-            return error, [], None, None, 0.0
+            return error, [], None, None, 0, 0.0
     seconds = time.perf_counter() - began
-    return found, passes.marks()[0], blocks.n_features, blocks.feature_names, seconds
+    marks, names = passes.marks()[0], blocks.feature_names
+    return found, marks, blocks.n_features, names, n_bytes, seconds
 
 
 class _OnDask:
@@ -295,8 +297,9 @@ class _OnDask:
         client : distributed.Client, default=None
             None takes the default client.
         **others
-            Parameters of `fit_blocks`, apart from ``engine``; or of the estimator's own
-            ``fit``, if X is no dask collection.
+            Parameters of `fit_blocks`, apart from ``engine``: a validation set may be
+            a tuple of dask collections. Or parameters of the estimator's own ``fit``,
+            if X is no dask collection.
 
         Returns
         -------
@@ -305,7 +308,9 @@ class _OnDask:
         model: Any = self
         if not _is_delayed(X):
             return self.local.fit(model, X, y, sample_weight, **others)
-        blocks = from_dask(X, y, sample_weight)
+        blocks, validation = from_dask(X, y, sample_weight), others.get("validation")
+        if isinstance(validation, tuple) and _is_delayed(validation[0]):
+            others["validation"] = from_dask(*validation)
         return model.fit_blocks(blocks, engine=partial(Engine, client=client), **others)
 
     def to_local(self) -> Any:

@@ -459,3 +459,33 @@ def test_the_example():
     (test,) = doctest.DocTestFinder().find(GDClassifier.set_callbacks, globs={})
     assert len(test.examples) == 5
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_the_passes_over_blocks_are_tasks_of_the_fit_and_of_its_epochs(monkeypatch):
+    monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2000)
+    X, y = problem(GDClassifier)
+    recorder = Recorder()
+    model = GDClassifier(verbose=0).set_callbacks(recorder)
+    model.fit_blocks([(X[:40], y[:40]), (X[40:], y[40:])], validation=(X, y))
+    kinds = [event[:2] for event in recorder.events[1:-1]]
+    assert kinds[0] == ("begin", "fit")
+    assert kinds[-1] == ("end", "fit")
+    assert kinds.count(("end", "epoch")) == model.n_iter_
+    # (The first pass describes the rows, before there is a model to report on.)
+    assert kinds.count(("begin", "pass")) == model.n_passes_ - 1
+    assert kinds.count(("end", "pass")) == model.n_passes_ - 1
+    first = kinds.index(("begin", "epoch"))
+    assert kinds[first + 1 : first + 4] == [
+        ("begin", "pass"),
+        ("end", "pass"),
+        ("end", "epoch"),
+    ]
+
+
+def test_progress_of_a_fit_to_blocks_is_displayed(monkeypatch, capsys):
+    pytest.importorskip("rich")
+    monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2000)
+    X, y = problem(GDClassifier)
+    model = GDClassifier().set_callbacks(ProgressBar())
+    model.fit_blocks([(X[:40], y[:40]), (X[40:], y[40:])])
+    assert "epoch" in capsys.readouterr().out

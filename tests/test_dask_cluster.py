@@ -185,3 +185,18 @@ def test_changes_between_passes_are_noticed(client, beyond_memory, table):
 
     with pytest.raises(RuntimeError, match="changed between two passes"):
         sklgd.GDClassifier().fit_blocks(from_iterable(changing), engine=Engine)
+
+
+def test_validation_sets_of_a_cluster(client, beyond_memory, table, caplog):
+    X, labels, _ = table
+    chunks = {"chunks": (ROWS, D)}
+    held_out = da.from_array(X, **chunks), da.from_array(labels, chunks=ROWS)
+    data = da.from_array(X[::-1].copy(), **chunks)
+    target = da.from_array(labels[::-1].copy(), chunks=ROWS)
+    caplog.set_level("INFO", logger="sklgd")
+    model = GDClassifier(verbose=1).fit(data, target, validation=held_out)
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X, labels))
+    lines = [line for line in caplog.messages if line.startswith("pass 2: ")]
+    assert lines[0].startswith("pass 2: 6 blocks, 1200 rows, 0.048 MB, ")
+    assert "slowest part " in lines[0]
+    assert f"validation pass {1 + model.n_iter_}: 6 blocks" in caplog.text

@@ -313,7 +313,134 @@ def test_a_validation_set(beyond_memory, table):
     with pytest.raises(ValueError, match="early_stopping=True is not possible"):
         model.fit_blocks(cut(X, y))
     with pytest.raises(ValueError, match="validation must be a tuple"):
+        model.fit_blocks(cut(X, y), validation=(X,))
+    with pytest.raises(TypeError, match="cannot be read more than once"):
         model.fit_blocks(cut(X, y), validation=X)
+
+
+@pytest.mark.parametrize("scoring", [None, "loss"])
+@pytest.mark.parametrize(
+    ("cls", "loss", "y"),
+    [
+        (GDClassifier, "log_loss", "two"),
+        (GDClassifier, "hinge", "three"),
+        (GDRegressor, "squared_error", "pair"),
+        (GDRegressor, "poisson", "count"),
+        (GDRegressor, "gamma", "size"),
+        (GDRegressor, "tweedie", "count"),
+    ],
+)
+def test_validation_blocks_give_the_scores_of_the_same_rows_in_memory(
+    beyond_memory, table, cls, loss, y, scoring
+):
+    X, target = table[0], table[1][y]
+    weights = np.random.default_rng(3).integers(0, 3, N).astype(float)
+    held_out = X[1200:], target[1200:], weights[1200:]
+    model = cls(loss=loss, scoring=scoring, max_iter=3, tol=None)
+    blocks = cut(X[:1200], target[:1200])
+    reference = model.fit_blocks(blocks, validation=held_out).validation_scores_
+    n_passes = model.n_passes_
+    source = cut(*held_out[:2], 3, held_out[2])
+    model.fit_blocks(blocks, validation=source)
+    assert_allclose(model.validation_scores_, reference, rtol=1e-12)
+    assert model.n_passes_ == n_passes
+
+
+def test_early_stopping_on_validation_blocks_is_that_on_the_same_rows(
+    beyond_memory, table
+):
+    X, y = table[0], table[1]["three"]
+    params = {"early_stopping": True, "alpha": 1e-8, "class_weight": "balanced"}
+    held_out, blocks = (X[:900], y[:900]), cut(X[900:], y[900:])
+    reference = GDClassifier(**params).fit_blocks(blocks, validation=held_out)
+    model = GDClassifier(**params).fit_blocks(blocks, validation=cut(*held_out, 4))
+    assert_array_equal(model.coef_, reference.coef_)
+    assert model.stop_reason_ == reference.stop_reason_ == "early_stopping"
+    assert model.best_validation_score_ == pytest.approx(model.score(*held_out))
+
+
+def test_validation_blocks_that_fit_into_memory_are_read_once(table, monkeypatch):
+    X, y = table[0], table[1]["two"]
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    n_reads = []
+
+    def held_out():
+        n_reads.append(1)
+        yield frame[1000:], y[1000:]
+
+    model = GDClassifier(scoring="neg_log_loss")
+    model.fit_blocks([(frame[:1000], y[:1000])], validation=held_out)
+    assert len(n_reads) == 1
+    given = frame[1000:], y[1000:]
+    reference = GDClassifier(scoring="neg_log_loss", optimizer="newton")
+    reference.fit(frame[:1000], y[:1000], X_val=given[0], y_val=given[1])
+    assert_allclose(model.validation_scores_, reference.validation_scores_)
+
+
+def test_rows_in_memory_are_validated_by_blocks_that_are_not(table, monkeypatch):
+    X, y = table[0].copy(), table[1]["two"]
+    X[:, 2] = 0.0
+    monkeypatch.setattr(description, "SAMPLE_BYTES", 40_000)
+    held_out = X[500:], y[500:]
+    model = GDClassifier(optimizer="newton")
+    model.fit_blocks(cut(X[:500], y[:500], 2), validation=cut(*held_out, 3))
+    assert model.n_passes_ == 1
+    assert model.validation_scores_[-1] == pytest.approx(model.score(*held_out))
+
+
+def test_unknown_labels_of_validation_blocks_are_mistakes_without_a_loss(
+    beyond_memory, table
+):
+    X, y = table[0], np.where(table[1]["three"] == 0, "low", "high").astype("<U5")
+    rare = y[1000:].copy()
+    rare[::7] = "other"
+    blocks, held_out = cut(X[:1000], y[:1000]), cut(X[1000:], rare, 3)
+    model = GDClassifier().fit_blocks(blocks, validation=held_out)
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X[1000:], rare))
+    with pytest.raises(ValueError, match="y_val has the label 'other'"):
+        GDClassifier(scoring="loss").fit_blocks(blocks, validation=held_out)
+
+
+def test_validation_blocks_that_do_not_match_are_refused(beyond_memory, table):
+    X, y, z = table[0], table[1]["two"], table[1]["number"]
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    blocks, swapped = [(frame, y)], [(frame[list("bacdef")], y)]
+    with pytest.raises(ValueError, match="column 0 of X is 'b', but 'a'"):
+        GDClassifier().fit_blocks(blocks, validation=swapped)
+    with pytest.raises(ValueError, match="X has 5 features, but the blocks"):
+        GDClassifier().fit_blocks(cut(X, y), validation=cut(X[:, :5], y))
+    with pytest.raises(ValueError, match="strings and numbers are never equal"):
+        GDClassifier().fit_blocks(cut(X, y), validation=cut(X, z > 0.0))
+    with pytest.raises(ValueError, match="scoring='accuracy' needs all validation"):
+        GDClassifier(scoring="accuracy").fit_blocks(cut(X, y), validation=cut(X, y))
+    with pytest.raises(ValueError, match=r"y_val has shape \(2000, 2\)"):
+        pair = np.c_[z, z]
+        GDRegressor().fit_blocks(cut(X, z), validation=cut(X, pair))
+    with pytest.raises(ValueError, match="y_val are out of the valid range"):
+        model = GDRegressor("poisson")
+        model.fit_blocks(cut(X, table[1]["count"]), validation=cut(X, z))
+    with pytest.warns(UserWarning, match="X_val looks nothing like X"):
+        GDClassifier().fit_blocks(cut(X, y), validation=cut(X + 1e3, y))
+
+
+def test_a_checkpoint_holds_the_passes_over_validation_blocks(
+    beyond_memory, table, tmp_path
+):
+    X, y = table[0], table[1]["two"]
+    blocks, held_out = cut(X[900:], y[900:]), cut(X[:900], y[:900], 3)
+    n_reads = []
+
+    def counted():
+        n_reads.append(1)
+        yield from held_out
+
+    model = GDClassifier().fit_blocks(blocks, validation=held_out, checkpoint=tmp_path)
+    again = GDClassifier().fit_blocks(blocks, validation=counted, checkpoint=tmp_path)
+    assert again.n_passes_ == len(n_reads) == 1
+    assert again.validation_scores_ == model.validation_scores_
+    changed = cut(X[:900] + 1e-9, y[:900], 3)
+    with pytest.raises(RuntimeError, match="have changed since checkpoint="):
+        GDClassifier().fit_blocks(blocks, validation=changed, checkpoint=tmp_path)
 
 
 def test_read_only_and_unaligned_arrays(beyond_memory, table):
@@ -513,6 +640,11 @@ def test_each_pass_is_logged(beyond_memory, table, caplog):
     lines = [line for line in caplog.messages if line.startswith("pass ")]
     assert len(lines) == model.n_passes_
     assert "7 blocks, 2000 rows, " in lines[0]
+    assert "slowest part 0 with " in lines[0]
+    with caplog.at_level(logging.INFO, logger="sklgd"):
+        model.fit_blocks(cut(X, y), validation=cut(X, y, 3))
+    lines = [line for line in caplog.messages if line.startswith("validation pass ")]
+    assert len(lines) == 1 + model.n_iter_
 
 
 MEMORY = """

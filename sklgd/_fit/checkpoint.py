@@ -106,10 +106,11 @@ class Checkpoint:
 
 def mark_of(task: Any) -> int:
     """A number that changes with the point that a task evaluates."""
-    mark = crc32(type(task.curvature).__name__.encode())
-    mark = crc32(repr(getattr(task.curvature, "stride", None)).encode(), mark)
+    curvature = getattr(task, "curvature", None)
+    mark = crc32(f"{type(task).__name__} {type(curvature).__name__}".encode())
+    mark = crc32(repr(getattr(curvature, "stride", None)).encode(), mark)
     mark = crc32(repr(getattr(task.loss, "barrier_weight", None)).encode(), mark)
-    for a in (task.coef, task.others):
+    for a in (task.coef, getattr(task, "others", None)):
         mark = crc32(b"" if a is None else np.ascontiguousarray(a).tobytes(), mark)
     return mark
 

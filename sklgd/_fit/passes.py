@@ -28,10 +28,13 @@ class Engine(Protocol):
     blocks : Blocks
     n_passes : int
         Passes so far.
+    name : str
+        What the log calls a pass.
     """
 
     blocks: Blocks
     n_passes: int
+    name: str
 
     def round(self, task: Task) -> Iterator[Any]:
         """The task's sums over the blocks of each part, in the order of the parts.
@@ -92,6 +95,8 @@ class LocalEngine:
         1 or more logs a line about each pass.
     """
 
+    name = "pass"
+
     def __init__(self, blocks: Blocks, verbose: int = 0) -> None:
         self.blocks, self.verbose = blocks, verbose
         self.passes, self.n_passes = SamePasses(blocks), 0
@@ -109,7 +114,7 @@ class LocalEngine:
             sums.add(block, part, number)
         yield from sums.finished()
         if self.verbose:
-            say(f"pass {self.n_passes}: {tally}")
+            say(f"{self.name} {self.n_passes}: {tally}")
 
     def marks(self) -> list[Any]:
         """See `Engine.marks`."""
@@ -139,30 +144,55 @@ def numbered(
 
 
 class Tally:
-    """What a pass has read, and how long it has waited for it."""
+    """What a pass has read, how long it took, and which part took longest."""
 
     def __init__(self) -> None:
         self.n_blocks = self.n_rows = self.n_bytes = 0
         self.began, self.waited = time.perf_counter(), 0.0
+        self.slowest = 0.0, 0
 
     def timed(self, blocks: Iterator[Any]) -> Iterator[Any]:
-        """The same blocks."""
+        """The same blocks of ``((part, number), rows)``."""
+        current, since = None, self.began
         while True:
             before = time.perf_counter()
             found = next(blocks, None)
-            self.waited += time.perf_counter() - before
+            now = time.perf_counter()
+            self.waited += now - before
+            part = None if found is None else found[0][0]
+            if current not in (None, part):
+                self.part_took(current, now - since)
+                since = now
             if found is None:
                 return
-            _, block = found
-            self.n_blocks += 1
-            self.n_rows += len(block.y)
-            self.n_bytes += block.n_bytes
+            current = part
+            self.count(found[1])
             yield found
+
+    def count(self, block: Block) -> None:
+        """Count a block."""
+        self.n_blocks += 1
+        self.n_rows += len(block.y)
+        self.n_bytes += block.n_bytes
+
+    def count_part(
+        self, part: int, rows: list[int], n_bytes: int, seconds: float
+    ) -> None:
+        """Count a part, which has blocks of so many rows."""
+        self.n_blocks += len(rows)
+        self.n_rows += sum(rows)
+        self.n_bytes += n_bytes
+        self.part_took(part, seconds)
+
+    def part_took(self, part: int, seconds: float) -> None:
+        """Note how long a part took."""
+        self.slowest = max(self.slowest, (seconds, part))
 
     def __str__(self) -> str:
         seconds = time.perf_counter() - self.began
+        waited = f" ({self.waited:.3g} s waiting for blocks)" if self.waited else ""
+        longest, part = self.slowest
         return (
             f"{self.n_blocks} blocks, {self.n_rows} rows, {self.n_bytes / 1e6:.4g} MB, "
-            f"{seconds:.3g} s, of which {self.waited:.3g} s were spent waiting for "
-            "blocks"
+            f"{seconds:.3g} s{waited}, slowest part {part} with {longest:.3g} s"
         )
