@@ -24,7 +24,7 @@ from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State, mark_of_reported
-from ._fit.stream import OfStream, learn_chunk, online_optimizer
+from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
 from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._log import Log
 from ._partial_fit import learn_by_rule
@@ -80,6 +80,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     _state: Any
 
     keyword_hints = PARAMETERS_OF_OTHERS
+    state_classes = (State, Stream)
     _task: str
     _min_validation_rows = 1
     _doc_link_module = "sklgd"

@@ -1,17 +1,14 @@
 """How a fitted estimator is pickled and copied: with a version of its state."""
 
 from copy import deepcopy
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from ._export import CONVERT
-from ._fit.state import State
-from ._fit.stream import Stream
 
 # Number of the form in which states are stored: a change of `pack` raises it.
 FORMAT = 2
-# What is stored, by the name of its class.
-KINDS = {cls.__name__: cls for cls in (State, Stream)}
 
 
 class VersionedPickle(BaseEstimator):
@@ -19,6 +16,9 @@ class VersionedPickle(BaseEstimator):
 
     Its base class stores all other attributes.
     """
+
+    state_classes: tuple[Any, ...]
+    """Those of ``_state``; the first one also reads what other versions have stored."""
 
     def __deepcopy__(self, memo):
         convert = memo.get(CONVERT)
@@ -42,9 +42,10 @@ class VersionedPickle(BaseEstimator):
             return
         packed = stored["_state"]
         if isinstance(packed, dict) and packed.get("format") == FORMAT:
-            self._state = KINDS[packed["kind"]].unpack(packed, self)
+            by_name = {cls.__name__: cls for cls in self.state_classes}
+            self._state = by_name[packed["kind"]].unpack(packed, self)
         else:
-            self._state = State.of_another_version(packed, self)
+            self._state = self.state_classes[0].of_another_version(packed, self)
 
 
 def description(value):

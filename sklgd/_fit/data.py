@@ -1,9 +1,12 @@
 """The data of one fit, in the form that the kernels read."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -12,19 +15,21 @@ from ..kernels import _gram
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
-from ..losses import Loss
 from . import cost
 from .empty_columns import only_columns, used_columns
 
-# Largest sizes of y, of a loss, of the exponent of a log link and of a column of X for
-# which squares and their products are finite; the inverses are the smallest sizes.
-LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT, LARGE_COLUMN = 1e152, 1e304, 350.0, 1e140
+if TYPE_CHECKING:
+    from ..losses import Loss
+
+# Largest sizes of y, of a loss and of the exponent of a log link for which squares and
+# their products are finite; the inverses are the smallest sizes.
+LARGE_TARGET, LARGE_LOSS, LARGE_EXPONENT = 1e152, 1e304, 350.0
 # Distance of a target from the constant model, in units of the scale of a prediction,
 # beyond which its loss is measured from that model's. (The square of this, times the
 # rounding error 1e-16, is still small.)
 DISTANT = 1e6
-# Entries of X in a block, whose temporary arrays stay in the cache.
-BLOCK_ENTRIES = 65536
+# Number of rows by which `Data.mark` distinguishes two sets of rows.
+MARKED_ROWS = 256
 
 
 class DataOfFit:
@@ -288,6 +293,23 @@ class Data(DataOfFit):
             None if self.weights is None else self.weights[part],
         )
 
+    def mark(self):
+        """A number that distinguishes the rows to learn from from other rows."""
+        rows = self.spaced(-(-self.n_rows // MARKED_ROWS))
+        block = self.X[rows]
+        arrays = [rows, self.target]
+        if self.sparse:
+            numbers = block.indices.astype(np.int64)
+            if self.columns is not None:
+                numbers = self.columns[numbers]
+            arrays += [block.data, numbers]
+        else:
+            arrays.append(block)
+        mark = 0
+        for array in arrays:
+            mark = crc32(np.ascontiguousarray(array).tobytes(), mark)
+        return mark
+
     def is_finite(self):
         """True if the data still contain neither NaN nor infinity."""
         values = self.X.data if self.sparse else self.X
@@ -449,27 +471,3 @@ def target_size_error(largest):
         f"y: values as {large} as {largest:.3g} make the loss {makes} float64. "
         "Scale y (TransformedTargetRegressor)."
     )
-
-
-def batches(n_samples, batch_size):
-    """Rows per batch and number of batches of an epoch."""
-    rows = n_samples if batch_size == "full" else min(batch_size, n_samples)
-    return rows, -(-n_samples // rows)
-
-
-def row_blocks(X, rows):
-    """Pairs (rows of a block, block of X in float64), without a copy of X.
-
-    ``rows`` are the numbers of the rows, ascending; None means all.
-    """
-    n = X.shape[0] if rows is None else len(rows)
-    per_row = Rows(X).total_entries(rows) // n
-    size = min(max(64, BLOCK_ENTRIES // max(1, per_row)), 2048)
-    for start in range(0, n, size):
-        if rows is None:
-            part = np.arange(start, min(start + size, n))
-        else:
-            part = rows[start : start + size]
-        contiguous = part[-1] - part[0] + 1 == len(part)
-        block = X[part[0] : part[-1] + 1] if contiguous else X[part]
-        yield part, block.astype(np.float64, copy=False)

@@ -7,11 +7,12 @@ matrices; rows that come in blocks, or that lie on several machines, need anothe
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..losses import Loss
+if TYPE_CHECKING:
+    from ..losses import Loss
 
 
 class DataTerm(Protocol):

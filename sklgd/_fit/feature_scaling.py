@@ -27,7 +27,7 @@ import numpy as np
 from ..kernels._gram import weighted_gram
 from ..kernels._hessian import hessian_diagonal, inverse_root
 from ..kernels._vector import gradient_to_scaled, to_raw, to_scaled
-from .data import row_blocks
+from .row_blocks import row_blocks
 
 # Rows or entries of which arrays are made, where one of all would take too much memory.
 CHUNK = 16384

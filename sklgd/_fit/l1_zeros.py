@@ -7,10 +7,7 @@ rows. A coefficient that this step takes to zero becomes zero, as long as the ob
 does not rise. The iterates themselves, from which learning continues, are not changed.
 """
 
-from zlib import crc32
-
 import numpy as np
-import scipy.sparse as sp
 
 from .trial_step import proximal_step, sizes_of, some_rows
 
@@ -22,8 +19,6 @@ ROUNDS, HALVINGS = 10, 8
 WORTH = 0.05
 # A smaller relative rise of the objective counts as rounding.
 ROUNDING = 1e-14
-# Number of rows by which `mark_of` distinguishes two sets of rows.
-SOME = 256
 
 
 def with_zeros(data, problem, coef, penalty, objective):
@@ -89,21 +84,3 @@ def _round(data, problem, coef, step, penalty, objective):
         if value <= objective + ROUNDING * abs(objective):
             return trial, value
     return None
-
-
-def mark_of(data):
-    """A number that distinguishes the rows of ``data`` from other rows."""
-    rows = data.spaced(-(-data.n_rows // SOME))
-    block = data.X[rows]
-    arrays = [rows, data.target]
-    if sp.issparse(block):
-        numbers = block.indices.astype(np.int64)
-        if data.columns is not None:
-            numbers = data.columns[numbers]
-        arrays += [block.data, numbers]
-    else:
-        arrays.append(block)
-    mark = 0
-    for array in arrays:
-        mark = crc32(np.ascontiguousarray(array).tobytes(), mark)
-    return mark

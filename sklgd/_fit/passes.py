@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from .._log import say
-from ..blocks import Blocks, SamePasses
-from ..blocks._source import Block, read_ahead
+from ..blocks._source import Block, Blocks, SamePasses, read_ahead
 
 Task = Callable[[Block], Any]
 

@@ -9,8 +9,8 @@ from .._validation import optimizer_name, schedule_of, step_is_explicit
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import as_schedule
 from .cost import MAX_FACTOR, has_costly_hessians, has_few_rows
-from .data import batches
 from .feature_scaling import FeatureScaling, rotate
+from .row_blocks import batches
 from .statistics import interpolate, raw_curvatures, scaled_curvature
 
 # Features up to which scaled coefficients may be rotated.

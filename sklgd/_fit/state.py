@@ -11,11 +11,10 @@ import scipy.sparse as sp
 
 from .._compat import warn
 from .._random import random_stream, stream_at
-from .data import batches
 from .empty_columns import widened
 from .feature_scaling import FeatureScaling
-from .l1_zeros import mark_of
 from .plan import Plan, add_scaling
+from .row_blocks import batches
 from .statistics import Statistics, column_counts
 
 
@@ -124,7 +123,7 @@ class State:
         Objective of about the last 100 rows of a stream, and that of the constant
         model of zeros.
     mark : int or None
-        Identifies the rows seen (`mark_of`); -1 if there were several sets of rows.
+        Identifies the rows seen (`Data.mark`); -1 if there were several sets of rows.
     columns : intp array or None
         The features of all arrays, if a fit left out columns without entries; None
         means all features.
@@ -282,7 +281,7 @@ class State:
 
         It is called before it learns from them.
         """
-        mark = mark_of(data)
+        mark = data.mark()
         if self.rows == 0 or self.mark == mark:
             self.mark = mark
         else:

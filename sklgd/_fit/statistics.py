@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels._gram import count_entries
-from .data import LARGE_COLUMN, batches, row_blocks
+from .row_blocks import batches, row_blocks
 
 # The largest eigenvalue is estimated on at most this many rows (evenly spaced).
 EIGEN_ROWS = 8192
+# Largest size of a column for which squares and their products are finite; the inverse
+# is the smallest size.
+LARGE_COLUMN = 1e140
 
 
 def column_statistics(data, rows=None):

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ..kernels._hessian import hessian_diagonal
-from .data import row_blocks
+from .row_blocks import row_blocks
 from .statistics import column_statistics
 
 # Rows and entries of X on which the length is searched for.

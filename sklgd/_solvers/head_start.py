@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..kernels._order import shuffled
-from ..optimizers import SGD
+from ..kernels._rules import SGDRule
 from .output_threads import descend
 
 # Number of stochastic passes, and their first learning rate in units of 1/L, for
@@ -48,7 +48,6 @@ def stochastic_passes(data, state, penalty):
     passes, pace = COUPLED_PASSES if data.loss.coupled(data.n_outputs) else PASSES
     eta0, n_steps = pace / (per_row * size), passes * n
     penalties = np.full_like(cold, penalty.l1), np.full_like(cold, penalty.l2)
-    make_rule = SGD().make_rule
     rule = make_rule(state.coef, *penalties)
     work = min(n, CHUNK_ROWS) * int(data.entries_per_row) * data.n_outputs
     descent = descend(
@@ -70,6 +69,11 @@ def stochastic_passes(data, state, penalty):
         return True
     state.coef[...] = cold
     return False
+
+
+def make_rule(coef, l1, l2, state=None):
+    """The rule of plain SGD for these coefficients and penalties."""
+    return SGDRule({}).bind(coef, l1, l2, state)
 
 
 # A subsample has at least so many rows, so many for each coefficient and so many of

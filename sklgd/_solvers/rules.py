@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from .._fit.cost import COPY_BYTES
-from .._fit.data import batches
 from .._fit.l1_zeros import with_zeros
 from .._fit.plan import add_scaling, moves_by_features, renew_rotation
+from .._fit.row_blocks import batches
 from .._fit.statistics import column_statistics
 from .base import Point, Solver
 from .mixed_rows import rows_are_mixed

@@ -21,8 +21,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dgejsv
 
-from .._fit.data import batches, row_blocks
 from .._fit.plan import bind
+from .._fit.row_blocks import batches, row_blocks
 from .._fit.statistics import batch_curvature, column_counts
 from ..kernels._gram import weighted_gram
 from ..kernels._hessian import hessian_diagonal
