@@ -8,6 +8,8 @@ import sklgd
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+from palette import STYLE  # noqa: E402
+
 project = "sklgd"
 author = copyright = "the sklgd developers"
 version = release = sklgd.__version__
@@ -68,17 +70,15 @@ numpydoc_validation_exclude = {
     r"^sklgd\.dask\.GD\w+$",
 }
 
-# Pictures in pages: the code stands beside them.
-plot_include_source = True
+# Pictures in pages.
 plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_formats = [("png", 110)]
 plot_rcparams = {
     "figure.figsize": (6.4, 3.4),
     "figure.constrained_layout.use": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "savefig.bbox": "standard",
+    **STYLE,
 }
 plot_apply_rcparams = True
 
@@ -94,6 +94,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/backreferences",
     "doc_module": ("sklgd",),
     "image_scrapers": ("matplotlib",),
+    "reset_modules": ("matplotlib", "palette.set_style"),
     "matplotlib_animations": True,
 }
 

@@ -428,10 +428,10 @@ def test_long_paths_have_a_dot_every_few_steps(axes):
         for n in (30, 400)
     }
     shown = DescentPathDisplay.from_result(results, bowl, ax=axes)
-    assert shown.dots_every_ == 11
+    assert shown.dots_every_ == 7
     # In both paths, so that they can be compared.
-    assert {line.get_markevery() for line in shown.lines_} == {11}
-    assert [text.get_text() for text in axes.texts] == ["one dot every 11 steps"]
+    assert {line.get_markevery() for line in shown.lines_} == {7}
+    assert [text.get_text() for text in axes.texts] == ["one dot every 7 steps"]
     shown = DescentPathDisplay.from_result(results["30"], bowl)
     assert shown.dots_every_ == 1 and not shown.ax_.texts
 
@@ -558,6 +558,9 @@ def test_section_of_an_estimator(data):
     coef[0, [3, 1]] = shown.grid[0][2], shown.grid[1][4]
     expected = oracle(first, X, y, coef=(coef, first.intercept_))
     np.testing.assert_allclose(shown.values[4, 2], expected, rtol=1e-12)
+    two = GDClassifier(fit_intercept=False, max_iter=2, tol=None).fit(X[:, :2], y)
+    assert not DescentPathDisplay.from_estimator(two, X[:, :2], y, n_grid=5).ax_.texts
+    shown = DescentPathDisplay.from_estimator(first, frame, y, n_grid=5)
     # The contours hold for fitted values of the others, and the picture says so.
     assert [
         "section at the fitted values" in text.get_text() for text in shown.ax_.texts

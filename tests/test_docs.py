@@ -157,6 +157,16 @@ def test_examples_with_other_libraries_run(page, package, monkeypatch, tmp_path)
     run_page(page, (package,))
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(plots(page))], ids=lambda page: page.stem
+)
+def test_every_picture_says_what_it_shows(page):
+    for found in FENCE.finditer(page.read_text(encoding="utf-8")):
+        if found["kind"] == "{picture}":
+            text = re.search(r"^:alt: (.+)$", found["options"], re.MULTILINE)
+            assert text and len(text[1].split()) >= 15, found["code"]
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(plots(page))], ids=lambda page: page.stem

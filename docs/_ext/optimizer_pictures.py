@@ -46,8 +46,26 @@ def best_learning_rate(optimizer):
     return float(min(LEARNING_RATES, key=last_value))
 
 
+def draws_path(name):
+    return OPTIMIZERS[name].training == "descent"
+
+
 def draw(name):
-    draw_path(name) if OPTIMIZERS[name].training == "descent" else draw_gaps(name)
+    (draw_path if draws_path(name) else draw_gaps)(name)
+
+
+def alt_text(name):
+    """What the picture of an optimizer shows."""
+    if draws_path(name):
+        return (
+            f"Contours of a ravine with {STEPS} steps of {name} and of SGD from the "
+            "same start, each at its best learning rate. The title gives the "
+            "objectives at the end."
+        )
+    return (
+        f"The distance of the objective from its minimum against the epoch, on a "
+        f"logarithmic scale, for {name} and for SGD."
+    )
 
 
 def draw_path(name):

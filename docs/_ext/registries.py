@@ -9,6 +9,7 @@ import inspect
 import re
 from pathlib import Path
 
+import optimizer_pictures
 from nested import Nested
 from numpydoc.docscrape import NumpyDocString
 
@@ -90,7 +91,8 @@ class Optimizer(Nested):
         )
         lines += [f":Source: {source}"]
         draw = f'import optimizer_pictures; optimizer_pictures.draw("{name}")'
-        return self.parse([*lines, "", *self.plot([draw], source=False)])
+        alt = optimizer_pictures.alt_text(name)
+        return self.parse([*lines, "", *self.plot([draw], alt)])
 
 
 def setup(app):

@@ -3,16 +3,16 @@
 Full, mini-batch and stochastic
 =================================
 
-The gradient of the objective is a mean over all rows. Batch descent computes it
-exactly, stochastic descent takes a single row for the whole, mini-batches lie between.
-How do the three learning curves differ, and what do they cost?
+The gradient of the objective is a mean over all rows. Batch gradient descent computes
+it exactly, stochastic gradient descent estimates it from a single row, and mini-batch
+gradient descent from some rows. This example compares their learning curves and costs.
 """
 
 # %%
-# The problem: logistic regression on 569 rows of 30 standardised features, without a
-# penalty, so that the objective F is the mean log loss. One step on some rows is one
-# call of `partial_fit` with these rows and ``batch_size="full"``, which lets us look at
-# F, on all rows, after every single step.
+# The problem is logistic regression on 569 rows of 30 standardised features, without a
+# penalty, so that the objective is the mean log loss. One step on some rows is one call
+# of `partial_fit` with these rows and ``batch_size="full"``. After each step the
+# example computes the objective on all rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +33,7 @@ def objective(model):
 
 
 def curve(batch_size, n_epochs):
-    """F after each step, and the number of rows seen by then."""
+    """The objective after each step, and the number of rows seen by then."""
     model = GDClassifier(
         optimizer="sgd", learning_rate=0.05, batch_size="full", penalty=None
     )
@@ -56,14 +56,15 @@ curves = {
 }
 
 # %%
-# The same three curves twice, all with the learning rate 0.05. A step is cheap or dear
-# according to the rows that it reads, and that is the unit of the right-hand picture.
+# Both pictures show the same three curves, all with the learning rate 0.05. The cost of
+# a step is the number of rows that it reads, which is the x axis of the right picture.
 #
-# - Step by step (left) the curves fall alike: even a single row shows roughly the way.
-# - Row by row (right) the stochastic curve is far ahead: by the time that batch descent
-#   takes its first step, it has taken 569.
-# - The price is noise. A row is not the mean of all, and the curve goes up and down;
-#   32 rows even out most of it, and all rows leave none.
+# - Against the number of steps (left) the curves fall alike: the gradient of a single
+#   row is a rough estimate of the direction.
+# - Against the number of rows (right) the stochastic curve falls much faster: while
+#   batch gradient descent makes its first step, it makes 569.
+# - The gradient of a single row is noisy, and the curve goes up and down. The mean of
+#   32 rows has much less noise, and all rows have none.
 
 objectives = {name: F for name, (F, rows) in curves.items()}
 rows_seen = {name: rows for name, (F, rows) in curves.items()}
@@ -81,17 +82,17 @@ plt.show()
 
 # %%
 # How noisy is the gradient? At the start, where all coefficients are 0, it is the mean
-# of the rows (1/2 - y) x. The distance of a batch's mean from that of all rows falls as
-# one over the root of the batch size: twice the accuracy costs four times the rows.
-# That is why small batches pay off as long as much is left to gain.
+# of the rows (1/2 - y) x. The distance between a batch's mean and the mean of all rows
+# falls as one over the square root of the batch size: twice the accuracy needs four
+# times the rows. Therefore small batches are efficient far from the minimum.
 
-slopes = (0.5 - y)[:, None] * X
-gradient = slopes.mean(axis=0)
+gradients = (0.5 - y)[:, None] * X
+gradient = gradients.mean(axis=0)
 print(f"length of the gradient: {np.linalg.norm(gradient):.2f}")
 rng = np.random.default_rng(1)
 for batch_size in (1, 4, 16, 64, 256):
     draws = rng.integers(n_samples, size=(300, batch_size))
-    errors = slopes[draws].mean(axis=1) - gradient
+    errors = gradients[draws].mean(axis=1) - gradient
     distance = np.sqrt((errors**2).sum(axis=1).mean())
     print(
         f"{batch_size:3} rows: off by {distance:.2f}, "
@@ -99,13 +100,14 @@ for batch_size in (1, 4, 16, 64, 256):
     )
 
 # %%
-# A single row is off by more than the whole gradient is long, and yet it pays.
+# The error of a single row is larger than the gradient itself, and its steps are still
+# useful on average.
 #
-# Later the noise decides. With a constant learning rate the stochastic iterates come
-# near the minimum and then wander about it: their gap, F - F*, stays where the noise
-# holds it. The way out is a learning rate that falls; here "cosine" takes it to zero.
-# (A penalty now, so that there is a minimum at all: these classes can nearly be told
-# apart. F* is that of Newton's method.)
+# Near the minimum the noise dominates. With a constant learning rate the stochastic
+# iterates keep fluctuating around the minimum, and their objective stays above it. A
+# decreasing learning rate solves this; here the schedule "cosine" reduces it to zero.
+# (With a penalty, because without one these classes can almost be separated and there
+# is no minimum. The minimum is that of Newton's method.)
 
 common = {"alpha": 0.01, "tol": None, "max_iter": 100, "random_state": 0}
 models = {
@@ -116,7 +118,7 @@ models = {
     "all rows": GDClassifier(
         optimizer="sgd", batch_size="full", learning_rate=0.05, **common
     ),
-    "1 row, falling step": GDClassifier(
+    "1 row, cosine schedule": GDClassifier(
         optimizer="sgd", batch_size=1, learning_rate="cosine", eta0=0.05, **common
     ),
 }
@@ -128,13 +130,14 @@ F_star = (
 
 figure, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")
 LossCurveDisplay.from_estimator(models, kind="gap", F_star=F_star, ax=ax)
+ax.set_title("With a constant learning rate single rows keep their noise")
 plt.show()
 
 # %%
-# What to take: small batches for many rows and a rough answer, larger ones or a falling
-# step for an accurate one. ``batch_size="auto"`` and ``learning_rate="auto"`` choose
-# both from the data: on data as small as these they take all rows, with a second-order
-# method.
+# Use small batches for many rows and an approximate solution, larger ones or a
+# decreasing learning rate for an accurate one. ``batch_size="auto"`` and
+# ``learning_rate="auto"`` choose both from the data. On data as small as these they use
+# all rows and a second-order method.
 
 auto = GDClassifier(alpha=0.01, tol=1e-8).fit(X, y)
 print(

@@ -3,16 +3,17 @@
 The scale of the features
 ==========================
 
-Grams or kilograms? To a linear model it makes no difference: the coefficient changes by
-a factor of 1000, the predictions stay. To gradient descent it makes all the difference.
+If a feature is given in grams instead of kilograms, the coefficient of a linear model
+changes by a factor of 1000, and the predictions remain the same. Gradient descent with
+one learning rate for all coefficients, however, may become a thousand times slower.
 """
 
 # %%
-# Two features that matter alike, in units that differ by a factor of 5: a coefficient
-# of 1 and one of 0.2. In the first picture the model sees them raw, in the second
-# standardised. The contours are those of the objective over the two coefficients; the
-# paths are 25 epochs of batch descent, with the best constant learning rate there is
-# for each (2 over the sum of the largest and the smallest curvature).
+# Two features are equally important, in units that differ by a factor of 5: their
+# coefficients are 1 and 0.2. The left picture uses the raw features, the right one
+# standardised features. The contours are those of the objective over the two
+# coefficients. The paths are 25 epochs of batch gradient descent, each with its best
+# constant learning rate (2 over the sum of the largest and the smallest curvature).
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,21 +50,21 @@ for ax, (name, data) in zip(axes, data_sets.items(), strict=True):
     ax.plot(*best, "k+", markersize=12)
     ax.set(
         aspect="equal",
-        title=f"{name}: learning rate {eta:.2g},\ncurvatures 1 : {ratio:.3g}",
+        title=f"{name}: learning rate {eta:.2g}, curvatures 1 : {ratio:.3g}",
         xlabel="coefficient of feature 0",
         ylabel="coefficient of feature 1",
     )
 plt.show()
 
 # %%
-# Raw, the learning rate must be small enough for the large feature, along whose
-# coefficient the objective is steep; there the path jumps from side to side, and the
-# other coefficient creeps. Scaled, the bowl is round, the gradient points to its
-# centre, and one step goes nearly all the way. (The plus is the minimum, the star the
-# end.)
+# On the raw features the learning rate must be small enough for the large feature,
+# because the objective is steep along its coefficient. There the path jumps from side
+# to side, and the other coefficient changes slowly. On the scaled features the bowl is
+# round, the gradient points at its centre, and one step nearly reaches it. (The plus is
+# the minimum, the star the end of the path.)
 #
-# What divides the distance in each step is the ratio of the curvatures, κ: a share of
-# about 1 - 2/κ is left.
+# The ratio κ of the curvatures determines the progress: each step multiplies the
+# distance from the minimum by about 1 - 2/κ.
 
 for name, data in data_sets.items():
     ratio = best_step(data)[1]
@@ -71,16 +72,16 @@ for name, data in data_sets.items():
     print(f"{name:6}: κ = {ratio:6.2f}, {steps:6.1f} steps to 1/1000 of the distance")
 
 # %%
-# Real data are worse. The wines have 13 features, from hues around 1 to proline around
-# 750. Raw, batch descent with its largest safe step learns next to nothing in 200
-# epochs; scaled, it is nearly there. Adam, which gives each coefficient a pace of its
-# own, suffers less but suffers.
+# In real data the differences are larger. The wine data have 13 features, from hue
+# (about 1) to proline (about 750). On the raw features, batch gradient descent at the
+# largest safe learning rate hardly improves the objective in 200 epochs. Adam, which
+# has a learning rate for each coefficient, is faster, but slow as well.
 #
-# "auto" is plain descent, too, with ``learning_rate="auto"``: on raw data, without a
-# scaler. It takes its steps in coordinates in which the features are centred and have
-# curvature one, without a copy of X, and the penalty stays that of the raw
-# coefficients. So it minimises the same objective as the other raw runs. (Scaled, the
-# same ``alpha`` weighs other coefficients: that curve has another minimum.)
+# "raw, auto" is plain gradient descent with ``learning_rate="auto"``, on the raw
+# features without a scaler. sklgd centres and scales the features internally, without a
+# copy of X, and the penalty remains that of the raw coefficients. It minimises the same
+# objective as the other runs on raw features. On scaled features the same ``alpha``
+# penalises other coefficients, so that this curve has a different minimum.
 
 X, y = load_wine(return_X_y=True)
 scaled = StandardScaler().fit_transform(X)
@@ -106,8 +107,8 @@ models = {
     ).fit(scaled, y),
 }
 figure, ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
-LossCurveDisplay.from_estimator(models, ax=ax)
-ax.set(yscale="log")
+LossCurveDisplay.from_estimator(models, kind="objective", ax=ax)
+ax.set(yscale="log", title="The wines, raw and scaled")
 plt.show()
 
 for name, model in models.items():
@@ -115,6 +116,6 @@ for name, model in models.items():
     print(f"{name:22} accuracy {model.score(data, y):.3f}")
 
 # %%
-# The penalty is the one thing that scaling should be thought of for: ``alpha`` weighs
-# the raw coefficients or the scaled ones. Standardise where all features should be
-# shrunk alike; for the descent itself you need not.
+# The penalty remains a reason for scaling: ``alpha`` applies to the coefficients of the
+# features as they are given. Standardise them if all should be shrunk alike. For the
+# descent itself no scaling is needed.

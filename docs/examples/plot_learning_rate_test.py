@@ -3,15 +3,15 @@
 Which learning rate?
 ==========================
 
-Too small a step and nothing happens, too large a one and the run diverges; between
-them lie the few learning rates worth having. A range test tries them all, for a few
-epochs each, and shows the choice in one picture.
+With a learning rate that is too small, the objective hardly changes. With one that is
+too large, the run diverges. A range test tries learning rates over several powers of
+ten, for a few epochs each, and shows the result in one picture.
 """
 
 # %%
-# `LearningRateDisplay` makes a short run from the same start for each learning rate,
-# and draws the objective at its end. The range need not be given: it begins where
-# hardly anything is gained and ends where the runs end above their start.
+# `LearningRateDisplay` makes a short run from the same start for each learning rate and
+# draws the objective at its end. It finds the range of learning rates by itself, from
+# where the objective hardly changes to where the runs end above their start.
 
 import warnings
 
@@ -31,28 +31,28 @@ model = GDClassifier(optimizer="sgd", batch_size=16, random_state=0)
 
 figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 display = LearningRateDisplay.from_estimator(model, X, y, ax=ax)
+ax.set_title("Range test of SGD with batches of 16 rows")
 plt.show()
 
 # %%
-# Read it from the left:
+# From left to right:
 #
-# - flat, at the height of the start: the steps are too small to matter;
-# - falling: the larger the step, the further the run gets;
-# - the floor: any of these will do;
-# - rising, with a wide band: the iterates jump about. The band goes up to the highest
-#   objective in the second half of a run, and a wide one is noise;
-# - shaded: no run ends below its start.
+# - The curve is flat at the objective of the start: the learning rates are too small.
+# - The curve falls: the larger the learning rate, the more progress in the same time.
+# - The floor: all of these learning rates are suitable.
+# - The curve rises with a wide band. The band extends to the largest objective in the
+#   second half of a run. A wide band means that the iterates fluctuate.
+# - The shaded region: no run ends below its start.
 #
-# The suggestion is the learning rate whose worst epoch in the second half is best. It
-# is at most half of the first one in the shaded region, and was tried in a run ten
-# times as long.
+# The suggestion is the learning rate for which the largest objective in the second half
+# of the run is lowest. It is at most half of the first learning rate in the shaded
+# region, and was tested in a run ten times as long.
 
 print(f"suggestion {display.suggestion:.3g}, too large from {display.limit:.3g} on")
 
 # %%
-# What do learning rates left and right of it do in longer runs? A tenth of the
-# suggestion is slower, ten times as much is noisier, a hundred times as much is of no
-# use.
+# Longer runs with learning rates on both sides of the suggestion: a tenth of it is
+# slower, ten times as much fluctuates, and a hundred times as much is useless.
 
 models = {}
 for factor in (0.1, 1.0, 10.0, 100.0):
@@ -63,19 +63,20 @@ for factor in (0.1, 1.0, 10.0, 100.0):
     )  # fmt: skip
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)
-    for slower_or_wilder in models.values():
-        slower_or_wilder.fit(X, y)
+    for other in models.values():
+        other.fit(X, y)
 
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
-LossCurveDisplay.from_estimator(models, ax=ax)
-ax.set(yscale="log")
+LossCurveDisplay.from_estimator(models, kind="objective", ax=ax)
+ax.set(yscale="log", title="30 epochs at learning rates around the suggestion")
 ax.get_legend().set_title("learning_rate")
 plt.show()
 
 # %%
-# Every optimizer has a scale of its own: a step of plain descent is as long as the
-# gradient, Adam's is about as long as the learning rate. A value that was right for one
-# of them says nothing about another. Here on the digits, ten classes, in batches of 32.
+# Suitable learning rates differ between optimizers: a step of SGD is the learning rate
+# times the gradient, while a step of Adam is about as long as the learning rate itself.
+# A value that suits one of them says nothing about another. The next pictures use the
+# digits data, ten classes, in batches of 32.
 
 X, y = load_digits(return_X_y=True)
 X = X / 16.0
@@ -88,8 +89,8 @@ for ax, name in zip(axes.flat, ("sgd", "momentum", "adagrad", "adam"), strict=Tr
 plt.show()
 
 # %%
-# The same for a function: one tests the steps of `minimize`. On Rosenbrock's curved
-# valley plain descent has hardly any room between too slow and too large.
+# `from_function` tests `minimize` in the same way. On Rosenbrock's function, a curved
+# valley, SGD has few learning rates between too small and too large.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 for ax, name in zip(axes, ("sgd", "adam"), strict=True):
@@ -100,9 +101,9 @@ for ax, name in zip(axes, ("sgd", "adam"), strict=True):
 plt.show()
 
 # %%
-# Smith's original test raises the learning rate within a single run (L. N. Smith,
-# *Cyclical learning rates for training neural networks*, 2017): one pass gives the
-# whole picture, but each point inherits what the smaller steps have done. Linear models
-# are quick enough for runs of their own.
+# Smith's original test increases the learning rate within a single run (L. N. Smith,
+# *Cyclical learning rates for training neural networks*, 2017). It needs one pass only,
+# but each point depends on the steps before it. Linear models are fast enough for
+# separate runs.
 #
-# And with ``learning_rate="auto"``, the default, no test is needed at all.
+# With ``learning_rate="auto"``, the default, no test is needed.

@@ -3,19 +3,21 @@
 A small neural network
 =================================
 
-`minimize` takes any function whose gradient you can write down. Here is a network with
-two inputs, eight hidden units and one output, written with NumPy alone, on two
-interleaved half circles that no straight line can separate.
+`minimize` takes any function with a gradient. This example trains a network with two
+inputs, eight hidden units and one output, written with NumPy alone, on two interleaved
+half circles that no straight line can separate.
 """
 
 # %%
 # The network
 # -----------
 # For a row x: h = tanh(x W₁ + b₁), z = h w₂ + b₂, and the probability of class 1 is
-# 1/(1 + exp(-z)). The objective is the mean log loss. Its gradient is found by going
-# backwards (Rumelhart, Hinton and Williams 1986): the slope of the loss in z is p - y;
-# it reaches w₂ times h, and W₁ through the slope of tanh, 1 - h². The 33 parameters are
-# one vector, as `minimize` wants them.
+# 1/(1 + exp(-z)). The objective is the mean log loss. Its gradient follows from the
+# chain rule, from the output to the input (backpropagation; Rumelhart, Hinton and
+# Williams 1986): the derivative of the loss with respect to z is p - y, that of z with
+# respect to w₂ is h, and that of tanh is 1 - h². The 33 parameters are one vector, as
+# `minimize` expects. They start at random values: if all started at zero, the hidden
+# units would remain equal.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,7 +54,8 @@ def loss_and_gradient(theta, X, y):
 
 
 # %%
-# Is the gradient right? Finite differences tell, before anything is trained.
+# Finite differences check the gradient before anything is trained. This is the distance
+# between the two gradients:
 
 theta0 = np.random.RandomState(0).normal(scale=0.7, size=sum(sizes))
 print(
@@ -66,11 +69,11 @@ print(
 # %%
 # Training
 # --------
-# ``jac=True`` says that the function returns its value and its gradient, and ``args``
-# are handed on to it.
+# ``jac=True`` says that the function returns its value and its gradient. ``args`` are
+# further arguments of the function.
 
 runs = {
-    "plain descent, η = 0.5": {"optimizer": "sgd", "learning_rate": 0.5},
+    "SGD, η = 0.5": {"optimizer": "sgd", "learning_rate": 0.5},
     "momentum 0.9, η = 0.2": {"optimizer": Momentum(0.9), "learning_rate": 0.2},
     "Adam, η = 0.05": {"optimizer": Adam(), "learning_rate": 0.05},
     "Adam, auto": {"optimizer": Adam()},
@@ -79,14 +82,14 @@ results = {
     name: minimize(loss_and_gradient, theta0, (X, y), jac=True, max_iter=500, **run)
     for name, run in runs.items()
 }
-figure, ax = plt.subplots(figsize=(6.8, 4), layout="constrained")
+figure, ax = plt.subplots(figsize=(8.6, 4), layout="constrained")
 for (name, result), style in zip(results.items(), ["-", "--", "-.", ":"], strict=True):
     ax.semilogy(result.fun_path, style, label=name)
 linear = GDClassifier(penalty=None).fit(X, y)
 ax.axhline(linear.loss_curve_[-1], color="0.6", linewidth=0.8)
 ax.annotate("the best linear model", (500, linear.loss_curve_[-1] * 1.05), ha="right")
-ax.set(xlabel="step (all 300 rows)", ylabel="mean log loss")
-ax.legend(loc="lower left")
+ax.set(xlabel="step (all 300 rows)", ylabel="mean log loss", title="Four optimizers")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 plt.show()
 
 # %%
@@ -112,8 +115,10 @@ ax.set_title(
 plt.show()
 
 # %%
-# Mini-batches are a function, too: one that draws other rows in each call. Its values
-# are noisy, so the learning rate is a schedule, and the path does not end by itself.
+# Mini-batches
+# ------------
+# A function may use other rows in each call. Its values and gradients are then noisy,
+# so the learning rate follows a schedule, and the run makes all of its steps.
 
 rng = np.random.RandomState(1)
 

@@ -64,24 +64,33 @@ for name in ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "a
     )
     results[name], learning_rates[name] = runs[best], best
 
-figure, ax = plt.subplots(figsize=(9, 6), layout="constrained")
+figure, ax = plt.subplots(figsize=(10, 6), layout="constrained")
 display = DescentPathDisplay.from_result(
     results, beale, ax=ax, limits=[(-0.5, 4.2), (-1.6, 2.0)], levels=24
 )
 ax.plot(3.0, 0.5, "k*", markersize=14)
 ax.set_title("200 steps on Beale's function; the black star is the minimum")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 plt.show()
 
 # %%
 # The values along these paths: all fall quickly at the beginning, where the function is
 # steep, and then slowly along the bottom of the valley, where the gradient is small.
 
-figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
 for (name, result), line in zip(results.items(), display.lines_, strict=True):
     label = f"{name}, η = {learning_rates[name]:.2g}"
-    ax.semilogy(result.fun_path, color=line.get_color(), label=label)
+    ax.semilogy(
+        result.fun_path,
+        color=line.get_color(),
+        marker=line.get_marker(),
+        markersize=4,
+        markevery=20,
+        label=label,
+    )
 ax.set(xlabel="step", ylabel="Beale's function", ylim=(1e-9, 50))
-ax.legend(ncols=2)
+ax.set_title("Values along the seven paths")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 plt.show()
 
 # %%

@@ -102,7 +102,7 @@ draw(results)
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 for (name, result), style in zip(results.items(), ["-", "--", "-."], strict=True):
     ax.semilogy(np.linalg.norm(result.path, axis=1), style, label=name)
-ax.set(xlabel="step", ylabel="distance from the minimum")
+ax.set(xlabel="step", ylabel="distance from the minimum", title="Convergence")
 ax.legend()
 plt.show()
 

@@ -86,6 +86,7 @@ smooth = {
 places = np.arange(width, n_chunks) * n_rows
 LossCurveDisplay(smooth, x=dict.fromkeys(smooth, places), x_name="rows seen").plot(ax)
 ax.set(ylabel=f"accuracy on the next chunk (mean of {width})")
+ax.set_title("Four learners in a stream that drifts and then changes")
 for place, text in ((1 / 3, " drift"), (2 / 3, " change")):
     ax.axvline(place * n_chunks * n_rows, color="0.6", linewidth=1.0, linestyle=":")
     ax.text(place * n_chunks * n_rows, 0.02, text,
@@ -113,4 +114,5 @@ print(f"progressive accuracy {model.progressive_score_:.3f}")
 figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 LossCurveDisplay.from_estimator(model, x="rows", ax=ax, line_kw={"linewidth": 0.9})
 ax.set(ylabel="mean loss of the rows before they are learnt")
+ax.set_title("The loss of the default, which grows where the stream changes")
 plt.show()

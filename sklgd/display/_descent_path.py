@@ -42,7 +42,7 @@ SECTION = "contours: section at the fitted values of the other coefficients"
 FAR = 1e3
 # Iterates of a path up to which each gets a dot. Of the longest path about so many get
 # one, and all paths have theirs after the same number of steps.
-FEW_POINTS = 40
+FEW_POINTS = 61
 
 
 class DescentPathDisplay:
@@ -334,7 +334,7 @@ class DescentPathDisplay:
             values=values.reshape([len(line) for line in grid[::-1]]),
             variable_names=names,
             value_name="objective",
-            note=SECTION if len(objective.coef) > len(places) else None,
+            note=SECTION if _others_exist(first, objective, places) else None,
         )
         return display.plot(
             ax, kind=kind, levels=levels, line_kw=line_kw, contour_kw=contour_kw
@@ -599,6 +599,12 @@ class DescentPathDisplay:
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
+
+
+def _others_exist(estimator, objective, places):
+    """True if there are coefficients beside those that the picture shows."""
+    n_coefs = estimator.n_features_in_ + bool(estimator.fit_intercept)
+    return n_coefs * objective.data.n_outputs > len(places)
 
 
 def _points_of(line):

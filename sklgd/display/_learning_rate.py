@@ -305,19 +305,21 @@ class LearningRateDisplay:
             )  # fmt: skip
         handles += [self.unstable_, self.diverging_]
         if self.suggestion is not None:
-            self.suggestion_line_ = ax.axvline(
-                self.suggestion, color=style(2)["color"], linestyle="--",
-                label=f"suggestion: {self.suggestion:.2g}",
+            # (Above the start is the place of the legend.)
+            (self.suggestion_line_,) = ax.plot(
+                [self.suggestion] * 2, [lowest - room, self.start], linestyle="--",
+                color=style(2)["color"], label=f"suggestion: {self.suggestion:.2g}",
             )  # fmt: skip
             handles.insert(0, self.suggestion_line_)
         ax.set_xscale("log")
         ax.set(
             xlim=(rates[0] / ROOM, right),
-            ylim=(lowest - room, self.start + 6.0 * room),
+            ylim=(lowest - room, self.start + 10.0 * room),
             xlabel=self.x_name, ylabel=self.y_name,
         )  # fmt: skip
         ax.legend(
             handles=[handle for handle in handles if handle is not None],
+            loc="upper left",
             fontsize="small",
         )
         self.ax_, self.figure_ = ax, ax.figure
