@@ -249,7 +249,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
 
     # ---------------------------------------------------------------------- fit
 
-    def _fit(self, X, y, target, weights, n_outputs, start, validation, sample_weight):
+    def _fit(self, X, y, target, weights, n_outputs, start, validation, sample_weight,
+             known=None):  # fmt: skip
         """Fit afresh, or from the coefficients ``start``.
 
         Parameters
@@ -268,6 +269,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
             which it differs, and its ``y`` and ``sample_weight`` as `score` takes them.
         sample_weight : float64 array or None
             For callbacks and scores.
+        known : KnownMoments or None
+            Moments of X that the caller has computed.
         """
         log = Log(self.verbose) if self.verbose else None
         rows, held_out = self._split(y, rows_with_weight(weights), validation)
@@ -282,6 +285,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         )  # fmt: skip
         columns, data.n_columns = columns_to_fit(X, rows, start, n_outputs)
         data = data.of_columns(columns)
+        data.known_moments = None if known is None else known.of_columns(columns)
         if start is None:
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
         else:
@@ -438,10 +442,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
 
     def _plan_key(self):
         """The parameters that decide the plan; a stream starts afresh on a change."""
-        values = (
-            self.loss, self.optimizer, self.batch_size, self.learning_rate, self.eta0,
-            self.power_t,
-        )  # fmt: skip
+        names = "loss optimizer batch_size learning_rate eta0 power_t".split()
+        values = [getattr(self, name) for name in names]
         return tuple([v if type(v) in PLAIN else description(v) for v in values])
 
     def _partial_fit(self, X, target, weights, n_outputs):

@@ -21,12 +21,13 @@ from ._log import say
 from ._regressor import GDRegressor
 from ._scoring import Scorer
 from ._tuning.fits import FittedModels
-from ._tuning.grid import column_scale, default_alphas
+from ._tuning.grid import column_scale, default_alphas, starts_at_zero
 from ._tuning.models import Fold, all_rows, train_weights
 from ._tuning.moments import MomentModels
 from ._tuning.newton import NewtonModels
 from ._tuning.path import check_alphas
 from ._tuning.quasi_newton import QuasiNewtonModels
+from ._tuning.refit import refit
 from ._tuning.search import (
     ADDED,
     EXTENSIONS,
@@ -190,9 +191,14 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         def alphas_of(l1_ratio):
             if given:
                 return alphas
-            return default_alphas(data, self.penalty, l1_ratio, alphas)
+            return default_alphas(
+                data, self.penalty, l1_ratio, alphas, models.known_moments()
+            )
 
-        search.run(l1_ratios, alphas_of, extends)
+        def is_complete(l1_ratio):
+            return not given and starts_at_zero(self.penalty, l1_ratio)
+
+        search.run(l1_ratios, alphas_of, extends, is_complete)
         results = self._results(search)
         if np.isnan(results["cv_results_"]["mean_test_score"]).all():
             raise ValueError(
@@ -202,7 +208,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
             )
         if self.refit:
             model = self._model(results["alpha_"], results["l1_ratio_"])
-            model.fit(X, y, sample_weight)
+            refit(model, view, data, models, y, sample_weight)
             results |= {
                 name: value
                 for name, value in vars(model).items()
@@ -468,7 +474,8 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         takes the largest alpha whose mean score is within one standard error of it. A
         function gets ``cv_results_`` and returns the index of a candidate.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows. If False, there are only scores.
+        Whether to fit the chosen model to all rows, from the coefficients that the
+        search has found. If False, there are only scores.
     store_path : bool, default=False
         Whether to keep the coefficients of all candidates in ``coefs_paths_``.
     random_state, n_jobs : see `GDRegressor`
@@ -658,7 +665,8 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
     select : {"best", "1se"} or callable, default="best"
         As in `GDRegressorCV`.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows. If False, there are only scores.
+        Whether to fit the chosen model to all rows, from the coefficients that the
+        search has found. If False, there are only scores.
     store_path : bool, default=False
         Whether to keep the coefficients of all candidates in ``coefs_paths_``.
     class_weight : dict, "balanced" or None, default=None

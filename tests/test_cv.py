@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -151,6 +152,46 @@ def test_fewer_rows_than_columns_without_a_penalty_take_the_shortest_minimiser(r
     centre, middle = X[train].mean(axis=0), y[train].mean()
     w = np.linalg.pinv(X[train] - centre) @ (y[train] - middle)
     np.testing.assert_allclose(search.coefs_paths_[0, 0, 0, 0, :-1], w, atol=1e-8)
+
+
+def exact_ridge(X, y, alpha):
+    """Coefficients and means of the ridge regression, by rational arithmetic.
+
+    They are those of the shortest minimiser if alpha is zero, and the rows must be
+    independent.
+    """
+    n = len(y)
+    X, y = np.vectorize(Fraction)(X), np.vectorize(Fraction)(y)
+    mean, middle = X.sum(axis=0) / n, y.sum() / n
+    Z = X - mean
+    # (The products of centred rows are singular in the direction of ones only.)
+    G = (
+        Z @ Z.T
+        + np.full((n, n), Fraction(1))
+        + n * Fraction(alpha) * np.eye(n, dtype=int)
+    )
+    b = y - middle
+    for i in range(n):
+        row = G[i] / G[i, i]
+        b[i] /= G[i, i]
+        G[i] = row
+        for k in range(n):
+            if k != i:
+                b[k] -= G[k, i] * b[i]
+                G[k] = G[k] - G[k, i] * row
+    return (Z.T @ b).astype(float), mean.astype(float), float(middle)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-20, 1e-12, 1e-6])
+@pytest.mark.parametrize("decades", [0, 3, 6])
+def test_fewer_rows_than_columns_are_solved_in_all_units(decades, alpha, rng):
+    scale = rng.permutation(10.0 ** np.linspace(-decades, decades, 14))
+    X, y = rng.normal(size=(12, 14)) * scale, rng.normal(size=12)
+    search = GDRegressorCV(alphas=[alpha], cv=4, refit=False).fit(X, y)
+    for k, (train, test) in enumerate(KFold(4).split(X)):
+        w, mean, middle = exact_ridge(X[train], y[train], alpha)
+        loss = 0.5 * ((y[test] - middle - (X[test] - mean) @ w) ** 2).mean()
+        assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-5)
 
 
 def test_other_losses_take_no_moments(rng):
@@ -346,6 +387,30 @@ def test_a_best_alpha_at_the_end_of_given_alphas_is_warned_of(rng):
         GDRegressorCV(alphas=[1e-9, 1e-12, 1e-3]).fit(X, y)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_default_alphas_of_l1_end_where_all_coefficients_are_zero(loss, rng):
+    X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
+    search = GDRegressorCV(loss, penalty="l1", alphas=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(X, y)
+    assert search.alpha_ == search.alphas_.max()
+    assert search.alphas_.shape == (1, 4)
+
+
+@pytest.mark.parametrize("search", [GDRegressorCV(alphas=3), GDClassifierCV(alphas=3)])
+def test_columns_too_small_for_any_alpha_are_warned_of(search):
+    X, y = IRIS
+    X = X * [1.0, 1.0, 1e-200, 1.0]
+    with pytest.warns(UserWarning, match="first of them column 2. Scale them"):
+        search.fit(X, y)
+    assert search.score(X, y) > 0.8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        X = X * [1.0, 1.0, 0.0, 1e-100]
+        search.fit(X, y)
+
+
 def test_a_default_grid_is_extended_where_the_best_alpha_is_at_its_end(rng):
     X = rng.normal(size=(80, 30)) * np.geomspace(1.0, 1e-4, 30)
     y = X @ np.geomspace(1.0, 1e4, 30) + 1e-3 * rng.normal(size=80)
@@ -456,22 +521,67 @@ def test_folds_count_by_their_weight(rng):
 # --------------------------------------------------------------- as an estimator
 
 
-@pytest.mark.parametrize(
-    "search",
-    [GDRegressorCV(), GDRegressorCV("poisson", alphas=3), GDClassifierCV(alphas=3)],
-    ids=lambda search: search.loss,
-)
-def test_the_refitted_model_is_the_plain_one_with_its_attributes(search):
+REFITTED = [
+    GDRegressorCV(),
+    GDRegressorCV(penalty="l1", alphas=5),
+    GDRegressorCV("poisson", alphas=3, fit_intercept=False),
+    GDRegressorCV("huber", alphas=2),
+    GDClassifierCV(alphas=3),
+    GDClassifierCV(penalty="l1", alphas=[1e-2, 1e-3], class_weight="balanced"),
+]
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("search", REFITTED, ids=lambda s: f"{s.loss}, {s.penalty}")
+def test_the_refitted_model_is_a_fit_that_has_reached_the_tolerance(search, form, rng):
     X, y = IRIS
-    search.fit(X, y)
-    plain = search._plain(search.loss, alpha=search.alpha_).fit(X, y)
+    X = np.column_stack([X, np.zeros(len(y))])  # (an empty column)
+    w = rng.integers(0, 3, len(y)).astype(float)
+    search = clone(search).fit(form(X), y, w)
+    model = search.estimator_
+    plain = search._model(search.alpha_, 0.15).fit(form(X), y, w)
+    tight = clone(plain).set_params(tol=1e-12, max_iter=10**5).fit(form(X), y, w)
+    constant = clone(plain).set_params(penalty="l1", alpha=1e6).fit(form(X), y, w)
+    best, range_ = tight.loss_curve_[-1], constant.loss_curve_[-1]
+    gap = (search.loss_curve_[-1] - best) / (range_ - best)
+    assert -1e-9 < gap <= search.tol
+    assert gap <= 3.0 * search.optimality_gap_ + 1e-9
+    assert search.optimality_gap_ <= search.tol
+    assert search.stop_reason_ == "converged"
+    assert len(search.loss_curve_) == search.n_iter_ == model.n_iter_
+    assert search.diagnosis_ is None
+    assert vars(model).keys() == vars(plain).keys()
+    assert model.coef_.shape == plain.coef_.shape
+    assert search.predict(form(X)).shape == plain.predict(form(X)).shape
+    assert not model.coef_[..., -1].any()
+    if search.penalty == "l1":
+        np.testing.assert_array_equal(model.coef_ == 0.0, tight.coef_ == 0.0)
+
+
+def test_a_refit_starts_where_the_search_has_ended(rng):
+    X = sp.random_array((200, 1600), density=0.02, rng=rng, format="csr")
+    y = (X @ rng.normal(size=1600) > 0.0).astype(int)
+    search = GDClassifierCV(alphas=[1e-2, 1e-3], cv=4).fit(X, y)
+    plain = GDClassifier(alpha=search.alpha_).fit(X, y)
+    assert search.n_iter_ <= plain.n_iter_ / 2
+
+
+def test_rules_of_descent_are_refitted_as_fit_does():
+    search = GDClassifierCV(optimizer="adam", alphas=[1e-2, 1e-3], random_state=0)
+    search.fit(*IRIS)
+    plain = search._model(search.alpha_, 0.15).fit(*IRIS)
     np.testing.assert_array_equal(search.coef_, plain.coef_)
-    np.testing.assert_array_equal(search.predict(X), plain.predict(X))
-    assert search.score(X, y) == plain.score(X, y)
-    for name in ("intercept_", "n_iter_", "stop_reason_", "optimality_gap_"):
-        assert getattr(search, name) == pytest.approx(getattr(plain, name))
     np.testing.assert_array_equal(search.loss_curve_, plain.loss_curve_)
-    assert type(search.estimator_) is type(plain)
+
+
+def test_least_squares_that_start_at_the_minimiser_end_after_one_step():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    first = GDRegressor().fit(X, y)
+    again = clone(first).fit(
+        X, y, coef_init=first.coef_, intercept_init=first.intercept_
+    )
+    assert again.t_ <= first.t_
+    assert again.optimality_gap_ <= 1e-12
 
 
 def test_without_a_refit_there_are_scores_only():
@@ -722,6 +832,9 @@ def test_a_callback_ends_the_search():
         ({"alphas": 0}, "alphas"),
         ({"alphas": []}, "alphas must be a number of alphas"),
         ({"alphas": [-1.0]}, "alphas must be a number of alphas"),
+        ({"alphas": True}, "alphas must be a number of alphas"),
+        ({"alphas": [True]}, "alphas must be a number of alphas"),
+        ({"select": lambda results: True}, "select must return a place among the"),
         ({"alphas": "many"}, "alphas must be a number of alphas"),
         ({"alphas": [np.nan]}, "alphas must be a number of alphas"),
         ({"penalty": None}, "penalty=None has no strength to choose"),

@@ -104,6 +104,38 @@ class DataOfFit:
 
 
 @dataclass
+class KnownMoments:
+    """Moments of the columns over the rows to learn from, computed before the fit.
+
+    Attributes
+    ----------
+    mean, var : ndarrays of shape (n_features,)
+        As `_fit/statistics.column_statistics` gives them.
+    moments : tuple
+        What `DataTerm.weighted_gram` gives for the rows' weights, about the means, or
+        about zero without an intercept.
+    """
+
+    mean: np.ndarray
+    var: np.ndarray
+    moments: tuple[np.ndarray, np.ndarray, float]
+
+    def of_columns(self, columns):
+        """Those of these columns only; None means all."""
+        if columns is None:
+            return self
+        A, v, weight = self.moments
+        moments = np.ascontiguousarray(A[np.ix_(columns, columns)]), v[columns], weight
+        return KnownMoments(self.mean[columns], self.var[columns], moments)
+
+    def of_weight(self, weight):
+        """The second moments for weights with this sum."""
+        A, v, before = self.moments
+        factor = weight / before
+        return A * factor, v * factor, weight
+
+
+@dataclass
 class Data(DataOfFit):
     """The data of one fit.
 
@@ -133,6 +165,9 @@ class Data(DataOfFit):
     n_columns : int or None
         Number of columns with a non-zero entry in the rows to learn from; None if it
         was not counted.
+    known_moments : KnownMoments or None
+        Moments that need not be computed again. Other data made from these do not have
+        them.
     sparse : bool
         True if X is a CSR matrix, False if it is an array.
     everything : bool
@@ -156,6 +191,7 @@ class Data(DataOfFit):
     base: float = 0.0
     columns: np.ndarray | None = None
     n_columns: int | None = None
+    known_moments: KnownMoments | None = field(init=False, default=None)
     sparse: bool = field(init=False)
     everything: bool = field(init=False)
     subset: np.ndarray | None = field(init=False)
@@ -182,6 +218,9 @@ class Data(DataOfFit):
 
     def column_statistics(self, rows=None):
         """Weighted mean and variance of each column, of these rows or of all."""
+        if rows is None and self.known_moments is not None:
+            known = self.known_moments
+            return known.mean.copy(), known.var.copy()
         return _gram.column_statistics(
             self.matrix, self.weights, self.subset if rows is None else rows,
             self.n_threads, self.columns,

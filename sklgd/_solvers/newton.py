@@ -139,6 +139,10 @@ class NewtonSolver(BatchSolver):
         """
         q = self.apply(self.gradient)
         predicted = 0.5 * float(np.vdot(q, self.gradient))
+        if self.metric.exact and self.data.loss.quadratic:
+            # (The Hessian is the same everywhere.)
+            self.sure = True
+            return np.negative(q, out=q), predicted
         ends = predicted <= self.target()
         if not ends and predicted > self.settling():
             return np.negative(q, out=q), predicted

@@ -29,10 +29,11 @@ class FittedModels(Models):
     folds : list of Fold
     """
 
+    remedy = "increase max_iter"
+
     def __init__(self, estimators, X, y, sample_weight, folds):
         self.estimators, self.folds = estimators, folds
         self.X, self.y, self.sample_weight = X, y, sample_weight
-        self.failed = 0
 
     def begin(self, l1_ratio):
         for est in self.estimators:
@@ -46,16 +47,12 @@ class FittedModels(Models):
                 est.fit(self.X, self.y, self.train_weight(k))
             for warning in caught:
                 if issubclass(warning.category, ConvergenceWarning):
-                    self.failed += 1
+                    self.n_unconverged += 1
                 else:
                     warnings.warn_explicit(
                         warning.message, warning.category, warning.filename,
                         warning.lineno,
                     )  # fmt: skip
-
-    @property
-    def n_unconverged(self):
-        return self.failed
 
     def train_weight(self, k):
         """Sample weights for the fit of fold k."""

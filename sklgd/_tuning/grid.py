@@ -12,7 +12,10 @@ of the loss at the constant model.
 
 import numpy as np
 from scipy.linalg import eigvalsh
-from scipy.optimize import brentq
+
+from .._compat import warn
+from .._fit.data import LARGE_COLUMN
+from .._fit.statistics import column_statistics
 
 # Largest number of rows or columns for which eigenvalues are computed.
 MAX_EIGENVALUES = 3000
@@ -33,9 +36,21 @@ L1_RANGE = 1e-3, 1e-2
 LITTLE_L1 = 0.01
 # Eigenvalues below this share of the largest are rounding errors.
 RANK = 1e-13
+# Steps towards the logarithms of alphas, and their accuracy.
+MAX_NEWTON, NEWTON_TOL = 200, 1e-10
 
 
-def default_alphas(data, penalty, l1_ratio, n_alphas):
+def starts_at_zero(penalty, l1_ratio):
+    """True if the first of the default alphas makes all coefficients zero."""
+    return l1_share(penalty, l1_ratio) >= LITTLE_L1
+
+
+def l1_share(penalty, l1_ratio):
+    """Share of l1 in a penalty."""
+    return {"l1": 1.0, "l2": 0.0}.get(penalty, l1_ratio)
+
+
+def default_alphas(data, penalty, l1_ratio, n_alphas, known=None):
     """Alphas in decreasing order.
 
     Parameters
@@ -45,15 +60,24 @@ def default_alphas(data, penalty, l1_ratio, n_alphas):
     l1_ratio : float
         Share of l1 in the penalty.
     n_alphas : int
+    known : KnownMoments or None
+        Moments that need not be computed again.
 
     Returns
     -------
     alphas : ndarray of shape (n_alphas,)
+
+    Warns
+    -----
+    UserWarning
+        If a column is so small that no alpha leaves it a coefficient.
     """
-    share = {"l1": 1.0, "l2": 0.0}.get(penalty, l1_ratio)
-    if share >= LITTLE_L1:
-        return l1_alphas(data, share, n_alphas)
-    e = eigenvalues(data)
+    mean, var = column_statistics(data) if known is None else (known.mean, known.var)
+    if not (mean.all() and var.all()):
+        warn_of_small_columns(data)
+    if starts_at_zero(penalty, l1_ratio):
+        return l1_alphas(data, l1_share(penalty, l1_ratio), n_alphas)
+    e = eigenvalues(data, known)
     if e is None:
         high, low = WIDE_RANGE
         unit = curvature(data) * spread(data).sum() / data.n_rows
@@ -74,7 +98,7 @@ def l1_alphas(data, share, n_alphas):
     term.value_and_gradient(coef, gradient)
     if data.fit_intercept:
         # (Where the derivative of the loss jumps, the intercept's may not vanish.)
-        gradient[:-1] -= np.outer(term.column_statistics(data.weights)[1], gradient[-1])
+        gradient[:-1] -= np.outer(column_statistics(data)[0], gradient[-1])
     largest = np.abs(gradient[:-1]).max(initial=0.0) / (data.mean_weight * share)
     if not largest > 0.0:
         largest = 1.0
@@ -90,21 +114,40 @@ def curvature(data):
 
 def spread(data):
     """Mean squares of the columns, about their means if there is an intercept."""
-    _, mean, var = data.term().column_statistics(data.weights)
+    mean, var = column_statistics(data)
     return var if data.fit_intercept else var + mean**2
 
 
 def column_scale(data):
     """Standard deviations of the columns."""
-    return np.sqrt(data.term().column_statistics(data.weights)[2])
+    return np.sqrt(column_statistics(data)[1])
 
 
-def eigenvalues(data):
+def warn_of_small_columns(data):
+    """Warn of columns whose squares leave float64: all alphas are too large for them.
+
+    (A fit with an alpha of the user's has the right coefficients, which are zero.)
+    """
+    term = data.term()
+    _, mean, var = term.column_statistics(data.weights)
+    size = np.maximum(np.abs(mean), np.sqrt(var))
+    small = (size > 0.0) & (size < 1.0 / LARGE_COLUMN)
+    if small.any():
+        warn(
+            "X has columns so small that no alpha leaves them a coefficient, the first "
+            f"of them column {data.number_of(small.argmax())}. Scale them "
+            "(MaxAbsScaler or StandardScaler), or leave them out."
+        )
+
+
+def eigenvalues(data, known):
     """Those of the second derivative at the constant model, or None if unaffordable."""
     n, d = data.n_rows, data.X.shape[1]
+    if known is not None:
+        return those_of(known.of_weight(1.0)[0], data)
     if min(n, d) > MAX_EIGENVALUES:
         return None
-    _, mean, _ = data.term().column_statistics(data.weights)
+    mean, _ = column_statistics(data)
     centre = mean if data.fit_intercept else np.zeros(d)
     rows = slice(None) if data.rows is None else data.rows
     s = np.ones(n) if data.weights is None else data.weights[rows]
@@ -117,12 +160,29 @@ def eigenvalues(data):
         matrix = matrix.toarray() if data.sparse else matrix
         matrix = matrix - along - along[:, None] + centre @ centre
         matrix *= np.sqrt(np.outer(s, s))
-    e = eigvalsh(matrix)[::-1] / s.sum()
+    return those_of(matrix / s.sum(), data)
+
+
+def those_of(covariance, data):
+    """The eigenvalues above rounding, in decreasing order."""
+    e = eigvalsh(covariance)[::-1]
     return curvature(data) * e[e > RANK * e[0]]
 
 
 def alphas_of_freedom(e, n_alphas):
-    """Alphas with even steps of the degrees of freedom, and some near all of them."""
+    """Alphas with even steps of the degrees of freedom, and some near all of them.
+
+    Parameters
+    ----------
+    e : ndarray
+        Eigenvalues above zero, in decreasing order.
+    n_alphas : int
+
+    Returns
+    -------
+    alphas : ndarray of shape (n_alphas,)
+        In decreasing order.
+    """
     rank = len(e)
     if not rank:
         return np.geomspace(1.0, 1e-4, n_alphas)
@@ -131,10 +191,21 @@ def alphas_of_freedom(e, n_alphas):
     even = np.linspace(first, rank - NEAR_ALL[0], n_alphas - len(last))
     freedoms = np.concatenate([even, rank - np.array(last)])
 
-    def excess(log_alpha, df):
-        return float((e / (e + np.exp(log_alpha))).sum()) - df
-
     # At these ends df is below 1e-3, and above all but 1e-6 of the rank.
-    high = np.log(e.sum()) + 7.0
-    low = np.log(e[-1]) - 14.0 - np.log(rank)
-    return np.exp([brentq(excess, low, high, args=(df,)) for df in freedoms])
+    high = np.full(n_alphas, np.log(e.sum()) + 7.0)
+    low = np.full(n_alphas, np.log(e[-1]) - 14.0 - np.log(rank))
+    x = 0.5 * (low + high)
+    for _ in range(MAX_NEWTON):
+        # Newton's method on the logarithm of df / (rank - df), which is almost linear,
+        # and a bisection where it leaves the bracket.
+        kept = e / (e + np.exp(x)[:, None])
+        df, lost = kept.sum(axis=1), (1.0 - kept).sum(axis=1)
+        low, high = np.where(df > freedoms, x, low), np.where(df > freedoms, high, x)
+        slope = (kept * (1.0 - kept)).sum(axis=1) * rank / (df * lost)
+        step = (np.log(df / lost) - np.log(freedoms / (rank - freedoms))) / slope
+        found = np.abs(step) <= NEWTON_TOL
+        inside = (x + step > low) & (x + step < high)
+        x = np.where(found | inside, x + step, 0.5 * (low + high))
+        if found.all():
+            break
+    return np.exp(x)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._fit.data import Data
+from .._fit.data import Data, KnownMoments
 from .._validation import rows_with_weight
 
 
@@ -28,8 +28,7 @@ class Fold:
     @classmethod
     def of(cls, train, test, sample_weight, n_samples):
         """The fold of a splitter's pair of rows, without rows of weight zero."""
-        train = np.sort(row_numbers(train, n_samples))
-        test = np.sort(row_numbers(test, n_samples))
+        train, test = row_numbers(train, n_samples), row_numbers(test, n_samples)
         if sample_weight is None:
             return cls(train, test, float(len(test)))
         train = train[sample_weight[train] > 0.0]
@@ -38,7 +37,7 @@ class Fold:
 
 
 def row_numbers(rows, n_samples):
-    """Rows as numbers from 0 to n_samples - 1.
+    """Rows as numbers from 0 to n_samples - 1, in ascending order.
 
     Parameters
     ----------
@@ -63,7 +62,9 @@ def row_numbers(rows, n_samples):
             f"{n_samples}, or boolean masks of that length; it gave {rows!r}."
         )
     rows = rows.astype(np.intp)
-    return np.where(rows < 0, rows + n_samples, rows)
+    if rows.min() < 0:
+        rows[rows < 0] += n_samples
+    return rows if (rows[1:] >= rows[:-1]).all() else np.sort(rows)
 
 
 def are_partition(folds, rows, n_samples):
@@ -84,9 +85,10 @@ def are_partition(folds, rows, n_samples):
         if len(fold.train) + len(fold.test) != n_rows or not left[fold.test].all():
             return False
         left[fold.test] = False
-        learnt = np.zeros(n_samples, dtype=bool)
-        learnt[fold.train] = True
-        if np.count_nonzero(learnt) != len(fold.train) or learnt[fold.test].any():
+        held_out = np.zeros(n_samples, dtype=bool)
+        held_out[fold.test] = True
+        repeated = (fold.train[1:] == fold.train[:-1]).any()
+        if repeated or held_out[fold.train].any():
             return False
     return not left.any()
 
@@ -116,8 +118,11 @@ class Models(ABC):
     decrease. After each, it asks for the coefficients and the losses of the folds.
     """
 
-    remedy = "increase max_iter"
-    """What may help fits that do not converge."""
+    n_unconverged: int = 0
+    """Number of fits so far that ended before they converged."""
+
+    remedy: str = ""
+    """What may help such fits."""
 
     @abstractmethod
     def begin(self, l1_ratio: float) -> None:
@@ -135,7 +140,13 @@ class Models(ABC):
     def test_loss(self, k: int) -> float:
         """Weighted mean loss of the model of fold k on the rows held out."""
 
-    @property
-    @abstractmethod
-    def n_unconverged(self) -> int:
-        """Number of fits so far that ended before they converged."""
+    def known_moments(self) -> KnownMoments | None:
+        """Moments of all rows that the search has computed; None if there are none."""
+        return None
+
+    def of_all_rows(self, alpha: float, l1_ratio: float) -> np.ndarray | None:
+        """Coefficients near those of the model of all rows, None if not known.
+
+        They have the shape of `coefficients`. A search has visited this alpha.
+        """
+        return None

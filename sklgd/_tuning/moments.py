@@ -8,10 +8,14 @@ and Tibshirani 2010, section 2.2). The origin keeps the subtraction from cancell
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import qr
 
+from .._fit.data import KnownMoments
+from .._fit.minimum_norm import null_space
+from .._fit.statistics import column_statistics
 from ..kernels._coordinate import l1_refine, l1_step
 from ..kernels._hessian import cholesky, solve
 from .models import Models, are_partition
@@ -30,50 +34,71 @@ SMALL_LOSS = 1e-6
 # all gains of a round, and the largest numbers of sweeps and rounds.
 STEP_TOL, SWEEPS, ROUND_TOL, ROUNDS = 1e-10, 1000, 1e-12, 100
 # If a pivot of the Cholesky factor is below this share of the largest, the matrix may
-# be singular. Eigenvalues below this share of the largest then count as zero.
-SINGULAR, RANK = 1e-10, 1e-13
+# be singular; and how often the solution is then refined.
+SINGULAR, REFINEMENTS = 1e-7, 8
 
 
 @dataclass
 class Moments:
-    """Weighted sums over rows, x and y being measured from an origin.
+    """Weighted sums over the rows of several sets, x and y measured from an origin.
 
     Attributes
     ----------
-    weight : float
+    weight : ndarray of shape (n_sets,)
         sum s.
-    A : ndarray of shape (n_features, n_features)
+    A : ndarray of shape (n_sets, n_features, n_features)
         sum s x x'.
-    v : ndarray of shape (n_features,)
+    v : ndarray of shape (n_sets, n_features)
         sum s x.
-    q : ndarray of shape (n_features, n_outputs)
+    q : ndarray of shape (n_sets, n_features, n_outputs)
         sum s x y'.
-    t, squares : ndarrays of shape (n_outputs,)
+    t, squares : ndarrays of shape (n_sets, n_outputs)
         sum s y and sum s y^2.
     """
 
-    weight: float
+    weight: np.ndarray
     A: np.ndarray
     v: np.ndarray
     q: np.ndarray
     t: np.ndarray
     squares: np.ndarray
 
-    def __sub__(self, other):
-        return Moments(
-            self.weight - other.weight, self.A - other.A, self.v - other.v,
-            self.q - other.q, self.t - other.t, self.squares - other.squares,
-        )  # fmt: skip
+    @classmethod
+    def empty(cls, n_sets, n_features, n_outputs):
+        """Sums to be filled in."""
+        n, d, K = n_sets, n_features, n_outputs
+        shapes = (n,), (n, d, d), (n, d), (n, d, K), (n, K), (n, K)
+        return cls(*[np.empty(shape) for shape in shapes])
 
-    def loss(self, w, c):
-        """Half the mean square of y - x.w - c, summed over the outputs."""
-        total = self.squares - 2.0 * ((w * self.q).sum(axis=0) + c * self.t)
-        total += ((self.A @ w) * w).sum(axis=0) + 2.0 * c * (self.v @ w)
-        return 0.5 * float((total + c * c * self.weight).sum()) / self.weight
+    @property
+    def parts(self):
+        """The arrays."""
+        return self.weight, self.A, self.v, self.q, self.t, self.squares
+
+    def store(self, k, parts):
+        """Set the sums of set k."""
+        for array, part in zip(self.parts, parts, strict=True):
+            array[k] = part
+
+    def together(self):
+        """The sums over the union of disjoint sets, as one set."""
+        return Moments(*[part.sum(axis=0, keepdims=True) for part in self.parts])
+
+    def without(self, other):
+        """The sums over these sets without the rows of others."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return Moments(*[part - missing for part, missing in pairs])
+
+    def losses(self, w, c):
+        """Half the mean squares of y - x.w - c, summed over the outputs."""
+        squares = self.squares + 2.0 * c * (self.v[:, None] @ w)[:, 0]
+        squares += np.einsum("fjk,fjk->fk", w, self.A @ w - 2.0 * self.q)
+        squares += c * (c * self.weight[:, None] - 2.0 * self.t)
+        return 0.5 * squares.sum(axis=1) / self.weight
 
 
 class LeastSquares:
-    """The minimisers of one training set.
+    """The minimisers of several training sets.
 
     Parameters
     ----------
@@ -85,67 +110,103 @@ class LeastSquares:
     """
 
     def __init__(self, moments, fit_intercept, size):
-        m, self.fit_intercept = moments.weight, fit_intercept
+        m, self.fit_intercept = moments.weight[:, None], fit_intercept
         self.a, self.b = moments.v / m, moments.t / m
-        A, q = moments.A / m, moments.q / m
+        A, q = moments.A / m[:, :, None], moments.q / m[:, :, None]
         if fit_intercept:
-            A -= np.outer(self.a, self.a)
-            q -= np.outer(self.a, self.b)
-        diagonal = np.einsum("jj->j", A)
-        self.seen = diagonal > CONSTANT * size**2
-        self.scale = np.zeros_like(size)
-        self.scale[self.seen] = diagonal[self.seen] ** -0.5
-        self.A = A * np.outer(self.scale, self.scale)
-        self.q = q * self.scale[:, None]
-        np.einsum("jj->j", self.A)[~self.seen] = 1.0
+            A -= self.a[:, :, None] * self.a[:, None]
+            q -= self.a[:, :, None] * self.b[:, None]
+        diagonal = np.einsum("fjj->fj", A)
+        seen = diagonal > CONSTANT * size**2
+        self.scale = np.zeros_like(self.a)
+        self.scale[seen] = diagonal[seen] ** -0.5
+        A *= self.scale[:, :, None]
+        A *= self.scale[:, None]
+        diagonal[~seen] = 1.0
+        self.A, self.q = A, q * self.scale[:, :, None]
+        self.nulls: dict[int, Any] = {}
         self.begin()
 
     def begin(self):
-        """Forget the last minimiser."""
+        """Forget the last minimisers."""
         self.u = np.zeros_like(self.q)
 
     def minimise(self, l1, l2):
-        """Coefficients w and intercepts c for penalties of these strengths."""
+        """Coefficients w and intercepts c for penalties of these strengths.
+
+        Returns
+        -------
+        w : ndarray of shape (n_sets, n_features, n_outputs)
+        c : ndarray of shape (n_sets, n_outputs)
+        """
         B = self.A.copy()
-        np.einsum("jj->j", B)[self.seen] += l2 * self.scale[self.seen] ** 2
+        np.einsum("fjj->fj", B)[...] += l2 * self.scale**2
         if l1 > 0.0:
-            self.descend(B, l1)
+            for matrix, u, q, scale in zip(B, self.u, self.q, self.scale, strict=True):
+                descend(matrix, u, q, l1 * scale)
+            w = self.u * self.scale[:, :, None]
         else:
-            self.u = self.solve(B)
-        w = self.u * self.scale[:, None]
-        c = self.b - self.a @ w if self.fit_intercept else np.zeros_like(self.b)
+            w = self.solve(B, np.sqrt(1.0 + l2 * self.scale**2))
+        c = np.zeros_like(self.b)
+        if self.fit_intercept:
+            c = self.b - (self.a[:, None] @ w)[:, 0]
         return w, c
 
-    def solve(self, B):
-        """B^-1 q; that of the least norm of w if B is singular."""
-        factor = cholesky(B.copy())
-        pivots = np.diag(factor)
-        if pivots.min() ** 2 > SINGULAR * pivots.max() ** 2:
-            u = self.q.copy()
-            solve(factor, u)
-            # (The factor is that of B plus a little, which one refinement takes out.)
-            rest = self.q - B @ u
-            solve(factor, rest)
-            return u + rest
-        # In w, whose norm it is.
-        inverse = np.where(self.seen, 1.0 / np.where(self.seen, self.scale, 1.0), 0.0)
-        values, vectors = eigh(B * np.outer(inverse, inverse))
-        kept = values > RANK * values[-1]
-        along = vectors[:, kept].T @ (self.q * inverse[:, None])
-        w = vectors[:, kept] @ (along / values[kept][:, None])
-        return w * inverse[:, None]
+    def solve(self, B, root):
+        """The coefficients whose scaled ones are B^-1 q, of the least norm.
 
-    def descend(self, B, l1):
-        """Coordinate descent from the last minimiser."""
-        strengths = l1 * self.scale
-        for k in range(self.u.shape[1]):
-            u = np.ascontiguousarray(self.u[:, k])
-            g = B @ u - self.q[:, k]
-            step, product = np.zeros_like(u), np.zeros_like(u)
-            model = B, g, u, strengths, step, product
-            l1_step(*model, STEP_TOL, SWEEPS)
-            l1_refine(*model, ROUND_TOL, ROUNDS, np.inf)
-            self.u[:, k] = u + step
+        ``root`` is the square root of the diagonal of B.
+        """
+        B /= root[:, :, None]
+        B /= root[:, None]
+        q = self.q / root[:, :, None]
+        factors = [cholesky(matrix.copy()) for matrix in B]
+        pivots = np.array([factor.diagonal() for factor in factors])
+        singular = pivots.min(axis=1) ** 2 <= SINGULAR * pivots.max(axis=1) ** 2
+        # (The factors are those of B plus a little, which refinements take out.)
+        u, rest = np.zeros_like(q), q.copy()
+        for _ in range(1 + (REFINEMENTS if singular.any() else 1)):
+            for factor, part in zip(factors, rest, strict=True):
+                solve(factor, part)
+            u += rest
+            rest = q - B @ u
+        w = u * (self.scale / root)[:, :, None]
+        for k in np.flatnonzero(singular):
+            self.shorten(k, w[k])
+        return w
+
+    def shorten(self, k, w):
+        """Remove from coefficients of set k their part in the null space, in place."""
+        if k not in self.nulls:
+            self.nulls[k] = null_directions(self.A[k], self.scale[k])
+        null = self.nulls[k]
+        if null is not None:
+            for _ in range(2):
+                w -= null @ (null.T @ w)
+
+
+def null_directions(A, scale):
+    """Orthonormal directions of w that a singular A, of scaled ones, takes to zero."""
+    seen = np.flatnonzero(scale)
+    null = null_space(A[np.ix_(seen, seen)])
+    if null is None:
+        return None
+    null *= scale[seen][:, None]
+    out = np.zeros((len(scale), null.shape[1]))
+    out[seen] = qr(null / np.abs(null).max(axis=0), mode="economic")[0]
+    return out
+
+
+def descend(B, u, q, strengths):
+    """Coordinate descent from the minimiser u for another penalty, in place."""
+    for k in range(u.shape[1]):
+        start = np.ascontiguousarray(u[:, k])
+        g = B @ start - q[:, k]
+        step, product = np.zeros_like(start), np.zeros_like(start)
+        model = B, g, start, strengths, step, product
+        l1_step(*model, STEP_TOL, SWEEPS)
+        l1_refine(*model, ROUND_TOL, ROUNDS, np.inf)
+        u[:, k] = start + step
 
 
 class MomentModels(Models):
@@ -161,30 +222,26 @@ class MomentModels(Models):
         ``penalty(alpha, l1_ratio)`` is the `Penalty`.
     """
 
-    n_unconverged = 0
-
     def __init__(self, data, folds, penalty):
         self.data, self.folds, self.penalty = data, folds, penalty
         self.intercept = data.fit_intercept
         self.target = data.target.reshape(data.X.shape[0], -1)
-        self.weights = data.weights
+        self.statistics = column_statistics(data)
         self.origin = self.find_origin()
-        self.tests = [self.moments(fold.test) for fold in folds]
+        self.tests = self.moments_of([fold.test for fold in folds])
         if folds and are_partition(folds, data.rows, data.X.shape[0]):
-            everything = self.tests[0]
-            for other in self.tests[1:]:
-                everything = total(everything, other)
-            trains = [everything - test for test in self.tests]
-            for k, train in enumerate(trains):
-                if not train.weight > LEAST_SHARE * everything.weight:
-                    trains[k] = self.moments(folds[k].train)
+            self.everything = self.tests.together()
+            trains = self.everything.without(self.tests)
+            enough = trains.weight > LEAST_SHARE * self.everything.weight
+            for k in np.flatnonzero(~enough):
+                trains.store(k, self.moments(folds[k].train))
         else:
-            trains = [self.moments(fold.train) for fold in folds]
-            everything = self.moments(data.rows)
-        self.everything = everything
-        size = np.sqrt(np.einsum("jj->j", everything.A) / everything.weight)
-        self.problems = [LeastSquares(train, self.intercept, size) for train in trains]
-        self.all_rows = LeastSquares(everything, self.intercept, size)
+            trains = self.moments_of([fold.train for fold in folds])
+            self.everything = self.moments_of([data.rows])
+        whole = self.everything
+        size = np.sqrt(np.einsum("jj->j", whole.A[0]) / whole.weight)
+        self.problems = LeastSquares(trains, self.intercept, size)
+        self.all_rows = LeastSquares(whole, self.intercept, size)
 
     @staticmethod
     def suit(data, folds):
@@ -202,16 +259,21 @@ class MomentModels(Models):
         d, K = data.X.shape[1], self.target.shape[1]
         if not self.intercept:
             return np.zeros(d), np.zeros(K)
-        mean = data.term().column_statistics(data.weights)[1]
-        rows = slice(None) if data.rows is None else data.rows
-        weights = None if self.weights is None else self.weights[rows]
-        return mean, np.average(self.target[rows], axis=0, weights=weights)
+        return self.statistics[0], data.fit_intercept_only()
+
+    def moments_of(self, sets):
+        """The moments of several sets of rows."""
+        shape = len(sets), self.data.X.shape[1], self.target.shape[1]
+        out = Moments.empty(*shape)
+        for k, rows in enumerate(sets):
+            out.store(k, self.moments(rows))
+        return out
 
     def moments(self, rows):
-        """The moments of these rows, in one pass over them; None means all."""
+        """The sums over these rows, in one pass over them; None means all."""
         data, (mean, middle) = replace(self.data, rows=rows), self.origin
         chosen = slice(None) if rows is None else rows
-        s = np.ones(data.n_rows) if self.weights is None else self.weights[chosen]
+        s = np.ones(data.n_rows) if data.weights is None else data.weights[chosen]
         y = self.target[chosen] - middle
         A, v, weight = data.term().weighted_gram(s, rows, mean)
         sy = np.multiply(s[:, None], y, order="C")
@@ -219,20 +281,23 @@ class MomentModels(Models):
         data.term().gradient(sy, gradient)
         t = sy.sum(axis=0)
         q = data.n_rows * gradient[:-1] - np.outer(mean, t)
-        return Moments(weight, np.asarray(A), np.asarray(v), q, t, (sy * y).sum(axis=0))
+        return weight, A, v, q, t, (sy * y).sum(axis=0)
+
+    def known_moments(self):
+        whole = self.everything
+        moments = whole.A[0], whole.v[0], float(whole.weight[0])
+        mean, var = self.statistics
+        return KnownMoments(mean, var, moments)
 
     def begin(self, l1_ratio):
         self.l1_ratio = l1_ratio
-        for problem in [*self.problems, self.all_rows]:
-            problem.begin()
+        self.problems.begin()
+        self.all_rows.begin()
 
     def advance(self, alpha):
         self.strength = self.penalty(alpha, self.l1_ratio)
-        self.solved = [self.minimise(problem) for problem in self.problems]
-
-    def minimise(self, problem):
-        """The minimiser of a training set, measured from the origin."""
-        return problem.minimise(self.strength.l1, self.strength.l2)
+        self.solved = self.problems.minimise(self.strength.l1, self.strength.l2)
+        self.losses = self.tests.losses(*self.solved)
 
     def from_zero(self, w, c):
         """Coefficients of shape (n_features + 1, n_outputs) of x and y themselves."""
@@ -240,24 +305,17 @@ class MomentModels(Models):
         return np.ascontiguousarray(np.vstack([w, middle + c - mean @ w]))
 
     def coefficients(self, k):
-        return self.from_zero(*self.solved[k])
+        w, c = self.solved
+        return self.from_zero(w[k], c[k])
 
-    def coefficients_of_all(self):
-        """Those of the model of all rows."""
-        return self.from_zero(*self.minimise(self.all_rows))
+    def of_all_rows(self, alpha, l1_ratio):
+        penalty = self.penalty(alpha, l1_ratio)
+        w, c = self.all_rows.minimise(penalty.l1, penalty.l2)
+        return self.from_zero(w[0], c[0])
 
     def test_loss(self, k):
-        test, (w, c) = self.tests[k], self.solved[k]
-        loss = test.loss(w, c)
-        if loss > SMALL_LOSS * float(test.squares.sum()) / test.weight:
+        loss, tests = float(self.losses[k]), self.tests
+        if loss > SMALL_LOSS * float(tests.squares[k].sum() / tests.weight[k]):
             return loss
         data = replace(self.data, rows=self.folds[k].test)
         return data.term().value(self.coefficients(k)) / data.mean_weight
-
-
-def total(a, b):
-    """The moments of two disjoint sets of rows."""
-    return Moments(
-        a.weight + b.weight, a.A + b.A, a.v + b.v, a.q + b.q, a.t + b.t,
-        a.squares + b.squares,
-    )  # fmt: skip

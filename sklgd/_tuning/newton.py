@@ -123,7 +123,8 @@ class NewtonModels(Models):
     """Steps that each alpha takes at least."""
 
     def __init__(self, data, folds, penalty, weights_of, tol):
-        self.folds, self.penalty, self.tol, self.failed = folds, penalty, tol, 0
+        self.folds, self.penalty, self.tol = folds, penalty, tol
+        self.means: dict[tuple[float, float], np.ndarray] = {}
         self.n_features = data.X.shape[1]
         columns, _ = columns_to_fit(data.X, data.rows, None, data.n_outputs)
         data = self.data = data.of_columns(columns)
@@ -231,19 +232,28 @@ class NewtonModels(Models):
                     unit.active = False
             active = [unit for unit in active if unit.active]
             if not active:
-                return
+                break
             self.take_steps(active)
-        self.failed += sum(unit.active for unit in self.units)
+        self.n_unconverged += sum(unit.active for unit in self.units)
+        coefs = [self.of_used_columns(k) for k in range(len(self.folds))]
+        self.means[alpha, self.l1_ratio] = sum_of(coefs) / len(coefs)
 
     def ends(self, unit, target):
         """True if what is left to gain is sure to be no more than this."""
         return unit.fits and unit.predicted <= target
 
     def coefficients(self, k):
+        return self.of_all_columns(self.of_used_columns(k))
+
+    def of_used_columns(self, k):
+        """Coefficients of the model of fold k, without those of empty columns."""
         parts = [self.raw(unit.u) for unit in self.units if unit.fold == k]
-        coef = np.concatenate(parts, axis=1)
+        return np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+    def of_all_columns(self, coef):
+        """Coefficients with zeros for the columns without an entry."""
         if self.data.columns is None:
-            return np.ascontiguousarray(coef)
+            return coef
         out = np.zeros((self.n_features + 1, coef.shape[1]))
         out[self.data.columns], out[-1] = coef[:-1], coef[-1]
         return out
@@ -258,9 +268,17 @@ class NewtonModels(Models):
             target = target[:, 0]
         return data.loss.evaluate(target, z, weights)[0] / float(weights.sum())
 
-    @property
-    def n_unconverged(self):
-        return self.failed
+    def of_all_rows(self, alpha, l1_ratio):
+        """The mean of the models of the folds, unless a constant model is better."""
+        coef, data = self.means[alpha, l1_ratio], self.data
+        if not np.isfinite(coef).all():
+            return None
+        constant = data.term().constant_value(data.fit_intercept_only())
+        value = data.term().value(coef) / data.mean_weight
+        value += self.penalty(alpha, l1_ratio).value(coef)
+        return (
+            self.of_all_columns(coef) if value <= constant / data.mean_weight else None
+        )
 
     # --------------------------------------------------------------------- a step
 

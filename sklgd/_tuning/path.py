@@ -144,7 +144,10 @@ def check_alphas(alphas):
         check_number("alphas", alphas, low=1, integer=True)
         return int(alphas)
     try:
-        alphas = np.unique(np.asarray(alphas, dtype=float).ravel())[::-1]
+        numbers = np.asarray(alphas, dtype=float).ravel()
+        # (True is no number, though it can be read as one.)
+        alphas = np.unique(numbers[: 0 if np.asarray(alphas).dtype == bool else None])
+        alphas = alphas[::-1]
     except (TypeError, ValueError):
         alphas = np.empty(0)
     if not len(alphas) or not (np.isfinite(alphas) & (alphas >= 0.0)).all():
@@ -160,12 +163,7 @@ def _by_moments(est, data, alphas):
         return est._penalty(alpha)
 
     models = MomentModels(data, [], penalty)
-    models.begin(est.l1_ratio)
-    coefs = []
-    for alpha in alphas:
-        models.advance(float(alpha))
-        coefs.append(models.coefficients_of_all())
-    return coefs
+    return [models.of_all_rows(float(alpha), est.l1_ratio) for alpha in alphas]
 
 
 def _by_fits(est, X, y, sample_weight, alphas):

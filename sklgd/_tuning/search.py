@@ -28,10 +28,12 @@ class Path:
     scores : list of ndarray of shape (n_folds,)
     coefs : list of list of ndarray
         Coefficients for each alpha and fold, if they are kept.
+    is_complete : bool
+        True if the largest alpha leaves constant models, as all larger ones do.
     """
 
-    def __init__(self, l1_ratio):
-        self.l1_ratio = l1_ratio
+    def __init__(self, l1_ratio, is_complete=False):
+        self.l1_ratio, self.is_complete = l1_ratio, is_complete
         self.alphas: list[float] = []
         self.scores: list[Any] = []
         self.coefs: list[Any] = []
@@ -70,7 +72,7 @@ class Search:
         self.fold_weights, self.store_path = fold_weights, store_path
         self.paths = []
 
-    def run(self, l1_ratios, alphas_of, extend):
+    def run(self, l1_ratios, alphas_of, extend, is_complete):
         """Follow a path for each share of l1.
 
         Parameters
@@ -80,10 +82,12 @@ class Search:
             ``alphas_of(l1_ratio)`` gives alphas in decreasing order.
         extend : bool
             Whether alphas are added where the best one is at an end.
+        is_complete : callable
+            ``is_complete(l1_ratio)`` is True if the first alpha leaves constant models.
         """
         try:
             for l1_ratio in l1_ratios:
-                path = Path(l1_ratio)
+                path = Path(l1_ratio, is_complete(l1_ratio))
                 self.paths.append(path)
                 self.models.begin(l1_ratio)
                 self.follow(path, alphas_of(l1_ratio))
@@ -183,7 +187,9 @@ n_features + 1)
         gain, error = means[best] - means[neighbour], standard_errors(scores)[best]
         if not gain > LITTLE * error:
             return None
-        return "weak" if best else "strong"
+        if best:
+            return "weak"
+        return None if path.is_complete else "strong"
 
     def candidates(self):
         """Arrays of all candidates: alphas, shares of l1, scores of the folds."""
@@ -273,7 +279,8 @@ def choose(select, results):
     means, errors = results["mean_test_score"], results["se_test_score"]
     if callable(select):
         place, n = select(results), len(means)
-        if not (isinstance(place, (int, np.integer)) and -n <= place < n):
+        integer = isinstance(place, (int, np.integer)) and not isinstance(place, bool)
+        if not (integer and -n <= place < n):
             raise ValueError(
                 f"select must return a place among the {n} candidates of cv_results_, "
                 f"got {place!r}."
