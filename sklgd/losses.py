@@ -286,23 +286,23 @@ class Loss:
             if newton is not None and low < _ordered(newton) < high:
                 middle = _ordered(newton)
             z = _from_ordered(middle)
-            slope = size = second = 0.0
+            total = size = second = 0.0
             for part, s in _blocks(column, sample_weight, 1):
                 constant = np.full(part.shape, z)
                 gradient = self.evaluate(part, constant, s)[1]
-                slope += gradient.sum()
+                total += gradient.sum()
                 size += np.abs(gradient).sum()
                 if self.smooth:
                     second += self.curvature(part, constant, s).sum()
-            if second > 0.0 and abs(slope) <= 1e-15 * size:
+            if second > 0.0 and abs(total) <= 1e-15 * size:
                 # All that is left is rounding.
                 return z
-            if slope > 0.0:
+            if total > 0.0:
                 high = middle
             else:
                 low = middle
             # Every other step halves what is left.
-            newton = z - slope / second if second > 0.0 and newton is None else None
+            newton = z - total / second if second > 0.0 and newton is None else None
         return _from_ordered(low)
 
     def natural_scale(

@@ -64,7 +64,7 @@ __all__ = [
 
 
 # What SGDClassifier and SGDRegressor do: see `Optimal`.
-SLOPE_LIMIT, SPARSE_INTERCEPT = 1e12, 0.01
+GRADIENT_LIMIT, SPARSE_INTERCEPT = 1e12, 0.01
 
 
 class Schedule(ExplainsKeywords, BaseEstimator):
@@ -91,7 +91,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     needs_eta0 : bool
         False if the name alone is enough; otherwise ``eta0=None`` means that the first
         step is found from the data.
-    slope_limit : float
+    gradient_limit : float
         Derivatives of the loss beyond it are clipped to it.
     sparse_intercept : float
         On sparse data the gradient of the intercept is multiplied with it.
@@ -109,7 +109,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
     parameters: tuple[str, ...] = ("eta0",)
     is_constant: Any = False
     needs_eta0 = True
-    slope_limit: Any = math.inf
+    gradient_limit: Any = math.inf
     sparse_intercept: Any = 1.0
     aggressive: Any = 0
     cumulative_l1: Any = False
@@ -348,7 +348,7 @@ class Optimal(Schedule):
     starts_wild = True
     parameters = ("alpha",)
     needs_eta0 = False
-    slope_limit = SLOPE_LIMIT
+    gradient_limit = GRADIENT_LIMIT
     sparse_intercept = SPARSE_INTERCEPT
     cumulative_l1 = True
 
@@ -384,8 +384,8 @@ class Optimal(Schedule):
             )
         alpha = float(alpha)
         typical_weight = math.sqrt(1.0 / math.sqrt(alpha))
-        slope = float(dloss(1.0, -typical_weight))
-        first_eta = typical_weight / max(1.0, slope)
+        derivative = float(dloss(1.0, -typical_weight))
+        first_eta = typical_weight / max(1.0, derivative)
         bound = copy.copy(self)
         bound.alpha_ = alpha
         bound.t0_ = 1.0 / (first_eta * alpha)
@@ -718,9 +718,9 @@ class WarmUp(Schedule):
         return self._inner().starts_wild
 
     @property
-    def slope_limit(self):
+    def gradient_limit(self):
         """That of the inner schedule; see `Schedule`."""
-        return self._inner().slope_limit
+        return self._inner().gradient_limit
 
     @property
     def sparse_intercept(self):

@@ -446,7 +446,7 @@ def test_a_function_selects_a_candidate():
     X, y = DIABETES
     search = GDRegressorCV(alphas=ALPHAS, select=lambda results: 1).fit(X, y)
     assert search.alpha_ == 0.1
-    with pytest.raises(ValueError, match="select must return a place among the 4"):
+    with pytest.raises(ValueError, match="select must return an index of the 4"):
         GDRegressorCV(alphas=ALPHAS, select=lambda results: 7).fit(X, y)
 
 

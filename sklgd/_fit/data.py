@@ -155,8 +155,8 @@ class Data(DataOfFit):
     n_jobs : int or None
     penalised : bool
         True if the objective has a penalty.
-    slope_limit : float
-        Derivatives of the loss beyond it are clipped to it (`Schedule.slope_limit`).
+    gradient_limit : float
+        Derivatives of the loss beyond it are clipped to it (`Schedule.gradient_limit`).
     base : float
         Constant that the loss leaves out of the objective (`measured_from`).
     columns : intp array or None
@@ -187,7 +187,7 @@ class Data(DataOfFit):
     fit_intercept: bool
     n_jobs: int | None
     penalised: bool = True
-    slope_limit: float = math.inf
+    gradient_limit: float = math.inf
     base: float = 0.0
     columns: np.ndarray | None = None
     n_columns: int | None = None
@@ -397,7 +397,7 @@ class Data(DataOfFit):
         return Problem(
             self.matrix, self.target, self.weights, self.loss, self.n_outputs,
             self.fit_intercept, self.subset, self.n_threads,
-            slope_limit=self.slope_limit,
+            gradient_limit=self.gradient_limit,
         )  # fmt: skip
 
     def term(self):

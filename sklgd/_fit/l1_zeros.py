@@ -67,8 +67,8 @@ def _round(data, problem, coef, step, penalty, objective):
         if attempt == 1:
             # The change of F by each of them, from a bound of its second derivative.
             # The best ones come first.
-            move, slope = change.take(going), gradient.take(going)
-            harm = slope * move + 0.5 * hessian.take(going) * move**2
+            move, at = change.take(going), gradient.take(going)
+            harm = at * move + 0.5 * hessian.take(going) * move**2
             going = going[np.argsort(harm - penalty.l1 * np.abs(move), kind="stable")]
         if attempt:
             going = going[: len(going) // 2]

@@ -320,10 +320,12 @@ def moves_by_features(data, optimizer, batch_size, *case):
 def bind(schedule, settings, data, batch_size):
     """Give a schedule the penalty, the length of the run and the loss."""
 
-    def slope(y, z):
+    def derivative(y, z):
         return data.loss.evaluate(np.array([float(y)]), np.array([[float(z)]]))[
             1
         ].item()
 
     total_steps = settings.max_iter * batches(data.n_rows, batch_size)[1]
-    return schedule.bind(alpha=settings.alpha, total_steps=total_steps, dloss=slope)
+    return schedule.bind(
+        alpha=settings.alpha, total_steps=total_steps, dloss=derivative
+    )

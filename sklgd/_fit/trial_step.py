@@ -44,9 +44,9 @@ def possible_gain(data, problem, coef, penalty, worth):
     """
     rows = some_rows(data)
     with np.errstate(over="ignore", invalid="ignore"):
-        step, slope = _direction(data, problem, coef, rows, penalty)
+        step, along = _direction(data, problem, coef, rows, penalty)
         # F is convex: F(w + t p) >= F(w) + t times this derivative.
-        if not -LONGEST * slope >= worth:
+        if not -LONGEST * along >= worth:
             return 0.0
         t, gain = _best_length(_on_a_line(data, coef, step, rows, penalty))
         if gain >= worth and len(rows) < data.n_rows:
@@ -135,15 +135,15 @@ def _direction(data, problem, coef, rows, penalty):
         data, problem, coef, sizes_of(data, rows), penalty
     )
     step[:-1] = change
-    slope = np.vdot(gradient, change)
+    along = np.vdot(gradient, change)
     if data.fit_intercept:
         # The step of the centred intercept, and its change by the columns' means.
         step[-1] = -intercept / curvature
-        slope += intercept @ step[-1]
+        along += intercept @ step[-1]
         step[-1] -= mean @ change
     if not penalty.smooth:
-        slope += penalty.derivative(coef[:-1], change)
-    return step, float(slope)
+        along += penalty.derivative(coef[:-1], change)
+    return step, float(along)
 
 
 def _on_a_line(data, coef, step, rows, penalty):

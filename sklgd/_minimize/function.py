@@ -128,26 +128,26 @@ class Function:
         """Forward difference where there is room for it."""
         if above < step:
             step = min(step, above) if above >= below else -min(step, below)
-        slope, _ = self._slope(at, j, value, step)
-        return slope
+        quotient, _ = self._quotient(at, j, value, step)
+        return quotient
 
     def _central(self, at, j, value, step, below, above):
         """Central difference, or a one-sided one of the same order near a bound."""
         if min(below, above) >= step:
-            right, h = self._slope(at, j, value, step)
+            right, h = self._quotient(at, j, value, step)
             at[j] -= h
-            left, k = self._slope(at, j, value, -step)
+            left, k = self._quotient(at, j, value, -step)
             return 0.5 * (right + left)
         room = above if above >= below else -below
         far = float(np.copysign(min(2.0 * step, abs(room)), room))
-        near, h = self._slope(at, j, value, 0.5 * far)
+        near, h = self._quotient(at, j, value, 0.5 * far)
         at[j] -= h
-        slope, k = self._slope(at, j, value, far)
+        quotient, k = self._quotient(at, j, value, far)
         # The parabola through the three points.
-        return near + (near - slope) * h / (k - h) if k != h else near
+        return near + (near - quotient) * h / (k - h) if k != h else near
 
-    def _slope(self, at, j, value, step):
-        """Mean slope over a step of variable j, and the step as it was rounded."""
+    def _quotient(self, at, j, value, step):
+        """Difference quotient over a step of variable j, and the step as rounded."""
         start = at[j]
         at[j] = min(max(start + step, self.lower[j]), self.upper[j])
         moved = at[j] - start

@@ -56,8 +56,8 @@ class Found:
         if run.optimizer.normalised:
             self.size = run.optimizer.unit_step(1.0, True) * max(1.0, np.abs(x).max())
             return
-        size, slope = max(1.0, norm(x)), norm(g)
-        at = x - NEARBY * size / slope * g
+        size, length = max(1.0, norm(x)), norm(g)
+        at = x - NEARBY * size / length * g
         run.function.project(at)
         distance, value = norm(at - x), run.function.value(at)
         curvature = 0.0
@@ -65,8 +65,8 @@ class Found:
             change = run.function.gradient(at, value) - g
             curvature = norm(change) / distance
         # A straight line, or no way to tell: a step as long as x.
-        if not EPS * slope < curvature * size < np.inf:
-            curvature = slope / size
+        if not EPS * length < curvature * size < np.inf:
+            curvature = length / size
         self.size = run.optimizer.unit_step(curvature, True)
 
     def eta(self, t):

@@ -50,7 +50,7 @@ class Stopping:
             end = 3, f"{self.flat} successive steps changed fun by no more than ftol"
         else:
             return None
-        largest = f"the largest entry of the gradient is {run.slope():.3g}"
+        largest = f"the largest entry of the gradient is {run.largest_gradient():.3g}"
         return end[0], f"{end[1]}; {largest}."
 
 
@@ -106,9 +106,10 @@ class Run:
                 break
             self.note(stopping.patience)
             if verbose:
+                largest, eta = self.largest_gradient(), self.eta_path[-1]
                 say(
                     f"step {len(self.eta_path)}: fun {self.value:.8g}, gradient "
-                    f"{self.slope():.3g}, learning rate {self.eta_path[-1]:.4g}"
+                    f"{largest:.3g}, learning rate {eta:.4g}"
                 )
             if tell is not None:
                 try:
@@ -152,9 +153,9 @@ class Run:
 
     def why(self):
         """Why no step may lower the function: the end of a sentence, and remedies."""
-        slope, jac = self.slope(), self.function.jac
-        said = f"; the largest entry of the gradient is {slope:.3g}. "
-        if slope > LARGE:
+        largest, jac = self.largest_gradient(), self.function.jac
+        said = f"; the largest entry of the gradient is {largest:.3g}. "
+        if largest > LARGE:
             return (
                 f"{said}The squares of such gradients overflow float64. Divide fun "
                 "(and jac) by a large number."
@@ -208,17 +209,17 @@ class Run:
             "best point before is kept."
         )
 
-    def slope(self):
+    def largest_gradient(self):
         """Largest entry of the gradient, without those that push against a bound."""
         free = self.function.free_gradient(self.x, self.gradient)
         return float(np.abs(free).max())
 
     def stationary(self, tol):
         """(status, message) where the gradient is at most ``tol``, else None."""
-        slope = self.slope()
-        if not slope <= tol:
+        largest = self.largest_gradient()
+        if not largest <= tol:
             return None
-        reached = f"The largest entry of the gradient is {slope:.3g}, tol is {tol:g}"
+        reached = f"The largest entry of the gradient is {largest:.3g}, tol is {tol:g}"
         trouble = self.no_minimum(tol) if self.check_minimum else None
         if trouble is None:
             return 0, f"{reached}."
@@ -319,7 +320,7 @@ class Run:
         """What to say of a run that ends before it has arrived."""
         said = (
             f"max_iter={max_iter} steps were not enough: the largest entry of the "
-            f"gradient is {self.slope():.3g}"
+            f"gradient is {self.largest_gradient():.3g}"
         )
         if self.zigzags():
             return (

@@ -426,14 +426,14 @@ class BatchSolver(Solver):
         derivatives = derivatives_along(
             self.state.coef, raw, p, self.gradient, self.penalty.l2, self.coupled
         )
-        l1_start, l1_slope, jumps = self.l1_along(p, 0.0)
+        l1_start, l1_derivative, jumps = self.l1_along(p, 0.0)
         if not self.penalty.smooth:
-            derivatives[:, 0] += l1_slope + jumps
+            derivatives[:, 0] += l1_derivative + jumps
         roots = [Root(*row) for row in derivatives.tolist()]
         if len(roots) > 1:
-            least = NEGLIGIBLE * sum([abs(root.slope) for root in roots])
+            least = NEGLIGIBLE * sum([abs(root.at_start) for root in roots])
             for root in roots:
-                root.negligible = abs(root.slope) <= least
+                root.negligible = abs(root.at_start) <= least
         slack = sum([abs(root.linear) for root in roots])
         slack = ROUNDING * (abs(self.value) + slack)
         for _ in range(self.max_trials):
@@ -441,15 +441,15 @@ class BatchSolver(Solver):
             value, derivative = self.line(self.loss, t)
             gain = value - self.value
             if not self.penalty.smooth:
-                l1_value, l1_slope, jumps = self.l1_along(p, t)
+                l1_value, l1_derivative, jumps = self.l1_along(p, t)
                 gain += l1_value - l1_start
-                derivative += l1_slope
+                derivative += l1_derivative
             for root, at, jump in zip(
                 roots, derivative.tolist(), jumps.tolist(), strict=True
             ):
                 gain += root.arrive(at, jump)
             finite, settled = math.isfinite(gain), all([root.settled for root in roots])
-            least = 1e-4 * sum([root.t * root.slope for root in roots])
+            least = 1e-4 * sum([root.t * root.at_start for root in roots])
             if settled and finite and gain <= least + slack:
                 return t, value
             # (If all lengths satisfy the condition but F is not lower, those beyond the

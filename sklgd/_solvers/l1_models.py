@@ -74,13 +74,13 @@ class RowModel:
 
     def minimise(self, g, u, l1, enough=None):
         """As in `MatrixModel`; among the working set the p is always a minimiser."""
-        p, slope, diagonal = np.zeros_like(g), g, self.diagonal()
+        p, gradient, diagonal = np.zeros_like(g), g, self.diagonal()
         chosen = (diagonal > 0.0) & ((u != 0.0) | (l1 == 0.0))
         size, gained = max(LEAST_SET, 2 * int(chosen.sum())), 0.0
         left = LEFT if enough is None else REFINED_LEFT
         while True:
             # What each of the others would gain by itself; they are at zero.
-            excess = np.maximum(np.abs(slope) - l1, 0.0)
+            excess = np.maximum(np.abs(gradient) - l1, 0.0)
             excess[chosen | (diagonal <= 0.0)] = 0.0
             gains = np.divide(0.5 * excess**2, diagonal, where=excess > 0.0, out=excess)
             more = np.flatnonzero(gains)
@@ -91,19 +91,19 @@ class RowModel:
                     more = more[np.argpartition(gains[more], -room)[-room:]]
                 chosen[more] = True
             elif gained > 0.0:
-                return p, slope - g
+                return p, gradient - g
             working = np.flatnonzero(chosen)
             if not len(working):
-                return p, slope - g
+                return p, gradient - g
             step, product = self.minimise_among(working, g, u, l1, p[working], enough)
             p[working] = step
             gained = -float(g[working] @ step + 0.5 * step @ product)
             gained -= float(
                 l1[working] @ (np.abs(u[working] + step) - np.abs(u[working]))
             )
-            slope = g + self.product(p, working)
+            gradient = g + self.product(p, working)
             if not gained > 0.0 or (enough is not None and gained > enough):
-                return p, slope - g
+                return p, gradient - g
             size *= 2
 
     def minimise_among(self, working, g, u, l1, p, enough):

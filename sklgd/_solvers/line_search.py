@@ -3,7 +3,7 @@
 import math
 
 # A step is taken if the derivative along it has fallen to this share.
-SLOPE_SHARE = 0.5
+SHARE = 0.5
 # The derivative of an output below this share of those of all outputs is a rounding
 # error, which has no root to look for.
 NEGLIGIBLE = 1e-13
@@ -19,7 +19,7 @@ class Root:
 
     Parameters
     ----------
-    slope : float
+    at_start : float
         Derivative of F at the start, t = 0.
     linear, square : float
         The l2 penalty adds linear t + square t^2 / 2 to F.
@@ -35,15 +35,15 @@ class Root:
     """
 
     __slots__ = (
-        "derivative", "high", "high_slope", "linear", "low", "low_slope", "negligible",
-        "settled", "side", "slope", "square", "t",
+        "at_start", "derivative", "high", "high_derivative", "linear", "low",
+        "low_derivative", "negligible", "settled", "side", "square", "t",
     )  # fmt: skip
 
-    def __init__(self, slope, linear, square):
-        self.slope, self.linear, self.square = slope, linear, square
-        self.t = 1.0 if slope < 0.0 else 0.0
-        self.low, self.low_slope = 0.0, slope
-        self.high = self.high_slope = math.inf
+    def __init__(self, at_start, linear, square):
+        self.at_start, self.linear, self.square = at_start, linear, square
+        self.t = 1.0 if at_start < 0.0 else 0.0
+        self.low, self.low_derivative = 0.0, at_start
+        self.high = self.high_derivative = math.inf
         self.side, self.negligible = 0, False
 
     @property
@@ -59,10 +59,10 @@ class Root:
         Otherwise the search would end before that point and leave coefficients of
         1e-17.
         """
-        slope = derivative + self.linear + self.t * self.square
-        self.derivative = math.copysign(max(abs(slope) - jump, 0.0), slope)
+        total = derivative + self.linear + self.t * self.square
+        self.derivative = math.copysign(max(abs(total) - jump, 0.0), total)
         self.settled = (
-            abs(self.derivative) <= SLOPE_SHARE * abs(self.slope)
+            abs(self.derivative) <= SHARE * abs(self.at_start)
             or self.t == 0.0
             or self.negligible
         )
@@ -83,20 +83,20 @@ class Root:
         if not (at > 0.0 and t > 0.0) if settled else self.settled:
             return True
         if at < 0.0:
-            self.low, self.low_slope, self.side = t, at, -1
+            self.low, self.low_derivative, self.side = t, at, -1
             if last == self.side:
-                self.high_slope *= 0.5
+                self.high_derivative *= 0.5
             if self.high == math.inf:
-                change = self.slope - at
-                factor = self.slope / change if change != 0.0 else math.inf
+                change = self.at_start - at
+                factor = self.at_start / change if change != 0.0 else math.inf
                 self.t *= min(max(factor, 1.5), 10.0)
                 return False
         else:
-            self.high, self.high_slope, self.side = t, at, 1
+            self.high, self.high_derivative, self.side = t, at, 1
             if last == self.side:
-                self.low_slope *= 0.5
+                self.low_derivative *= 0.5
         width = self.high - self.low
         # The share is zero where the derivative at the long end is infinite.
-        share = self.low_slope / (self.low_slope - self.high_slope)
+        share = self.low_derivative / (self.low_derivative - self.high_derivative)
         self.t = self.low + min(max(share, 0.1), 0.9) * width
         return width <= 1e-12 * self.high

@@ -68,7 +68,7 @@ class RuleSolver(Solver):
     """
 
     def __init__(self, data, state, penalty, shuffle, average):
-        data.slope_limit = state.plan.schedule.slope_limit
+        data.gradient_limit = state.plan.schedule.gradient_limit
         self.data, self.problem, self.state = data, data.problem(), state
         self.penalty = penalty
         self.average_from = int(average)

@@ -25,7 +25,8 @@ from .models import Models, are_partition
 MAX_ORDER, MAX_COUPLED, MAX_BYTES = 1500, 500, 2**29
 # Steps of an alpha, and halvings of a step.
 MAX_STEPS, MAX_HALVINGS = 50, 40
-# A step is taken if it lowers F by this share of what its slope predicts (Armijo 1966).
+# A step is taken if it lowers F by this share of what the derivative along it predicts
+# (Armijo 1966).
 SUFFICIENT = 1e-4
 # The Hessian fits if a step has lowered F by no less and no more than these multiples
 # of what the quadratic model predicted.
@@ -48,7 +49,7 @@ class Unit:
         Sum of the weights.
     u, start : ndarrays of shape (n_features + 1, n_outputs)
         Scaled coefficients, and those of the constant model.
-    z, along, slopes : ndarrays of shape (n_samples, n_outputs)
+    z, along, loss_gradient : ndarrays of shape (n_samples, n_outputs)
         Raw predictions, their change along the step, and derivatives of the loss.
     null, value : float
         Mean loss of the constant model, and at u.
@@ -71,7 +72,7 @@ class Unit:
     gradient: Any
     step: Any
     predicted: float
-    slope: float
+    derivative: float
     pairs: list[Any]
     before: Any
 
@@ -81,7 +82,7 @@ class Unit:
         self.total = float(data.weights.sum())
         shape = (len(data.weights), data.n_outputs)
         self.z, self.along = np.empty(shape), np.zeros(shape)
-        self.slopes, self.slope_of_t = np.empty(shape), np.empty(shape[1])
+        self.loss_gradient, self.line_derivative = np.empty(shape), np.empty(shape[1])
 
     def begin(self):
         """Start at the constant model."""
@@ -92,10 +93,15 @@ class Unit:
         self.null = self.value = self.evaluate(0.0)
 
     def evaluate(self, t):
-        """Mean loss at z + t along; the slopes are then those at this point."""
-        lengths = np.full(len(self.slope_of_t), t)
+        """Mean loss at z + t along; `loss_gradient` is then the one at this point."""
+        lengths = np.full(len(self.line_derivative), t)
         value = self.term.line(
-            self.data.loss, self.z, self.along, lengths, self.slopes, self.slope_of_t
+            self.data.loss,
+            self.z,
+            self.along,
+            lengths,
+            self.loss_gradient,
+            self.line_derivative,
         )
         return value * len(self.z) / self.total if np.isfinite(value) else np.inf
 
@@ -294,12 +300,14 @@ class NewtonModels(Models):
 
     def gradients(self):
         """The gradients of all models at their points, in one pass."""
-        slopes = np.empty((len(self.units[0].z), self.n_columns))
+        loss_gradients = np.empty((len(self.units[0].z), self.n_columns))
         for unit in self.units:
-            np.divide(unit.slopes, unit.total, out=slopes[:, unit.columns])
+            np.divide(
+                unit.loss_gradient, unit.total, out=loss_gradients[:, unit.columns]
+            )
         out = np.empty((len(self.scale), self.n_columns))
-        self.term.gradient(slopes, out)
-        out *= len(slopes)
+        self.term.gradient(loss_gradients, out)
+        out *= len(loss_gradients)
         for unit in self.units:
             g = out[:, unit.columns].copy()
             g[:-1] -= np.outer(self.centre, g[-1])
@@ -396,16 +404,16 @@ class NewtonModels(Models):
         g = unit.gradient + self.l2_u * u
         if self.strength.smooth:
             unit.step = -unit.metric.solve(g.copy())
-            unit.slope = float((g * unit.step).sum())
-            unit.predicted = -0.5 * unit.slope
+            unit.derivative = float((g * unit.step).sum())
+            unit.predicted = -0.5 * unit.derivative
             return
         ((model, _),) = unit.metric.parts(u.shape)
         strengths = np.repeat(l1, u.shape[1], axis=1)
         step, product = model.minimise(g.ravel(), u.ravel(), strengths.ravel(), np.inf)
         unit.step = step.reshape(u.shape)
         change = float((strengths * (np.abs(u + unit.step) - np.abs(u))).sum())
-        unit.slope = float(g.ravel() @ step) + change
-        unit.predicted = max(-unit.slope - 0.5 * float(step @ product), 0.0)
+        unit.derivative = float(g.ravel() @ step) + change
+        unit.predicted = max(-unit.derivative - 0.5 * float(step @ product), 0.0)
 
     def take_steps(self, active):
         """Move these units along their steps, each as far as lowers its F enough."""
@@ -426,7 +434,7 @@ class NewtonModels(Models):
         for _ in range(MAX_HALVINGS):
             value, u = unit.evaluate(t), unit.u + t * unit.step
             gain = before - value - self.strength.value(self.scale * u)
-            if gain >= -SUFFICIENT * t * unit.slope - rounding:
+            if gain >= -SUFFICIENT * t * unit.derivative - rounding:
                 break
             t *= 0.5
         else:

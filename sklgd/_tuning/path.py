@@ -193,8 +193,8 @@ def degrees_of_freedom(data: Data, coef, penalty):
     rows = data.numbers(0, n)
     total = 0.0
     for k in range(data.n_outputs):
-        slopes = np.ascontiguousarray(h[:, k])
-        A, v, weight = term.weighted_gram(slopes, rows, centre)
+        hessian = np.ascontiguousarray(h[:, k])
+        A, v, weight = term.weighted_gram(hessian, rows, centre)
         A, v = np.asarray(A), np.asarray(v)
         if data.fit_intercept and weight > 0.0:
             A = A - np.outer(v, v) / weight

@@ -51,8 +51,8 @@ class QuasiNewtonModels(NewtonModels):
         self.remember(unit)
         g = unit.gradient + self.l2_u * unit.u
         unit.step = -self.apply(unit, g)
-        unit.slope = float((g * unit.step).sum())
-        unit.predicted = -0.5 * unit.slope
+        unit.derivative = float((g * unit.step).sum())
+        unit.predicted = -0.5 * unit.derivative
 
     def remember(self, unit):
         """Store the pair of the last step."""

@@ -38,10 +38,10 @@ class Path:
         self.scores: list[Any] = []
         self.coefs: list[Any] = []
 
-    def insert(self, place, other):
-        """Insert the alphas of another path at a place."""
+    def insert(self, index, other):
+        """Insert the alphas of another path before the one with this index."""
         for name in ("alphas", "scores", "coefs"):
-            getattr(self, name)[place:place] = getattr(other, name)
+            getattr(self, name)[index:index] = getattr(other, name)
 
 
 class Search:
@@ -278,14 +278,14 @@ def choose(select, results):
     """
     means, errors = results["mean_test_score"], results["se_test_score"]
     if callable(select):
-        place, n = select(results), len(means)
-        integer = isinstance(place, (int, np.integer)) and not isinstance(place, bool)
-        if not (integer and -n <= place < n):
+        index, n = select(results), len(means)
+        integer = isinstance(index, (int, np.integer)) and not isinstance(index, bool)
+        if not (integer and -n <= index < n):
             raise ValueError(
-                f"select must return a place among the {n} candidates of cv_results_, "
-                f"got {place!r}."
+                f"select must return an index of the {n} candidates of cv_results_, "
+                f"got {index!r}."
             )
-        return int(place) % n
+        return int(index) % n
     best = best_of(means)
     if select == "best" or np.isnan(errors[best]):
         return best

@@ -530,7 +530,7 @@ cdef class Descent:
         sgd.fit_intercept = self.problem.fit_intercept
         sgd.gradient = <sklgd_point_function> self.problem.function.gradient_at
         sgd.value = <sklgd_point_function> self.problem.function.value_at
-        sgd.limit, sgd.intercept_rate = self.problem.slope_limit, self.intercept_rate
+        sgd.limit, sgd.intercept_rate = self.problem.gradient_limit, self.intercept_rate
         sgd.aggressive = self.aggressive
         sgd.loss = <void*> self.problem.function
         self.source.rows.descend(&walk, &sgd)

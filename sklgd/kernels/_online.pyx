@@ -529,22 +529,22 @@ cdef class OnlineLearner(OnlineRule):
         """
         cdef double* share = self.outputs + slot * self.n_outputs + i
         cdef double* total = share + self.n_outputs
-        cdef double f, slope = 0.0, curvature = 0.0, steps = self.stream[STEPS]
+        cdef double f, gradient = 0.0, curvature = 0.0, steps = self.stream[STEPS]
         cdef Py_ssize_t k, at, start = i * self.group
         for k in range(start, start + self.group):
             at = k * self.output_step + (self.n_learnt + model) * self.model_step
             f = z[k] - self.outputs[CONSTANT * self.n_outputs + k]
-            slope += self.point_g[at] * f
+            gradient += self.point_g[at] * f
             curvature += self.point_h[at] * f * f
-        slope /= self.unit[start]
+        gradient /= self.unit[start]
         curvature /= self.unit[start]
         if not self.quadratic:
-            curvature = at_least(curvature, slope * slope)
+            curvature = at_least(curvature, gradient * gradient)
         total[0] = total[0] * (1.0 - 1.0 / (steps + 1.0)) + w * curvature
         # (The rows of a fit count as so many rows of the mean curvature.)
         curvature = total[0] * (1.0 + self.stream[HISTORY] / steps)
         share[0] = at_most(
-            at_least(share[0] - w * slope / (1.0 + curvature), 0.0), 1.0)
+            at_least(share[0] - w * gradient / (1.0 + curvature), 0.0), 1.0)
 
     cdef double hedge_unit(
             self, Py_ssize_t i, Py_ssize_t slot, double lower) noexcept nogil:

@@ -35,7 +35,7 @@ cdef class Problem:
     cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block
     cdef Py_ssize_t end                 # positions in the order that is swept
     cdef readonly bint fit_intercept
-    cdef readonly double slope_limit    # derivatives are clipped to +- this
+    cdef readonly double gradient_limit    # derivatives are clipped to +- this
     cdef Py_ssize_t y_stride            # from one row's targets to the next one's
     cdef Py_ssize_t n_targets           # of a row, for these outputs
     cdef Py_ssize_t first_class         # the class of the first output

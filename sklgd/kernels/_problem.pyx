@@ -152,7 +152,7 @@ cdef class Problem:
         Of the ``n_outputs`` that ``y`` is for, the problem has those before ``last``,
         from ``first`` on, at least two: for losses that are not coupled. Its sweeps
         are not cut into chunks. None means all.
-    slope_limit : float, default=inf
+    gradient_limit : float, default=inf
         Derivatives dl/dz beyond it are clipped to it, as in SGDClassifier. Values are not.
 
     Notes
@@ -164,14 +164,14 @@ cdef class Problem:
 
     def __init__(self, Rows rows, y, sample_weight, loss, Py_ssize_t n_outputs,
                  bint fit_intercept, subset=None, int n_threads=1, outputs=None,
-                 double slope_limit=INFINITY):
+                 double gradient_limit=INFINITY):
         cdef Py_ssize_t K, per_row, stored, first, last, n_chunks
         cdef Py_ssize_t share = PARTIAL_SHARE if rows.is_sparse else DENSE_SHARE
         cdef bint regression = loss.task == "regression"
         first, last = (0, n_outputs) if outputs is None else outputs
         K = last - first
         self.rows, self.loss, self.function = rows, loss, loss.kernel
-        self.slope_limit = slope_limit
+        self.gradient_limit = gradient_limit
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = K, fit_intercept
         self.y_view = y.reshape(-1)
@@ -232,7 +232,7 @@ cdef class Problem:
             None if self.s == NULL else np.asarray(self.s_view),
             self.loss.of_outputs(first, last), self.n_outputs, self.fit_intercept,
             None if self.subset == NULL else np.asarray(self.subset_view),
-            outputs=(first, last), slope_limit=self.slope_limit)
+            outputs=(first, last), gradient_limit=self.gradient_limit)
 
     cdef Py_ssize_t chunk_rows(self, Py_ssize_t m) noexcept nogil:
         """Rows of each chunk but the last that m rows are cut into."""
@@ -264,7 +264,7 @@ cdef class Problem:
         cdef const double* y = self.targets(order, start, m, scratch, &s)
         total[0] += self.function.evaluate_batch(
             self.function, y, scratch.z, s, scratch.g, m, self.n_outputs, want_value)
-        if self.slope_limit < INFINITY:
+        if self.gradient_limit < INFINITY:
             self.clip(s, m, scratch.g)
 
     cdef void clip(self, const double* s, Py_ssize_t m, double* g) noexcept nogil:
@@ -272,7 +272,7 @@ cdef class Problem:
         cdef Py_ssize_t i, k, K = self.n_outputs
         cdef double limit
         for i in range(m):
-            limit = self.slope_limit * (1.0 if s == NULL else s[i])
+            limit = self.gradient_limit * (1.0 if s == NULL else s[i])
             for k in range(i * K, i * K + K):
                 if g[k] > limit or g[k] < -limit:
                     g[k] = limit if g[k] > 0.0 else -limit
