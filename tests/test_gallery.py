@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.exhaustive
 
-SCRIPTS = sorted((Path(__file__).parent.parent / "docs/examples").glob("plot_*.py"))
+SCRIPTS = sorted((Path(__file__).parent.parent / "docs/examples").rglob("plot_*.py"))
 
 
 def test_there_are_scripts():

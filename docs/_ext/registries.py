@@ -45,7 +45,7 @@ class Registered(Nested):
     def run(self):
         module = self.arguments[0]
         lines = [".. list-table::", "   :header-rows: 1", ""]
-        lines += ["   * - Name, class", "     - Rule"]
+        lines += ["   * - Name, class", "     - Summary"]
         for name, cls in REGISTRIES[module].items():
             lines += [f'   * - | ``"{name}"``', f"       | {link(module, cls)}"]
             lines += [f"     - {first_sentence(cls)}"]
