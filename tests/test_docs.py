@@ -1,5 +1,6 @@
 """What is registered is documented, and the examples in the documentation run."""
 
+import ast
 import doctest
 import importlib.metadata
 import inspect
@@ -14,6 +15,7 @@ import pytest
 
 import sklgd
 from sklgd import display, losses, optimizers, schedules
+from sklgd._fit import diagnosis
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import SCHEDULES
@@ -25,6 +27,24 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if not MADE & set(page.relative_to(ROOT).parts)
 ]
+# Pages that derive or record something, where a word may have a technical meaning, and
+# the glossary, which names the words that others use.
+TECHNICAL = {
+    "architecture", "benchmarks", "changelog", "contributing", "decisions", "extend",
+    "glossary", "maths",
+}  # fmt: skip
+USER_PAGES = [
+    *(page for page in PAGES if page.stem not in TECHNICAL),
+    *sorted((ROOT / "docs" / "examples").rglob("plot_*.py")),
+]
+# Private, or Germanic, or another word than the one that is used everywhere.
+BANNED = re.compile(
+    r"\b(step sizes?|natural (size|scale)s?|null models?|rules? of descent|touched "
+    r"features|catch(es)? up|catch-up|glides?|coasts?|kinks?|films?|lessons?|of (one's|"
+    r"your) own|and (its|their) like|as there|leave away|are let go|in favour of the "
+    r"former|no particular kind)\b",
+    re.IGNORECASE,
+)
 PUBLIC = [
     sklgd.GDClassifier,
     sklgd.GDClassifierCV,
@@ -196,6 +216,36 @@ def test_guide_has_every_optimizer():
     text = (ROOT / "docs" / "guide" / "optimizers.md").read_text(encoding="utf-8")
     sections = re.findall(r"^```{optimizer} (\w+)$", text, re.MULTILINE)
     assert sorted(sections) == sorted(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.stem)
+def test_user_pages_use_the_words_that_others_use(page):
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    assert [found[0] for found in BANNED.finditer(text)] == []
+
+
+def constant_texts():
+    """Constant parts of the warnings of the package, of at least 20 characters."""
+    yield from (text.partition(". ")[0] for text in diagnosis.WARNINGS.values())
+    yield diagnosis.STREAM_WARNING.partition(". ")[0]
+    for source in sorted((ROOT / "sklgd").rglob("*.py")):
+        for call in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or ast.unparse(call.func) != "warn":
+                continue
+            parts = getattr(call.args[0], "values", [call.args[0]])
+            for part in parts:
+                if isinstance(part, ast.Constant):
+                    first = part.value.strip().partition(". ")[0]
+                    if len(first) >= 20:
+                        yield first
+
+
+def test_troubleshooting_has_every_warning():
+    page = ROOT / "docs" / "troubleshooting.md"
+    text = " ".join(page.read_text(encoding="utf-8").replace("> ", "").split())
+    texts = list(constant_texts())
+    assert len(texts) > 15
+    assert [text_ for text_ in texts if text_ not in text] == []
 
 
 def test_readme_is_short():

@@ -60,6 +60,7 @@ for _ in range(5):
 figure, ax = plt.subplots(figsize=(5.2, 3), layout="constrained")
 ax.plot(range(1, 6), scores, "o-", color="#0072B2", label="partial_fit_blocks")
 ax.axhline(exact.score(X, y), color="#D55E00", ls="--", label="fit_blocks")
+ax.set_title("Online learning from a file, pass by pass")
 ax.set_xlabel("passes over the file")
 ax.set_ylabel("accuracy on the training data")
 ax.set_xticks(range(1, 6))

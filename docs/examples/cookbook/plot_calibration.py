@@ -38,6 +38,7 @@ for name, model in models.items():
         y_test, probability, n_bins=10, strategy="quantile", ax=ax,
         name=f"{name}: Brier score {score:.3f}",
     )  # fmt: skip
+ax.set_title("Reliability of three models")
 ax.legend(loc="lower right", fontsize=8, frameon=False)
 plt.show()
 

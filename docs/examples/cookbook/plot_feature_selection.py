@@ -33,6 +33,7 @@ for alpha in alphas:
 
 figure, ax = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
 ax.plot(sizes, scores, "o-", color="#0072B2")
+ax.set_title("Accuracy against the number of features")
 ax.set_xlabel("features in the model")
 ax.set_xticks(sizes)
 ax.set_ylabel("accuracy in cross-validation")

@@ -30,6 +30,7 @@ for q, style in ((0.1, "--"), (0.5, "-"), (0.9, "--")):
     model = GDRegressor(loss="quantile", quantile=q, alpha=0.0)
     model.fit(X_train[:, bmi], y_train)
     ax.plot(grid, model.predict(grid), style, color="#0072B2", label=f"quantile {q}")
+ax.set_title("Three quantiles of the progression")
 ax.set_xlabel("body mass index")
 ax.set_ylabel("progression")
 ax.legend(frameon=False, fontsize=8)

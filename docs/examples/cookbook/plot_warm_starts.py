@@ -32,6 +32,7 @@ for warm_start in (False, True):
 figure, ax = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
 ax.semilogx(alphas, epochs[False], "o-", label="from zero", color="#D55E00")
 ax.semilogx(alphas, epochs[True], "s--", label="warm start", color="#0072B2")
+ax.set_title("Epochs of a fit along a sequence of penalties")
 ax.set_xlabel("alpha, from large to small")
 ax.set_ylabel("epochs")
 ax.invert_xaxis()
