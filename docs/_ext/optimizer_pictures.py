@@ -57,10 +57,10 @@ def draw(name):
 def alt_text(name):
     """What the picture of an optimizer shows."""
     if draws_path(name):
+        others = "SGD" if name == "sgd" else f"{name} and of SGD, each"
         return (
-            f"Contours of a ravine with {STEPS} steps of {name} and of SGD from the "
-            "same start, each at its best learning rate. The title gives the "
-            "objectives at the end."
+            f"Contours of a ravine with {STEPS} steps of {others} from the same start at "
+            "the best learning rate. The title gives the objective at the end."
         )
     return (
         f"The distance of the objective from its minimum against the epoch, on a "
