@@ -59,8 +59,8 @@ def alt_text(name):
     if draws_path(name):
         others = "SGD" if name == "sgd" else f"{name} and of SGD, each"
         return (
-            f"Contours of a ravine with {STEPS} steps of {others} from the same start at "
-            "the best learning rate. The title gives the objective at the end."
+            f"Contours of a ravine with {STEPS} steps of {others} from the same "
+            "start at the best learning rate. The title gives the objective at the end."
         )
     return (
         f"The distance of the objective from its minimum against the epoch, on a "
