@@ -834,7 +834,7 @@ def test_a_callback_ends_the_search():
         ({"alphas": [-1.0]}, "alphas must be a number of alphas"),
         ({"alphas": True}, "alphas must be a number of alphas"),
         ({"alphas": [True]}, "alphas must be a number of alphas"),
-        ({"select": lambda results: True}, "select must return a place among the"),
+        ({"select": lambda results: True}, "select must return an index of the"),
         ({"alphas": "many"}, "alphas must be a number of alphas"),
         ({"alphas": [np.nan]}, "alphas must be a number of alphas"),
         ({"penalty": None}, "penalty=None has no strength to choose"),
