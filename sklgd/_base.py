@@ -20,6 +20,7 @@ from ._fit.diagnosis import explain, warning
 from ._fit.loop import Run
 from ._fit.minimum_norm import minimise_norm
 from ._fit.monitor import Monitor
+from ._fit.offset import without_offset
 from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
@@ -30,13 +31,7 @@ from ._log import Log
 from ._partial_fit import learn_by_rule
 from ._pickle import VersionedPickle, description
 from ._prediction import raw_prediction
-from ._scoring import (
-    Scorer,
-    Validation,
-    column_means,
-    negative_loss,
-    warn_if_unlike,
-)
+from ._scoring import column_means, validation_of, warn_if_unlike
 from ._solvers.base import Solver
 from ._solvers.fista import FISTASolver
 from ._solvers.newton import NewtonSolver
@@ -203,30 +198,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     def _own_score(self, y, weights):
         """What `score` gives, as a function of (z, loss, coef) for `Validation`."""
 
-    def _validation(self, data, X, y, sample_weight, null, dtype):
-        """The rows of ``data`` as a validation set, scored as ``scoring`` says.
-
-        X, y and sample_weight are the user's, of all rows; ``null`` is the constant
-        model.
-        """
-        if not data.everything:
-            y = y[data.rows]
-            sample_weight = None if sample_weight is None else sample_weight[data.rows]
-        if self.scoring is None:
-            if sample_weight is not None:
-                # (Sums of the weights themselves may overflow; equal ones are none.)
-                sample_weight = sample_weight / sample_weight.max()
-                if (sample_weight == 1.0).all():
-                    sample_weight = None
-            return Validation(data, self._own_score(y, sample_weight))
-        if isinstance(self.scoring, str) and self.scoring == "loss":
-            validation = Validation(data, negative_loss)
-            validation.measure_in_losses(null)
-            return validation
-        X = X if data.everything else X[data.rows]
-        scorer = Scorer(self, X, y, sample_weight, dtype, data.columns)
-        return Validation(data, scorer)
-
     def _split(self, y, present, validation):
         """Numbers of the rows to learn from (None: all) and of those held out, or None.
 
@@ -249,8 +220,10 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
 
     # ---------------------------------------------------------------------- fit
 
-    def _fit(self, X, y, target, weights, n_outputs, start, validation, sample_weight,
-             known=None):  # fmt: skip
+    def _fit(
+        self, X, y, target, weights, n_outputs, start, validation, sample_weight,
+        offset=None, known=None,
+    ):  # fmt: skip
         """Fit afresh, or from the coefficients ``start``.
 
         Parameters
@@ -266,9 +239,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         start : float64 array of shape (n_features + 1, n_outputs) or None
         validation : dict or None
             Of the validation set passed to `fit`: ``data``, the fields of `Data` in
-            which it differs, and its ``y`` and ``sample_weight`` as `score` takes them.
+            which it differs, and its ``y``, ``sample_weight`` and, for regression,
+            ``offset`` as `score` takes them.
         sample_weight : float64 array or None
             For callbacks and scores.
+        offset : float64 array of shape (n_samples, 1 or n_outputs) or None
+            Is added to the raw predictions.
         known : KnownMoments or None
             Moments of X that the caller has computed.
         """
@@ -276,7 +252,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         rows, held_out = self._split(y, rows_with_weight(weights), validation)
         tasks = None
         if has_callbacks(self):
-            tasks = FitTasks(self, X, y, sample_weight, rows, self.max_iter)
+            tasks = FitTasks(
+                self, X, y, sample_weight, rows, self.max_iter, offset=offset
+            )
         settings, loss = Settings.of(self), self._make_loss()
         penalty = settings.penalty
         data = Data(
@@ -284,7 +262,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
             penalised=not penalty.absent,
         )  # fmt: skip
         columns, data.n_columns = columns_to_fit(X, rows, start, n_outputs)
-        data = data.of_columns(columns)
+        given = data.of_columns(columns)
+        data = without_offset(given, offset)
         data.known_moments = None if known is None else known.of_columns(columns)
         if start is None:
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
@@ -300,14 +279,16 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         state.normalise(data)
         null = data.fit_intercept_only()
         if held_out is not None:
-            held_out = replace(data, rows=held_out)
-            validation = self._validation(held_out, X, y, sample_weight, null, X.dtype)
+            held_out = replace(given, rows=held_out)
+            validation = validation_of(
+                self, held_out, X, y, sample_weight, null, X.dtype, offset
+            )
         elif validation is not None:
-            given = replace(data, **validation.pop("data"))
+            given = replace(given, **validation.pop("data"))
             X_val, given = given.X, given.of_columns(columns)
             warn_if_unlike(column_means(given.X), data.X)
-            validation = self._validation(
-                given, X_val, **validation, null=null, dtype=X.dtype
+            validation = validation_of(
+                self, given, X_val, **validation, null=null, dtype=X.dtype
             )
         return self._run(
             settings, data, state, penalty, solver, null, start is not None, validation,
@@ -446,12 +427,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         values = [getattr(self, name) for name in names]
         return tuple([v if type(v) in PLAIN else description(v) for v in values])
 
-    def _partial_fit(self, X, target, weights, n_outputs):
+    def _partial_fit(self, X, target, weights, n_outputs, offset=None):
         """One epoch over a chunk; arguments as in `_fit`."""
         online = online_optimizer(self)
         if online is None:
-            return learn_by_rule(self, X, target, weights, n_outputs)
-        return learn_chunk(self, online, X, target, weights, n_outputs)
+            return learn_by_rule(self, X, target, weights, n_outputs, offset)
+        return learn_chunk(self, online, X, target, weights, n_outputs, offset)
 
     # ----------------------------------------------------------------- data out
 
@@ -462,7 +443,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     def progressive_loss_(self):
         """Mean loss of the rows of a stream, each predicted before it was learnt."""
         loss, weight = self._learner("progressive_loss_").progress()
-        return loss / weight if weight > 0.0 else math.nan
+        return self._state.users_loss(loss / weight) if weight > 0.0 else math.nan
 
     @property
     def progressive_score_(self):

@@ -12,7 +12,7 @@ class FitTasks:
     est : estimator
     X, y : array
         As `fit` has checked them.
-    sample_weight : array or None
+    sample_weight, offset : array or None
         The user's.
     rows : int array or None
         Numbers of the rows to learn from; None for all.
@@ -26,18 +26,20 @@ class FitTasks:
 
     def __init__(
         self, est, X, y, sample_weight, rows, max_subtasks, name="epoch",
-        subtasks_of_epochs=0,
+        subtasks_of_epochs=0, offset=None,
     ):  # fmt: skip
         self.est, self.rows, self.name = est, rows, name
         self.subtasks_of_epochs = subtasks_of_epochs
-        self.everything = X, y, sample_weight
+        if offset is not None and offset.shape[1] == 1:
+            offset = offset[:, 0]
+        self.everything = X, y, sample_weight, offset
         self.root = est._init_callback_context(max_subtasks=max_subtasks)
         self.subtask: Any = None
         self.root.call_on_fit_task_begin(**self.arguments)
 
     @cached_property
     def training(self):
-        """X, y and sample_weight of the rows to learn from.
+        """X, y, sample_weight and offset of the rows to learn from.
 
         Those of an early-stopped fit are copied, so only if a callback asks for them.
         """
@@ -50,8 +52,9 @@ class FitTasks:
         """What every hook may ask for; scikit-learn calls the functions if one does."""
 
         def metadata():
-            weight = self.training[2]
-            return None if weight is None else {"sample_weight": weight}
+            named = zip(("sample_weight", "offset"), self.training[2:], strict=True)
+            given = {name: array for name, array in named if array is not None}
+            return given or None
 
         return {
             "estimator": self.est,

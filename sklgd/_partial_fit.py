@@ -14,6 +14,7 @@ from ._effects import warn_without_effect
 from ._fit.data import Data
 from ._fit.diagnosis import explain_divergence, explain_rule_stream, warning
 from ._fit.monitor import Monitor
+from ._fit.offset import without_offset
 from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
@@ -38,7 +39,7 @@ def learns_from_streams(est):
     return True
 
 
-def learn_by_rule(est, X, target, weights, n_outputs):
+def learn_by_rule(est, X, target, weights, n_outputs, offset=None):
     """One epoch over a chunk, continuing from the state of the last call.
 
     A chunk without weight is no chunk: the model stays as it was or begins at zero.
@@ -52,6 +53,8 @@ def learn_by_rule(est, X, target, weights, n_outputs):
     weights : float64 array or None
         Sample weights times class weights.
     n_outputs : int
+    offset : float64 array of shape (n_samples, 1 or n_outputs) or None
+        Is added to the raw predictions.
 
     Returns
     -------
@@ -71,6 +74,7 @@ def learn_by_rule(est, X, target, weights, n_outputs):
     if data.n_rows == 0:
         return est if before_call is not None else _wait_for_rows(est, data)
     first = before_call is None or before_call.weight_rows == 0
+    data = without_offset(data, offset)
     state = _continued(est, settings, data, None if first else before_call)
     state.normalise(data)
     if state.plan.schedule is None:
@@ -119,18 +123,19 @@ def learn_by_rule(est, X, target, weights, n_outputs):
             settings, training, monitor, epoch, after, largest
         )
         after = training.objective()
-    state.curve.append(after)
+    state.curve.append(data.base + after)
     state.judge(after, zero_objective, data.n_rows)
     stop_reason = "partial_fit" if diagnosis is None else "diverged"
     if diagnosis is None:
         diagnosis = explain_rule_stream(settings, training, largest)
         stop_reason = "partial_fit" if diagnosis is None else "stalled"
-    state.reported = training.add_zeros(after)
+    reported = training.add_zeros(after)
     training.keep()
-    dtype, state.reported = dtype_of_result(
-        training, X.dtype, state.reported, state.unit,
+    dtype, reported = dtype_of_result(
+        training, X.dtype, reported, state.unit,
         lambda: training.constant_objective(data.fit_intercept_only()),
     )  # fmt: skip
+    state.reported = data.base + reported
     results = est._results(state, training.coef, dtype)
     results["n_iter_"] = len(state.curve)
     results["stop_reason_"] = stop_reason

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
+from ._compat import warn
 from ._export import plain_model
 from ._fit.block_data import TargetRows
 from ._fit.block_validation import D2Sums, R2Sums, TargetsToJudge
@@ -19,6 +20,7 @@ from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import learn_blocks
 from ._scoring import D2, R2
 from ._validation import (
+    check_offset,
     check_parameters,
     check_weights,
     in_c_order,
@@ -34,9 +36,10 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     Minimises over w, b
 
-        F(w, b) = sum_i s_i loss(y_i, x_i.w + b) / sum_i s_i + alpha R(w),
+        F(w, b) = sum_i s_i loss(y_i, x_i.w + b + o_i) / sum_i s_i + alpha R(w),
 
-    with the sample weights s_i. Every optimizer, batch size and input format heads for
+    with the sample weights s_i and the offsets o_i, which are zero unless `fit` is
+    given some. Every optimizer, batch size and input format heads for
     the minimiser of this F.
 
     Parameters
@@ -166,7 +169,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         they were learnt. It takes 8 bytes per call.
     progressive_loss_, progressive_score_ : float
         Mean loss and score of all rows of a stream, each predicted before it was
-        learnt; only after `partial_fit` in online learning.
+        learnt; only after `partial_fit` in online learning. With offsets the score
+        compares the predictions with a constant model that has these offsets, too.
     alpha_ : float
         Strength of the penalty that was used.
     validation_scores_ : list of float or None
@@ -272,6 +276,8 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     _task = "regression"
     _min_validation_rows = 2  # R2 compares residuals with a spread
+    # True once rows with an offset were learnt.
+    _had_offset = False
 
     def __init__(
         self,
@@ -346,11 +352,13 @@ class GDRegressor(RegressorMixin, BaseGD):
         y,
         sample_weight=None,
         *,
+        offset=None,
         coef_init=None,
         intercept_init=None,
         X_val=None,
         y_val=None,
         sample_weight_val=None,
+        offset_val=None,
     ):
         """Fit the model.
 
@@ -364,11 +372,16 @@ class GDRegressor(RegressorMixin, BaseGD):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; only their ratios matter. A row of weight zero is
             treated as if it were absent.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            Known part of the raw prediction, to which X w + b is added: for counts with
+            an exposure, ``np.log(exposure)``. It has no coefficient and no penalty.
+            `predict` and `score` then need offsets, too.
         coef_init : array-like shaped like ``coef_``, default=None
             Starting coefficients.
         intercept_init : array-like shaped like ``intercept_``, default=None
             The same for the intercept. Without effect with ``fit_intercept=False``.
-        X_val, y_val, sample_weight_val : array-likes, default=None
+        X_val, y_val, sample_weight_val, offset_val : array-likes, default=None
             Validation set for ``validation_scores_`` and, with
             ``early_stopping=True``, in place of the internal split.
 
@@ -379,7 +392,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         Raises
         ------
         ValueError
-            For a parameter, target or weight that makes no sense.
+            For a parameter, target, weight or offset that makes no sense.
 
         Warns
         -----
@@ -390,13 +403,23 @@ class GDRegressor(RegressorMixin, BaseGD):
         X, y, target, weights = self._learnable(X, y, sample_weight, True)
         n_outputs = self._n_outputs(target)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
-        validation = self._validation_set(X_val, y_val, sample_weight_val, y.shape)
-        self._flat = y.ndim == 1
-        return self._fit(X, y, target, weights, n_outputs, start, validation, weights)
+        offset = check_offset(offset, X.shape[0], n_outputs)
+        validation = self._validation_set(
+            X_val, y_val, sample_weight_val, y.shape, offset_val
+        )
+        if offset is not None and X_val is not None and offset_val is None:
+            raise ValueError(
+                "offset was given without offset_val. Pass the offsets of X_val, or "
+                "offset_val=0."
+            )
+        self._flat, self._had_offset = y.ndim == 1, offset is not None
+        return self._fit(
+            X, y, target, weights, n_outputs, start, validation, weights, offset
+        )
 
     @available_if(learns_from_streams)
     @all_or_nothing
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None, *, offset=None):
         """Learn rows that are not seen again, continuing from the last call.
 
         With ``optimizer="auto"`` and ``learning_rate="auto"`` this is online learning
@@ -418,6 +441,9 @@ class GDRegressor(RegressorMixin, BaseGD):
             weight of 3 is three rows, unless that mean is below 1/8 or above 8. A call
             in which all weights are zero changes nothing; if it is the first one, the
             model becomes one of zeros that still waits for its first rows.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            Known part of the raw prediction, as in `fit`.
 
         Returns
         -------
@@ -438,7 +464,9 @@ class GDRegressor(RegressorMixin, BaseGD):
                 f"y has {target.shape[1]} outputs, but earlier calls had "
                 f"{self._state.n_outputs}."
             )
-        return self._partial_fit(X, target, weights, target.shape[1])
+        offset = check_offset(offset, X.shape[0], target.shape[1])
+        self._had_offset |= offset is not None
+        return self._partial_fit(X, target, weights, target.shape[1], offset)
 
     @available_if(learns_from_streams)
     def partial_fit_blocks(self, blocks, *, n_epochs=1):
@@ -561,21 +589,34 @@ source of blocks, default=None
             checkpoint=checkpoint,
         )
 
-    def predict(self, X):
+    def predict(self, X, offset=None):
         """Predict the target: X w + b, its exponential for the log-link losses.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            Is added to X w + b. None means zero, with a warning if the model was fitted
+            with an offset.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        z = self._inverse_link(self._raw_prediction(X))
+        z = self._raw_prediction(X)
+        if offset is not None:
+            z = z + check_offset(offset, *z.shape)
+        elif self._had_offset:
+            warn(
+                "The model was fitted with an offset, but predict has got none: these "
+                "are the predictions at an offset of zero. Pass offset=..., or "
+                "offset=0 if that is what is wanted."
+            )
+        z = self._inverse_link(z)
         return z[:, 0] if self._flat else z
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None, offset=None):
         """R2 of the prediction; D2 for the losses "poisson", "gamma" and "tweedie".
 
         D2 is the share of the deviance that the model explains, as in
@@ -587,18 +628,39 @@ source of blocks, default=None
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            As in `predict`. The score compares the predictions with the mean of y,
+            with an offset, too.
 
         Returns
         -------
         float
             At most 1; the mean over several outputs.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted with an offset and none is given.
         """
+        if offset is None and self._had_offset:
+            raise ValueError(
+                "The model was fitted with an offset, which score needs as well: pass "
+                "offset=..., or offset=0. In cross-validation and searches, enable "
+                "metadata routing and call set_fit_request(offset=True) and "
+                "set_score_request(offset=True)."
+            )
         loss = self._make_loss()
         if not _explains_deviance(loss):
-            return super().score(X, y, sample_weight)
+            # Imported when needed: it doubles the package's import time.
+            from sklearn.metrics import r2_score
+
+            return r2_score(y, self.predict(X, offset), sample_weight=sample_weight)
         z = self._raw_prediction(X)
         y = check_array(y, ensure_2d=False, dtype=np.float64)
         check_consistent_length(z, y, sample_weight)
+        if offset is not None:
+            z = z + check_offset(offset, *z.shape)
         weights = check_weights(sample_weight, len(y))
         return D2(loss, self._target(y), weights)(z)
 
@@ -699,17 +761,17 @@ source of blocks, default=None
         """Number of outputs for these targets."""
         return target.shape[1]
 
-    def _validation_set(self, X_val, y_val, weights, shape):
+    def _validation_set(self, X_val, y_val, weights, shape, offset=None):
         if X_val is None:
-            return refuse_parts_of_validation(y_val, weights)
+            return refuse_parts_of_validation(y_val, weights, offset)
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
         X_val, y_val = self._validate(
             X_val, y_val, reset=False, multi_output=True, y_numeric=True
         )
-        return self._rows_to_validate(X_val, y_val, weights, shape)
+        return self._rows_to_validate(X_val, y_val, weights, shape, offset)
 
-    def _rows_to_validate(self, X_val, y_val, weights, shape):
+    def _rows_to_validate(self, X_val, y_val, weights, shape, offset=None):
         """A validation set of rows that were checked."""
         if y_val.shape[1:] != shape[1:]:
             raise ValueError(
@@ -723,7 +785,8 @@ source of blocks, default=None
             "weights": weights,
             "rows": rows_with_weight(weights),
         }
-        return {"data": data, "y": y_val, "sample_weight": weights}
+        offset = check_offset(offset, len(target), target.shape[1], "offset_val")
+        return {"data": data, "y": y_val, "sample_weight": weights, "offset": offset}
 
     def _judge(self, description, shape):
         """How a pass over validation blocks judges targets and predictions."""

@@ -27,6 +27,8 @@ class Validation:
     score : callable
         ``score(z, loss, coef)`` of the raw predictions z, the loss and the
         coefficients; greater is better.
+    offset : float64 array of shape (n_rows, n_outputs) or (n_rows, 1), default=None
+        Is added to the raw predictions.
 
     Attributes
     ----------
@@ -36,8 +38,8 @@ class Validation:
 
     unit = 1.0
 
-    def __init__(self, data, score):
-        self.loss, self.score = data.loss, score
+    def __init__(self, data, score, offset=None):
+        self.loss, self.score, self.offset = data.loss, score, offset
         self.problem = data.problem()
         self.target, self.weights = data.targets()
         if self.weights is not None:
@@ -54,6 +56,8 @@ class Validation:
         score is NaN if a prediction is not finite.
         """
         self.problem.raw_predictions(coef, self.z)
+        if self.offset is not None:
+            self.z += self.offset
         if not all_finite(self.z):
             return math.nan, math.inf
         loss = self.loss_at(self.z)
@@ -67,8 +71,50 @@ class Validation:
 
     def measure_in_losses(self, null):
         """Measure differences of scores in the loss of a constant model."""
-        self.z[...] = null
+        self.z[...] = null if self.offset is None else null + self.offset
         self.unit = self.loss_at(self.z)
+
+
+def validation_of(est, data, X, y, sample_weight, null, dtype, offset=None):
+    """The rows of ``data`` as a validation set, scored as ``scoring`` says.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        During its fit.
+    data : Data
+        With the user's targets.
+    X, y, sample_weight, offset : array
+        The user's, of all rows; the last two may be None.
+    null : ndarray of shape (n_outputs,)
+        Raw predictions of the constant model.
+    dtype : dtype
+        Of the fitted coefficients.
+    """
+    if not data.everything:
+        y = y[data.rows]
+        sample_weight = None if sample_weight is None else sample_weight[data.rows]
+        offset = None if offset is None else offset[data.rows]
+    if est.scoring is None:
+        if sample_weight is not None:
+            # (Sums of the weights themselves may overflow; equal ones are none.)
+            sample_weight = sample_weight / sample_weight.max()
+            if (sample_weight == 1.0).all():
+                sample_weight = None
+        return Validation(data, est._own_score(y, sample_weight), offset)
+    if isinstance(est.scoring, str) and est.scoring == "loss":
+        validation = Validation(data, negative_loss, offset)
+        validation.measure_in_losses(null)
+        return validation
+    if offset is not None:
+        raise ValueError(
+            f"scoring={est.scoring!r} is not possible with an offset: a scorer asks "
+            "for predictions without it. Use scoring=None, which is the score of the "
+            "estimator, or scoring='loss'."
+        )
+    X = X if data.everything else X[data.rows]
+    scorer = Scorer(est, X, y, sample_weight, dtype, data.columns)
+    return Validation(data, scorer)
 
 
 def warn_if_unlike(mean, X):

@@ -354,6 +354,49 @@ def check_weights(sample_weight, n_samples, name="sample_weight", *, all_zero=Fa
     return in_c_order(weights)
 
 
+def check_offset(
+    offset: Any, n_samples: int, n_outputs: int, name: str = "offset"
+) -> np.ndarray | None:
+    """Offsets as a float64 array of shape (n_samples, n_outputs) or (n_samples, 1).
+
+    Parameters
+    ----------
+    offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float
+        None is returned as it is.
+    n_samples, n_outputs : int
+    name : str, default="offset"
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, or a value that is not finite.
+    """
+    if offset is None:
+        return None
+    try:
+        checked = np.asarray(offset, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be a number or an array of numbers, got a "
+            f"{type(offset).__name__!r}."
+        ) from None
+    if checked.ndim == 0:
+        checked = np.full(n_samples, checked)
+    if checked.shape not in ((n_samples,), (n_samples, 1), (n_samples, n_outputs)):
+        several = f" or {(n_samples, n_outputs)}" if n_outputs > 1 else ""
+        raise ValueError(
+            f"{name} has shape {checked.shape}, expected {(n_samples,)}{several}: one "
+            "value for each row of X."
+        )
+    if not all_finite(np.ravel(checked)):
+        raise ValueError(
+            f"{name} contains NaN or infinity; offsets must be finite. (An exposure "
+            "of zero has the logarithm minus infinity: leave out such rows.)"
+        )
+    return in_c_order(checked.reshape(n_samples, -1))
+
+
 def rows_with_weight(weights):
     """Numbers of the rows whose weight is not zero, ascending; None if all are.
 
@@ -541,7 +584,9 @@ def check_start(coef_init, intercept_init, n_features, n_outputs):
     return start
 
 
-def refuse_parts_of_validation(y_val: Any, weights: Any) -> None:
+def refuse_parts_of_validation(y_val: Any, weights: Any, offset: Any = None) -> None:
     """Raise ValueError for parts of a validation set without its X."""
     if y_val is not None or weights is not None:
         raise ValueError("y_val and sample_weight_val need X_val.")
+    if offset is not None:
+        raise ValueError("offset_val needs X_val.")

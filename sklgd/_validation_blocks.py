@@ -12,7 +12,7 @@ import numpy as np
 
 from ._fit.block_validation import BlockValidation, Judge
 from ._fit.passes import sum_of
-from ._scoring import column_means, warn_if_unlike
+from ._scoring import column_means, validation_of, warn_if_unlike
 
 
 def validation_set(est, validation, task, engine, extra):
@@ -124,7 +124,9 @@ class InMemory:
         given = replace(data, **self.rows.pop("data"))
         X_val, given = given.X, given.of_columns(columns)
         warn_if_unlike(column_means(given.X), data.X)
-        return est._validation(given, X_val, **self.rows, null=null, dtype=data.X.dtype)
+        return validation_of(
+            est, given, X_val, **self.rows, null=null, dtype=data.X.dtype
+        )
 
 
 @dataclass

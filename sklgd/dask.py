@@ -325,7 +325,9 @@ class _OnDask:
         plain.__setstate__(model.__getstate__())
         return plain
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+    ) -> float:
         """The score of `sklgd`'s estimator.
 
         Targets and predictions are gathered in this process, the rows are not.
@@ -334,10 +336,14 @@ class _OnDask:
         ----------
         X, y, sample_weight : dask collections or arrays
             As in `fit`.
+        offset : array-like, default=None
+            Of the regressor, for arrays only.
         """
         model: Any = self
+        known = {} if offset is None else {"offset": offset}
         if not _is_delayed(X):
-            return self.local.score(model, X, y, sample_weight)
+            return self.local.score(model, X, y, sample_weight, **known)
+        _refuse_offset(known or getattr(model, "_had_offset", False))
         blocks, local = from_dask(X, y, sample_weight), delayed(self.to_local())
         predict = delayed(_predictions)
         found = [predict(local, *blocks.inputs(k)) for k in range(blocks.n_parts)]
@@ -368,14 +374,29 @@ class _OnDask:
             arrays.append(da.from_delayed(make(part), shape, meta=meta))
         return da.concatenate(arrays, allow_unknown_chunksizes=True)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, offset: Any = None) -> Any:
         """As `sklgd`'s estimator; a dask array for dask collections.
 
         Parameters
         ----------
         X : dask array, dask data frame or array-like of shape (n_samples, n_features)
+        offset : array-like, default=None
+            Of the regressor, for arrays only.
         """
-        return self._lazily("predict", X)
+        if offset is None:
+            return self._lazily("predict", X)
+        _refuse_offset(_is_delayed(X))
+        model: Any = self
+        return self.local.predict(model, X, offset=offset)
+
+
+def _refuse_offset(wrong: Any) -> None:
+    """Raise ValueError for offsets of dask collections."""
+    if wrong:
+        raise ValueError(
+            "offset is not possible with dask collections. Call the method of "
+            "to_local() on each block and its offset."
+        )
 
 
 def _is_delayed(X: Any) -> bool:

@@ -361,6 +361,30 @@ class Loss:
         """Lower end of the targets' range, and whether it belongs to the range."""
         return -math.inf, True
 
+    def without_offset(self, y: Array, offset: Array) -> tuple[Array, Weights, Weights]:
+        """Targets and weights with which the loss needs no offset o.
+
+        Of a loss of z - y these are y - o and no weights:
+        l(y, z + o) = w l(y', z) + c with w = 1 and c = 0.
+
+        Parameters
+        ----------
+        y : array of shape (n_samples, n_outputs)
+            Targets of regression.
+        offset : array of shape (n_samples, n_outputs) or (n_samples, 1)
+            What is added to the raw predictions.
+
+        Returns
+        -------
+        y : array of shape (n_samples, n_outputs)
+            y'.
+        weights : array shaped like ``offset``, or None
+            Positive factors w of the sample weights; None means ones.
+        constant : array of shape (n_samples, n_outputs), or None
+            c; None means zeros.
+        """
+        return y - offset, None, None
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments()
 
@@ -651,7 +675,37 @@ class Quantile(PiecewiseLinear):
         return _quantile(y, sample_weight, n_outputs, self.quantile)
 
 
-class Poisson(Loss):
+class LogLink(Loss):
+    """A loss with a log link: half a deviance without the terms in y alone.
+
+    Attributes
+    ----------
+    power : float
+        Variance power p of the distribution.
+    """
+
+    link = "log"
+    nonnegative = False
+    power: float
+
+    def without_offset(self, y: Array, offset: Array) -> tuple[Array, Weights, Weights]:
+        """y' = y exp(-o), the rate, and w = exp((2 - p) o).
+
+        Parameters
+        ----------
+        y, offset : arrays
+            As in `Loss`.
+        """
+        constant = None
+        if self.power == 1.0:
+            constant = -y * offset
+        elif self.power == 2.0:
+            constant = np.broadcast_to(offset, y.shape)
+        weights = np.exp((2.0 - self.power) * offset) if self.power != 2.0 else None
+        return y * np.exp(-offset), weights, constant
+
+
+class Poisson(LogLink):
     """Poisson with log link: l = exp(z) - y z, y >= 0.
 
     Half the deviance without the terms in y alone.
@@ -664,8 +718,6 @@ class Poisson(Loss):
     """
 
     name = "poisson"
-    link = "log"
-    nonnegative = False
     power = 1.0
 
     def natural_scale(
@@ -685,7 +737,7 @@ class Poisson(Loss):
         return _log_mean(y, sample_weight, n_outputs)
 
 
-class Gamma(Loss):
+class Gamma(LogLink):
     """Gamma with log link: l = z + y exp(-z), y > 0.
 
     Half the deviance without the terms in y alone.
@@ -698,8 +750,6 @@ class Gamma(Loss):
     """
 
     name = "gamma"
-    link = "log"
-    nonnegative = False
     power = 2.0
 
     def domain(self) -> tuple[float, bool]:
@@ -713,7 +763,7 @@ class Gamma(Loss):
         return _log_mean(y, sample_weight, n_outputs)
 
 
-class Tweedie(Loss):
+class Tweedie(LogLink):
     """Tweedie with log link and variance mu^power (power 0 or >= 1).
 
     l = exp((2 - p) z)/(2 - p) - y exp((1 - p) z)/(1 - p), and the limits
@@ -735,8 +785,6 @@ class Tweedie(Loss):
 
     name = "tweedie"
     params = ("power",)
-    link = "log"
-    nonnegative = False
 
     def __init__(self, power: float = 1.5) -> None:
         self.power = power

@@ -489,3 +489,17 @@ def test_progress_of_a_fit_to_blocks_is_displayed(monkeypatch, capsys):
     model = GDClassifier().set_callbacks(ProgressBar())
     model.fit_blocks([(X[:40], y[:40]), (X[40:], y[40:])])
     assert "epoch" in capsys.readouterr().out
+
+
+def test_callbacks_are_given_the_offsets_of_the_training_rows():
+    X, y = problem(GDRegressor)
+    offset = np.linspace(0.0, 1.0, len(y))
+    recorder = Recorder()
+    model = GDRegressor(early_stopping=True, random_state=0)
+    model.set_callbacks(recorder).fit(X, y, offset=offset)
+    rows = model._hold_out(y)[0]
+    found_X, found_y, metadata = recorder.data[-1]
+    np.testing.assert_array_equal(found_X, X[rows])
+    np.testing.assert_array_equal(metadata["offset"], offset[rows])
+    predicted = recorder.models[0].predict(found_X, **metadata)
+    assert predicted.shape == found_y.shape

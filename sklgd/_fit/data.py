@@ -51,6 +51,11 @@ class DataOfFit:
     check_finite: Any
 
     @property
+    def mean_factor(self):
+        """Mean of the factors by which weights are larger than those of the rows."""
+        return 1.0
+
+    @property
     def width(self):
         """Number of columns by which methods are chosen.
 
@@ -81,6 +86,8 @@ class DataOfFit:
         """
         target, weights = self.targets()
         z_unit, loss_unit = self.loss.natural_scale(target, weights, constant)
+        if self.mean_factor != 1.0:
+            loss_unit = loss_unit * self.mean_factor
         predictions, losses = z_unit.tolist(), loss_unit.tolist()
         held = all([1.0 / LARGE_TARGET < z < LARGE_TARGET for z in predictions])
         log_link = self.loss.link == "log"
@@ -158,7 +165,10 @@ class Data(DataOfFit):
     gradient_limit : float
         Derivatives of the loss beyond it are clipped to it (`Schedule.gradient_limit`).
     base : float
-        Constant that the loss leaves out of the objective (`measured_from`).
+        Constant that the loss leaves out of the objective (`measured_from`, `absorb`).
+    row_weight : float or None
+        Mean weight of the rows, where ``weights`` are these times other factors
+        (`absorb`); None means the mean of ``weights``.
     columns : intp array or None
         The numbers that the columns of X have in the user's matrix; None means the
         same.
@@ -189,6 +199,7 @@ class Data(DataOfFit):
     penalised: bool = True
     gradient_limit: float = math.inf
     base: float = 0.0
+    row_weight: float | None = None
     columns: np.ndarray | None = None
     n_columns: int | None = None
     known_moments: KnownMoments | None = field(init=False, default=None)
@@ -284,11 +295,25 @@ class Data(DataOfFit):
 
     @property
     def mean_weight(self):
-        """Mean weight of the rows."""
+        """Mean weight of the rows, by which sums of losses are divided."""
+        if self.row_weight is not None:
+            return self.row_weight
+        return self.mean_of_weights
+
+    @property
+    def mean_of_weights(self):
+        """Mean of ``weights``."""
         if self.weights is None:
             return 1.0
         weights = self.weights if self.everything else self.weights[self.rows]
         return float(weights.mean())
+
+    @property
+    def mean_factor(self):
+        """As in `DataOfFit`; see ``row_weight``."""
+        if self.row_weight is None:
+            return 1.0
+        return self.mean_of_weights / self.row_weight
 
     def targets(self):
         """Targets and weights of the rows to learn from."""
@@ -390,7 +415,9 @@ class Data(DataOfFit):
         z = np.broadcast_to(constant, target.shape)
         total = self.loss.evaluate(target, z, weights)[0]
         base = total / (self.n_rows * self.mean_weight)
-        return replace(self, loss=self.loss.measured_from(constant, reach), base=base)
+        return replace(
+            self, loss=self.loss.measured_from(constant, reach), base=self.base + base
+        )
 
     def problem(self):
         """The compiled data term, for solvers that hand it to their kernels."""

@@ -180,17 +180,18 @@ def explain(settings, training, monitor):
     )
 
 
-def explain_stream(learner):
+def explain_stream(stream):
     """The diagnosis of a stream whose predictions are worse than a constant model's.
 
     Parameters
     ----------
-    learner : OnlineLearner
+    stream : Stream
 
     Returns
     -------
     diagnosis : dict or None
     """
+    learner = stream.learner
     loss, weight = learner.progress()
     constant = learner.constant_loss()
     n_rows = learner.n_rows
@@ -198,7 +199,8 @@ def explain_stream(learner):
         return None
     if not loss - constant > (WORSE + START / n_rows) * abs(constant):
         return None
-    loss, constant = loss / weight, constant / weight
+    loss = stream.users_loss(loss / weight)
+    constant = stream.users_loss(constant / weight)
     trouble = (
         f"The progressive loss of the {n_rows} rows so far is {loss:.4g}, that of "
         f"a constant model {constant:.4g}."

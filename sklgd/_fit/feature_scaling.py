@@ -214,7 +214,7 @@ def curvature_moments(data, scaling, statistics, coef, damping):
     each = damping < 1.0 and K > 1 and K * size**3 < EACH
     limit = max(20 * size, 4096, GRAM_WORK // (size**2 * (K if each else 1)))
     rows = data.spaced(-(-data.n_rows // limit))
-    units = statistics.z_unit**2 / statistics.loss_unit
+    units = statistics.z_unit**2 / statistics.loss_unit * data.mean_factor
     base = scaling.scale[:-1, 0] / statistics.z_unit[0]
     out = np.zeros((K if each else 1, size, size))
     h, total, done = np.empty((min(CHUNK, len(rows)), len(out))), 0.0, 0

@@ -39,6 +39,11 @@ class Objective:
 
     def __init__(self, estimator, X, y, sample_weight=None):
         check_is_fitted(estimator, "coef_")
+        if getattr(estimator, "_had_offset", False):
+            raise ValueError(
+                "The objective of a model that was fitted with an offset cannot be "
+                "drawn. Fit a model without an offset."
+            )
         X, _, target, weights = estimator._learnable(X, y, sample_weight)
         w, b = estimator.coef_, np.atleast_1d(estimator.intercept_)
         w = w.toarray() if hasattr(w, "toarray") else np.atleast_2d(w)

@@ -298,12 +298,17 @@ class State:
         """Divide the weights of ``data`` by their running mean."""
         weights = data.weights
         self.weight_rows += data.n_rows
-        if weights is None:
-            self.weight_sum += data.n_rows
-        else:
+        if weights is not None:
             learnt = weights if data.everything else weights[data.rows]
+        if data.row_weight is not None:
+            self.weight_sum += data.n_rows * data.row_weight
+        elif weights is not None:
             self.weight_sum += float(learnt.sum())
+        else:
+            self.weight_sum += data.n_rows
         unit = self.weight_sum / self.weight_rows
+        if data.row_weight is not None:
+            data.row_weight /= unit
         if weights is None and unit != 1.0:
             weights = learnt = np.ones(data.X.shape[0])
         if weights is not None:

@@ -19,6 +19,7 @@ from ..optimizers import OPTIMIZERS
 from ..schedules import Constant
 from .data import LARGE_TARGET, target_size_error
 from .diagnosis import explain_stream, stream_warning
+from .offset import absorb
 from .online_learner import make_learner
 from .plan import Plan
 from .settings import Settings
@@ -68,8 +69,15 @@ class Stream:
         Number and weight of the rows that other learners have learnt before.
     dtype : dtype
         That of the rows of the last call.
+    sums : ndarray of shape (3,) or None
+        Of the rows judged, once an offset was given: the user's weights, these times
+        the factors that an offset makes, and what the losses leave out (`absorb`).
+    factor_unit : float or None
+        In which the learner's weights have these factors: that of the first row with an
+        offset, so that usual factors are about one.
     """
 
+    sums = factor_unit = None
     columns = reported = None
 
     def __init__(self, learner, plan, key, seed):
@@ -124,6 +132,59 @@ class Stream:
     def weight_sum(self):
         """Sum of their weights."""
         return self.earlier_weight + self.learner.weight_sum
+
+    def without_offset(self, target, weights, offset, order, penalty):
+        """Targets and weights that are learnt in place of the user's with an offset.
+
+        Parameters
+        ----------
+        target, weights, offset : arrays
+            Of all rows of a call; the last two may be None.
+        order : intp array
+            Rows that are learnt.
+        penalty : Penalty
+
+        Returns
+        -------
+        target, weights : arrays
+        sums : ndarray of shape (3,) or None
+            As the attribute, of this call alone.
+        """
+        learner, s, constant = self.learner, weights, None
+        if offset is not None:
+            target, weights, constant = absorb(learner.definition, target, s, offset)
+            if self.sums is None:
+                before = learner.progress()[1]
+                self.sums = np.array([before, before, 0.0])
+        elif self.sums is None:
+            return target, weights, None
+        # (The first row of all is not judged.)
+        judged = order if learner.n_rows else order[1:]
+        s, learnt = (np.ones(len(target)) if a is None else a for a in (s, weights))
+        if self.factor_unit is None:
+            self.factor_unit = float(learnt[order[0]] / s[order[0]])
+        if self.factor_unit != 1.0:
+            weights = learnt / self.factor_unit
+        left_out = 0.0 if constant is None else constant * s
+        rows = np.stack(np.broadcast_arrays(s, learnt, left_out))
+        sums = rows[:, judged].sum(axis=1)
+        self.sums = self.sums + sums
+        if self.sums[1] > 0.0:
+            # The penalty is weighed against the mean loss of the user's rows.
+            share = self.sums[0] / self.sums[1]
+            learner.l1, learner.l2 = share * penalty.l1, share * penalty.l2
+        return target, weights, sums
+
+    def users_loss(self, mean, sums=None):
+        """A mean loss for the user's targets and weights, from that of those learnt.
+
+        ``sums`` are those of the rows that it is of; None means all rows judged.
+        """
+        sums = self.sums if sums is None else sums
+        if sums is None or not sums[0] > 0.0:
+            return mean
+        weight, learnt, left_out = sums.tolist()
+        return (mean * learnt + left_out) / weight
 
     @cached_property
     def coef(self):
@@ -232,6 +293,7 @@ class Stream:
             "seed": self.seed,
             "dtype": self.dtype.name,
             "earlier": [self.earlier_rows, self.earlier_weight],
+            "sums": self.sums,
         }
         if "order_seed" in vars(self):
             packed["order_seed"] = self.order_seed
@@ -256,6 +318,7 @@ class Stream:
         stream.curve = array("d", packed["curve"])
         stream.dtype = np.dtype(packed["dtype"])
         stream.earlier_rows, stream.earlier_weight = packed["earlier"]
+        stream.sums = packed["sums"]
         if "order_seed" in packed:
             stream.order_seed = packed["order_seed"]
         return stream
@@ -287,7 +350,7 @@ def _as_tuple(key):
     return tuple(map(_as_tuple, key)) if isinstance(key, (list, tuple)) else key
 
 
-def learn_chunk(est, optimizer, X, target, weights, n_outputs):
+def learn_chunk(est, optimizer, X, target, weights, n_outputs, offset=None):
     """One call of `partial_fit`: every row is predicted, then learnt.
 
     Whatever goes wrong, the learner is as it was before.
@@ -301,6 +364,8 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
         As the loss takes it.
     weights : float64 array or None
     n_outputs : int
+    offset : float64 array of shape (n_samples, 1 or n_outputs) or None
+        Is added to the raw predictions.
     """
     before = getattr(est, "_state", None)
     rows = rows_with_weight(weights)
@@ -308,18 +373,23 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
         return est
     stream = _continued(est, optimizer, before, X, n_outputs)
     learner, curve = stream.learner, stream.curve
-    _check_size(learner, target)
     order = np.arange(X.shape[0]) if rows is None else rows
     if est.shuffle and len(order) > 1:
         order = stream.shuffled(order)
     earlier, n_calls = learner.progress(), len(curve)
+    strengths = learner.l1, learner.l2
     try:
+        target, weights, sums = stream.without_offset(
+            target, weights, offset, order, est._penalty(est._alpha(stream=True))
+        )
+        _check_size(learner, target)
         if not learner.learn(Rows(X), target.reshape(-1), weights, order):
             raise _overflow(learner, target)
         loss, weight = (a - b for a, b in zip(learner.progress(), earlier, strict=True))
         if len(order):
-            curve.append(loss / weight if weight > 0.0 else np.nan)
-        diagnosis = explain_stream(learner)
+            mean = loss / weight if weight > 0.0 else np.nan
+            curve.append(stream.users_loss(mean, sums))
+        diagnosis = explain_stream(stream)
         values = vars(est)
         values.update(
             _state=stream,
@@ -349,6 +419,7 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs):
         finished = vars(est).get("_state") is stream
         if not (finished and isinstance(error, (KeyboardInterrupt, Warning))):
             learner.undo()
+            learner.l1, learner.l2 = strengths
             del curve[n_calls:]
         raise
     finally:

@@ -157,7 +157,7 @@ def _on_a_line(data, coef, step, rows, penalty):
         done += len(part)
     target = data.target[rows]
     weights = None if data.weights is None else data.weights[rows]
-    total = len(rows) if weights is None else weights.sum()
+    total = len(rows) if weights is None else weights.sum() / data.mean_factor
 
     def objective(t):
         loss = data.loss.evaluate(target, z + t * along, weights)[0] / total

@@ -30,6 +30,9 @@ class OnlineSolver(Solver):
             fit_intercept=data.fit_intercept, centred=isinstance(data.X, np.ndarray),
             classifies=data.loss.task == "classification", penalty=penalty,
         )  # fmt: skip
+        # (The learner weighs the penalty against the weights of the losses.)
+        self.learner.l1 /= data.mean_factor
+        self.learner.l2 /= data.mean_factor
         if state.coef[:-1].any():
             # The initial coefficients count as much as one epoch.
             self.learner.start(state.coef, data.n_rows)

@@ -103,7 +103,8 @@ def largest_row(data, preconditioner, sizes):
             squares = block**2 @ sizes
         s = 1.0 if data.weights is None else data.weights[rows]
         largest = max(largest, float(np.max(s * squares)))
-    return largest
+    # (The mean factor is in the curvature of the statistics, and so in the sizes.)
+    return largest / data.mean_factor
 
 
 def inverse(curvature):

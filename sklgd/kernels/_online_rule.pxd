@@ -102,7 +102,8 @@ cdef class OnlineRule:
     cdef LossFunction loss
     cdef readonly Py_ssize_t n_features, n_outputs
     cdef readonly bint fit_intercept, centred, coupled, quadratic
-    cdef readonly double reach, power, average, l1, l2
+    cdef readonly double reach, power, average
+    cdef public double l1, l2
     cdef double late_average
     cdef bint twice_smooth, smooth, log_link, regression
     cdef Py_ssize_t stride, offset, n_groups, group
