@@ -30,5 +30,5 @@ def refit(model, view, data, models, y, sample_weight):
     model._fit(
         data.X, y, data.target, data.weights, data.n_outputs,
         models.of_all_rows(model.alpha, model.l1_ratio), None, sample_weight,
-        models.known_moments(),
+        known=models.known_moments(),
     )  # fmt: skip
