@@ -81,12 +81,44 @@ def check_labels(y, n_classes=np.inf):
         check_classification_targets(y)
 
 
+def are_small_integers(labels):
+    """True if a table with an entry for each number between them is small."""
+    if labels.dtype.kind not in "biu" or not np.can_cast(labels.dtype, np.intp):
+        return False
+    return len(labels) > 0 and int(labels.max()) - int(labels.min()) < MANY_LABELS
+
+
+def labels_and_codes(y):
+    """The different labels, sorted, and the place of each row's label among them."""
+    if not are_small_integers(y):
+        return np.unique(y, return_inverse=True)
+    low = int(y.min())
+    shifted = y.astype(np.intp)
+    shifted -= low
+    counts = np.bincount(shifted)
+    labels = np.flatnonzero(counts)
+    counts[labels] = np.arange(len(labels))
+    return (labels + low).astype(y.dtype), counts[shifted]
+
+
 def encode(y, classes):
-    """Places of the labels y among the sorted ``classes``, in a small integer type."""
+    """Places of the labels y among the sorted ``classes``, in a small integer type.
+
+    An unknown label has the place of another one.
+    """
     codes = np.empty(len(y), dtype=np.min_scalar_type(len(classes)))
+    table = None
+    if are_small_integers(classes) and np.can_cast(y.dtype, np.intp):
+        low = int(classes[0])
+        table = classes.searchsorted(np.arange(low, int(classes[-1]) + 1))
+        table = table.astype(codes.dtype)
     for start in range(0, len(y), BLOCK):
         block = slice(start, start + BLOCK)
-        codes[block] = classes.searchsorted(y[block])
+        if table is None:
+            codes[block] = classes.searchsorted(y[block])
+        else:
+            places = y[block].astype(np.intp) - low
+            table.take(places, out=codes[block], mode="clip")
     return codes
 
 

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._labels import check_labels, encode, find_unknown, plain_label
+from .._labels import (
+    check_labels,
+    encode,
+    find_unknown,
+    labels_and_codes,
+    plain_label,
+)
 from .._validation import canonical, check_weights
 from ..blocks._source import Block
 from ..kernels import _gram
@@ -234,7 +240,7 @@ class DescribeLabels:
         X, y, weights = checked(block)
         y = one_label_per_row(y)
         check_labels(y)
-        labels, codes = np.unique(y, return_inverse=True)
+        labels, codes = labels_and_codes(y)
         if self.classes is not None:
             check_kinds(self.classes, labels)
             unknown = find_unknown(labels, encode(labels, self.classes), self.classes)
