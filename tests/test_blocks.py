@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -500,3 +501,31 @@ def test_progress_is_logged(table, caplog):
     epochs = [line for line in lines if line.startswith("epoch")]
     assert epochs[1].startswith("epoch 2 of 2: 10 blocks, 1000 rows, 0.024 MB")
     assert len(lines) == 22
+
+
+def test_row_groups_of_any_size_are_read_a_few_columns_at_a_time(rng, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    X = rng.normal(size=(40_000, 50)).astype(np.float32)
+    y = np.arange(len(X))
+    path, before = tmp_path / "wide.parquet", pa.default_memory_pool()
+    ends, frame = [0, 3, 8, 300, 40_000], pd.DataFrame(X).add_prefix("x").assign(y=y)
+    schema = pa.Schema.from_pandas(frame)
+    with parquet.ParquetWriter(path, schema) as writer:
+        for start, stop in pairwise(ends):
+            part = pa.Table.from_pandas(frame[start:stop], schema=schema)
+            writer.write_table(part, row_group_size=len(X))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklgd.blocks._arrow.SLICE_BYTES", 2**18)
+        patch.setattr("sklgd.blocks._arrow.SPOOL_BYTES", 2**20)
+        pa.set_memory_pool(pa.system_memory_pool())
+        try:
+            found = list(read_parquet(path, target="y", rows=1000))
+            most = pa.default_memory_pool().max_memory()
+        finally:
+            pa.set_memory_pool(before)
+    assert [len(block.y) for block in found[:2]] == [300, 1000]
+    assert_array_equal(np.concatenate([block.X for block in found]), X)
+    assert_array_equal(np.concatenate([block.y for block in found]), y)
+    # (The last row group has 8 MB.)
+    assert most < 2e6

@@ -1,7 +1,10 @@
 """Blocks of Parquet and CSV files, read by pyarrow.
 
 Row groups are read through `pyarrow.parquet.ParquetFile`: the scanner of
-`pyarrow.dataset` keeps memory that grows with the file (apache/arrow#39808).
+`pyarrow.dataset` keeps memory that grows with the file (apache/arrow#39808). They are
+read a few columns at a time. A reader of all columns at once has pages and dictionaries
+of each of them in memory, 1 MB and more, or a whole row group: of 784 columns and
+150000 rows it took 2.2 GB.
 """
 
 from __future__ import annotations
@@ -9,12 +12,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import numpy as np
 
 from ._npy import Path, as_list
 from ._source import PART_BLOCKS, Blocks, check_rows, rows_of_a_block
+
+# Columns of so many bytes are read together, and put together in memory up to a size.
+SLICE_BYTES, SPOOL_BYTES = 2**23, 2**25
 
 
 @dataclass(frozen=True)
@@ -28,25 +35,35 @@ class Columns:
     dtype: np.dtype
 
     @property
+    def others(self) -> list[str]:
+        """The columns that are read, but for those of X."""
+        others = (name for name in (self.sample_weight, self.offset) if name)
+        return [*self.target, *others]
+
+    @property
     def names(self) -> list[str]:
         """All columns that are read."""
-        others = (name for name in (self.sample_weight, self.offset) if name)
-        return [*self.features, *self.target, *others]
+        return [*self.features, *self.others]
 
     def block(self, batch: Any) -> tuple[Any, ...]:
         """A block of a pyarrow RecordBatch."""
-        X = np.empty((batch.num_rows, len(self.features)), self.dtype)
-        for j, name in enumerate(self.features):
+        return self.matrix(batch, self.features), *self.vectors(batch)
+
+    def matrix(self, batch: Any, names: Sequence[str]) -> np.ndarray:
+        """These columns of a RecordBatch or Table, as a part of X."""
+        X = np.empty((batch.num_rows, len(names)), self.dtype)
+        for j, name in enumerate(names):
             X[:, j] = self.numbers(batch, name)
+        return X
+
+    def vectors(self, batch: Any) -> tuple[Any, ...]:
+        """The targets, weights and offsets of a RecordBatch or Table."""
         y = [_labels(batch.column(name), name) for name in self.target]
-        return (
-            X,
-            y[0] if len(y) == 1 else np.column_stack(y),
-            None
-            if self.sample_weight is None
-            else self.numbers(batch, self.sample_weight),
-            None if self.offset is None else self.numbers(batch, self.offset),
+        others = (
+            None if name is None else self.numbers(batch, name)
+            for name in (self.sample_weight, self.offset)
         )
+        return y[0] if len(y) == 1 else np.column_stack(y), *others
 
     def numbers(self, batch: Any, name: str) -> np.ndarray:
         """A column of numbers; missing entries are nan."""
@@ -65,6 +82,8 @@ def _values(column: Any) -> np.ndarray:
     """A column as a NumPy array of numbers, or of strings of a fixed width."""
     from pyarrow import types
 
+    if hasattr(column, "combine_chunks"):
+        column = column.combine_chunks()
     kind = column.type
     if types.is_dictionary(kind):
         column, kind = column.dictionary_decode(), kind.value_type
@@ -101,12 +120,38 @@ class ParquetPart:
 
         with ParquetFile(self.path, pre_buffer=False) as file:
             _check_columns(file.schema_arrow.names, self.columns, self.path)
-            batches = file.iter_batches(
-                batch_size=self.rows, row_groups=list(self.groups),
-                columns=self.columns.names, use_threads=False,
-            )  # fmt: skip
-            for batch in batches:
-                yield self.columns.block(batch)
+            lengths = _rows_of_groups(file)
+            for places in _grouped([lengths[k] for k in self.groups], self.rows):
+                groups = [self.groups[place] for place in places]
+                yield from self.blocks(file, groups, sum(lengths[k] for k in groups))
+
+    def blocks(
+        self, file: Any, groups: list[int], n_rows: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """Blocks of row groups, whose columns are put together in a temporary file."""
+        columns, itemsize = self.columns, self.columns.dtype.itemsize
+        n_columns = len(columns.features)
+        others = file.read_row_groups(groups, columns.others, use_threads=False)
+        vectors = columns.vectors(others)
+        width = max(1, SLICE_BYTES // max(1, n_rows * itemsize))
+        slices = [
+            slice(j, min(n_columns, j + width)) for j in range(0, n_columns, width)
+        ]
+        with SpooledTemporaryFile(max_size=SPOOL_BYTES) as store:
+            for some in slices:
+                names = list(columns.features[some])
+                table = file.read_row_groups(groups, names, use_threads=False)
+                store.write(columns.matrix(table, names).data)
+                del table
+            for start in range(0, n_rows, self.rows):
+                stop = min(n_rows, start + self.rows)
+                X = np.empty((stop - start, n_columns), columns.dtype)
+                for some in slices:
+                    part = X[:, some]
+                    store.seek(itemsize * (n_rows * some.start + start * part.shape[1]))
+                    found = store.read(itemsize * part.size)
+                    part[...] = np.frombuffer(found, X.dtype).reshape(part.shape)
+                yield X, *(None if v is None else v[start:stop] for v in vectors)
 
 
 @dataclass(frozen=True)
@@ -167,12 +212,13 @@ def read_parquet(
     dtype : {np.float32, np.float64}, default=np.float32
         Of X.
     rows : int, default=None
-        Rows of a block, at most; None takes about 32 MB. No block spans two row groups.
+        Rows of a block, at most; None takes about 32 MB.
 
     Returns
     -------
     blocks : Blocks
-        A part has some row groups of one file.
+        A part has some row groups of one file, and a block has whole row groups or rows
+        of one. Row groups of more than 32 MB are put together in a temporary file.
 
     Examples
     --------
@@ -200,10 +246,7 @@ def read_parquet(
                     len(columns.features) * columns.dtype.itemsize
                 )
             _check_columns(file.schema_arrow.names, columns, name)
-            lengths = [
-                file.metadata.row_group(k).num_rows
-                for k in range(file.metadata.num_row_groups)
-            ]
+            lengths = _rows_of_groups(file)
         for groups in _grouped(lengths, size * PART_BLOCKS):
             parts.append(ParquetPart(name, groups, columns, size))
     assert columns is not None
@@ -313,6 +356,12 @@ def _check_columns(names: Sequence[str], columns: Columns, path: str) -> None:
             f"{path} has no column {missing[0]!r}. Its columns are "
             f"{', '.join(map(repr, list(names)[:20]))}."
         )
+
+
+def _rows_of_groups(file: Any) -> list[int]:
+    """Number of rows of each row group of a Parquet file."""
+    metadata = file.metadata
+    return [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
 
 
 def _grouped(lengths: Sequence[int], n_rows: int) -> Iterator[tuple[int, ...]]:
