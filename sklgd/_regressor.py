@@ -566,7 +566,7 @@ source of blocks, default=None
         _, shape = description.kind
         n_outputs = shape[0] if shape else 1
         start = self._start(None, None, self.n_features_in_, n_outputs)
-        self._flat = not shape
+        self._flat, self._had_offset = not shape, False
         target, weights = description.targets.together()
         unit = description.columns.weight / description.n_rows
         return learn(
@@ -750,7 +750,7 @@ default=None
     def _begin(self, X, y):
         """Check X and y of a search, and remember the form of y."""
         X, y = self._validate(X, y, multi_output=True, y_numeric=True)
-        self._flat = y.ndim == 1
+        self._flat, self._had_offset = y.ndim == 1, False
         return X, y
 
     def _targets_and_weights(self, y, sample_weight, train_weight):
