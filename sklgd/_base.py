@@ -32,6 +32,7 @@ from ._partial_fit import learn_by_rule
 from ._pickle import VersionedPickle, description
 from ._prediction import raw_prediction
 from ._scoring import column_means, validation_of, warn_if_unlike
+from ._signs import keep_signs, signs_of_features
 from ._solvers.base import Solver
 from ._solvers.fista import FISTASolver
 from ._solvers.newton import NewtonSolver
@@ -167,7 +168,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     def _penalty(self, alpha=None):
         """The penalty, of strength ``alpha`` in place of the parameter if given."""
         alpha = self._alpha() if alpha is None else alpha
-        return PENALTIES[self.penalty](alpha, self.l1_ratio)
+        penalty = PENALTIES[self.penalty](alpha, self.l1_ratio)
+        return penalty.with_signs(signs_of_features(self))
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):
         """Starting point of a fit, or None: the arguments', else a warm start's."""
@@ -256,19 +258,19 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
                 self, X, y, sample_weight, rows, self.max_iter, offset=offset
             )
         settings, loss = Settings.of(self), self._make_loss()
-        penalty = settings.penalty
         data = Data(
             X, target, weights, rows, loss, n_outputs, self.fit_intercept, self.n_jobs,
-            penalised=not penalty.absent,
+            penalised=not settings.penalty.absent,
         )  # fmt: skip
         columns, data.n_columns = columns_to_fit(X, rows, start, n_outputs)
         given = data.of_columns(columns)
-        data = without_offset(given, offset)
+        data, settings = without_offset(given, offset), settings.of_columns(columns)
         data.known_moments = None if known is None else known.of_columns(columns)
         if start is None:
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
         else:
             coef = start if columns is None else start[np.append(columns, -1)]
+            keep_signs(settings.penalty, coef)
         plan = make_plan(settings, data)
         key = self._plan_key() if plan.streams else None
         state: Any = State(coef, plan, key, self.random_state)
@@ -291,13 +293,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
                 self, given, X_val, **validation, null=null, dtype=X.dtype
             )
         return self._run(
-            settings, data, state, penalty, solver, null, start is not None, validation,
-            tasks, log,
+            settings, data, state, solver, null, start is not None, validation, tasks,
+            log,
         )  # fmt: skip
 
-    def _run(
-        self, settings, data, state, penalty, solver, null, warm, validation, tasks, log
-    ):
+    def _run(self, settings, data, state, solver, null, warm, validation, tasks, log):
         """Fit to data of any kind; sets the fitted attributes.
 
         Parameters
@@ -307,7 +307,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
             With weights of mean one.
         state : State
             At the starting coefficients.
-        penalty : Penalty
         solver : type
             Subclass of `Solver`.
         null : ndarray of shape (n_outputs,)
@@ -318,7 +317,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
         tasks : FitTasks or None
         log : Log or None
         """
-        loss, dtype = data.loss, data.X.dtype
+        loss, penalty, dtype = data.loss, settings.penalty, data.X.dtype
         self.__dict__.pop("n_passes_", None)
         if state.plan.schedule is None:
             if not warm:

@@ -177,6 +177,15 @@ class GDClassifier(ClassifierMixin, BaseGD):
     epsilon : float, default=0.1
         Threshold of "huber", "epsilon_insensitive" and "squared_epsilon_insensitive",
         where the targets are -1 and 1.
+    positive : bool, default=False
+        Whether no coefficient may be negative; for two classes. The intercept may have
+        either sign.
+    monotonic_cst : array-like of shape (n_features,) or dict, default=None
+        Signs of the coefficients, for two classes: 1 means that the raw prediction for
+        ``classes_[1]`` must not fall in a feature, so that its coefficient is not
+        negative, -1 that it must not rise, and 0 that it may do either. A dict has the
+        names of features as keys; features without an entry may have either sign. Not
+        possible with ``positive=True``.
 
     Attributes
     ----------
@@ -332,6 +341,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         warm_start=False,
         average=False,
         epsilon=0.1,
+        positive=False,
+        monotonic_cst=None,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -357,6 +368,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self.warm_start = warm_start
         self.average = average
         self.epsilon = epsilon
+        self.positive = positive
+        self.monotonic_cst = monotonic_cst
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -716,8 +729,9 @@ source of blocks, default=None
         =================================  ==========================================
 
         It is the class that minimises the same F, with the parameters that say so;
-        those of the descent are scikit-learn's defaults. ``sum_i s_i`` counts all rows
-        that `partial_fit` saw, with their class weights.
+        those of the descent are scikit-learn's defaults. Signs of the coefficients are
+        left out, because the classes have no such parameter. ``sum_i s_i`` counts all
+        rows that `partial_fit` saw, with their class weights.
 
         Returns
         -------

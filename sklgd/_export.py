@@ -17,19 +17,23 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import logistic_elastic_net
+from ._signs import signs_of_features
 from .losses import LOSSES
 
 
 def _least_squares(est, l1, l2):
     from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
-    intercept = {"fit_intercept": est.fit_intercept}
+    params = {"fit_intercept": est.fit_intercept}
+    signs = signs_of_features(est)
+    if signs is not None and (signs == 1).all():
+        params["positive"] = True
     if l1:
-        return ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), **intercept)
+        return ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), **params)
     if l2:
         # sum_i s_i r_i^2 + alpha |w|^2 there.
-        return Ridge(alpha=l2 * est._state.weight_sum, **intercept)
-    return LinearRegression(**intercept)
+        return Ridge(alpha=l2 * est._state.weight_sum, **params)
+    return LinearRegression(**params)
 
 
 def _sgd_penalty(est, l1, l2):
@@ -206,7 +210,7 @@ def plain_model(est):
             "itself instead."
         )
     penalty = est._penalty(est.alpha_)
-    if not penalty.elastic_net:
+    if not penalty.closed_form:
         raise ValueError(
             f"penalty={est.penalty!r}: to_sklearn knows no model of scikit-learn with "
             "this penalty. Pickle the estimator itself instead."

@@ -20,6 +20,7 @@ from ._fit.plan import make_plan_of_blocks
 from ._fit.settings import Settings
 from ._fit.state import State
 from ._log import Log
+from ._signs import keep_signs
 from ._solvers.block_newton import BlockFISTA, BlockNewton
 from ._solvers.fista import FISTASolver
 from ._solvers.newton import NewtonSolver
@@ -110,17 +111,18 @@ def learn(
     """
     log = Log(est.verbose) if est.verbose else None
     settings, loss = Settings.of(est), est._make_loss()
-    penalty, everything = settings.penalty, description.sample.stride == 1
+    everything = description.sample.stride == 1
     few = Block(*description.sample.together())
     X, target, weights = rows(few)
     data: Any = Data(
         X, target, weights, None, loss, n_outputs, est.fit_intercept, est.n_jobs,
-        penalised=not penalty.absent,
+        penalised=not settings.penalty.absent,
     )  # fmt: skip
     columns, sample, evaluate = None, data, sum_of
     if everything:
         columns, data.n_columns = columns_to_fit(X, None, start, n_outputs)
         data = sample = data.of_columns(columns)
+        settings = settings.of_columns(columns)
     elif checkpoint is not None:
         stored = Checkpoint(checkpoint, key_of(est, start, n_rows=n_rows))
         marks = [] if held_out is None else held_out.marks()
@@ -141,6 +143,7 @@ def learn(
         coef = np.zeros((data.X.shape[1] + 1, n_outputs))
     else:
         coef = start if columns is None else start[np.append(columns, -1)]
+        keep_signs(settings.penalty, coef)
     state: Any = State(
         coef, make_plan_of_blocks(settings, data), None, est.random_state
     )
@@ -153,8 +156,8 @@ def learn(
     solver = SOLVERS[state.plan.optimizer.training][not everything]
     try:
         return est._run(
-            settings, data, state, penalty, solver, null, start is not None,
-            validation, tasks, log,
+            settings, data, state, solver, null, start is not None, validation, tasks,
+            log,
         )  # fmt: skip
     finally:
         est.n_passes_ = engine.n_passes

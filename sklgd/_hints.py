@@ -24,6 +24,9 @@ STRENGTH_HINT = "The strength of the penalty is alpha."
 LEARNING_RATE_HINT = "The learning rate is learning_rate."
 EPOCHS_HINT = "The number of epochs is max_iter."
 METHOD_HINT = "The method is optimizer, for example optimizer='lbfgs'."
+SIGNS_HINT = (
+    "The signs of the coefficients are positive=True or monotonic_cst=[1, 0, -1, ...]."
+)
 # What the estimators do not have, but other libraries do -> what to do instead.
 PARAMETERS_OF_OTHERS = {
     "C": "The strength of the penalty is alpha, which is 1/(C * n_samples).",
@@ -45,6 +48,10 @@ PARAMETERS_OF_OTHERS = {
     "other losses are one-vs-rest. For log_loss one-vs-rest, use "
     "sklearn.multiclass.OneVsRestClassifier.",
     "dual": "There is no dual form; optimizer='auto' chooses the method.",
+    **dict.fromkeys(
+        ("non_negative", "nonnegative", "lower_bounds", "upper_bounds"), SIGNS_HINT
+    ),
+    **dict.fromkeys(("monotone_constraints", "monotonic_constraints"), SIGNS_HINT),
     "random_seed": "The seed is random_state.",
     "seed": "The seed is random_state.",
     **dict.fromkeys(

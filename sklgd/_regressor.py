@@ -149,6 +149,13 @@ class GDRegressor(RegressorMixin, BaseGD):
         In [0, 1], for loss="quantile".
     power : float, default=1.5
         Variance power of loss="tweedie": 0 or at least 1; 1 is Poisson, 2 gamma.
+    positive : bool, default=False
+        Whether no coefficient may be negative. The intercept may have either sign.
+    monotonic_cst : array-like of shape (n_features,) or dict, default=None
+        Signs of the coefficients: 1 means that the prediction must not fall in a
+        feature, so that its coefficient is not negative, -1 that it must not rise, and
+        0 that it may do either. A dict has the names of features as keys; features
+        without an entry may have either sign. Not possible with ``positive=True``.
 
     Attributes
     ----------
@@ -307,6 +314,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         epsilon=0.1,
         quantile=0.5,
         power=1.5,
+        positive=False,
+        monotonic_cst=None,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -333,6 +342,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         self.epsilon = epsilon
         self.quantile = quantile
         self.power = power
+        self.positive = positive
+        self.monotonic_cst = monotonic_cst
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -689,7 +700,8 @@ default=None
         It is the class that minimises the same F, with the parameters that say so;
         those of the descent are scikit-learn's defaults. A part of the penalty that
         the class does not have is left out (l1 of the log-link models, l2 of the
-        quantile), and ``sum_i s_i`` counts all rows that `partial_fit` saw.
+        quantile), as are signs of coefficients other than those of ``positive=True``
+        with squared_error, and ``sum_i s_i`` counts all rows that `partial_fit` saw.
 
         Returns
         -------

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 
 from ._compat import warn
 from ._hints import did_you_mean
+from ._signs import check_monotonic_cst
 from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
 from .losses import LOSSES
@@ -144,8 +145,9 @@ def _check(est, task):
                 "number between 0 (l2) and 1 (l1)."
             )
         check_number("l1_ratio", est.l1_ratio, low=0.0, high=1.0)
-    for name in ("fit_intercept", "early_stopping", "warm_start"):
+    for name in ("fit_intercept", "early_stopping", "warm_start", "positive"):
         check_bool(name, getattr(est, name))
+    check_monotonic_cst(est.monotonic_cst, est.positive)
     if not isinstance(est.shuffle, (bool, np.bool_)) and (
         not isinstance(est.shuffle, str) or est.shuffle not in ORDERS
     ):

@@ -84,6 +84,9 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         needs an elastic net (`sklgd.penalties.Penalty.elastic_net`).
     needs_smooth_penalty : bool
         True if the penalty must be differentiable.
+    why_no_signs : str or None
+        Why coefficients of given signs are impossible: the predicate of a sentence
+        whose subject is the optimizer. None if they are possible.
     keyword_hints : dict
         See `sklgd._hints.ExplainsKeywords`.
     """
@@ -103,6 +106,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     shuffles = True
     any_penalty = False
     needs_smooth_penalty = False
+    why_no_signs: ClassVar[str | None] = "takes no steps that keep them"
     keyword_hints = {
         "lr": LEARNING_RATE_HINT,
         "learning_rate": LEARNING_RATE_HINT,
@@ -212,7 +216,14 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         settings : Settings
         loss : Loss
         """
-        if not (settings.penalty.elastic_net or self.any_penalty):
+        if settings.penalty.signs is not None and self.why_no_signs is not None:
+            able = [name for name, cls in OPTIMIZERS.items() if not cls.why_no_signs]
+            raise ValueError(
+                "positive=True and monotonic_cst are not possible with optimizer="
+                f"{self.name!r}, which {self.why_no_signs}. Use optimizer="
+                f"{', '.join(map(repr, able))}, or 'auto' in fit."
+            )
+        if not (settings.penalty.closed_form or self.any_penalty):
             able = [name for name, cls in OPTIMIZERS.items() if cls.any_penalty]
             raise ValueError(
                 f"penalty={settings.penalty_name!r} is not possible with optimizer="
@@ -1098,14 +1109,14 @@ class Newton(BatchOptimizer):
     Notes
     -----
     Squared error is solved in one step, by a Cholesky factor of the centred Gram
-    matrix. With an l1 penalty the quadratic model is minimised by coordinate descent
-    (proximal Newton). A non-smooth loss is smoothed by a logarithmic barrier that is
-    lowered during the run (an interior-point method).
+    matrix. With an l1 penalty, or coefficients of given signs, the quadratic model is
+    minimised by coordinate descent (proximal Newton). A non-smooth loss is smoothed by
+    a logarithmic barrier that is lowered during the run (an interior-point method).
 
     Memory is O(n_features**2). From 3000 features on B stays diagonal, and an l1
-    penalty makes the steps those of `FISTA`. Without an l1 penalty, few rows of many
-    columns are replaced by their coordinates in the space that they span, which takes
-    O(n_samples * n_features) memory.
+    penalty or given signs make the steps those of `FISTA`. Without these, few rows of
+    many columns are replaced by their coordinates in the space that they span, which
+    takes O(n_samples * n_features) memory.
 
     References
     ----------
@@ -1123,6 +1134,7 @@ class Newton(BatchOptimizer):
     name = "newton"
     training = "quasi_newton"
     curvature = True
+    why_no_signs: ClassVar[str | None] = None
     ranges = {"memory": (0, True, float("inf"))}
 
     def __init__(self, memory: int = 8) -> None:
@@ -1162,6 +1174,7 @@ class LBFGS(Newton):
     name = "lbfgs"
     curvature = False
     needs_smooth_penalty = True
+    why_no_signs = "needs a smooth penalty"
 
     def __init__(self, memory: int = 5) -> None:
         super().__init__(memory)
@@ -1196,6 +1209,7 @@ class FISTA(BatchOptimizer):
     name = "fista"
     training = "proximal_gradient"
     any_penalty = True
+    why_no_signs: ClassVar[str | None] = None
 
     def __init__(self) -> None:
         pass

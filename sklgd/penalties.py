@@ -4,6 +4,11 @@ A penalty is a convex function that is a sum over the coefficients of the featur
 intercepts have none. Its part ``l2 |w|_2^2 / 2`` is smooth, and methods add it to the
 loss. Of the rest R they need the proximal step. Rules of descent, their lagged updates
 and Newton's models know one R, ``l1 |w|_1``, in closed form; FISTA takes any.
+
+Coefficients of given signs are the minimiser of a penalty that is infinite for other
+signs. It is still a sum of convex functions of one coefficient each. So its proximal
+step is that of the penalty without signs, and then a move to zero of what has the wrong
+sign.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import numpy as np
 
 from .kernels._vector import penalty as elastic_net_value
 
-__all__ = ["PENALTIES", "ElasticNet", "Penalty"]
+__all__ = ["PENALTIES", "ElasticNet", "Penalty", "Signed"]
 
 Prox: TypeAlias = Callable[[np.ndarray, float], np.ndarray]
 
@@ -30,8 +35,14 @@ class Penalty(ABC):
     ----------
     l1, l2 : float
         Strengths of the parts |w|_1 and |w|_2^2 / 2 that methods treat in closed form.
+    signs : int8 ndarray of shape (n_features, 1) or None
+        1 where a coefficient must not be negative, -1 where it must not be positive, 0
+        where it may have either sign. None if all may. The penalty is infinite for
+        other coefficients.
+    closed_form : bool
+        True if there is nothing but the parts of l1 and l2, and signs.
     elastic_net : bool
-        True if there is nothing but these parts, so that every method can minimise it.
+        True if there are no signs either, so that every method can minimise it.
     smooth : bool
         True if the penalty has a derivative everywhere.
     absent : bool
@@ -40,6 +51,8 @@ class Penalty(ABC):
 
     l1: float = 0.0
     l2: float = 0.0
+    signs: np.ndarray | None = None
+    closed_form: bool = False
     elastic_net: bool = False
     smooth: bool = False
     absent: bool = False
@@ -82,6 +95,59 @@ class Penalty(ABC):
             Its last row are the intercepts, which have no penalty.
         """
         return float(self.terms(coef[:-1]).sum())
+
+    def with_signs(self, signs: np.ndarray | None) -> Penalty:
+        """The same penalty for coefficients of these signs.
+
+        Parameters
+        ----------
+        signs : int8 array of shape (n_features, 1) or None
+        """
+        return self if signs is None else Signed(self, signs)
+
+    def of_columns(self, columns: np.ndarray | None) -> Penalty:
+        """The penalty of some of the features.
+
+        Parameters
+        ----------
+        columns : intp array or None
+            Numbers of the features; None means all.
+        """
+        return self
+
+    def project(self, coef: np.ndarray) -> bool:
+        """Move coefficients (w, b) to the nearest ones that the penalty allows.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features + 1, n_outputs)
+            Changed in place.
+
+        Returns
+        -------
+        changed : bool
+            True if the penalty was infinite before.
+        """
+        if self.signs is None:
+            return False
+        w = coef[:-1]
+        wrong = w * self.signs < 0.0
+        w[wrong] = 0.0
+        return bool(wrong.any())
+
+    def signs_of(self, coef: np.ndarray) -> np.ndarray | None:
+        """The sign of each coefficient (w, b), 0 where it is free; None if all are.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features + 1, n_outputs)
+            Only its shape counts.
+        """
+        if self.signs is None:
+            return None
+        signs = np.zeros(coef.shape, np.int8)
+        signs[:-1] = self.signs
+        return signs
 
     def strengths(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Strengths l1 and l2 of coordinates u, where (w, b) = scale u.
@@ -158,7 +224,7 @@ class ElasticNet(Penalty):
     array([-2.,  0.,  1.])
     """
 
-    elastic_net = True
+    closed_form = elastic_net = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1, self.l2 = float(l1), float(l2)
@@ -214,6 +280,101 @@ class ElasticNet(Penalty):
         """
         l1 = self.strengths(scale)[0]
         return lambda u, step: soft_threshold(u, step * l1)
+
+
+class Signed(Penalty):
+    """A penalty for coefficients of given signs: infinite for those of other signs.
+
+    Parameters
+    ----------
+    penalty : Penalty
+        Without signs.
+    signs : int8 array of shape (n_features, 1)
+        See `Penalty`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklgd.penalties import ElasticNet, Signed
+    >>> penalty = Signed(ElasticNet(l1=1.0), np.array([[1], [1], [-1]]))
+    >>> penalty.prox(np.array([[-3.0], [5.0], [2.0]]), 1.0).tolist()
+    [[0.0], [4.0], [0.0]]
+    """
+
+    signs: np.ndarray
+
+    def __init__(self, penalty: Penalty, signs: np.ndarray) -> None:
+        self.penalty, self.signs = penalty, signs
+        self.l1, self.l2 = penalty.l1, penalty.l2
+        self.closed_form = penalty.elastic_net
+
+    def of_columns(self, columns: np.ndarray | None) -> Penalty:
+        """As in `Penalty`.
+
+        Parameters
+        ----------
+        columns : intp array or None
+        """
+        if columns is None:
+            return self
+        return Signed(self.penalty.of_columns(columns), self.signs[columns])
+
+    def terms(self, w: np.ndarray) -> np.ndarray:
+        """p(w) of each coefficient.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_features, n_outputs)
+        """
+        return np.where(w * self.signs < 0.0, np.inf, self.penalty.terms(w))
+
+    def value(self, coef: np.ndarray) -> float:
+        """As in `Penalty`.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features + 1, n_outputs)
+        """
+        if (coef[:-1] * self.signs < 0.0).any():
+            return np.inf
+        return self.penalty.value(coef)
+
+    def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
+        """That of the penalty without signs, and zero where the sign is wrong.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_features, n_outputs)
+        step : float or ndarray
+        """
+        return zero_if_wrong(self.penalty.prox(w, step), self.signs)
+
+    def derivative(self, w: np.ndarray, direction: np.ndarray) -> float:
+        """As in `Penalty`; infinite if no step along the direction is possible.
+
+        Parameters
+        ----------
+        w, direction : ndarrays of shape (n_features, n_outputs)
+        """
+        if ((w == 0.0) & (direction * self.signs < 0.0)).any():
+            return np.inf
+        return self.penalty.derivative(w, direction)
+
+    def prox_in(self, scale: np.ndarray) -> Prox:
+        """As in `Penalty`.
+
+        Parameters
+        ----------
+        scale : ndarray of shape (n_features + 1, n_outputs)
+        """
+        free, signs = self.penalty.prox_in(scale), self.signs_of(scale)
+        return lambda u, step: zero_if_wrong(free(u, step), signs)
+
+
+def zero_if_wrong(w: np.ndarray, signs: np.ndarray | None) -> np.ndarray:
+    """w, changed in place, with zeros where it does not have the sign."""
+    w[w * signs < 0.0] = 0.0
+    return w
 
 
 def soft_threshold(x: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:

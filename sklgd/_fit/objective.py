@@ -97,7 +97,8 @@ class Objective:
             models[:, K:-1, output] = block
             loss[start : start + MODELS] = problem.values(models)
         w = points[:, [place != n_features for place in places]]
-        varying = self.penalty.terms(w).sum(axis=1)
+        features = np.array([j for j in places if j != n_features], dtype=np.intp)
+        varying = self.penalty.of_columns(features).terms(w.T).sum(axis=0)
         return loss / self.data.mean_weight + self.penalty.value(rest) + varying
 
     def _feature(self, place):

@@ -126,7 +126,7 @@ def choose_optimizer(settings, data, explicit, stream, full):
 
     With an explicit learning rate it is SGD, as in SGD*. Streams, averages, schedules
     and degenerate losses need a rule: Nesterov's momentum over all rows, or Adam for
-    mini-batches. A penalty that is no elastic net needs FISTA. Otherwise the batch size
+    mini-batches. A penalty without a closed form needs FISTA. Otherwise the batch size
     decides: Point-SAGA for single rows, SVRG for mini-batches, and over all rows
     Newton's method if n_features^2 numbers fit into memory or there are few rows.
     Beyond that it is L-BFGS, or FISTA with an l1 penalty.
@@ -142,7 +142,7 @@ def choose_optimizer(settings, data, explicit, stream, full):
     ):
         all_rows = batch_size == "full" or (batch_size == "auto" and full)
         return "nesterov" if all_rows else "adam"
-    if not settings.penalty.elastic_net:
+    if not settings.penalty.closed_form:
         return "fista"
     if batch_size == 1:
         return "point_saga"

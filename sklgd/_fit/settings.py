@@ -46,6 +46,10 @@ class Settings(NamedTuple):
     classifies: bool
     feature_names: Any
 
+    def of_columns(self, columns: Any) -> Settings:
+        """The same for some of the features; None means all."""
+        return self._replace(penalty=self.penalty.of_columns(columns))
+
     @classmethod
     def of(cls, est: Any, stream: bool = False) -> Settings:
         """Those of an estimator; ``stream`` is True for the online learner's chunks."""

@@ -435,7 +435,10 @@ def _continued(est, optimizer, before, X, n_outputs):
     penalty = settings.penalty
     loss = est._make_loss()
     params = tuple(getattr(loss, name) for name in loss.params)
-    key = (*est._plan_key(), params, est.fit_intercept, penalty.l1, penalty.l2)
+    signs = None if penalty.signs is None else penalty.signs.tobytes()
+    key = (
+        *est._plan_key(), params, est.fit_intercept, penalty.l1, penalty.l2, signs
+    )  # fmt: skip
     if isinstance(before, Stream) and before.key == key:
         return before.continued(X.dtype)
     optimizer.check_run(settings, loss)

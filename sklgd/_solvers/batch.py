@@ -98,6 +98,7 @@ class BatchSolver(Solver):
         self.l1_u, self.l2_u = penalty.strengths(self.scaling.scale)
         if penalty.smooth:
             self.l1_u = np.zeros_like(self.l2_u)
+        self.signs = penalty.signs_of(state.coef)
         # (So that there are no two arrays of scaled coefficients.)
         self.u = state.position = self.scaling.to_scaled(state.coef)
         self.coupled = data.loss.coupled(self.problem.n_outputs)
@@ -339,7 +340,7 @@ class BatchSolver(Solver):
 
     def bound(self):
         """Bound of F - F*, infinite where there is none (see `bound_here`)."""
-        if not self.penalty.elastic_net:
+        if not self.penalty.closed_form:
             return math.inf
         return self.capped(self.bound_here() + self.barrier_gap())
 
@@ -371,13 +372,15 @@ class BatchSolver(Solver):
         p, predicted = np.empty_like(at), 0.0
         for model, part in metric.parts(at.shape):
             g, u = gradient[part].ravel(), at[part].ravel()
-            l1, enough = self.l1_u[part].ravel(), None
+            l1, signs, enough = self.l1_u[part].ravel(), None, None
+            if self.signs is not None:
+                signs = self.signs[part].ravel()
             if refine:
                 enough = ENOUGH * self.target() - predicted
                 if self.data.loss.quadratic or self.steps_are_dear:
                     # (The model of a quadratic loss is F itself.)
                     enough = np.inf
-            step, product = model.minimise(g, u, l1, enough)
+            step, product = model.minimise(g, u, l1, enough, signs)
             p[part] = step.reshape(p[part].shape)
             predicted -= g @ step + 0.5 * step @ product
             predicted -= l1 @ (np.abs(u + step) - np.abs(u))
@@ -407,6 +410,7 @@ class BatchSolver(Solver):
         add_scaled(self.u, t, p)
         if not self.penalty.smooth:
             # A sum of steps would leave 1e-17 where u is zero.
+            self.penalty.project(self.u)
             self.go_to(self.scaling.to_raw(self.u))
         else:
             add_scaled(self.state.coef, t, raw)
@@ -429,7 +433,13 @@ class BatchSolver(Solver):
         l1_start, l1_derivative, jumps = self.l1_along(p, 0.0)
         if not self.penalty.smooth:
             derivatives[:, 0] += l1_derivative + jumps
-        roots = [Root(*row) for row in derivatives.tolist()]
+        limits = self.longest_steps(p)
+        roots = [
+            Root(at_start, linear, square, limit)
+            for (at_start, linear, square), limit in zip(
+                derivatives.tolist(), limits, strict=True
+            )
+        ]
         if len(roots) > 1:
             least = NEGLIGIBLE * sum([abs(root.at_start) for root in roots])
             for root in roots:
@@ -458,6 +468,19 @@ class BatchSolver(Solver):
                 break
         t = np.array([root.safe for root in roots])
         return t, self.line(self.loss, t)[0]
+
+    def longest_steps(self, p):
+        """The length at which a coefficient leaves its side of zero, at least one.
+
+        A step of length one ends on the right side.
+        """
+        n_lines = 1 if self.coupled else p.shape[1]
+        if self.signs is None:
+            return [math.inf] * n_lines
+        back = self.signs * p < 0.0
+        lengths = np.divide(-self.u, p, out=np.full_like(p, math.inf), where=back)
+        lengths = np.maximum(lengths.min(axis=0), 1.0).tolist()
+        return [min(lengths)] if self.coupled else lengths
 
     def l1_along(self, p, t):
         """The l1 penalty at u + t p, its derivatives in t, and half of their jumps."""

@@ -458,7 +458,7 @@ class BlockNewton(OverBlocks):
         return self.direction()[0]
 
     def bound_here(self):
-        if not self.penalty.elastic_net:
+        if not self.penalty.closed_form:
             return math.inf
         size = self.objective() if self.data.loss.nonnegative else math.inf
         return duality_gap(self, self.u, self.gradient, size)

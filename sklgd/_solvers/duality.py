@@ -21,10 +21,13 @@ def duality_gap(run, u, gradient, objective):
     """Bound of F - F* at u by the gradient of F without the l1 penalty there."""
     l1, l2 = run.l1_u[:-1], run.l2_u[:-1]
     w, v = u[:-1], gradient[:-1] - l2 * u[:-1]
-    outside = np.maximum(np.abs(v) - l1, 0.0)
+    if run.signs is not None:
+        # R* allows any derivative that points to the side without coefficients.
+        v_out = np.where(run.signs[:-1] * v > 0.0, 0.0, v)
+    outside = np.maximum(np.abs(v if run.signs is None else v_out) - l1, 0.0)
     strong = l2 > 0.0
     rest = np.where(strong, 0.0, outside)
-    if rest.any() and run.penalty.smooth:
+    if (rest[l1 == 0.0] > 0.0).any():
         return np.inf
     gap = float((l1 * np.abs(w) + 0.5 * l2 * w * w + v * w).sum())
     gap += float((outside[strong] ** 2 / (2.0 * l2[strong])).sum())

@@ -122,7 +122,7 @@ class FISTASolver(BatchSolver):
         the result is ``otherwise``, or a share of a duality gap if that is more.
         """
         self.step, self.sure = None, False
-        if not self.penalty.elastic_net:
+        if not self.penalty.closed_form:
             return otherwise
         hessian = self.affordable_hessian()
         if hessian is None:

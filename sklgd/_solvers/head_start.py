@@ -36,7 +36,7 @@ def stochastic_passes(data, state, penalty):
     if (
         not data.sparse
         or n < PASS_ROWS
-        or not penalty.elastic_net
+        or not penalty.closed_form
         or not data.loss.smooth
         or statistics is None
         or state.coef[:-1].any()
@@ -65,6 +65,7 @@ def stochastic_passes(data, state, penalty):
                 descent.run(order, eta0 * (1.0 - t / n_steps), 1, first, n)
         descent.flush()
     state.rows += passes * n
+    penalty.project(state.coef)
     if np.isfinite(state.coef).all():
         return True
     state.coef[...] = cold

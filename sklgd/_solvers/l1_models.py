@@ -1,11 +1,12 @@
 """Quadratic models with an l1 penalty, g.p + p'B p / 2 + sum_j l1_j |u_j + p_j|.
 
-The minimiser is a step of the proximal Newton method. B is a matrix, or it is given by
-its rows as B = Z'HZ + ridge, where Z are the centred and scaled rows of X and H their
-second derivatives. Such a B is never computed. At the minimiser, the coordinates that
-differ from zero are about as many as the rows, so coordinate descent needs the matrix
-of a working set only, which grows by the coordinates that would gain most (Johnson and
-Guestrin 2015; Massias, Gramfort and Salmon 2018).
+The coordinates u_j + p_j may have to be of given signs. The minimiser is a step of the
+proximal Newton method. B is a matrix, or it is given by its rows as B = Z'HZ + ridge,
+where Z are the centred and scaled rows of X and H their second derivatives. Such a B is
+never computed. At the minimiser, the coordinates that differ from zero are about as
+many as the rows, so coordinate descent needs the matrix of a working set only, which
+grows by the coordinates that would gain most (Johnson and Guestrin 2015; Massias,
+Gramfort and Salmon 2018).
 """
 
 import numpy as np
@@ -31,22 +32,25 @@ class MatrixModel:
     def __init__(self, matrix):
         self.matrix = matrix
 
-    def minimise(self, g, u, l1, enough=None):
+    def minimise(self, g, u, l1, enough=None, signs=None):
         """The minimiser p and its product with B.
 
         Parameters
         ----------
         g, u, l1 : arrays of shape (n,)
+            The u have the right signs.
         enough : float or None
             None for a p from which a further sweep would gain little. A number for a
             minimiser among almost collinear columns, too: a p may be returned as soon
             as it has gained more than this.
+        signs : int8 array of shape (n,) or None
+            Signs of u + p, 0 where both are possible; None if all are 0.
         """
         step, product = np.zeros_like(g), np.zeros_like(g)
         model = self.matrix, g, u, l1, step, product
-        l1_step(*model, MODEL_TOL, MODEL_SWEEPS)
+        l1_step(*model, MODEL_TOL, MODEL_SWEEPS, signs)
         if enough is not None:
-            l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough)
+            l1_refine(*model, REFINED_TOL, REFINED_ROUNDS, enough, signs)
         return step, product
 
 
@@ -72,15 +76,18 @@ class RowModel:
         self.scale = scaling.scale[:, 0].copy()
         self.scale[-1] *= data.fit_intercept
 
-    def minimise(self, g, u, l1, enough=None):
+    def minimise(self, g, u, l1, enough=None, signs=None):
         """As in `MatrixModel`; among the working set the p is always a minimiser."""
         p, gradient, diagonal = np.zeros_like(g), g, self.diagonal()
-        chosen = (diagonal > 0.0) & ((u != 0.0) | (l1 == 0.0))
+        stays = l1 > 0.0 if signs is None else (l1 > 0.0) | (signs != 0)
+        chosen = (diagonal > 0.0) & ((u != 0.0) | ~stays)
         size, gained = max(LEAST_SET, 2 * int(chosen.sum())), 0.0
         left = LEFT if enough is None else REFINED_LEFT
         while True:
             # What each of the others would gain by itself; they are at zero.
             excess = np.maximum(np.abs(gradient) - l1, 0.0)
+            if signs is not None:
+                excess[signs * gradient > 0.0] = 0.0
             excess[chosen | (diagonal <= 0.0)] = 0.0
             gains = np.divide(0.5 * excess**2, diagonal, where=excess > 0.0, out=excess)
             more = np.flatnonzero(gains)
@@ -95,7 +102,9 @@ class RowModel:
             working = np.flatnonzero(chosen)
             if not len(working):
                 return p, gradient - g
-            step, product = self.minimise_among(working, g, u, l1, p[working], enough)
+            step, product = self.minimise_among(
+                working, g, u, l1, p[working], enough, signs
+            )
             p[working] = step
             gained = -float(g[working] @ step + 0.5 * step @ product)
             gained -= float(
@@ -106,15 +115,16 @@ class RowModel:
                 return p, gradient - g
             size *= 2
 
-    def minimise_among(self, working, g, u, l1, p, enough):
+    def minimise_among(self, working, g, u, l1, p, enough, signs):
         """The minimiser over these coordinates, and its product with their matrix."""
         Z = self.columns(working)
         B = Z.T @ (self.curvatures[:, None] * Z)
         np.einsum("jj->j", B)[...] += self.ridge[working]
         model = B, g[working], u[working], l1[working], p, B @ p
-        l1_step(*model, MODEL_TOL, SET_SWEEPS)
+        signs = None if signs is None else signs[working]
+        l1_step(*model, MODEL_TOL, SET_SWEEPS, signs)
         if enough is not None:
-            l1_refine(*model, REFINED_LEFT, REFINED_ROUNDS, enough)
+            l1_refine(*model, REFINED_LEFT, REFINED_ROUNDS, enough, signs)
         return model[4:]
 
     def columns(self, working):

@@ -23,6 +23,8 @@ class Root:
         Derivative of F at the start, t = 0.
     linear, square : float
         The l2 penalty adds linear t + square t^2 / 2 to F.
+    longest : float, default=inf
+        Largest t, at least 1: F is infinite beyond.
 
     Attributes
     ----------
@@ -35,12 +37,13 @@ class Root:
     """
 
     __slots__ = (
-        "at_start", "derivative", "high", "high_derivative", "linear", "low",
+        "at_start", "derivative", "high", "high_derivative", "linear", "longest", "low",
         "low_derivative", "negligible", "settled", "side", "square", "t",
     )  # fmt: skip
 
-    def __init__(self, at_start, linear, square):
+    def __init__(self, at_start, linear, square, longest=math.inf):
         self.at_start, self.linear, self.square = at_start, linear, square
+        self.longest = longest
         self.t = 1.0 if at_start < 0.0 else 0.0
         self.low, self.low_derivative = 0.0, at_start
         self.high = self.high_derivative = math.inf
@@ -57,10 +60,12 @@ class Root:
         ``jump`` is half the jump of the derivative of an l1 penalty at t. If
         coefficients become zero there, the one-sided derivative nearest to zero counts.
         Otherwise the search would end before that point and leave coefficients of
-        1e-17.
+        1e-17. At the longest t the derivative to the right is infinite.
         """
         total = derivative + self.linear + self.t * self.square
         self.derivative = math.copysign(max(abs(total) - jump, 0.0), total)
+        if self.derivative < 0.0 and self.t >= self.longest:
+            self.derivative = 0.0
         self.settled = (
             abs(self.derivative) <= SHARE * abs(self.at_start)
             or self.t == 0.0
@@ -89,7 +94,7 @@ class Root:
             if self.high == math.inf:
                 change = self.at_start - at
                 factor = self.at_start / change if change != 0.0 else math.inf
-                self.t *= min(max(factor, 1.5), 10.0)
+                self.t = min(self.t * min(max(factor, 1.5), 10.0), self.longest)
                 return False
         else:
             self.high, self.high_derivative, self.side = t, at, 1

@@ -1,7 +1,15 @@
 from typing import Any
 
 def l1_step(
-    B: Any, g: Any, u: Any, l1: Any, p: Any, Bp: Any, tol: float, max_sweeps: int
+    B: Any,
+    g: Any,
+    u: Any,
+    l1: Any,
+    p: Any,
+    Bp: Any,
+    tol: float,
+    max_sweeps: int,
+    signs: Any = None,
 ) -> Any: ...
 def l1_refine(
     B: Any,
@@ -13,4 +21,5 @@ def l1_refine(
     tol: float,
     max_rounds: int,
     enough: float,
+    signs: Any = None,
 ) -> Any: ...

@@ -1,4 +1,4 @@
-"""Minimisers of a quadratic model with an l1 penalty.
+"""Minimisers of a quadratic model with an l1 penalty, and coordinates of given signs.
 
 The step of a proximal Newton method (Lee, Sun and Saunders 2014): coordinate descent
 (Friedman, Hastie and Tibshirani 2010) finds which coordinates are zero, a linear system
@@ -27,9 +27,15 @@ cdef struct Model:
     const double* g
     const double* u
     const double* l1
+    const signed char* signs    # NULL: every coordinate may have either sign
     double* p
     double* Bp
     double* moved               # the last step of each coordinate
+
+
+cdef inline bint stays(const Model* model, Py_ssize_t j) noexcept nogil:
+    """True if coordinate j may stay zero although the model has a derivative there."""
+    return model.l1[j] > 0.0 or (model.signs != NULL and model.signs[j] != 0)
 
 
 cdef double sweep(Model* model, bint everything, double* total, bint* changed) noexcept nogil:
@@ -49,11 +55,13 @@ cdef double sweep(Model* model, bint everything, double* total, bint* changed) n
             continue
         z = model.u[j] + model.p[j]
         new = soft(z - (model.g[j] + model.Bp[j]) / b, model.l1[j] / b)
+        if model.signs != NULL and model.signs[j] * new < 0.0:
+            new = 0.0
         step = new - z
         model.moved[j] = step
         if step == 0.0:
             continue
-        if model.l1[j] > 0.0 and not new * z > 0.0:
+        if not new * z > 0.0 and stays(model, j):
             changed[0] = True
         # Not p += step: where new is 0 the step has to lead to 0, not to 1e-17.
         model.p[j] = new - model.u[j]
@@ -72,7 +80,8 @@ cdef double face_step(
     """Move p towards the minimiser among the points with the same signs as u + p.
 
     It moves as long as the model decreases: where a coordinate becomes zero its
-    derivative jumps, and it stays zero if the model increases from there. ``whole``
+    derivative jumps, and it stays zero if the model increases from there, as it does
+    where the other sign is not possible. ``whole``
     becomes True if the minimiser is reached. Returns the gain.
     """
     cdef Py_ssize_t n = model.n, j, i, k, next_one
@@ -82,7 +91,7 @@ cdef double face_step(
     whole[0] = True
     for j in range(n):
         z = model.u[j] + model.p[j]
-        if model.B[j * n + j] > 0.0 and (z != 0.0 or model.l1[j] == 0.0):
+        if model.B[j * n + j] > 0.0 and (z != 0.0 or not stays(model, j)):
             face[m], crossed[m] = <int> j, 0
             ridge = max(ridge, model.B[j * n + j])
             m += 1
@@ -127,7 +136,7 @@ cdef double face_step(
         for k in range(m):
             j = face[k]
             z = model.u[j] + model.p[j]
-            if model.l1[j] > 0.0 and z * d[k] < 0.0 and not crossed[k]:
+            if z * d[k] < 0.0 and not crossed[k] and stays(model, j):
                 t = -z / d[k]
                 if t < next_t:
                     next_t, next_one = t, k
@@ -143,7 +152,10 @@ cdef double face_step(
         gain -= (derivative + 0.5 * curvature * (next_t - from_t)) * (next_t - from_t)
         derivative += curvature * (next_t - from_t)
         whole[0], crossed[next_one] = False, 1
-        derivative += 2.0 * model.l1[face[next_one]] * fabs(d[next_one])
+        j = face[next_one]
+        if model.signs != NULL and model.signs[j] != 0:
+            break
+        derivative += 2.0 * model.l1[j] * fabs(d[next_one])
         from_t = next_t
         if derivative >= 0.0:
             break
@@ -161,7 +173,7 @@ cdef double face_step(
     return gain
 
 
-def l1_step(B, g, u, l1, p, Bp, double tol, int max_sweeps):
+def l1_step(B, g, u, l1, p, Bp, double tol, int max_sweeps, signs=None):
     """Minimise g.p + p'B p / 2 + sum_j l1_j |u_j + p_j| over p by coordinate descent.
 
     Parameters
@@ -175,6 +187,9 @@ def l1_step(B, g, u, l1, p, Bp, double tol, int max_sweeps):
         Ends when no coordinate of a sweep over all would gain more than ``tol`` times
         the gain of the first sweep's best one.
     max_sweeps : int
+    signs : int8 array of shape (n,) or None
+        Signs of u + p, 0 where both are possible; None if all are 0. Those of u and of
+        the first u + p are right.
 
     Returns
     -------
@@ -189,7 +204,7 @@ def l1_step(B, g, u, l1, p, Bp, double tol, int max_sweeps):
     cdef double largest, first = 0.0, total = 0.0
     cdef bint everything = True, changed = False
     moved = np.ones(len(g))
-    cdef Model model = model_of(B, g, u, l1, p, Bp, moved)
+    cdef Model model = model_of(B, g, u, l1, signs, p, Bp, moved)
     with nogil:
         while sweeps < max_sweeps:
             largest = sweep(&model, everything, &total, &changed)
@@ -206,7 +221,8 @@ def l1_step(B, g, u, l1, p, Bp, double tol, int max_sweeps):
     return sweeps
 
 
-def l1_refine(B, g, u, l1, p, Bp, double tol, int max_rounds, double enough):
+def l1_refine(
+        B, g, u, l1, p, Bp, double tol, int max_rounds, double enough, signs=None):
     """Go on from the p of `l1_step` to the minimiser, collinear columns or not.
 
     Parameters
@@ -218,6 +234,8 @@ def l1_refine(B, g, u, l1, p, Bp, double tol, int max_rounds, double enough):
     max_rounds : int
     enough : float
         Ends as soon as p has gained more than this.
+    signs : int8 array of shape (n,) or None
+        As in `l1_step`.
 
     Returns
     -------
@@ -236,7 +254,7 @@ def l1_refine(B, g, u, l1, p, Bp, double tol, int max_rounds, double enough):
     cdef double gain, total = 0.0
     moved, numbers = np.ones(n), np.empty((2, n), dtype=np.intc)
     factor, d, Bd = np.empty((n, n)), np.empty(n), np.empty(n)
-    cdef Model model = model_of(B, g, u, l1, p, Bp, moved)
+    cdef Model model = model_of(B, g, u, l1, signs, p, Bp, moved)
     cdef double* L = entries(factor, n, n)
     cdef double* step = entries(d, n, 0)
     cdef double* product = entries(Bd, n, 0)
@@ -265,13 +283,20 @@ def l1_refine(B, g, u, l1, p, Bp, double tol, int max_rounds, double enough):
     return rounds
 
 
-cdef Model model_of(B, g, u, l1, p, Bp, moved) except *:
+cdef Model model_of(B, g, u, l1, signs, p, Bp, moved) except *:
     """The model with these arrays, which the caller keeps alive."""
     cdef Py_ssize_t n = len(g)
+    cdef const signed char[::1] given
     cdef Model model
     model.n = n
     model.B, model.g, model.u = entries(B, n, n), entries(g, n, 0), entries(u, n, 0)
     model.l1 = entries(l1, n, 0)
+    model.signs = NULL
+    if signs is not None:
+        given = signs
+        if given.shape[0] != n:
+            raise ValueError("signs must have an entry for each coordinate")
+        model.signs = &given[0] if n else NULL
     model.p, model.Bp = entries(p, n, 0, True), entries(Bp, n, 0, True)
     model.moved = entries(moved, n, 0, True)
     return model

@@ -1,0 +1,392 @@
+"""Coefficients of given signs: `positive` and `monotonic_cst`."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import lsq_linear, nnls
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
+
+from sklgd import GDClassifier, GDRegressor, path
+from sklgd._fit.objective import Objective
+from sklgd.kernels._coordinate import l1_refine, l1_step
+from sklgd.losses import LOSSES
+from sklgd.optimizers import OPTIMIZERS
+from sklgd.penalties import PENALTIES, Penalty
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* has no effect")
+KEEPS_SIGNS = [name for name, cls in OPTIMIZERS.items() if not cls.why_no_signs]
+BATCH = [name for name in KEEPS_SIGNS if OPTIMIZERS[name].estimates_gap]
+# Orthogonal and centred columns: each coefficient is a function of one number, 1.5, 2
+# and -1, and the intercept is 0.5.
+X_BY_HAND = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+Y_BY_HAND = np.array([3.0, 1, 2, -4])
+
+
+@pytest.fixture
+def correlated(rng):
+    """Rows whose columns are so correlated that cutting the free solution is wrong."""
+    X = rng.normal(size=(80, 9)) @ rng.normal(size=(9, 9)) + 3.0 * rng.normal(size=9)
+    y = X @ rng.normal(size=9) + rng.normal(size=80)
+    return X, y
+
+
+class AbsoluteValue(Penalty):
+    """alpha |w|, of which solvers know no closed form."""
+
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def terms(self, w):
+        return self.alpha * np.abs(w)
+
+    def prox(self, w, step):
+        return np.sign(w) * np.maximum(np.abs(w) - self.alpha * step, 0.0)
+
+    def derivative(self, w, direction):
+        signs = np.where(w == 0.0, np.sign(direction), np.sign(w))
+        return float(self.alpha * (signs * direction).sum())
+
+
+def make_problem(rng, loss, n=120, d=8):
+    """An estimator of the loss, some rows and signs, all of which matter."""
+    X = rng.normal(size=(n, d)) @ rng.normal(size=(d, d))
+    X *= rng.random((n, d)) < 0.7
+    z = X @ rng.normal(size=d)
+    z = z / z.std() + 0.3 * rng.normal(size=n)
+    signs = np.resize([1, -1, 0], d)
+    if LOSSES[loss].task == "classification":
+        return GDClassifier(loss), X, (z > 0.0).astype(int), signs
+    y = z
+    if LOSSES[loss].link == "log":
+        y = rng.gamma(2.0, np.exp(0.5 * z)) + 0.1
+    return GDRegressor(loss), X, y, signs
+
+
+def violation(model, X, y):
+    """The largest distance of a coefficient from its proximal step, and of b."""
+    coef = np.vstack([np.atleast_2d(model.coef_).T, model.intercept_])
+    objective, gradient = Objective(model, X, y), np.empty_like(coef)
+    objective.problem.value_and_gradient(coef, gradient)
+    gradient /= objective.data.mean_weight
+    penalty = model._penalty()
+    gradient[:-1] += penalty.l2 * coef[:-1]
+    wrong = penalty.violation(coef[:-1], gradient[:-1])
+    return max(wrong.max(), np.abs(gradient[-1]).max())
+
+
+# -------------------------------------------------------------- the right minimiser
+
+
+@pytest.mark.parametrize(
+    ("penalty", "alpha", "expected"),
+    [(None, 0, 1.5), ("l2", 1, 0.75), ("l1", 0.25, 1.25), ("elasticnet", 1, 2 / 3)],
+)
+@pytest.mark.parametrize("optimizer", KEEPS_SIGNS)
+def test_coefficients_worked_out_by_hand(optimizer, penalty, alpha, expected):
+    model = GDRegressor(
+        penalty=penalty, alpha=alpha, l1_ratio=0.5, optimizer=optimizer, tol=1e-10
+    )
+    model.set_params(monotonic_cst=[1, -1, 1], max_iter=3000, random_state=0)
+    model.fit(X_BY_HAND, Y_BY_HAND)
+    close = 1e-7 if optimizer in BATCH else 1e-3
+    assert_allclose(model.coef_, [expected, 0.0, 0.0], atol=close)
+    assert_array_equal(model.coef_[1:], 0.0)
+    assert_allclose(model.intercept_, 0.5, atol=close)
+
+
+@pytest.mark.parametrize("optimizer", BATCH)
+def test_signs_that_the_free_minimiser_has_change_nothing(optimizer):
+    free = GDRegressor(optimizer=optimizer, tol=1e-12).fit(X_BY_HAND, Y_BY_HAND)
+    model = GDRegressor(optimizer=optimizer, tol=1e-12, monotonic_cst=[1, 1, -1])
+    assert_allclose(model.fit(X_BY_HAND, Y_BY_HAND).coef_, free.coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("optimizer", BATCH)
+def test_without_intercept_and_penalty_it_is_nnls(optimizer, storage, correlated):
+    X, y = correlated
+    model = GDRegressor(penalty=None, fit_intercept=False, positive=True, tol=1e-14)
+    model.set_params(optimizer=optimizer, max_iter=10_000).fit(storage(X), y)
+    assert_allclose(model.coef_, nnls(X, y)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", BATCH)
+def test_mixed_signs_are_bounds_of_least_squares(optimizer, correlated):
+    X, y = correlated
+    signs = np.array([1, -1, 0, 1, 1, -1, -1, 0, 1])
+    bounds = np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf)
+    centred = X - X.mean(axis=0)
+    best = lsq_linear(centred, y - y.mean(), bounds, tol=1e-14, method="bvls").x
+    model = GDRegressor(penalty=None, monotonic_cst=signs, tol=1e-14)
+    model.set_params(optimizer=optimizer, max_iter=10_000).fit(X, y)
+    assert_allclose(model.coef_, best, atol=1e-6)
+    mirrored = model.set_params(monotonic_cst=-signs).fit(X, -y)
+    assert_allclose(mirrored.coef_, -best, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("params", "peer"),
+    [
+        ({"penalty": None}, LinearRegression(positive=True)),
+        ({"penalty": "l2", "alpha": 0.1}, Ridge(8.0, positive=True, tol=1e-12)),
+        ({"penalty": "l1", "alpha": 0.1}, Lasso(0.1, positive=True, tol=1e-14)),
+        (
+            {"penalty": "elasticnet", "alpha": 0.1, "l1_ratio": 0.3},
+            ElasticNet(0.1, l1_ratio=0.3, positive=True, tol=1e-14),
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("optimizer", BATCH)
+def test_scikit_learns_positive_models(params, peer, optimizer, correlated):
+    X, y = correlated
+    model = GDRegressor(positive=True, optimizer=optimizer, tol=1e-14, **params)
+    model.set_params(max_iter=10_000).fit(X, y)
+    peer.set_params(**({"max_iter": 100_000} if "max_iter" in vars(peer) else {}))
+    peer.fit(X, y)
+    assert_allclose(model.coef_, peer.coef_, atol=1e-5)
+    assert_allclose(model.intercept_, peer.intercept_, atol=1e-4)
+    twin = model.to_sklearn()
+    assert type(twin) is (ElasticNet if isinstance(peer, Lasso) else type(peer))
+    assert twin.get_params()["positive"] is True
+    assert_array_equal(twin.coef_, model.coef_)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize(
+    ("loss", "optimizer"),
+    [
+        (name, optimizer)
+        for name, cls in LOSSES.items()
+        for optimizer in BATCH
+        if not cls.degenerate and (cls.smooth or optimizer == "newton")
+    ],
+)
+def test_the_optimality_conditions_hold_for_every_loss(loss, optimizer, penalty, rng):
+    """No allowed change of a coefficient lowers F; the estimated gap is honest."""
+    model, X, y, signs = make_problem(rng, loss)
+    model.set_params(
+        penalty=penalty, alpha=0.01, l1_ratio=0.5, optimizer=optimizer, tol=1e-10,
+        monotonic_cst=signs, max_iter=2000,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        # (Not every run reaches this.)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+        assert (model.coef_ * signs >= 0.0).all()
+        sparse = GDRegressor if isinstance(model, GDRegressor) else GDClassifier
+        sparse = sparse(**model.get_params()).fit(sp.csr_array(X), y)
+    if LOSSES[loss].smooth:
+        assert violation(model, X, y) < 1e-4
+        assert_allclose(sparse.coef_, model.coef_, atol=1e-5)
+    assert (model.coef_ == 0.0).any()
+    early = sparse.set_params(tol=1e-3).fit(X, y)
+    left = early.loss_curve_[-1] - model.loss_curve_[-1]
+    null = GDRegressor if isinstance(model, GDRegressor) else GDClassifier
+    null = null(**model.get_params()).set_params(alpha=1e9, penalty="l2").fit(X, y)
+    gained = null.loss_curve_[-1] - model.loss_curve_[-1]
+    assert left <= 3.0 * max(early.optimality_gap_, 1e-9) * gained
+
+
+def test_several_outputs_share_the_signs(correlated):
+    X, y = correlated
+    Y, signs = np.column_stack([y, -y, X[:, 0]]), np.resize([1, -1, 0], X.shape[1])
+    for loss in ("squared_error", "huber"):
+        model = GDRegressor(loss, monotonic_cst=signs, tol=1e-10).fit(X, Y)
+        assert (model.coef_ * signs >= 0.0).all()
+        for k in range(3):
+            alone = GDRegressor(loss, monotonic_cst=signs, tol=1e-10).fit(X, Y[:, k])
+            assert_allclose(model.coef_[k], alone.coef_, atol=1e-4)
+
+
+def test_empty_columns_do_not_shift_the_signs(rng):
+    """A fit leaves out columns of zeros; each other column keeps its own sign."""
+    X = np.zeros((200, 400))
+    X[:, 300:304] = rng.normal(size=(200, 4))
+    signs = np.zeros(400, int)
+    signs[[1, 300, 302]] = 1, 1, -1
+    y = X[:, 300:304] @ [-1.0, 2.0, 3.0, -4.0]
+    model = GDRegressor(monotonic_cst=signs).fit(sp.csr_array(X), y)
+    assert_array_equal(model.coef_[[300, 302]], 0.0)
+    assert (np.abs(model.coef_[[301, 303]]) > 1.0).all()
+
+
+def test_float32_and_weights(correlated):
+    X, y = correlated
+    weights = np.resize([1.0, 2.0, 0.0], len(y))
+    repeated = np.repeat(np.arange(len(y)), weights.astype(int))
+    params = {"positive": True, "tol": 1e-12}
+    model = GDRegressor(**params).fit(X, y, sample_weight=weights)
+    copies = GDRegressor(**params).fit(X[repeated], y[repeated])
+    assert_allclose(model.coef_, copies.coef_, atol=1e-8)
+    single = GDRegressor(**params).fit(X.astype(np.float32), y, sample_weight=weights)
+    assert single.coef_.dtype == np.float32
+    assert_allclose(single.coef_, model.coef_, atol=1e-4)
+
+
+def test_wide_rows_are_fitted_by_proximal_gradients(rng):
+    X, w = sp.random_array((300, 4000), density=0.01, rng=rng).tocsr(), np.zeros(4000)
+    w[:100] = rng.normal(size=100)
+    y = X @ w
+    model = GDRegressor(positive=True, alpha=1e-3, tol=1e-8).fit(X, y)
+    assert model.optimizer_.name in ("fista", "newton")
+    assert (model.coef_ >= 0.0).all()
+    assert violation(model, X, y) < 1e-6
+
+
+def test_a_registered_penalty_takes_signs(monkeypatch, correlated):
+    monkeypatch.setitem(PENALTIES, "own", lambda alpha, ratio: AbsoluteValue(alpha))
+    X, y = correlated
+    model = GDRegressor(penalty="own", alpha=0.1, positive=True, tol=1e-10)
+    lasso = GDRegressor(penalty="l1", alpha=0.1, positive=True, tol=1e-10).fit(X, y)
+    assert_allclose(model.fit(X, y).coef_, lasso.coef_, atol=1e-4)
+
+
+def test_grids_and_paths_take_them(correlated):
+    X, y = correlated
+    result = path(GDRegressor(positive=True, tol=1e-12), X, y, alphas=[1.0, 0.01])
+    assert (result.coef >= 0.0).all()
+    for alpha, coef in zip(result.alphas, result.coef, strict=True):
+        alone = GDRegressor(positive=True, alpha=alpha, tol=1e-10).fit(X, y)
+        assert_allclose(coef, alone.coef_, atol=1e-4)
+
+
+def test_blocks_give_the_coefficients_of_fit(correlated):
+    X, y = correlated
+    parts = [(X[:30], y[:30]), (X[30:], y[30:])]
+    for loss in ("squared_error", "huber"):
+        model = GDRegressor(loss, positive=True, tol=1e-10).fit_blocks(parts)
+        whole = GDRegressor(loss, positive=True, tol=1e-10).fit(X, y)
+        assert_allclose(model.coef_, whole.coef_, atol=1e-5)
+
+
+# --------------------------------------------------------------- quadratic models
+
+
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_models_with_signs_have_their_minimisers(n, rng):
+    """Also among collinear columns."""
+    A = rng.normal(size=(n + 3, n)) @ rng.normal(size=(n, n))
+    A[:, -1] += A[:, 0]
+    b, l1 = rng.normal(size=n + 3), rng.uniform(0.0, 0.3, n)
+    signs = rng.integers(-1, 2, n).astype(np.int8)
+    u = np.abs(rng.normal(size=n)) * np.where(signs == 0, 1, signs)
+    B, g = A.T @ A, A.T @ (A @ u - b)
+    p, Bp = np.zeros(n), np.zeros(n)
+    l1_step(B, g, u, l1, p, Bp, 1e-4, 200, signs)
+    assert ((u + p) * signs >= 0.0).all()
+    l1_refine(B, g, u, l1, p, Bp, 1e-12, 1000, np.inf, signs)
+    assert ((u + p) * signs >= 0.0).all()
+    assert_allclose(Bp, B @ p, atol=1e-8)
+    # The conditions of the minimiser, coordinate by coordinate.
+    at, gradient = u + p, g + B @ p
+    down, up = -gradient - l1, gradient - l1
+    assert_allclose((gradient + l1 * np.sign(at))[at != 0.0], 0.0, atol=1e-5)
+    assert (down[(at == 0.0) & (signs >= 0)] <= 1e-5).all()
+    assert (up[(at == 0.0) & (signs <= 0)] <= 1e-5).all()
+
+
+def test_signs_of_all_minimisers_of_a_small_model(rng):
+    """The minimiser by going through all sets of coordinates that are zero."""
+    B = rng.normal(size=(4, 4))
+    B, g = B @ B.T, rng.normal(size=4)
+    signs = np.array([1, -1, 1, 0], np.int8)
+    best = np.inf
+    for zero in itertools.product([False, True], repeat=4):
+        free, p = ~np.array(zero), np.zeros(4)
+        if free.any():
+            p[free] = np.linalg.solve(B[np.ix_(free, free)], -g[free])
+        if (p * signs >= 0.0).all():
+            best = min(best, g @ p + 0.5 * p @ B @ p)
+    p, Bp, zeros = np.zeros(4), np.zeros(4), np.zeros(4)
+    l1_refine(B, g, zeros, zeros, p, Bp, 1e-14, 1000, np.inf, signs)
+    assert_allclose(g @ p + 0.5 * p @ Bp, best, rtol=1e-10)
+
+
+# ------------------------------------------------------------------- the parameters
+
+
+def test_names_of_features_are_keys(correlated):
+    import pandas as pd
+
+    X, y = correlated
+    frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(9)])
+    by_name = GDRegressor(monotonic_cst={"x1": -1, "x4": 1, "x5": 0}).fit(frame, y)
+    by_place = GDRegressor(monotonic_cst=[0, -1, 0, 0, 1, 0, 0, 0, 0]).fit(X, y)
+    assert_array_equal(by_name.coef_, by_place.coef_)
+    with pytest.raises(ValueError, match=r"key 'x_1'.*Did you mean 'x1'"):
+        GDRegressor(monotonic_cst={"x_1": 1}).fit(frame, y)
+    with pytest.raises(ValueError, match="X has no feature names"):
+        GDRegressor(monotonic_cst={"x1": 1}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"positive": "yes"}, "positive must be True or False, got 'yes'"),
+        ({"monotonic_cst": [1, 2, 0]}, "monotonic_cst must be an array"),
+        ({"monotonic_cst": [[1, 0, 0]]}, "monotonic_cst must be an array"),
+        ({"monotonic_cst": "up"}, "monotonic_cst must be an array"),
+        ({"monotonic_cst": {"a": 0.5}}, "monotonic_cst must be an array"),
+        ({"monotonic_cst": [1, 0]}, "has 2 entries, but X has 3 features"),
+        (
+            {"monotonic_cst": [1, 0, 0], "positive": True},
+            "monotonic_cst is not possible with positive=True",
+        ),
+        (
+            {"positive": True, "optimizer": "lbfgs"},
+            "not possible with optimizer='lbfgs', which needs a smooth penalty. Use .*"
+            "'newton'",
+        ),
+    ],
+)
+def test_impossible_values_are_refused(params, message):
+    with pytest.raises(ValueError, match=message):
+        GDRegressor(**params).fit(X_BY_HAND, Y_BY_HAND)
+
+
+@pytest.mark.parametrize("optimizer", [n for n in OPTIMIZERS if n not in KEEPS_SIGNS])
+def test_optimizers_without_signs_say_so(optimizer):
+    model = GDRegressor(optimizer=optimizer, positive=True)
+    with pytest.raises(ValueError, match="positive=True and monotonic_cst are not"):
+        model.fit(X_BY_HAND, Y_BY_HAND)
+
+
+def test_no_constraint_is_no_constraint(correlated):
+    X, y = correlated
+    free = GDRegressor().fit(X, y)
+    for value in (np.zeros(9), [0] * 9):
+        model = GDRegressor(monotonic_cst=value).fit(X, y)
+        assert_array_equal(model.coef_, free.coef_)
+
+
+def test_more_than_two_classes_are_refused(rng):
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    for loss in ("log_loss", "hinge"):
+        model = GDClassifier(loss, positive=True)
+        with pytest.raises(
+            ValueError,
+            match="monotonic constraints are not supported for multiclass classific",
+        ):
+            model.fit(X, y)
+    apart = OneVsRestClassifier(GDClassifier(positive=True)).fit(X, y)
+    assert all((model.coef_ >= 0.0).all() for model in apart.estimators_)
+
+
+def test_a_start_of_the_wrong_sign_becomes_zero_with_a_warning(correlated):
+    X, y = correlated
+    free = GDRegressor(warm_start=True).fit(X, y)
+    assert (free.coef_ < 0.0).any()
+    with pytest.warns(UserWarning, match="The starting coefficients do not have"):
+        free.set_params(positive=True, tol=1e-10).fit(X, y)
+    cold = GDRegressor(positive=True, tol=1e-10).fit(X, y)
+    assert_allclose(free.coef_, cold.coef_, atol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        free.fit(X, y)
