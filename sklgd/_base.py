@@ -78,6 +78,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
     keyword_hints = PARAMETERS_OF_OTHERS
     state_classes = (State, Stream)
     _task: str
+    # Whether rows may have offsets.
+    _takes_offset = False
     _min_validation_rows = 1
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"

@@ -117,6 +117,8 @@ def learn(
     data: Any = Data(
         X, target, weights, None, loss, n_outputs, est.fit_intercept, est.n_jobs,
         penalised=not settings.penalty.absent,
+        row_weight=1.0 if description.has_offset else None,
+        base=description.left_out / description.weight,
     )  # fmt: skip
     columns, sample, evaluate = None, data, sum_of
     if everything:

@@ -41,12 +41,14 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
             for place, block in tally.timed(read_ahead(stream)):
                 if names is not None and blocks.feature_names is not None:
                     _check_same_names(names, blocks.feature_names)
-                if block.offset is not None:
-                    raise ValueError(
-                        "blocks: offsets are not possible with partial_fit_blocks. "
-                        "Leave them out of the blocks."
-                    )
-                X, y, weights, _ = block
+                X, y, weights, offset = block
+                if offset is not None:
+                    if not est._takes_offset:
+                        raise ValueError(
+                            f"blocks: {type(est).__name__} takes no offsets. Leave "
+                            "them out of the blocks."
+                        )
+                    others = others | {"offset": offset}
                 try:
                     est.partial_fit(X, y, sample_weight=weights, **others)
                 except Exception as error:

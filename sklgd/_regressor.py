@@ -283,6 +283,7 @@ class GDRegressor(RegressorMixin, BaseGD):
 
     _task = "regression"
     _min_validation_rows = 2  # R2 compares residuals with a spread
+    _takes_offset = True
     # True once rows with an offset were learnt.
     _had_offset = False
 
@@ -415,15 +416,10 @@ default=None
         n_outputs = self._n_outputs(target)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
         offset = check_offset(offset, X.shape[0], n_outputs)
+        self._flat, self._had_offset = y.ndim == 1, offset is not None
         validation = self._validation_set(
             X_val, y_val, sample_weight_val, y.shape, offset_val
         )
-        if offset is not None and X_val is not None and offset_val is None:
-            raise ValueError(
-                "offset was given without offset_val. Pass the offsets of X_val, or "
-                "offset_val=0."
-            )
-        self._flat, self._had_offset = y.ndim == 1, offset is not None
         return self._fit(
             X, y, target, weights, n_outputs, start, validation, weights, offset
         )
@@ -492,7 +488,8 @@ default=None
         ----------
         blocks : sklgd.blocks.Blocks, callable or list
             A source of `sklgd.blocks`, a function that returns an iterator over tuples
-            (X, y) or (X, y, sample_weight), or a list of such tuples.
+            (X, y), (X, y, sample_weight) or (X, y, sample_weight, offset), or a list of
+            such tuples.
         n_epochs : int, default=1
             Passes over the source. Each must give the same rows.
 
@@ -529,10 +526,10 @@ default=None
         ----------
         blocks : sklgd.blocks.Blocks, callable or list
             A source of `sklgd.blocks`, a function that returns an iterator over tuples
-            (X, y) or (X, y, sample_weight), or a list of such tuples. Each pass must
-            give the same rows.
-        validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), or \
-source of blocks, default=None
+            (X, y), (X, y, sample_weight) or (X, y, sample_weight, offset), or a list of
+            such tuples. Each pass must give the same rows.
+        validation : tuple (X_val, y_val), (X_val, y_val, sample_weight_val) or \
+(X_val, y_val, sample_weight_val, offset_val), or source of blocks, default=None
             Validation set for ``validation_scores_`` and ``early_stopping=True``. A
             source of blocks, as ``blocks`` is, that has more than 64 MB is read once
             after each epoch; ``scoring`` is None or "loss" then.
@@ -571,20 +568,20 @@ source of blocks, default=None
         check_parameters(self, "regression")
         make_engine = engine_maker(self, engine)
         engine = make_engine(blocks)
-        description = describe(
-            self, engine, DescribeTargets(self._target), validation is not None
-        )
+        loss = self._make_loss()
+        task = DescribeTargets(self._target, loss)
+        description = describe(self, engine, task, validation is not None)
         _, shape = description.kind
         n_outputs = shape[0] if shape else 1
         start = self._start(None, None, self.n_features_in_, n_outputs)
-        self._flat, self._had_offset = not shape, False
+        self._flat, self._had_offset = not shape, description.has_offset
         target, weights = description.targets.together()
-        unit = description.columns.weight / description.n_rows
+        unit = description.weight / description.n_rows
         return learn(
             self,
             engine,
             description,
-            TargetRows(unit),
+            TargetRows(unit, loss),
             known=(target, weights / unit),
             exact=description.targets.stride == 1,
             n_rows=description.n_rows,
@@ -593,7 +590,7 @@ source of blocks, default=None
             held_out=validation_set(
                 self,
                 validation,
-                DescribeTargets(partial(self._target, name="y_val")),
+                DescribeTargets(partial(self._target, name="y_val"), loss),
                 make_engine,
                 (description.n_rows, *shape),
             ),
@@ -797,11 +794,21 @@ default=None
             "weights": weights,
             "rows": rows_with_weight(weights),
         }
+        self._check_offset_val(offset is not None)
         offset = check_offset(offset, len(target), target.shape[1], "offset_val")
         return {"data": data, "y": y_val, "sample_weight": weights, "offset": offset}
 
+    def _check_offset_val(self, given):
+        """Raise ValueError if only the validation rows have no offset."""
+        if self._had_offset and not given:
+            raise ValueError(
+                "offset was given without offset_val. Pass the offsets of X_val, or "
+                "offset_val=0."
+            )
+
     def _judge(self, description, shape):
         """How a pass over validation blocks judges targets and predictions."""
+        self._check_offset_val(description.has_offset)
         some = description.targets.together()[0]
         if description.kind[1] != shape[1:]:
             raise ValueError(

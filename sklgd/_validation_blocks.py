@@ -36,28 +36,25 @@ def validation_set(est, validation, task, engine, extra):
     if validation is None:
         return None
     if isinstance(validation, tuple):
-        if not 2 <= len(validation) <= 3:
+        if not 2 <= len(validation) <= 3 + est._takes_offset:
+            last = ", offset_val" * est._takes_offset
             raise ValueError(
                 "validation must be a tuple (X_val, y_val) or (X_val, y_val, "
-                "sample_weight_val), or a source of blocks, got a tuple of "
+                f"sample_weight_val{last}), or a source of blocks, got a tuple of "
                 f"{len(validation)}."
             )
-        X, y, *weights = validation
-        return InMemory(
-            est._validation_set(X, y, weights[0] if weights else None, extra)
-        )
+        X, y, *others = validation
+        weights = others[0] if others else None
+        return InMemory(est._validation_set(X, y, weights, extra, *others[1:]))
     engine = engine(validation)
     engine.name = "validation pass"
     description = sum_of(engine, task)
     _check_columns(est, engine, description)
     truth, score = est._judge(description, extra)
     if description.sample.stride == 1:
-        X, y, weights = description.sample.together()
-        return InMemory(
-            est._rows_to_validate(
-                X, y, weights if description.weighted else None, extra
-            )
-        )
+        X, y, weights, *offset = description.sample.together()
+        weights = weights if description.weighted else None
+        return InMemory(est._rows_to_validate(X, y, weights, extra, *offset))
     if est.scoring not in (None, "loss"):
         raise ValueError(
             f"scoring={est.scoring!r} needs all validation rows in memory, but these "
@@ -66,7 +63,7 @@ def validation_set(est, validation, task, engine, extra):
         )
     columns = description.columns
     return InBlocks(
-        engine, truth, score, columns.mean, columns.weight / description.n_rows
+        engine, truth, score, columns.mean, description.weight / description.n_rows
     )
 
 

@@ -446,3 +446,57 @@ def test_classifiers_and_objectives_have_no_offset():
     model = GDRegressor().fit(X, target_of("identity"), offset=OFFSET)
     with pytest.raises(ValueError, match="fitted with an offset"):
         Objective(model, X, target_of("identity"))
+
+
+# ----------------------------------------------------------------------------- blocks
+
+
+def blocks_of(y, weight=None, offset=OFFSET):
+    for rows in np.array_split(np.arange(N), 5):
+        s = None if weight is None else weight[rows]
+        yield X[rows], y[rows], s, offset[rows]
+
+
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "tweedie", "quantile"])
+def test_blocks_with_offsets_give_the_model_of_all_rows(loss, few, monkeypatch):
+    if few:
+        monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2000)
+    y = target_of(loss)
+    model = GDRegressor(loss, alpha=0.1, tol=1e-9)
+    expected = clone(model).fit(
+        X, y, WEIGHT, offset=OFFSET, X_val=X, y_val=y, sample_weight_val=WEIGHT,
+        offset_val=OFFSET,
+    )  # fmt: skip
+    blocks = list(blocks_of(y, WEIGHT))
+    for validation in ((X, y, WEIGHT, OFFSET), blocks):
+        found = clone(model).fit_blocks(blocks, validation=validation)
+        assert (found.n_passes_ > 1) == few
+        assert_allclose(found.loss_curve_[-1], expected.loss_curve_[-1], rtol=1e-8)
+        assert_allclose(
+            found.validation_scores_[-1], expected.validation_scores_[-1], rtol=1e-5
+        )
+        if LOSSES[loss].smooth:
+            assert_allclose(coefficients(found), coefficients(expected), atol=1e-4)
+        with pytest.raises(ValueError, match="fitted with an offset"):
+            found.score(X, y)
+
+
+def test_blocks_have_offsets_all_or_none_and_validation_rows_too():
+    y = target_of("poisson")
+    blocks = list(blocks_of(y))
+    with pytest.raises(ValueError, match="some have offsets and others have none"):
+        GDRegressor("poisson").fit_blocks([*blocks, (X, y)])
+    for validation in ((X, y), [(X, y)]):
+        with pytest.raises(ValueError, match=r"^offset was given without offset_val"):
+            GDRegressor("poisson").fit_blocks(blocks, validation=validation)
+    labels = [(X, y > 3.0, None, OFFSET)]
+    with pytest.raises(ValueError, match="GDClassifier takes no offsets"):
+        GDClassifier().fit_blocks(labels)
+    with pytest.raises(ValueError, match="GDClassifier takes no offsets"):
+        GDClassifier().partial_fit_blocks(labels)
+    streamed = GDRegressor("poisson", shuffle=False)
+    streamed.partial_fit_blocks([(X, y, WEIGHT, OFFSET)])
+    plain = GDRegressor("poisson", shuffle=False)
+    plain.partial_fit(X, y, WEIGHT, offset=OFFSET)
+    assert_array_equal(streamed.coef_, plain.coef_)

@@ -19,6 +19,7 @@ from ..losses import Loss
 from . import cost
 from .data import Data, DataOfFit
 from .description import Description, check_kinds, one_label_per_row
+from .offset import absorb
 
 # Predicted nanoseconds of a pass beside its arithmetic: for the pass, and for each byte
 # of its blocks (1 GB/s, which disks and the parsing of files reach).
@@ -72,9 +73,11 @@ class TargetRows:
     ----------
     unit : float
         Mean weight of a row.
+    loss : Loss
     """
 
     unit: float
+    loss: Loss
 
     def __call__(self, block: Block) -> tuple[Any, np.ndarray, Any]:
         target = np.require(block.y, np.float64, ("C", "A")).reshape(len(block.y), -1)
@@ -83,6 +86,9 @@ class TargetRows:
             weights = np.full(len(target), 1.0 / self.unit)
             if block.sample_weight is not None:
                 weights *= block.sample_weight
+        if block.offset is not None:
+            offset = np.require(block.offset, np.float64)[:, None]
+            target, weights, _ = absorb(self.loss, target, weights, offset)
         return with_weight(canonical(block.X), target, weights)
 
 
@@ -133,7 +139,7 @@ class BlockData(DataOfFit):
     """
 
     weights = rows = subset = columns = n_columns = None
-    everything, base, mean_weight = True, 0.0, 1.0
+    everything, mean_weight = True, 1.0
 
     def __init__(
         self,
@@ -152,7 +158,15 @@ class BlockData(DataOfFit):
         self.fit_intercept, self.n_jobs = sample.fit_intercept, sample.n_jobs
         self.n_threads, self.penalised = sample.n_threads, sample.penalised
         self.known, self.exact, self.n_rows = known, exact, n_rows
+        self.base = sample.base
         self.n_entries, self.n_bytes = description.n_entries, description.n_bytes
+
+    @property
+    def mean_factor(self) -> float:
+        """As in `DataOfFit`; one without offsets."""
+        if not self.description.has_offset:
+            return 1.0
+        return self.description.columns.weight / self.description.weight
 
     def targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Targets and weights that stand for those of the rows to learn from."""

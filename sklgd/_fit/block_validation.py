@@ -178,6 +178,8 @@ class Judge:
             Rows(X), target, None, self.loss, self.n_outputs, self.fit_intercept, None,
             self.n_threads,
         ).raw_predictions(self.coef, z)  # fmt: skip
+        if block.offset is not None:
+            z += block.offset[:, None]
         own = weights * factors
         loss = math.nan
         if all_finite(z):

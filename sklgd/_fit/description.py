@@ -16,11 +16,13 @@ from .._labels import (
     labels_and_codes,
     plain_label,
 )
-from .._validation import canonical, check_weights
+from .._validation import canonical, check_offset, check_weights
 from ..blocks._source import Block
 from ..kernels import _gram
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
+from ..losses import Loss
+from .offset import absorb
 
 # Evenly spaced rows are kept up to so many bytes, and targets of regression.
 SAMPLE_BYTES, TARGET_BYTES = 2**26, 2**24
@@ -177,7 +179,14 @@ class Description:
         The same for all blocks: whether X is sparse, and the shape of a row of y.
     columns : Columns
     sample : SpacedRows
-        Of X, y and the weights of rows whose weight is not zero.
+        Of X, y, the weights and, if they have some, the offsets of rows whose weight is
+        not zero.
+    weight : float
+        Sum of the weights.
+    has_offset : bool
+        True if the rows have offsets.
+    left_out : float
+        Weighted sum of what the losses leave out with these (`absorb`).
     labels : LabelTable or None
     targets : SpacedRows or None
         Of the targets of regression and the weights of their rows.
@@ -191,6 +200,9 @@ class Description:
     kind: tuple[bool, tuple[int, ...]]
     columns: Columns
     sample: SpacedRows
+    weight: float = 0.0
+    has_offset: bool = False
+    left_out: float = 0.0
     labels: LabelTable | None = None
     targets: SpacedRows | None = None
 
@@ -200,8 +212,13 @@ class Description:
                 "blocks: X and y must have the same form in all blocks, but the first "
                 f"ones are {_form(self.kind)} and others {_form(other.kind)}."
             )
+        if self.has_offset != other.has_offset:
+            raise ValueError(
+                "blocks: some have offsets and others have none. Give each block an "
+                "offset, zeros for instance."
+            )
         for name, value in vars(other).items():
-            if value is not None and name not in ("kind", "weighted"):
+            if value is not None and name not in ("kind", "weighted", "has_offset"):
                 mine = getattr(self, name)
                 mine += value
                 setattr(self, name, mine)
@@ -237,6 +254,10 @@ class DescribeLabels:
     class_weight: Any
 
     def __call__(self, block: Block) -> Description:
+        if block.offset is not None:
+            raise ValueError(
+                "blocks: GDClassifier takes no offsets. Leave them out of the blocks."
+            )
         X, y, weights = checked(block)
         y = one_label_per_row(y)
         check_labels(y)
@@ -269,22 +290,33 @@ class DescribeTargets:
     targets_of : callable
         Gives y as float64 of shape (n_rows, n_outputs), and raises ValueError if it is
         outside of the loss's domain.
+    loss : Loss
     """
 
     targets_of: Callable[[np.ndarray], np.ndarray]
+    loss: Loss
 
     def __call__(self, block: Block) -> Description:
         X, y, weights = checked(block)
-        target = self.targets_of(y)
-        out = described(X, y, weights, weights)
+        target, constant = self.targets_of(y), None
+        s: Any = weights
+        offset: Any = check_offset(block.offset, len(y), 1)
+        if offset is not None:
+            target, s, constant = absorb(self.loss, target, weights, offset)
+        out = described(X, y, weights, s, offset)
         some = with_weight(weights)
-        out.targets = SpacedRows((target[some], weights[some]), TARGET_BYTES)
+        out.targets = SpacedRows((target[some], s[some]), TARGET_BYTES)
+        if constant is not None:
+            out.left_out = float(weights @ constant)
         return out
 
 
-def described(X: Any, y: np.ndarray, weights: np.ndarray, s: np.ndarray) -> Description:
+def described(
+    X: Any, y: np.ndarray, weights: np.ndarray, s: np.ndarray, offset: Any = None
+) -> Description:
     """The description of checked rows; ``s`` are their weights in statistics."""
     sparse, n, some = sp.issparse(X), len(y), with_weight(s)
+    arrays = (X, y, weights) if offset is None else (X, y, weights, offset[:, 0])
     if s.any():
         columns = Columns(*_gram.column_statistics(Rows(X), s))
     else:
@@ -298,7 +330,9 @@ def described(X: Any, y: np.ndarray, weights: np.ndarray, s: np.ndarray) -> Desc
         weighted=bool((weights != 1.0).any()),
         kind=(sparse, y.shape[1:]),
         columns=columns,
-        sample=SpacedRows((X[some], y[some], weights[some]), SAMPLE_BYTES),
+        sample=SpacedRows(tuple(a[some] for a in arrays), SAMPLE_BYTES),
+        weight=float(weights.sum()),
+        has_offset=offset is not None,
     )
 
 
@@ -313,11 +347,6 @@ def with_weight(s: np.ndarray) -> np.ndarray:
 
 def checked(block: Block) -> tuple[Any, np.ndarray, np.ndarray]:
     """X, y and the weights of a block as the kernels take them; raises ValueError."""
-    if block.offset is not None:
-        raise ValueError(
-            "blocks: offsets are not possible with fit_blocks. Leave them out of the "
-            "blocks."
-        )
     X, y = canonical(block.X), block.y
     values = X.data if sp.issparse(X) else X
     if not all_finite(values):

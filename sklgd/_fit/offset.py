@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .._validation import multiply_weights
 from ..losses import Loss
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def absorb(
                 "output."
             )
         factors = np.ascontiguousarray(factors[:, 0])
-        weights = factors if weights is None else multiply_weights(weights, factors)
+        weights = factors if weights is None else weights * factors
     if constant is not None:
         constant = constant.sum(axis=1)
     return Absorbed(np.ascontiguousarray(changed), weights, constant)
