@@ -27,6 +27,7 @@ from ._fit.settings import Settings
 from ._fit.state import State, mark_of_reported
 from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
 from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
+from ._html import ShowsFit
 from ._log import Log
 from ._partial_fit import learn_by_rule
 from ._pickle import VersionedPickle, description
@@ -67,7 +68,7 @@ ALPHA = 1e-4
 PLAIN = str, int, float, type(None)
 
 
-class BaseGD(ExplainsKeywords, CallbackSupport, VersionedPickle):
+class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
     """Linear model fitted by gradient descent; see the two estimators."""
 
     coef_: Any

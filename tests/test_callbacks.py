@@ -3,7 +3,9 @@
 import copy
 import doctest
 import pickle
+import sys
 import threading
+import types
 import warnings
 
 import numpy as np
@@ -455,6 +457,14 @@ def test_feature_names():
     assert np.isfinite(fitted.predict(X)).all()
 
 
+def test_example_of_the_live_curve():
+    pytest.importorskip("matplotlib")
+    from sklgd.display import LiveLossCurve
+
+    test, *_ = doctest.DocTestFinder().find(LiveLossCurve, globs={})
+    assert test.examples and doctest.DocTestRunner().run(test).failed == 0
+
+
 def test_the_example():
     (test,) = doctest.DocTestFinder().find(GDClassifier.set_callbacks, globs={})
     assert len(test.examples) == 5
@@ -503,3 +513,62 @@ def test_callbacks_are_given_the_offsets_of_the_training_rows():
     np.testing.assert_array_equal(metadata["offset"], offset[rows])
     predicted = recorder.models[0].predict(found_X, **metadata)
     assert predicted.shape == found_y.shape
+
+
+# ------------------------------------------------------------------------ live curve
+
+
+def test_live_curve_draws_each_epoch_and_the_end():
+    pytest.importorskip("matplotlib")
+    from sklgd.display import LiveLossCurve
+
+    X, y = problem(GDClassifier)
+    curves = []
+
+    def show(figure):
+        (line,) = figure.axes[0].lines
+        curves.append((line.get_ydata(), figure.axes[0].get_title()))
+
+    live = LiveLossCurve(interval=0.0, show=show)
+    model = short(GDClassifier, optimizer="adam").set_callbacks(live).fit(X, y)
+    assert [len(curve) for curve, _ in curves] == [1, 2, 3, 4, 4]
+    np.testing.assert_array_equal(curves[-1][0], model.loss_curve_)
+    assert curves[-1][1] == f"adam, batch_size={model.batch_size_}: epoch 4, max iter"
+    assert_same(model, short(GDClassifier, optimizer="adam").fit(X, y))
+    # A long interval leaves the first picture and the last.
+    live = LiveLossCurve(interval=1e6, show=show)
+    model.set_callbacks(live).fit(X, y, X_val=X, y_val=y)
+    assert live.n_pictures_ == 2 and live.display_.score_lines_
+
+
+def test_live_curve_replaces_its_picture_in_the_notebook(monkeypatch):
+    pytest.importorskip("matplotlib")
+    from sklgd.display import LiveLossCurve
+
+    shown = []
+
+    class Handle:
+        def update(self, picture):
+            shown.append(("update", picture))
+
+    notebook, package = map(types.ModuleType, ("IPython.display", "IPython"))
+    package.version_info = (9, 0)
+    notebook.Image = lambda data, format: data
+
+    def display(picture, display_id):
+        shown.append(("display", picture))
+        return Handle()
+
+    notebook.display = display
+    monkeypatch.setitem(sys.modules, "IPython", package)
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook)
+    model = short(GDClassifier, optimizer="adam", max_iter=2)
+    X, y = problem(GDClassifier)
+    model.set_callbacks(LiveLossCurve(interval=0.0)).fit(X, y)
+    assert [action for action, _ in shown] == ["display", "update", "update"]
+    assert all(data.startswith(b"\x89PNG") for _, data in shown)
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(ImportError, match="pass a function as show"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="interval must be"):
+        LiveLossCurve(interval=-1.0)

@@ -128,7 +128,7 @@ def python_blocks(page):
         if found["kind"] in ("python", "{code-block} python"):
             needs = re.search(r":class: needs-([\w.]+)", found["options"])
             package = needs[1] if needs else None
-            if "sklgd.display" in found["code"]:
+            if package is None and "sklgd.display" in found["code"]:
                 package = "matplotlib"
             yield text.count("\n", 0, found.start("code")), found["code"], package
 
