@@ -1488,7 +1488,7 @@ class Online:
             if not 0.0 < precision < np.inf or np.isnan(precision):
                 continue
             A = precision ** (1 - p) * (precision + self.G[j]) ** p
-            A = A + self.l2 * self.t
+            A = A / self.late_rate() + self.l2 * self.t
             change = -self.W[j] * self.l2 * (self.t - since) / A
             fall = self.l1 * (self.t - since) / A
             after = soft_threshold(self.W[j] + change, fall)
@@ -1618,6 +1618,12 @@ class Online:
             self.Gc += w * self.learnt_curvature(y, self.constant, h, a / w)
             self.constant = self.constant - q * a
 
+    def late_rate(self):
+        """The rates of non-smooth losses fall like 1/t once rows repeat."""
+        if self.loss.jumps(**self.params) and self.repeated:
+            return (self.t / self.repeated) ** (self.power - 1.0)
+        return 1.0
+
     def rates(self, x, w, h, g):
         n = max(1.0, self.active / self.t)
         unit = self.curvature_size if np.isfinite(self.curvature_size) else 0.0
@@ -1629,6 +1635,7 @@ class Online:
         b = self.intercept_precision(n)
         b_rate = b ** (self.power - 1) * (b + self.Gb + w * h) ** -self.power
         b_rate = b_rate * self.fit_intercept if np.isfinite(b) else 0.0 * self.b
+        rate, b_rate = self.late_rate() * rate, self.late_rate() * b_rate
         if self.l2:
             rate = rate / (1.0 + self.l2 * self.t * rate)
         q = rate

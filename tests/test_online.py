@@ -659,7 +659,7 @@ def test_an_outlier_among_the_first_rows_is_no_exponential_loss(loss):
 
 @pytest.mark.parametrize(
     ("loss", "penalty", "gap"),
-    [("log_loss", "l1", 1.8e-3), ("log_loss", "l2", 7e-4), ("hinge", "l2", 0.022)],
+    [("log_loss", "l1", 1.8e-3), ("log_loss", "l2", 7e-4), ("hinge", "l2", 0.018)],
 )
 def test_rare_features_reach_the_minimum_in_few_passes(loss, penalty, gap):
     """l1: a step does not count on weights that the threshold keeps at zero."""
@@ -680,8 +680,8 @@ def test_rare_features_reach_the_minimum_in_few_passes(loss, penalty, gap):
 
 
 @pytest.mark.parametrize("penalty", ["none", "l2", "elasticnet"])
-@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
-def test_the_average_of_repeated_rows_is_that_of_the_twin(loss, penalty):
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "hinge", "quantile"])
+def test_what_is_learnt_of_repeated_rows_is_that_of_the_twin(loss, penalty):
     X, y = make_stream(loss, 55)
     X, y = np.tile(X, (4, 1)), np.tile(y, 4)
     l1, l2 = PENALTIES[penalty]

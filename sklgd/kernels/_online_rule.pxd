@@ -32,8 +32,8 @@ cdef extern from "online.h":
             const sklgd_online_row* row, double* z, double* lag) noexcept nogil
         void (*rates)(
             const sklgd_online_row* row, double share, double known, double power,
-            double penalty, const double* unit, const double* h, const double* intercept,
-            double* intercept_rate, double* q) noexcept nogil
+            double late, double penalty, const double* unit, const double* h,
+            const double* intercept, double* intercept_rate, double* q) noexcept nogil
         void (*step)(
             const sklgd_online_row* row, const double* h, const double* c,
             double total) noexcept nogil
@@ -180,6 +180,7 @@ cdef class OnlineRule:
     cdef void find_next(self) noexcept nogil
     cdef double intercept_precision(self, Py_ssize_t k, double active) noexcept nogil
     cdef double known_curvature(self, double size, Py_ssize_t k) noexcept nogil
+    cdef double late_rate(self) noexcept nogil
     cdef void find_rates(self, double w) noexcept nogil
     cdef void find_dual_share(self, double w) noexcept nogil
     cdef double average_weight(self) noexcept nogil

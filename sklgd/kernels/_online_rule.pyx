@@ -465,7 +465,7 @@ cdef class OnlineRule:
             return
         precision *= pow(
             1.0 + (weight[CURVATURE * step] + self.known_curvature(size, k)) / precision,
-            self.power)
+            self.power) / self.late_rate()
         precision += self.l2 * now
         change = -w * self.l2 * (now - since) / precision
         if self.l1 > 0.0:
@@ -585,6 +585,18 @@ cdef class OnlineRule:
                     self.target, self.point + at, self.next_q + at, self.next_z + at,
                     self.next_c + at, self.group)
 
+    cdef double late_rate(self) noexcept nogil:
+        """Share of the learning rates that is left once rows repeat.
+
+        Those of non-smooth losses fall like 1/t then: near a kink the average of the
+        iterates has an error of the order of their learning rates, which takes longer to
+        vanish than what is left of the first iterates.
+        """
+        cdef double repeated = self.stream[REPEATED]
+        if self.smooth or repeated == 0.0:
+            return 1.0
+        return pow(self.stream[TIME] / repeated, self.power - 1.0)
+
     cdef void find_rates(self, double w) noexcept nogil:
         """Learning rates of the row's features, and q of each output.
 
@@ -607,8 +619,8 @@ cdef class OnlineRule:
                         + self.known_curvature(1.0, k))
         loops.rates(
             &self.row, active / (self.reach * self.reach), self.stream[HISTORY],
-            self.power, self.l2 * self.stream[TIME], self.curvature, self.scaled_h,
-            self.intercept_sum, self.intercept_rate, self.q)
+            self.power, self.late_rate(), self.l2 * self.stream[TIME], self.curvature,
+            self.scaled_h, self.intercept_sum, self.intercept_rate, self.q)
         if self.l1 > 0.0:
             self.find_dual_share(w)
 

@@ -83,7 +83,7 @@ typedef struct {
     double (*measure)(const sklgd_online_row *row, double *b, double *b_lag);
     void (*predict)(const sklgd_online_row *row, double *z, double *lag);
     void (*rates)(const sklgd_online_row *row, double share, double known, double power,
-                  double penalty, const double *unit, const double *h,
+                  double late, double penalty, const double *unit, const double *h,
                   const double *intercept, double *intercept_rate, double *q);
     void (*step)(const sklgd_online_row *row, const double *h, const double *c,
                  double total);

@@ -276,19 +276,19 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(priors_of_records)(
 }
 
 static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(finish_rates)(
-        ptrdiff_t n, double penalty, const double *SKLGD_RESTRICT work,
+        ptrdiff_t n, double late, double penalty, const double *SKLGD_RESTRICT work,
         double *SKLGD_RESTRICT rate) {
     ptrdiff_t i;
     SKLGD_INDEPENDENT
-    for (i = 0; i < n; i++) rate[i] *= work[i];
+    for (i = 0; i < n; i++) rate[i] *= late * work[i];
     if (penalty > 0.0)
         SKLGD_INDEPENDENT
         for (i = 0; i < n; i++) rate[i] /= 1.0 + penalty * rate[i];
 }
 
-/* rate = P^(power - 1) (P + G)^-power of each entry and output, P = size^2 share unit being
-   the precision of its prior and G its curvature with h x^2 of this row, and q the sum of
-   x^2 rate. ``known`` rows of unit curvature are known of each column, which then waits for
+/* rate = late P^(power - 1) (P + G)^-power of each entry and output, P = size^2 share unit
+   being the precision of its prior and G its curvature with h x^2 of this row, and q the sum
+   of x^2 rate. ``known`` rows of unit curvature are known of each column, which then waits for
    a few entries that show its size. An l2 penalty of all rows so far adds to the inverse of
    the rate.
 
@@ -296,8 +296,9 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(finish_rates)(
    the place of the rate, and its G. */
 static SKLGD_TARGET void SKLGD_NAME(online_rates)(
         const sklgd_online_row *row, double share, double known, double power,
-        double penalty, const double *unit, const double *h, const double *intercept,
-        double *SKLGD_RESTRICT intercept_rate, double *SKLGD_RESTRICT q) {
+        double late, double penalty, const double *unit, const double *h,
+        const double *intercept, double *SKLGD_RESTRICT intercept_rate,
+        double *SKLGD_RESTRICT q) {
     const ptrdiff_t n = row->n, K = row->K, room = row->room, width = row->width;
     const double *x = row->x;
     double *rate = row->rate, *work = row->work;
@@ -309,8 +310,8 @@ static SKLGD_TARGET void SKLGD_NAME(online_rates)(
             SKLGD_NAME(prior_of_field)(row, k, share, known, unit[k], h[k]);
             b[n] = intercept[k] * intercept_rate[k];
             SKLGD_NAME(sklgd_powers_all)(b, width, -power);
-            intercept_rate[k] *= b[n];
-            SKLGD_NAME(finish_rates)(width, penalty, b, a);
+            intercept_rate[k] *= late * b[n];
+            SKLGD_NAME(finish_rates)(width, late, penalty, b, a);
             /* What is beyond the row does not move. */
             for (p = n; p < width; p++) a[p] = 0.0;
             for (p = 0; p < width; p += 4) sklgd_lanes_add_square(&sum, x + p, a + p);
@@ -321,8 +322,8 @@ static SKLGD_TARGET void SKLGD_NAME(online_rates)(
     SKLGD_NAME(priors_of_records)(row, share, known, unit, h);
     for (k = 0; k < K; k++) work[n * K + k] = intercept[k] * intercept_rate[k];
     SKLGD_NAME(sklgd_powers_all)(work, (n + 1) * K, -power);
-    for (k = 0; k < K; k++) q[k] = intercept_rate[k] *= work[n * K + k];
-    SKLGD_NAME(finish_rates)(n * K, penalty, work, rate);
+    for (k = 0; k < K; k++) q[k] = intercept_rate[k] *= late * work[n * K + k];
+    SKLGD_NAME(finish_rates)(n * K, late, penalty, work, rate);
     for (p = 0; p < n; p++)
         for (k = 0; k < K; k++) q[k] += x[p] * x[p] * rate[p * K + k];
 }
