@@ -17,6 +17,7 @@ version = release = sklgd.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "numpydoc",
@@ -106,7 +107,14 @@ html_css_files = ["sklgd.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "sklgd"},
+    "logo": {"text": f"sklgd {version}"},
+    "icon_links": [
+        {
+            "name": "Source code",
+            "url": "https://github.com/sklgd/sklgd",
+            "icon": "fa-brands fa-github",
+        }
+    ],
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -4,6 +4,7 @@
 signatures name C types. A `name` is a link if there is such an object, and code if not.
 """
 
+import inspect
 import re
 
 from docutils import nodes
@@ -47,6 +48,13 @@ def escape_bars(app, what, name, obj, options, lines):
             lines[i] = "".join(parts)
 
 
+def signature_of_constructor(app, what, name, obj, options, signature, returns):
+    """The parameters of ``__init__``, not those of a ``__new__`` that takes any."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        return str(inspect.signature(obj)), None
+    return None
+
+
 def drop_c_types(app, domain, objtype, content):
     for parameter in content.parent.findall(addnodes.desc_parameter):
         for text in list(parameter.findall(nodes.Text)):
@@ -57,5 +65,6 @@ def drop_c_types(app, domain, objtype, content):
 def setup(app):
     app.add_role("name", Name())
     app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("autodoc-process-signature", signature_of_constructor)
     app.connect("object-description-transform", drop_c_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
