@@ -65,118 +65,118 @@ class GDClassifier(ClassifierMixin, BaseGD):
         F(w, b) = sum_i s_i loss(y_i, x_i.w + b) / sum_i s_i + alpha R(w),
 
     where s_i is the sample weight times the class weight. Every optimizer, batch size
-    and input format heads for the minimiser of this F. From three classes on
-    "log_loss" is the softmax cross-entropy; the other losses are one-vs-rest, F being
-    the sum over the classes.
+    and input format leads to the minimum of the same objective F. With three or more
+    classes, "log_loss" is the softmax cross-entropy. The other losses are one-vs-rest,
+    and F is the sum over the classes.
 
     Parameters
     ----------
     loss : str, default="log_loss"
-        With the margin m = y (x.w + b), y = -1 or 1: "log_loss" log(1 + exp(-m));
-        "hinge" max(0, 1 - m); "squared_hinge", its square; "modified_huber", its square
-        for m >= -1, then -4 m; "perceptron" max(0, -m). With r = x.w + b - y:
-        "squared_error" r^2/2; "huber" r^2/2 up to ``epsilon``, then linear;
-        "epsilon_insensitive" max(0, abs(r) - epsilon);
-        "squared_epsilon_insensitive", its square.
+        Loss of a row. With the margin m = y (x.w + b), where y is -1 or 1: "log_loss"
+        is log(1 + exp(-m)); "hinge" is max(0, 1 - m), and "squared_hinge" is its
+        square; "modified_huber" is the squared hinge for m >= -1 and -4 m below;
+        "perceptron" is max(0, -m). With the residual r = x.w + b - y: "squared_error"
+        is r^2/2; "huber" is r^2/2 up to ``epsilon`` and linear beyond;
+        "epsilon_insensitive" is max(0, abs(r) - epsilon), and
+        "squared_epsilon_insensitive" is its square.
     penalty : {"l2", "l1", "elasticnet", None}, default="l2"
-        R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2; "l2" and "l1" are its corners
-        0 and 1. The intercept is never penalised. l1 gives exact zeros (see Notes).
+        Penalty R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2, where "l2" means
+        l1_ratio = 0 and "l1" means l1_ratio = 1. The intercept is never penalised. l1
+        gives exact zeros (see Notes).
     alpha : float or "auto", default="auto"
-        Strength of the penalty against the mean loss, alpha >= 0. "auto" means 1e-4,
-        and no penalty where `partial_fit` learns online (see ``optimizer``): one pass
-        over fresh rows regularises by itself. ``alpha_`` holds the number.
+        Strength of the penalty, which is added to the mean loss; at least 0. "auto"
+        means 1e-4 in `fit`, and no penalty in `partial_fit` with online learning (see
+        ``optimizer``), where one pass over new rows regularises by itself. ``alpha_``
+        is the value that was used.
     l1_ratio : float, default=0.15
-        Share of l1 in "elasticnet", in [0, 1].
+        Fraction of l1 in the elastic-net penalty, in [0, 1]. Only for
+        ``penalty="elasticnet"``.
     fit_intercept : bool, default=True
-        Whether the model has an intercept; without one it is zero.
+        Whether the model has an intercept. Without it, the intercept is zero.
     optimizer : str or Optimizer, default="auto"
-        A name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta",
-        "adam", "amsgrad", "nadam", "adamax", "ftrl", "online", "saga", "point_saga",
-        "svrg", "newton", "lbfgs", "fista"), an object of
-        `sklgd.optimizers` such as ``Adam(beta_1=0.8)``, whose parameters a grid
-        search reaches as ``optimizer__beta_1``, or "auto".
+        Optimizer, given by name ("sgd", "momentum", "nesterov", "adagrad", "rmsprop",
+        "adadelta", "adam", "amsgrad", "nadam", "adamax", "ftrl", "online", "saga",
+        "point_saga", "svrg", "newton", "lbfgs", "fista") or as an object of
+        `sklgd.optimizers`, such as ``Adam(beta_1=0.8)``, whose parameters a grid search
+        reaches as ``optimizer__beta_1``. "auto" chooses an optimizer for the data, the
+        loss and the batch size; ``optimizer_`` is the one that was used.
     batch_size : int, "full" or "auto", default="auto"
-        Rows per step: 1 is stochastic, "full" is batch gradient descent. The last
-        batch of an epoch may be smaller; more rows than there are mean "full".
+        Number of rows from which a step computes its gradient: 1 is stochastic, "full"
+        is batch gradient descent. The last batch of an epoch may be smaller. A number
+        larger than that of the rows means "full". "auto" chooses the batch size
+        together with the optimizer.
     learning_rate : str, float, Schedule or callable, default="auto"
-        "auto" finds the learning rate from the data and needs neither scaled features
-        nor tuning. A float is a constant learning rate; a name ("constant",
-        "invscaling", "optimal", "adaptive", "pa1", "pa2" as in SGD*, "linear",
-        "cosine", "step", "exponential", "warmup") takes its first step from ``eta0``;
-        an object of `sklgd.schedules` or any function of the step number 1, 2, ...
-        gives the learning rates itself. "optimal" is 1/(alpha (t0 + t - 1)) and needs
-        alpha > 0.
+        Learning rate of each step. "auto" finds it from the data; neither scaled
+        features nor tuning are needed. A float is a constant learning rate. A name
+        ("constant", "invscaling", "optimal", "adaptive", "pa1", "pa2", "linear",
+        "cosine", "step", "exponential", "warmup") is a schedule that starts at
+        ``eta0``. An object of `sklgd.schedules`, or any function of the step number 1,
+        2, ..., gives the learning rate of each step. "optimal" is 1/(alpha (t0 + t -
+        1)) and needs alpha > 0.
     eta0 : float, default=None
-        First learning rate of a named schedule. None finds it from the data.
+        First learning rate of a schedule that is given by name. If None, it is found
+        from the data.
     power_t : float, default=0.5
-        Exponent of "invscaling": eta0 / t^power_t.
+        Exponent of ``learning_rate="invscaling"``: eta0 / t^power_t.
     max_iter : int, default=1000
-        Most epochs, passes over the data.
+        Maximum number of passes over the training data (epochs).
     tol : float or None, default=1e-4
-        Stop where ``optimality_gap_`` is at most ``tol``; for an optimizer that gives
-        no such estimate after ``n_iter_no_change`` epochs in each of which the
-        objective fell by less than ``tol`` times what was gained over the best constant
-        model. Free of the scale of y and of the weights. With ``early_stopping`` the
-        least improvement of the validation score. None runs all epochs, unless the run
-        diverges.
+        Stopping criterion. Optimizers that estimate the optimality gap stop when
+        ``optimality_gap_`` is at most ``tol``. The others stop after
+        ``n_iter_no_change`` epochs in a row in each of which the objective fell by less
+        than ``tol`` times its total decrease since the best constant model. Both are
+        independent of the scale of y and of the weights. With ``early_stopping=True``
+        it is the smallest improvement of the validation score that counts. If None, all
+        ``max_iter`` epochs are made, unless the run diverges.
     n_iter_no_change : int, default=5
-        Epochs without such progress, one after the other, that end the run.
+        Number of epochs in a row without progress after which a run ends. Optimizers
+        that estimate the optimality gap use it only with ``early_stopping=True``.
     shuffle : bool, "full", "blocks" or "window", default=True
-        Draw a new order of the rows for each epoch (not for batch descent). True draws
-        a random permutation of fewer than 8192 rows. More rows are looked at first:
-
-        - rows in no particular order are visited in random blocks of 32 consecutive
-          rows;
-        - others (sorted by label, grown over time, repeated) are permuted once with
-          ``batch_size=1``, and blocks of 32 rows of that permutation are shuffled for
-          each epoch; plain SGD makes a permuted copy of X if that has at most 256 MB
-          (and the run at least four epochs). Larger batches take a permutation;
-        - such X with more than 2^25 entries (of no more than 10000 features) are
-          visited in windows, whatever the batch size: four (wide rows: two)
-          consecutive rows from each of 64 parts of the data, mixed.
-
-        "full" draws a random permutation for each epoch, "blocks" and "window" take
-        these; they make no copy, whatever the size and the order. SAGA, Point-SAGA and
-        SVRG take True as "full".
+        Whether the rows are visited in a new random order in each epoch. "full",
+        "blocks" and "window" choose the kind of order, see Notes. It has no effect on
+        batch gradient descent.
     random_state : int, RandomState instance or None, default=None
-        Seed of the shuffling and of the validation split.
+        Seed of the random order of the rows and of the validation split.
     n_jobs : int or None, default=None
-        Threads for passes over many rows (batch descent, large mini-batches, the
-        objective) and, in smaller batches, for groups of classes one-vs-rest, if
-        there are eight or more: None means 1, -1 all processors. The coefficients are
-        the same to the last bit. BLAS uses one thread in fits, and at most ``n_jobs``
-        threads in predictions.
+        Number of threads for passes over many rows (batch gradient descent, large
+        mini-batches, the objective) and, with smaller batches, for groups of
+        one-vs-rest models if there are at least eight classes. None means 1, -1 means
+        all processors. The coefficients do not depend on it. BLAS uses one thread in
+        fits and at most ``n_jobs`` threads in predictions.
     verbose : int, default=0
-        1 logs a line per epoch (objective, validation score, optimality gap, learning
-        rate) and why the run ended; 2 also what "auto" has become, the time of each
-        epoch, how much the coefficients changed, and epochs undone. See Notes.
+        If 1, log a line per epoch (objective, validation score, optimality gap,
+        learning rate) and the reason why the run ended. If 2, also log what "auto"
+        stands for, the time of each epoch, the change of the coefficients, and epochs
+        that were undone. See Notes.
     early_stopping : bool, default=False
-        Stop when the validation score no longer improves, and keep the best
-        coefficients. The validation set is ``X_val, y_val`` of `fit`, or a share of
-        the rows, drawn class by class. A class with a single row keeps it for training.
+        Whether the run ends when the validation score no longer improves, and the best
+        coefficients are kept. The validation set is ``X_val, y_val`` of `fit`, or a
+        random fraction of the rows, stratified by class. A class with a single row
+        keeps it for training.
     validation_fraction : float, default=0.1
-        That share, in (0, 1).
+        Fraction of the training data that is set aside for validation, in (0, 1). Only
+        for ``early_stopping=True`` without ``X_val``.
     scoring : str, callable or None, default=None
-        What ``early_stopping`` watches on the validation rows, greater is better: None
-        is the accuracy; "loss" is minus the mean loss without the
-        penalty, and ``tol`` is then measured in the loss of the constant model. A
-        scorer of scikit-learn, its name or a function of (estimator, X, y) is called
-        after each epoch, with the sample weights of these rows if there are any, and
-        gets the rows as an array. Of epochs with equal scores the one of smallest
-        validation loss is kept.
+        Validation score for ``early_stopping``; greater is better. None means the
+        accuracy. "loss" means minus the mean loss without the penalty; ``tol`` is then
+        relative to the loss of the constant model. A scorer of scikit-learn, its name,
+        or a function of (estimator, X, y) is called after each epoch, with the sample
+        weights of the validation rows if there are any; it receives the rows as an
+        array. Among epochs with equal scores the one with the smallest validation loss
+        is kept.
     class_weight : dict, "balanced" or None, default=None
-        Weight per class label, or n_samples / (n_classes * weighted count). At least
-        two classes need a positive weight.
+        Weights of the classes, by label. "balanced" means n_samples / (n_classes *
+        weighted count). At least two classes need a positive weight.
     warm_start : bool, default=False
-        Start `fit` from the present coefficients. Only those: step count, moments and
-        shuffle stream start afresh, as if the coefficients were passed as
-        ``coef_init``.
+        Whether `fit` starts from the present coefficients. The step count, the moments
+        of the optimizer and the random order start anew, as if the coefficients were
+        passed as ``coef_init``.
     average : bool or int, default=False
-        Report the mean of the coefficients over all steps (Polyak and Juditsky 1992),
-        from the first step on or once so many rows were seen.
+        Whether the mean of the coefficients over all steps is returned (Polyak and
+        Juditsky 1992). An integer starts the mean after so many rows.
     epsilon : float, default=0.1
-        Threshold of "huber", "epsilon_insensitive" and "squared_epsilon_insensitive",
-        where the targets are -1 and 1.
+        Threshold of the losses "huber", "epsilon_insensitive" and
+        "squared_epsilon_insensitive", whose targets are -1 and 1.
     positive : bool, default=False
         Whether no coefficient may be negative; for two classes. The intercept may have
         either sign.
@@ -190,110 +190,128 @@ class GDClassifier(ClassifierMixin, BaseGD):
     Attributes
     ----------
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        In the dtype of X; in float64 where float32 cannot hold the model.
+        Coefficients, in the dtype of X, or in float64 if float32 cannot represent the
+        model.
     intercept_ : ndarray of shape (1,) or (n_classes,)
     classes_ : ndarray of shape (n_classes,)
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     n_passes_ : int
-        After `fit_blocks` only: passes over the blocks.
+        Number of passes over the blocks; only after `fit_blocks`.
     t_ : int
-        1 + rows seen, as in SGD*, without those of weight zero.
+        1 + the number of rows seen, as in SGD*. Rows of weight zero do not count.
     loss_curve_ : list of float
-        F after each epoch, at the coefficients that would have been returned. The last
-        entry is F of those that are returned; with ``early_stopping=True``, which
-        returns those of the best epoch, it is that of the last epoch. After
-        `partial_fit` in online learning: the mean loss of the rows of each call, before
-        they were learnt. It takes 8 bytes per call.
+        Objective after each epoch, at the coefficients that would have been returned.
+        The last entry is the objective of the coefficients that are returned; with
+        ``early_stopping=True``, which returns those of the best epoch, it is that of
+        the last epoch. After `partial_fit` with online learning, it is the mean loss of
+        the rows of each call, before they were learnt; it takes 8 bytes per call.
     progressive_loss_, progressive_score_ : float
         Mean loss and score of all rows of a stream, each predicted before it was
         learnt; only after `partial_fit` in online learning.
     alpha_ : float
         Strength of the penalty that was used.
     validation_scores_ : list of float or None
-        The score that ``scoring`` names, after each epoch, where there is a validation
-        set. Greater is better.
+        Validation score after each epoch, or None without a validation set. Greater is
+        better. See ``scoring``.
     best_validation_score_ : float or None
-        The greatest of them.
+        Largest of the validation scores.
     stop_reason_ : str
-        "converged", "max_iter", "early_stopping", "diverged", "stalled" (no progress,
-        yet worse than a constant model), "plateau" (little progress, yet a single
-        step would gain much: with an explicit learning rate at least 10 % of what can
-        be gained over a constant model, else ten times what ``tol`` asks for),
-        "callback" (one asked for it), "interrupted" (by Ctrl-C) or "partial_fit". A
-        ConvergenceWarning says why a run did not get far, and what helps.
+        Why the run ended: "converged", "max_iter", "early_stopping", "diverged",
+        "stalled" (no progress, and worse than a constant model), "plateau" (little
+        progress, but far from the optimum), "callback", "interrupted" (by Ctrl-C) or
+        "partial_fit". "max_iter", "diverged", "stalled" and "plateau" come with a
+        ConvergenceWarning that names the remedy.
     diagnosis_ : dict or None
-        Why a run did not get far; None if there is nothing to say. ``"problem"`` is
-        "max_iter", "diverged", "worse_than_constant", "plateau", "accuracy", "stalled"
-        or "data_changed", ``"text"`` the whole explanation, ``"causes"`` and
-        ``"remedies"`` are lists of sentences, and ``"figures"`` a dict of numbers by
-        name, None where one is not known. It can be stored as JSON. The
-        ConvergenceWarning itself has one text for every fit with the same problem.
+        Explanation of a run that ended with a ConvergenceWarning, otherwise None.
+        ``"problem"`` is "max_iter", "diverged", "overflow", "worse_than_constant",
+        "plateau", "accuracy", "stalled" or "data_changed". ``"text"`` is the whole
+        explanation, ``"causes"`` and ``"remedies"`` are lists of sentences, and
+        ``"figures"`` is a dict of numbers, None where one is unknown. It can be stored
+        as JSON. The warning itself has the same text for every fit with the same
+        problem.
     optimality_gap_ : float
-        Estimate of (F - F*)/(F_null - F*) where the method gives one, else nan.
+        Estimate of (F - F*)/(F_null - F*), where F* is the minimum of the objective and
+        F_null that of a constant model; nan for optimizers that give no estimate.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
-        What was used. Without an explicit learning rate the schedule is in the units of
-        the implicit metric.
+        Optimizer, batch size and schedule that were used. With ``learning_rate="auto"``
+        the schedule refers to the internally scaled features.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Where X had string column names.
+        Names of the columns of X, if it had string column names.
 
     See Also
     --------
-    GDRegressor : The same for numbers.
-    sklearn.linear_model.SGDClassifier : Stochastic descent row by row.
+    GDRegressor : Linear regression with the same parameters.
+    sklearn.linear_model.SGDClassifier : Stochastic gradient descent of scikit-learn.
 
     Notes
     -----
-    With an explicit learning rate (``learning_rate`` a float, a schedule object, a
-    function, "optimal", or a name with ``eta0``) the optimizer's textbook rule runs on
-    the raw coordinates, from zero. Otherwise the same rule runs in coordinates in
-    which every feature is centred and has unit size, from the best constant model;
-    X is neither copied nor changed and the penalty stays that of the raw coefficients.
-    An epoch that makes the objective worse is then undone and the learning rate halved.
+    If the learning rate is explicit (``learning_rate`` a float, a schedule object, a
+    function, "optimal", or a name with ``eta0``), the optimizer follows its published
+    formula on the features as they are, starting from zero. Otherwise it runs on
+    internally centred and scaled features, starting from the best constant model. X is
+    neither copied nor changed, and the penalty is still that of the coefficients of X.
+    An epoch that increases the objective is then undone, and the learning rate is
+    halved.
 
-    Coefficients and optimizer state are float64 whatever the dtype of X.
-    A model must not learn in two threads at the same time: calls of `fit` or
-    `partial_fit` that overlap lose updates, although each of them counts its epoch.
-    Predictions may be made in any number of threads.
+    With ``shuffle=True``, up to 8191 rows are visited in a random permutation. More
+    rows are examined first:
 
-    `partial_fit` and pickling keep all state: coefficients, moments, step count,
-    average, shuffle stream. `fit` leaves the coefficients and, for a learning rate of
-    the user's, the last iterate, its average and the step count; moments and shuffle
-    stream start anew in a `partial_fit` that follows.
+    - If they are in random order already, random blocks of 32 consecutive rows are
+      visited.
+    - If they are sorted, grown over time or repeated, ``batch_size=1`` permutes them
+      once, and shuffles blocks of 32 rows of that permutation in each epoch. (Plain SGD
+      then makes a permuted copy of X of at most 256 MB if the run has at least four
+      epochs.) Larger batches use a random permutation.
+    - If X also has more than 2^25 entries and at most 10000 features, rows are visited
+      in windows: four (wide rows: two) consecutive rows from each of 64 parts of the
+      data, in random order.
 
-    With an l1 penalty, single rows and mini-batches move most coefficients off zero in
-    every step. ``coef_`` and ``intercept_`` therefore are the last iterate (or the
-    average) with zeros in place of the coefficients that a proximal step over all rows
-    takes to zero, as long as that does not raise the objective; learning goes on from
-    the iterate itself. `partial_fit` does so while all calls have the same rows. In a
-    stream of other rows ``coef_`` is the iterate; "ftrl" has zeros there, too. With
-    "optimal", "pa1" and "pa2" plain SGD on single rows leaves the zeros of SGD*.
+    "full" uses a random permutation in each epoch, "blocks" and "window" use the orders
+    of these names. They make no copy. SAGA, Point-SAGA and SVRG treat True as "full".
 
-    A run that diverges keeps the best coefficients seen, says so in
-    ``stop_reason_`` and in a ConvergenceWarning.
+    Coefficients and the state of the optimizer are float64 for any dtype of X. A model
+    must not be trained in two threads at the same time: overlapping calls of `fit` or
+    `partial_fit` lose updates, although each of them counts its epoch. Any number of
+    threads may predict at the same time.
 
-    `fit` and `partial_fit` set all fitted attributes or, if they raise an exception,
-    none of them: a model fitted earlier stays as it was. Ctrl-C is answered within a
-    second, on large data too; from the end of the first epoch on, `fit` then keeps the
-    best coefficients so far, with ``stop_reason_`` "interrupted", and KeyboardInterrupt
-    is raised. An interrupted `partial_fit` changes nothing but the shuffle stream.
+    `partial_fit` and pickling keep the complete state: coefficients, moments, step
+    count, average and random order. `fit` keeps the coefficients and, if the learning
+    rate is explicit, the last iterate, its average and the step count. The moments and
+    the random order start anew in a `partial_fit` that follows.
 
-    Log lines go, at level INFO, to the handlers of the logger "sklgd", to those above
-    it, or to stderr where there are none. ``verbose`` alone decides about them, unless
-    a level is set on that very logger:
+    With an l1 penalty, steps on single rows and mini-batches move most coefficients off
+    zero. ``coef_`` and ``intercept_`` are therefore the last iterate (or the average),
+    with zeros in place of the coefficients that a proximal step over all rows takes to
+    zero, unless that increases the objective. Training continues from the iterate
+    itself. `partial_fit` does so while all calls have the same rows. In a stream of
+    other rows ``coef_`` is the iterate; "ftrl" has zeros there, too. With "optimal",
+    "pa1" and "pa2" plain SGD on single rows has the zeros of SGD*.
+
+    A run that diverges keeps the best coefficients seen and gives a ConvergenceWarning.
+
+    `fit` and `partial_fit` set all fitted attributes. If they raise an exception, they
+    set none of them, and a model fitted earlier stays as it was. Ctrl-C ends a call
+    within a second. After the first epoch `fit` then keeps the best coefficients so
+    far, with ``stop_reason_`` "interrupted", and KeyboardInterrupt is raised. An
+    interrupted `partial_fit` changes nothing but the random order.
+
+    Log lines have the level INFO and go to the handlers of the logger "sklgd", to those
+    of the loggers above it, or to stderr if there are none. ``verbose`` alone decides
+    about them, unless a level is set on that very logger:
     ``logging.getLogger("sklgd").setLevel("WARNING")`` silences them.
 
-    From scikit-learn 1.9 on, `set_callbacks` takes its callbacks, such as
+    With scikit-learn 1.9 or newer, `set_callbacks` accepts its callbacks, such as
     `sklearn.callback.ScoringMonitor` and `sklearn.callback.ProgressBar` (which needs
-    rich). `fit` is a task with a subtask ``"epoch"`` for each epoch, at whose end
-    a callback may ask for a model with that epoch's coefficients (those kept, if it was
-    undone; the current ones with ``early_stopping``), and may end the run.
-    `partial_fit` calls none.
+    rich). `fit` is a task with a subtask ``"epoch"`` for each epoch. At its end a
+    callback can ask for a model with the coefficients of that epoch (those kept, if it
+    was undone; the current ones with ``early_stopping``), and it can end the run.
+    `partial_fit` calls no callbacks.
 
     Examples
     --------
-    Raw features, no scaler:
+    With the default parameters, raw features need no scaler:
 
     >>> from sklearn.datasets import load_wine
     >>> from sklgd import GDClassifier
@@ -304,7 +322,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
     >>> model.predict_proba(X[:1]).round(3)
     array([[1., 0., 0.]])
 
-    Mini-batch Adam:
+    Adam with mini-batches:
 
     >>> from sklgd.optimizers import Adam
     >>> model = GDClassifier(optimizer=Adam(beta_1=0.8), batch_size=32, random_state=0)
