@@ -308,7 +308,7 @@ class Loss:
     def natural_scale(
         self, y: Array, sample_weight: Weights, null: Array
     ) -> tuple[Array, Array]:
-        """Natural sizes of a prediction and of the loss, per output.
+        """Scales of a prediction and of the loss, per output.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ import inspect
 import os
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,19 @@ def test_troubleshooting_has_every_warning():
 
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+def test_links_of_the_package_description_are_absolute():
+    pytest.importorskip("setuptools")
+    names = runpy.run_path(str(ROOT / "setup.py"), run_name="setup")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = names["package_description"](readme)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 8
+    for link in links:
+        path = link.removeprefix(names["FILES"]).removeprefix(names["PICTURES"])
+        assert path != link
+        assert (ROOT / path.partition("#")[0]).exists(), link
 
 
 def test_maths_has_every_loss():

@@ -55,7 +55,7 @@ def minimise_norm(training, unit):
         A run with a smooth penalty that is over. Coefficients for which the penalty
         is more than rounding stay as they are.
     unit : float
-        Natural size of the loss.
+        Scale of the loss.
 
     Returns
     -------

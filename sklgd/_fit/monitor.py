@@ -33,7 +33,7 @@ class Monitor:
     null : float
         Objective of the best constant model.
     unit : float
-        Natural size of the loss.
+        Scale of the loss.
     start : float
         Objective at the starting point.
     degenerate : bool

@@ -30,7 +30,7 @@ def dtype_of_result(training, dtype, objective, unit, null):
     objective : float
         F at the run's coefficients.
     unit : float
-        Natural size of the loss.
+        Scale of the loss.
     null : callable
         Gives F of the constant model; not called where rounding does little harm.
     """

@@ -106,7 +106,7 @@ class State:
     stream : bool
         True once a call has brought other rows than the call before.
     unit : float
-        Natural size of the loss, the largest seen.
+        Scale of the loss, the largest seen.
     occurrences : ndarray of shape (n_features,) or None
         Number of rows in which each feature is active, for lazy rules.
     occurrence_rows : int
