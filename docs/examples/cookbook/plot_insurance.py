@@ -43,6 +43,14 @@ frequency.fit(X, claims / exposure, sample_weight=exposure)
 print("frequency:", frequency.coef_.round(4), "true: [0, 0.003, 0.7]")
 
 # %%
+# The same model with the number of claims as the target: the logarithm of the exposure
+# is an offset, a known part of the raw prediction.
+
+counts = GDRegressor(loss="poisson", alpha=0.0)
+counts.fit(X, claims, offset=np.log(exposure))
+print("equal to  ", counts.coef_.round(4))
+
+# %%
 # Severity
 # --------
 # The target is the mean amount of the claims of a policy, and the weight their number.

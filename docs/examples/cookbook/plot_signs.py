@@ -3,15 +3,16 @@
 Coefficients of a sign
 ======================
 
-Sometimes it is known that an effect cannot be negative: a higher blood pressure does not slow
-down a disease. ``positive`` and ``monotonic_cst`` build this knowledge into the model.
+Sometimes it is known that an effect cannot be negative: a higher blood pressure does
+not slow down a disease. ``positive`` and ``monotonic_cst`` build this knowledge into
+the model.
 """
 
 # %%
 # Correlated features
 # -------------------
-# The six blood values of these patients are strongly correlated, and total cholesterol (s1)
-# gets a large negative coefficient that nobody would believe.
+# The six blood values of these patients are strongly correlated, and total cholesterol
+# (s1) gets a large negative coefficient that is hard to believe.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,8 +36,9 @@ for name, model in models.items():
     print(f"{name:31} R2 {scores.mean():.3f}, {zeros} coefficients are zero")
 
 # %%
-# The constraints cost hardly any accuracy. Coefficients that would be negative are exactly
-# zero.
+# Signs that are believed cost hardly any accuracy. The last model also forbids the
+# negative effects of sex and s3, which the data show, and predicts worse. Coefficients
+# at the limit are exactly zero.
 
 figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
 place = np.arange(X.shape[1])
