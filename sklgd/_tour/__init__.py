@@ -6,6 +6,7 @@ Everything runs on data sets that scikit-learn bundles; nothing is downloaded.
 import argparse
 import platform
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,8 @@ import sklearn
 import sklgd
 
 from .picture import plot_problem, save_plot
-from .sections import (
-    batch_modes,
-    comparison,
-    grid_search,
-    optimizers,
-    pipelines,
-    too_large_a_step,
-)
+from .sections import SECTIONS
+from .text import heading
 
 
 def parser():
@@ -32,11 +27,22 @@ def parser():
         "seconds and needs no network.",
     )
     result.add_argument(
+        "--list", action="store_true", help="print the titles of the sections and stop"
+    )
+    result.add_argument(
+        "--section",
+        metavar="N",
+        type=int,
+        nargs="+",
+        choices=range(1, len(SECTIONS) + 1),
+        help="run only the sections with these numbers (default: all)",
+    )
+    result.add_argument(
         "--plot",
         metavar="FILE",
         type=Path,
-        help="save the loss curves as a picture, for example curves.png "
-        '(needs matplotlib: pip install "sklgd[plot]")',
+        help="save the loss curves of sections 2 and 3 as a picture, for example "
+        'curves.png (needs matplotlib: pip install "sklgd[plot]")',
     )
     result.add_argument(
         "--seed",
@@ -52,21 +58,38 @@ def main(arguments=None):
     """Run the tour; return the exit code."""
     command_line = parser()
     options = command_line.parse_args(arguments)
-    if options.plot is not None and (problem := plot_problem(options.plot)):
-        command_line.error(problem)
+    if options.list:
+        for number, section in enumerate(SECTIONS, 1):
+            print(f"{number}. {section.title}")
+        return 0
+    numbers = sorted(set(options.section or range(1, len(SECTIONS) + 1)))
+    drawn = [number for number in numbers if SECTIONS[number - 1].has_curves]
+    if options.plot is not None:
+        problem = plot_problem(options.plot)
+        if problem is None and not drawn:
+            problem = "--plot draws loss curves: add section 2 or 3"
+        if problem is not None:
+            command_line.error(problem)
     start = time.perf_counter()
     print(
         f"sklgd {sklgd.__version__}, scikit-learn {sklearn.__version__}, "
         f"NumPy {np.__version__}, Python {platform.python_version()}"
     )
-    pipelines(options.seed)
-    batch_curves = batch_modes(options.seed)
-    optimizer_curves, minimum = optimizers(options.seed)
-    grid_search(options.seed)
-    comparison(options.seed)
-    too_large_a_step(options.seed)
+    curves = {}
+    for number in numbers:
+        section = SECTIONS[number - 1]
+        heading(number, section.title)
+        curves[section.title] = section.run(options.seed)
     if options.plot is not None:
-        save_plot(options.plot, batch_curves, optimizer_curves, minimum)
-        print(f"The loss curves of sections 2 and 3 are in {options.plot}.")
-    print(f"The whole tour took {time.perf_counter() - start:.1f} s.")
+        titles = [SECTIONS[number - 1].title for number in drawn]
+        save_plot(options.plot, {title: curves[title] for title in titles})
+        print(f"The loss curves are in {options.plot}.")
+    print(f"This took {time.perf_counter() - start:.1f} s.")
+    print(f"Next: the guide at {address_of_the_guide()}")
     return 0
+
+
+def address_of_the_guide():
+    """Where the documentation is, according to the package's metadata."""
+    addresses = metadata.metadata("sklgd").get_all("Project-URL", [])
+    return dict(address.split(", ", 1) for address in addresses)["Documentation"]

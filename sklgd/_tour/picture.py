@@ -20,25 +20,28 @@ def plot_problem(file):
     return None
 
 
-def save_plot(file, batch_curves, optimizer_curves, minimum):
-    """Draw how far each run is above the minimum of the objective, epoch by epoch."""
+def save_plot(file, sections):
+    """Draw the distance of each run from the minimum, epoch by epoch.
+
+    Parameters
+    ----------
+    file : path
+    sections : dict of str -> (dict of str -> list of float, float)
+        By the title of the section its loss curves and the minimum.
+    """
     # Without pyplot: no window system is needed and no global state is touched.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    for axes, title, curves in zip(
-        figure.subplots(1, 2, sharey=True),
-        ["Stochastic, mini-batch and batch descent", "Optimizers (batch_size=32)"],
-        [batch_curves, optimizer_curves],
-        strict=True,
-    ):
-        for label, curve in curves.items():
-            above = np.asarray(curve) - minimum
-            axes.plot(np.arange(1, len(curve) + 1), above, label=label)
-        axes.set(title=title, xlabel="epoch", yscale="log")
-        axes.grid(which="minor", axis="y", alpha=0.15)
+    from ..display import LossCurveDisplay
+
+    figure = Figure(figsize=(5.5 * len(sections), 5.2), layout="constrained")
+    panels = figure.subplots(1, len(sections), sharey=True, squeeze=False)[0]
+    for axes, (title, (curves, minimum)) in zip(panels, sections.items(), strict=True):
+        curves = {label: np.array(curve) for label, curve in curves.items()}
+        LossCurveDisplay(curves, F_star=minimum).plot(axes, kind="gap")
+        axes.set(title=title)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-    figure.axes[0].set_ylabel("objective above its minimum")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        axes.label_outer()
     figure.suptitle("GDClassifier on the breast cancer data, standardised features")
     figure.savefig(file, dpi=120)

@@ -2,6 +2,8 @@
 
 import textwrap
 
+import numpy as np
+
 WIDTH = 88
 
 
@@ -39,6 +41,18 @@ def show_table(header, rows):
     for row in zip(*columns, strict=True):
         print("  " + "  ".join(row).rstrip())
     print()
+
+
+def sparkline(values, width=20):
+    """Positive values on a logarithmic scale as one line of ASCII, high to low."""
+    levels = "_.-=*#"
+    values = np.asarray(values, dtype=float)
+    values = values[
+        np.linspace(0, len(values) - 1, min(width, len(values))).astype(int)
+    ]
+    logs = np.log10(np.maximum(values, 1e-12))
+    shares = (logs - logs.min()) / (np.ptp(logs) or 1.0)
+    return "".join(levels[round(share * (len(levels) - 1))] for share in shares)
 
 
 def number(value):
