@@ -29,8 +29,7 @@ from ._tuning.path import check_alphas
 from ._tuning.quasi_newton import QuasiNewtonModels
 from ._tuning.refit import refit
 from ._tuning.search import (
-    ADDED,
-    EXTENSIONS,
+    MOST_ADDED,
     Search,
     as_results,
     choose,
@@ -182,7 +181,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         score = self._score_function(view, models, X, y, to_scorer)
         fold_weights = np.array([fold.test_weight for fold in folds])
         extends = not given and len(l1_ratios) == 1
-        n_alphas = len(alphas) if given else alphas + extends * ADDED * EXTENSIONS
+        n_alphas = len(alphas) if given else alphas + extends * MOST_ADDED
         listener = Listener(self, (X, y, sample_weight), n_alphas * len(l1_ratios))
         search = Search(models, score, fold_weights, self.store_path, listener)
         if self.store_path:
@@ -460,7 +459,7 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         evenly over the effective degrees of freedom of the model, whatever the units of
         X; with an l1 penalty over log alpha, from the smallest alpha that makes all
         coefficients zero. With a single l1_ratio, such a grid is extended if the best
-        alpha is at an end.
+        alpha is at an end, and refined if the next alphas are far away.
     l1_ratio : float or list of float, default=0.15
         Share of l1 in "elasticnet", in [0, 1]; several are candidates, too.
     cv : int, splitter or iterable, default=None
@@ -474,8 +473,9 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         takes the largest alpha whose mean score is within one standard error of it. A
         function gets ``cv_results_`` and returns the index of a candidate.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows, from the coefficients that the
-        search has found. If False, there are only scores.
+        Whether to fit the chosen model to all rows, for the squared error and for many
+        columns from the coefficients that the search has found. If False, there are
+        only scores.
     store_path : bool, default=False
         Whether to keep the coefficients of all candidates in ``coefs_paths_``.
     random_state, n_jobs : see `GDRegressor`
@@ -665,8 +665,9 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
     select : {"best", "1se"} or callable, default="best"
         As in `GDRegressorCV`.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows, from the coefficients that the
-        search has found. If False, there are only scores.
+        Whether to fit the chosen model to all rows, for the squared error and for many
+        columns from the coefficients that the search has found. If False, there are
+        only scores.
     store_path : bool, default=False
         Whether to keep the coefficients of all candidates in ``coefs_paths_``.
     class_weight : dict, "balanced" or None, default=None

@@ -398,6 +398,23 @@ def test_default_alphas_of_l1_end_where_all_coefficients_are_zero(loss, rng):
     assert search.alphas_.shape == (1, 4)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_alphas_are_added_beside_a_best_one_that_has_none_near(n_classes, rng):
+    centres = np.arange(n_classes)[:, None] * [float(n_classes), 0.0, 0.0]
+    X = np.concatenate([rng.normal(size=(30, 3)) + centre for centre in centres])
+    y, w = np.repeat(np.arange(n_classes), 30), rng.integers(0, 3, 30 * n_classes)
+    search = GDClassifierCV(alphas=4, cv=3, tol=1e-8, store_path=True).fit(X, y, w)
+    (alphas,), means = search.alphas_, search.cv_results_["mean_test_score"]
+    assert len(alphas) > 4
+    assert (np.diff(alphas) < 0.0).all()
+    best = search.best_index_
+    assert means[best] == means.max()
+    # The added models are those of a search with these alphas alone.
+    alone = GDClassifierCV(alphas=alphas, cv=3, tol=1e-10, store_path=True)
+    alone.fit(X, y, w)
+    np.testing.assert_allclose(search.scores_, alone.scores_, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("search", [GDRegressorCV(alphas=3), GDClassifierCV(alphas=3)])
 def test_columns_too_small_for_any_alpha_are_warned_of(search):
     X, y = IRIS

@@ -114,7 +114,7 @@ def train_weights(fold, sample_weight, n_samples):
 class Models(ABC):
     """Models of several folds, all of the same strength of the penalty.
 
-    A search calls `begin` once for each share of l1, and `advance` with alphas that
+    A search calls `begin` for each share of l1, and `advance` with alphas that
     decrease. After each, it asks for the coefficients and the losses of the folds.
     """
 
@@ -125,8 +125,11 @@ class Models(ABC):
     """What may help such fits."""
 
     @abstractmethod
-    def begin(self, l1_ratio: float) -> None:
-        """Start a path with this share of l1."""
+    def begin(self, l1_ratio: float, near: float | None = None) -> None:
+        """Start a path with this share of l1.
+
+        ``near`` is an alpha of an earlier path, next to those that follow.
+        """
 
     @abstractmethod
     def advance(self, alpha: float) -> None:

@@ -86,11 +86,15 @@ class Unit:
 
     def begin(self):
         """Start at the constant model."""
-        self.u = self.start.copy()
-        self.z[...] = self.start[-1]
         self.metric = self.hessian = None
         self.fits, self.active, self.t = True, True, 1.0
-        self.null = self.value = self.evaluate(0.0)
+        self.move(self.start.copy(), self.start[-1])
+        self.null = self.value
+
+    def move(self, u, z):
+        """Go to scaled coefficients with these raw predictions."""
+        self.u, self.z[...] = u, z
+        self.value = self.evaluate(0.0)
 
     def evaluate(self, t):
         """Mean loss at z + t along; `loss_gradient` is then the one at this point."""
@@ -216,11 +220,25 @@ class NewtonModels(Models):
 
     # ------------------------------------------------------------------ contract
 
-    def begin(self, l1_ratio):
+    def begin(self, l1_ratio, near=None):
         self.l1_ratio, self.blocks, self.renewed = l1_ratio, None, False
         for unit in self.units:
             unit.begin()
+        if near is not None:
+            self.begin_at(self.means[near, l1_ratio])
         self.gradients()
+
+    def begin_at(self, coef):
+        """Move all models to these coefficients, if they are better there."""
+        z = np.empty((self.data.X.shape[0], self.data.n_outputs))
+        replace(self.data, rows=None).term().raw_predictions(coef, z)
+        u = self.scaled(coef)
+        for unit in self.units:
+            first = unit.columns.start - unit.fold * self.data.n_outputs
+            outputs = slice(first, first + unit.u.shape[1])
+            unit.move(u[:, outputs], z[:, outputs])
+            if not unit.value < unit.null:
+                unit.begin()
 
     def advance(self, alpha):
         penalty = self.strength = self.penalty(alpha, self.l1_ratio)
@@ -274,18 +292,6 @@ class NewtonModels(Models):
             target = target[:, 0]
         return data.loss.evaluate(target, z, weights)[0] / float(weights.sum())
 
-    def of_all_rows(self, alpha, l1_ratio):
-        """The mean of the models of the folds, unless a constant model is better."""
-        coef, data = self.means[alpha, l1_ratio], self.data
-        if not np.isfinite(coef).all():
-            return None
-        constant = data.term().constant_value(data.fit_intercept_only())
-        value = data.term().value(coef) / data.mean_weight
-        value += self.penalty(alpha, l1_ratio).value(coef)
-        return (
-            self.of_all_columns(coef) if value <= constant / data.mean_weight else None
-        )
-
     # --------------------------------------------------------------------- a step
 
     def raw(self, u):
@@ -293,6 +299,12 @@ class NewtonModels(Models):
         coef = self.scale * u
         coef[-1] -= self.centre @ coef[:-1]
         return coef
+
+    def scaled(self, coef):
+        """Scaled coefficients of raw ones."""
+        u = coef.copy()
+        u[-1] += self.centre @ coef[:-1]
+        return np.divide(u, self.scale, out=np.zeros_like(u), where=self.scale > 0.0)
 
     def objective(self, unit):
         """F of a model."""

@@ -5,6 +5,8 @@ which L-BFGS knows the Hessian, are kept from one alpha to the next: of the grad
 the loss only, because the penalty's Hessian is known.
 """
 
+import numpy as np
+
 from .grid import curvature
 from .models import are_partition
 from .newton import MAX_BYTES, NewtonModels
@@ -35,8 +37,24 @@ class QuasiNewtonModels(NewtonModels):
             and are_partition(folds, data.rows, n)
         )
 
-    def begin(self, l1_ratio):
-        super().begin(l1_ratio)
+    def of_all_rows(self, alpha, l1_ratio):
+        """The mean of the models of the folds, unless a constant model is better.
+
+        (With few columns the Hessian at the end of the fit takes most of its time, so
+        that Newton's method gains nothing from a better start.)
+        """
+        coef, data = self.means[alpha, l1_ratio], self.data
+        if not np.isfinite(coef).all():
+            return None
+        constant = data.term().constant_value(data.fit_intercept_only())
+        value = data.term().value(coef) / data.mean_weight
+        value += self.penalty(alpha, l1_ratio).value(coef)
+        return (
+            self.of_all_columns(coef) if value <= constant / data.mean_weight else None
+        )
+
+    def begin(self, l1_ratio, near=None):
+        super().begin(l1_ratio, near)
         self.height = curvature(self.data)
         for unit in self.units:
             unit.pairs, unit.before = [], None

@@ -7,8 +7,8 @@ def refit(model, view, data, models, y, sample_weight):
     """Fit the chosen model to all rows.
 
     The run starts near its end, at the coefficients that the search has found, if it
-    has any. It is a run of `fit` in all else, so that it reaches the same tolerance and
-    sets the same attributes.
+    has any that save time. It is a run of `fit` in all else, so that it reaches the
+    same tolerance and sets the same attributes.
 
     Parameters
     ----------

@@ -10,6 +10,13 @@ import numpy as np
 ADDED, EXTENSIONS = 3, 2
 # Smallest factor between added alphas.
 LEAST_FACTOR = 4.0
+# Alphas are added beside the best one where the next one is further away than this
+# factor, unless the scores beside it differ by less than this share of their standard
+# error: up to so many on each side. (Even steps of the degrees of freedom leave factors
+# up to 1e3 where classes are nearly separable.)
+WIDE, FLAT, BETWEEN = 10.0, 0.1, 3
+# Most alphas that are added to a default grid.
+MOST_ADDED = ADDED * EXTENSIONS + 2 * BETWEEN
 # A gain of less than this share of the standard error of the score is none.
 LITTLE = 0.01
 
@@ -81,7 +88,8 @@ class Search:
         alphas_of : callable
             ``alphas_of(l1_ratio)`` gives alphas in decreasing order.
         extend : bool
-            Whether alphas are added where the best one is at an end.
+            Whether alphas are added where the best one is at an end, or far from the
+            next ones.
         is_complete : callable
             ``is_complete(l1_ratio)`` is True if the first alpha leaves constant models.
         """
@@ -93,6 +101,7 @@ class Search:
                 self.follow(path, alphas_of(l1_ratio))
                 if extend:
                     self.extend(path)
+                    self.refine(path)
         except Stopped:
             pass
 
@@ -125,6 +134,27 @@ class Search:
                 self.follow(stronger, more)
             finally:
                 path.insert(0, stronger)
+
+    def refine(self, path):
+        """Add alphas between the best one and the next ones, where these are far."""
+        scores = np.array(path.scores)
+        means, best = self.means(scores), best_of(self.means(scores))
+        beside = [i for i in (best - 1, best + 1) if 0 <= i < len(means)]
+        if not (
+            means[best] - means[beside] > FLAT * standard_errors(scores)[best]
+        ).any():
+            return
+        for i in (best, best - 1):
+            pair = path.alphas[i : i + 2] if i >= 0 else []
+            if len(pair) < 2 or not 0.0 < WIDE * pair[1] < pair[0]:
+                continue
+            n = min(BETWEEN, math.ceil(math.log(pair[0] / pair[1], WIDE)) - 1)
+            between = Path(path.l1_ratio)
+            self.models.begin(path.l1_ratio, pair[0])
+            try:
+                self.follow(between, np.geomspace(pair[0], pair[1], n + 2)[1:-1])
+            finally:
+                path.insert(i + 1, between)
 
     def means(self, scores):
         """Mean scores of candidates; see `mean_scores`."""
