@@ -20,6 +20,7 @@ from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State
 from ._log import Log
+from ._signs import keep_signs
 from ._solvers.rules import RuleSolver
 from ._validation import optimizer_class, rows_with_weight
 from .kernels._vector import all_finite
@@ -76,6 +77,11 @@ def learn_by_rule(est, X, target, weights, n_outputs, offset=None):
     first = before_call is None or before_call.weight_rows == 0
     data = without_offset(data, offset)
     state = _continued(est, settings, data, None if first else before_call)
+    moved = keep_signs(penalty, state.coef)
+    if moved:
+        state.place()
+    if state.average is not None:
+        moved |= penalty.project(state.average)
     state.normalise(data)
     if state.plan.schedule is None:
         null = data.fit_intercept_only()
@@ -85,7 +91,7 @@ def learn_by_rule(est, X, target, weights, n_outputs, offset=None):
     elif state.statistics is not None:
         state.retune(settings, data, data.fit_intercept_only(), penalty)
     training = RuleSolver(data, state, penalty, est.shuffle, est.average)
-    if first or not state.shares_coordinates(before_call):
+    if first or moved or not state.shares_coordinates(before_call):
         kept = training.snapshot()
     else:
         kept = training.snapshot_of(before_call)

@@ -106,7 +106,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     shuffles = True
     any_penalty = False
     needs_smooth_penalty = False
-    why_no_signs: ClassVar[str | None] = "takes no steps that keep them"
+    why_no_signs: ClassVar[str | None] = None
     keyword_hints = {
         "lr": LEARNING_RATE_HINT,
         "learning_rate": LEARNING_RATE_HINT,
@@ -341,6 +341,9 @@ class VelocityOptimizer(Optimizer):
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
+        if penalty.signs is not None and (penalty.l2 or summed):
+            # (A coefficient could leave its side of zero and come back.)
+            return INF
         return 45.0 if penalty.l1 else 24.0 if penalty.l2 else 8.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
@@ -625,6 +628,8 @@ class MomentOptimizer(Optimizer):
         """See `Optimizer.price`."""
         # Needs a series that converges (`LaggedAdam.bounded`), for any of the family.
         lags = uniform or not penalty.l1
+        # (Sums would count coefficients on the wrong side of zero.)
+        lags = lags and not (summed and penalty.signs is not None)
         if penalty.l2 or not lags or self.beta_1 >= self.beta_2**4:
             return INF
         return 20.0 if penalty.l1 else 6.0
@@ -873,6 +878,7 @@ class VarianceReducedOptimizer(Optimizer):
         True if no single row can do harm, however large it is.
     """
 
+    why_no_signs = "takes steps of active features that do not keep them"
     training = "variance_reduced"
     why_no_stream = "visits a fixed set of rows again and again"
     steps: ClassVar[Any] = None
@@ -1134,7 +1140,6 @@ class Newton(BatchOptimizer):
     name = "newton"
     training = "quasi_newton"
     curvature = True
-    why_no_signs: ClassVar[str | None] = None
     ranges = {"memory": (0, True, float("inf"))}
 
     def __init__(self, memory: int = 8) -> None:
@@ -1209,7 +1214,6 @@ class FISTA(BatchOptimizer):
     name = "fista"
     training = "proximal_gradient"
     any_penalty = True
-    why_no_signs: ClassVar[str | None] = None
 
     def __init__(self) -> None:
         pass
@@ -1286,6 +1290,7 @@ class Online(Optimizer):
     True
     """
 
+    why_no_signs = "does not keep them"
     name = "online"
     training = "online"
     learns_online = True

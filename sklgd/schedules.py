@@ -806,6 +806,11 @@ class _PassiveAggressive(Schedule):
         """
         name = f"pa{self.aggressive}"
         kind = "classification" if settings.classifies else "regression"
+        if settings.penalty.signs is not None:
+            raise ValueError(
+                f"learning_rate={name!r} is not possible with positive=True and "
+                "monotonic_cst. Use another learning_rate."
+            )
         if not (loss.unit_gradient and loss.task == kind):
             suited = "hinge" if settings.classifies else "epsilon_insensitive"
             raise ValueError(

@@ -712,6 +712,7 @@ def descend(
     lazy=False,
     cumulative=None,
     intercept_rate=1.0,
+    signs=None,
 ):
     """Descend; returns coef (n_outputs, n_features) and intercept (n_outputs,).
 
@@ -722,7 +723,8 @@ def descend(
     are not zero in all of its rows, and divides their penalty by the share of batches
     in which that is so, rows being drawn at random. With ``cumulative``, a function
     that tells the features of a row, only these pay the l1 penalty (`Cumulative`). The
-    step of the intercept is multiplied with ``intercept_rate``.
+    step of the intercept is multiplied with ``intercept_rate``. After a step,
+    coefficients become zero that do not have the sign of their feature in ``signs``.
     """
     X, y, sample_weight = present(X, y, sample_weight)
     n, d = X.shape
@@ -768,6 +770,8 @@ def descend(
                 )
             else:
                 w = rule.step(w, g, learning_rate, l1 * penalised, l2 * penalised)
+            if signs is not None:
+                w[:-1][w[:-1] * np.reshape(signs, (d, 1)) < 0.0] = 0.0
             if 0 < average <= 1 + seen:
                 n_averaged += 1
                 mean += (w - mean) / n_averaged

@@ -88,7 +88,10 @@ class RuleSolver(Solver):
             plan.adaptive and not self.full and not average and scaling is not None
         )
         self.cumulative = (
-            not penalty.smooth and plan.schedule.cumulative_l1 and self.steps_singly
+            penalty.l1 > 0.0
+            and penalty.signs is None
+            and plan.schedule.cumulative_l1
+            and self.steps_singly
         )
         self.by_features = (
             data.sparse
@@ -162,6 +165,8 @@ class RuleSolver(Solver):
     @property
     def adds_rows(self):
         """True if rows are added directly to the coefficients, which is cheapest."""
+        if self.penalty.signs is not None:
+            return False
         return self.steps_plainly and (self.cumulative or not self.average_from)
 
     @property
@@ -202,6 +207,7 @@ class RuleSolver(Solver):
         """Make the compiled loop for the present rule and coordinates."""
         state, scaling = self.state, self.state.plan.scaling
         lazy = self.by_features and state.plan.optimizer.lazy
+        signs = self.penalty.signs
         options = {
             "coef": state.coef,
             "position": state.position,
@@ -219,6 +225,7 @@ class RuleSolver(Solver):
             "mean": self.mean,
             "aggressive": state.plan.schedule.aggressive,
             "cumulative": self.cumulative,
+            "signs": None if signs is None else np.ascontiguousarray(signs[:, 0]),
         }
         if self.data.sparse:
             options["intercept_rate"] = state.plan.schedule.sparse_intercept

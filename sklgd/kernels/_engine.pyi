@@ -30,6 +30,7 @@ class Descent:
         intercept_rate: float = ...,
         aggressive: int = ...,
         cumulative: bool = ...,
+        signs: Any = ...,
     ) -> None: ...
     def run(
         self,

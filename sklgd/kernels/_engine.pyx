@@ -144,14 +144,22 @@ cdef class Descent:
     cdef Py_ssize_t[::1] compact_since
     cdef Py_ssize_t[::1] since          # steps of this run that a feature has made
     cdef double[::1] totals             # sums of the coordinates that count
+    cdef const signed char[::1] sign_view
+    cdef const signed char* signs       # of the features; NULL: all may have either sign
     cdef double[8] unused               # keeps descents of two threads in different cache lines
 
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
                  scale=None, gradient_scale=None, rotation=None, double l2=0.0,
                  row_penalty=None, by_features=False, average=None, average_count=0,
                  mean=None, double intercept_rate=1.0, int aggressive=0,
-                 bint cumulative=False):
+                 bint cumulative=False, signs=None):
         self.problem, self.rule = problem, rule
+        self.signs = NULL
+        if signs is not None:
+            self.sign_view = signs
+            if self.sign_view.shape[0] != problem.n_features or rotation is not None:
+                raise ValueError("signs must have n_features entries and no rotation")
+            self.signs = &self.sign_view[0]
         self.intercept_rate, self.aggressive = intercept_rate, aggressive
         self.source, self.end = problem, problem.n_samples
         self.coef_view, self.u_view = coef, position
@@ -204,7 +212,7 @@ cdef class Descent:
                 raise ValueError("only sparse rows that are not centred have active features")
             self.since = np.zeros(problem.n_features, dtype=np.intp)
             self.totals = np.zeros(self.size)
-        elif rule.adds_rows and row_penalty is not None:
+        elif rule.adds_rows and row_penalty is not None and signs is None:
             self.row_rule = rule
             self.lazy = problem.rows.is_sparse and average is None and (
                 row_penalty[0] > 0.0 and not cumulative)
@@ -414,6 +422,8 @@ cdef class Descent:
             self.active.pick(self.rule.whole.l2, <double*> self.place.l2)
         self.rule.at = self.place
         self.rule.lagged_update(n, &self.compact_since[0], step, totals if count else NULL)
+        if self.signs != NULL:
+            self.keep_signs(w, self.active.features, n)
         if self.scale != NULL:
             self.active.pick(self.scale, self.compact_scale)
             for i in range(size):
@@ -441,6 +451,8 @@ cdef class Descent:
             for i in range(size):
                 grad[i] *= self.compact_scale[i]
         self.rule.step(grad, eta)
+        if self.signs != NULL:
+            self.keep_signs(w, self.active.features, n)
         self.rule.at = self.rule.whole
         if count:
             for i in range(size):
@@ -471,8 +483,23 @@ cdef class Descent:
         self.active.unpack(&self.whole, &self.since[0])
         self.rule.lagged_update(self.problem.n_features, &self.since[0], now,
                                 &self.totals[0] if count else NULL)
+        if self.signs != NULL:
+            self.keep_signs(self.u, NULL, self.problem.n_features)
         for j in range(self.problem.n_features):
             self.since[j] = now
+
+    cdef void keep_signs(
+            self, double* w, const Py_ssize_t* features, Py_ssize_t n) noexcept nogil:
+        """Set coordinates of n features (all if NULL) to zero where the sign is wrong."""
+        cdef Py_ssize_t i, k, K = self.problem.n_outputs
+        cdef signed char sign
+        for i in range(n):
+            sign = self.signs[i if features == NULL else features[i]]
+            if sign == 0:
+                continue
+            for k in range(i * K, (i + 1) * K):
+                if sign * w[k] < 0.0:
+                    w[k] = 0.0
 
     cdef void fold(self, Py_ssize_t counted) noexcept nogil:
         """Add the steps summed in ``totals`` to the mean that is kept; clear them."""
@@ -507,11 +534,12 @@ cdef class Descent:
         self.gradient_known = False
         for i in range(self.size - K, self.size):
             grad[i] *= self.intercept_rate
-        if self.scale == NULL:
-            self.rule.step(grad, eta)
-        else:
+        if self.scale != NULL:
             self.to_scaled(grad)
-            self.rule.step(grad, eta)
+        self.rule.step(grad, eta)
+        if self.signs != NULL:
+            self.keep_signs(self.u, NULL, self.problem.n_features)
+        if self.scale != NULL:
             self.to_raw()
 
     cdef void descend(self) noexcept nogil:
