@@ -1,6 +1,8 @@
 """Data sets and helpers that several test files share."""
 
+import functools
 import os
+import pickle
 import zlib
 
 # Read when scipy is imported: lets scikit-learn run its array API checks, too.
@@ -63,6 +65,21 @@ def covering_ids(ids):
         kept.add(name)
         left -= values.pop(name)
     return kept
+
+
+@functools.lru_cache(maxsize=500)
+def _result(twin, job):
+    args, kwargs = pickle.loads(job)
+    return twin(*args, **kwargs)
+
+
+def remembered(twin, *args, **kwargs):
+    """The arrays that a slow twin returns, which cases with the same job share.
+
+    The storage of X, for example, makes no difference to a twin.
+    """
+    job = pickle.dumps((args, kwargs))
+    return tuple(array.copy() for array in _result(twin, job))
 
 
 def takes(optimizer, penalty):

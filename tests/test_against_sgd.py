@@ -221,8 +221,7 @@ def test_the_cumulative_penalty_outlives_calls_of_partial_fit(loss, penalty, for
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
-@pytest.mark.parametrize("average", [1, 30])
+@pytest.mark.parametrize(("penalty", "average"), [("l1", 30), ("elasticnet", 1)])
 @pytest.mark.parametrize(
     ("n_outputs", "settings"),
     [

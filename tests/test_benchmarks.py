@@ -1,9 +1,11 @@
 """The benchmark suite runs, and its libraries minimise the same objective."""
 
+import functools
 import importlib
 import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,18 @@ def python(*arguments):
     return done.stdout
 
 
+def run_here(script, *arguments, monkeypatch, capsys):
+    """What a script prints; it runs in this process, which has imported the package."""
+    monkeypatch.delenv("SKLGD_DATA", raising=False)
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+    try:
+        runpy.run_path(str(FOLDER / script), run_name="__main__")
+    except SystemExit as end:
+        assert not end.code
+    return capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
@@ -69,8 +83,9 @@ def test_every_part_has_records(results):
             assert record["bytes_beyond"]["traced"] > 0, record
 
 
-def test_report(results):
-    text = python(FOLDER / "report.py", results)
+def test_report(results, monkeypatch, capsys):
+    run = functools.partial(run_here, monkeypatch=monkeypatch, capsys=capsys)
+    text = run("report.py", results)
     assert "## Small calls" in text
     drawn = {path.stem for path in results.parent.glob("*.png")}
     if importlib.util.find_spec("matplotlib") is None:
@@ -79,7 +94,7 @@ def test_report(results):
         assert drawn == {
             "speed", "epochs", "minibatch", "gap", "memory", "threads", "growth",
         }  # fmt: skip
-    table = python(FOLDER / "report.py", results, "--headline")
+    table = run("report.py", results, "--headline")
     assert "| epoch of SGD on single rows, dense | SGD" in table
 
 
@@ -89,8 +104,7 @@ WITHIN = {"sgd": 3e-3, "stochastic": 3e-3, "minibatch": 8e-3}
 
 
 @pytest.mark.filterwarnings("ignore::Warning")
-@pytest.mark.parametrize("n_classes", [None, 2, 4])
-@pytest.mark.parametrize("nnz", [None, 5])
+@pytest.mark.parametrize("n_classes, nnz", [(None, None), (2, 5), (4, None)])
 def test_libraries_share_the_objective(n_classes, nnz, monkeypatch):
     """Parameters are mapped rightly: all solvers of two libraries find one optimum."""
     monkeypatch.syspath_prepend(str(FOLDER))
@@ -129,11 +143,14 @@ def test_libraries_share_the_objective(n_classes, nnz, monkeypatch):
         assert -1e-9 < reached < WITHIN.get(solver.kind, 1e-6), solver.name
 
 
-def test_the_benchmark_of_streams_prints_a_table_and_draws_it(tmp_path):
+def test_the_benchmark_of_streams_prints_a_table_and_draws_it(
+    tmp_path, monkeypatch, capsys
+):
     figures, picture = tmp_path / "streams.json", tmp_path / "streams.png"
-    out = python(
-        FOLDER / "streams.py", "--sets", "iris", "diabetes", "--chunks", "8", "0",
-        "--output", figures, "--picture", picture,
+    out = run_here(
+        "streams.py", "--sets", "iris", "diabetes", "--chunks", "8", "0",
+        "--output", figures, "--picture", picture, monkeypatch=monkeypatch,
+        capsys=capsys,
     )  # fmt: skip
     assert "| diabetes | 8 |" in out and "on 2 of 2 sets" in out
     assert picture.stat().st_size > 0
@@ -142,11 +159,13 @@ def test_the_benchmark_of_streams_prints_a_table_and_draws_it(tmp_path):
 
 
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
-def test_the_benchmark_of_searches_prints_a_table(penalty, tmp_path):
+def test_the_benchmark_of_searches_prints_a_table(
+    penalty, tmp_path, monkeypatch, capsys
+):
     figures = tmp_path / "tuning.json"
-    out = python(
-        FOLDER / "tuning.py", "--sets", "diabetes", "wine", "--penalty", penalty,
-        "--alphas", "4", "--output", figures,
+    out = run_here(
+        "tuning.py", "--sets", "diabetes", "wine", "--penalty", penalty, "--alphas",
+        "4", "--output", figures, monkeypatch=monkeypatch, capsys=capsys,
     )  # fmt: skip
     assert f"| diabetes, {penalty} | GDRegressorCV |" in out
     records = json.loads(figures.read_text())

@@ -74,6 +74,7 @@ def test_a_fit_is_the_one_without_its_empty_columns(optimizer, penalty):
         (GDClassifier, "log_loss", classes),
     ):
         for batch_size, rate in ways:
+            numbers = (10, 10_000) if (batch_size, rate) == ways[0] else (10,)
             model = cls(
                 loss,
                 optimizer=optimizer,
@@ -86,7 +87,7 @@ def test_a_fit_is_the_one_without_its_empty_columns(optimizer, penalty):
                 random_state=0,
             )
             expected = facts(model.fit(X, target))
-            for n_empty in (10, 10_000):
+            for n_empty in numbers:
                 wide, columns = spread(X, n_empty)
                 assert facts(model.fit(wide, target), columns) == expected
 

@@ -78,9 +78,9 @@ def test_a_crash_and_an_endless_fit_are_failures_like_any_other(tmp_path, check,
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("run", [0, 1, 2])
+@pytest.mark.parametrize("run", [0, 1])
 def test_random_fits_keep_all_promises(run):
-    outcomes = run_in_subprocess(case_seed(run, 0), 100, 60.0)
+    outcomes = run_in_subprocess(case_seed(run, 0), 50, 60.0)
     failures = [
         f"case {seed}: {failure.check}: {failure.message}"
         for seed, outcome in outcomes

@@ -10,27 +10,32 @@ from sklgd.kernels._gram import column_statistics, softmax_hessian, weighted_gra
 from sklgd.kernels._rows import Rows
 
 
-def storages(X):
-    """X in every storage that the kernels read; values exact in float32."""
-    wide = sp.csr_array(X)
-    wide.indices, wide.indptr = wide.indices.astype("q"), wide.indptr.astype("q")
-    backwards = sp.csr_array(X)
-    for i in range(len(X)):
-        part = slice(*backwards.indptr[i : i + 2])
-        backwards.indices[part] = backwards.indices[part][::-1].copy()
-        backwards.data[part] = backwards.data[part][::-1].copy()
-    return {
-        "float64": X,
-        "float32": X.astype(np.float32),
-        "csr": sp.csr_array(X),
-        "csr float32": sp.csr_array(X.astype(np.float32)),
-        "csr int64": wide,
-        "csr float32 int64": wide.astype(np.float32),
-        "csr unsorted": backwards,
-    }
+def backwards(X):
+    """CSR with the entries of each row in falling order of the columns."""
+    csr = sp.csr_array(X)
+    rows = np.repeat(np.arange(len(X)), np.diff(csr.indptr))
+    order = np.lexsort((-csr.indices, rows))
+    csr.data, csr.indices = csr.data[order], csr.indices[order]
+    return csr
 
 
-STORAGES = list(storages(np.zeros((1, 1))))
+def wide(X):
+    """CSR with indices of 64 bits."""
+    csr = sp.csr_array(X)
+    csr.indices, csr.indptr = csr.indices.astype("q"), csr.indptr.astype("q")
+    return csr
+
+
+# X in every storage that the kernels read; values are exact in float32.
+STORAGES = {
+    "float64": lambda X: X,
+    "float32": lambda X: X.astype(np.float32),
+    "csr": sp.csr_array,
+    "csr float32": lambda X: sp.csr_array(X.astype(np.float32)),
+    "csr int64": wide,
+    "csr float32 int64": lambda X: wide(X).astype(np.float32),
+    "csr unsorted": backwards,
+}
 
 
 def sample(n, d, density, seed=0):
@@ -64,7 +69,7 @@ def test_gram(storage, density, rows, weights, centred):
             h[rng.permutation(700)[:690]] = 0.0
     # Not the mean itself: v would be rounding alone.
     centre = X.mean(axis=0) + 0.25 if centred else None
-    ours = weighted_gram(Rows(storages(X)[storage]), h, subset, centre)
+    ours = weighted_gram(Rows(STORAGES[storage](X)), h, subset, centre)
     assert_close(ours, reference.weighted_gram(X, h, subset, centre))
     assert np.array_equal(ours[0], ours[0].T)
 
@@ -73,7 +78,7 @@ def test_gram(storage, density, rows, weights, centred):
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (1, 5), (3, 1), (2000, 1), (300, 130)])
 def test_shapes(storage, n, d):
     X = sample(n, d, 0.3)
-    ours = weighted_gram(Rows(storages(X)[storage]), centre=X[0])
+    ours = weighted_gram(Rows(STORAGES[storage](X)), centre=X[0])
     assert_close(ours, reference.weighted_gram(X, None, None, X[0]))
 
 
@@ -94,7 +99,7 @@ def test_rows_without_weight(form):
 @pytest.mark.parametrize(("d", "density"), [(12, 0.9), (80, 0.05)])
 def test_threads(storage, d, density):
     """The same bits for any number of threads, and into the caller's array."""
-    X = storages(sample(10_000, d, density))[storage]
+    X = STORAGES[storage](sample(10_000, d, density))
     h = np.random.default_rng(0).random(10_000)
     mean = np.asarray(X.mean(axis=0), dtype=np.float64)
     one = weighted_gram(Rows(X), h, None, mean)
@@ -138,7 +143,7 @@ def test_statistics(storage, n, d, rows, weighted):
     rng = np.random.default_rng(1)
     subset = None if rows == "all" else np.sort(rng.permutation(n)[: n // 2 + 1])
     s = rng.random(n) * (rng.random(n) < 0.8) + 1e-3 if weighted else None
-    kernel_rows = Rows(storages(X)[storage])
+    kernel_rows = Rows(STORAGES[storage](X))
     ours = column_statistics(kernel_rows, s, subset)
     assert_close(ours, reference.column_statistics(X, s, subset))
     for n_threads in (2, 3):
@@ -194,7 +199,7 @@ def test_softmax_hessian(storage, d, n_classes, rows, weighted):
     subset = None if rows == "all" else np.sort(rng.permutation(300)[:170])
     s = rng.random(300) * (rng.random(300) < 0.7) if weighted else None
     centre = X.mean(axis=0) if weighted else None
-    kernel_rows = Rows(storages(X)[storage])
+    kernel_rows = Rows(STORAGES[storage](X))
     ours = softmax_hessian(kernel_rows, p, s, subset, centre)
     exact = reference.softmax_hessian(X, p, s, subset, centre)
     np.testing.assert_allclose(ours, exact, rtol=1e-11, atol=1e-11 * exact.max())

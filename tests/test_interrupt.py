@@ -299,21 +299,21 @@ def test_a_gram_matrix_is_interrupted(sparse):
     if sparse:
         X = sp.random(20_000, 2000, density=0.1, format="csr", random_state=0)
     else:
-        X = rng.standard_normal((60_000, 600))
+        X = rng.standard_normal((30_000, 500))
 
     def press(signal_number, frame):
         raise KeyboardInterrupt
 
-    start = time.perf_counter()
+    start = time.process_time()
     weighted_gram(Rows(X))
-    whole = time.perf_counter() - start
+    whole = time.process_time() - start
     before = signal.signal(signal.SIGALRM, press)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
             weighted_gram(Rows(X))
-        assert time.perf_counter() - start < 0.8 * whole
+        assert time.process_time() - start < 0.8 * whole
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)

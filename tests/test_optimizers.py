@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import reference
-from conftest import RULES, make_problem
+from conftest import RULES, make_problem, remembered
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.utils.class_weight import compute_class_weight
@@ -99,7 +99,7 @@ def fit_both(X, y, storage=np.asarray, fit_params=None, class_weights=None, **kw
             class_weights = dict(enumerate(balanced))
         per_row = np.array([class_weights[c] for c in y])
         fit_params["sample_weight"] = per_row * fit_params.get("sample_weight", 1.0)
-    coef, intercept = reference.descend(X, y, **job, **fit_params)
+    coef, intercept = remembered(reference.descend, X, y, **job, **fit_params)
     return estimator, coef, intercept
 
 

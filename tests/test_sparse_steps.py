@@ -369,7 +369,7 @@ CASES = st.builds(
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("optimizer", RULES)
 @given(case=CASES)
-@settings(examples, max_examples=80)
+@settings(examples, max_examples=50)
 def test_any_fit(optimizer, case):
     X, y, weight = case.problem()
     model = case.model(optimizer, len(y))
@@ -395,7 +395,7 @@ def test_any_fit(optimizer, case):
     # CSR with more columns than this is not copied into a dense matrix.
     columns=st.sampled_from([0, 300]),
 )
-@settings(examples, max_examples=60)
+@settings(examples, max_examples=40)
 def test_any_variance_reduced_fit(optimizer, case, columns):
     """SAGA, Point-SAGA and SVRG: the same with fewer courses and schedules."""
     X, y, weight = case.problem()

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import reference
-from conftest import make_problem, objective
+from conftest import make_problem, objective, remembered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -56,8 +56,13 @@ def both(X, y, storage, *, sample_weight=None, eta=0.02, **job):
     schedule = eta
     if callable(eta):
         eta = schedule.eta
-    coef, intercept = reference.reduce_variance(
-        X, y, eta=eta, n_epochs=n_epochs, sample_weight=sample_weight, **settings
+    coef, intercept = remembered(
+        reference.reduce_variance,
+        *(X, y),
+        eta=eta,
+        n_epochs=n_epochs,
+        sample_weight=sample_weight,
+        **settings,
     )
     model = estimator(
         **settings, learning_rate=schedule, max_iter=n_epochs, shuffle=False, tol=None
