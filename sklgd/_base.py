@@ -467,7 +467,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
 
     @property
     def loss_curve_(self):
-        """F after each epoch, a copy: the list grows with each `partial_fit`."""
+        """Objective after each epoch; in online learning, mean loss of each call."""
         if "_state" not in vars(self):
             raise AttributeError(
                 f"This {type(self).__name__} instance has no loss_curve_ yet. Call "

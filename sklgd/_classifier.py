@@ -422,18 +422,18 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32 and float64 are used as they are; CSR is the sparse format that
-            needs no conversion.
+            Training data. float32 and float64 are used as they are. CSR is the sparse
+            format that needs no conversion.
         y : array-like of shape (n_samples,)
             Class labels, numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; only their ratios matter. They multiply the class
-            weights. A row of weight zero is treated as if it were absent, except that
-            its label is among ``classes_``.
+            Weights of the rows, zero or positive, which multiply the class weights.
+            Only their ratios matter. A row of weight zero is treated as if it were
+            absent, except that its label is among ``classes_``.
         coef_init : array-like shaped like ``coef_``, default=None
-            Starting coefficients.
+            Coefficients at the start of the run.
         intercept_init : array-like shaped like ``intercept_``, default=None
-            The same for the intercept. Without effect with ``fit_intercept=False``.
+            Intercept at the start. No effect with ``fit_intercept=False``.
         X_val, y_val, sample_weight_val : array-likes, default=None
             Validation set for ``validation_scores_`` and, with
             ``early_stopping=True``, in place of the internal split.
@@ -445,7 +445,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Raises
         ------
         ValueError
-            For a parameter, label or weight that makes no sense.
+            If a parameter, label or weight is invalid.
 
         Warns
         -----

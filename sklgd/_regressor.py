@@ -395,8 +395,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32 and float64 are used as they are; CSR is the sparse format that
-            needs no conversion.
+            Training data. float32 and float64 are used as they are. CSR is the sparse
+            format that needs no conversion.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -408,9 +408,9 @@ default=None
             an exposure, ``np.log(exposure)``. It has no coefficient and no penalty.
             `predict` and `score` then need offsets, too.
         coef_init : array-like shaped like ``coef_``, default=None
-            Starting coefficients.
+            Coefficients at the start of the run.
         intercept_init : array-like shaped like ``intercept_``, default=None
-            The same for the intercept. Without effect with ``fit_intercept=False``.
+            Intercept at the start. No effect with ``fit_intercept=False``.
         X_val, y_val, sample_weight_val, offset_val : array-likes, default=None
             Validation set for ``validation_scores_`` and, with
             ``early_stopping=True``, in place of the internal split.
@@ -422,7 +422,7 @@ default=None
         Raises
         ------
         ValueError
-            For a parameter, target, weight or offset that makes no sense.
+            If a parameter, target, weight or offset is invalid.
 
         Warns
         -----
@@ -567,7 +567,7 @@ default=None
         Raises
         ------
         ValueError
-            For a parameter, target, weight or block that makes no sense. A note of the
+            If a parameter, target, weight or block is invalid. A note of the
             exception says which block of which part it was.
 
         Examples
