@@ -28,6 +28,7 @@ extensions = [
     "docstrings",
     "mathml",
     "nested",
+    "page_head",
     "registries",
     "benchmark_report",
 ]
@@ -102,6 +103,7 @@ sphinx_gallery_conf = {
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklgd"
+html_baseurl = "https://sklgd.readthedocs.io/en/stable/"
 html_static_path = ["_static"]
 html_css_files = ["sklgd.css"]
 html_show_sourcelink = False
