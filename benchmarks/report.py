@@ -276,34 +276,76 @@ def machinery_table(results):
     return table(["taken out", "share of the fit", "us an epoch"], rows)
 
 
+# Part -> title, what its tables and pictures show, and what makes its tables.
 SECTIONS = {
     "epochs": (
-        "Time per epoch, single rows",
+        "Time of an epoch of single rows",
+        "One step for each row, in random order. The picture shows how many times as "
+        "fast sklgd is as SGDClassifier and SGDRegressor (SGD\\*) on the same steps. "
+        "In "
+        'the first table, "ratio" compares the fastest repeats, "of medians" the '
+        'median repeats, and "of fits of 10 epochs" whole fits with their preparation. '
+        "The second table has other libraries and optimizers.",
         lambda r: pair_table(r) + "\n" + library_table(r, "epochs"),
     ),
     "minibatch": (
-        "Time per epoch, mini-batches of 256",
+        "Time of an epoch of mini-batches",
+        "Mini-batches of 256 rows. MLPClassifier and MLPRegressor (MLP\\*) have no "
+        "hidden layer here, so that all models are linear.",
         lambda r: library_table(r, "minibatch"),
     ),
-    "gap": ("Objective gap against time", gap_table),
-    "memory": ("Peak memory of a fit", memory_table),
-    "threads": ("Threads", threads_table),
-    "growth": ("Growth", growth_table),
-    "overhead": ("Small calls", overhead_table),
-    "machinery": ("Callbacks and history, not in use", machinery_table),
+    "gap": (
+        "Distance from the optimum against time",
+        "All libraries minimise the same objective. The optimality gap is "
+        "(F - F\\*) / (F_null - F\\*). A lower curve further to the left is better. "
+        "The table has the time until the gap is 1e-3.",
+        gap_table,
+    ),
+    "memory": (
+        "Peak memory of a fit",
+        "How much the memory of a process grows during a fit, beyond the data, in "
+        "per cent of the size of X.",
+        memory_table,
+    ),
+    "threads": (
+        "Threads",
+        "The time of an epoch with several threads. The coefficients do not depend on "
+        "their number.",
+        threads_table,
+    ),
+    "growth": (
+        "Growth with the size of the data",
+        "The time of an epoch against the number of rows, features, non-zero entries "
+        "of a row, and classes. A dotted line is proportional to the size.",
+        growth_table,
+    ),
+    "overhead": (
+        "Small calls",
+        "Fits and predictions of few rows, in which the time of the checks matters.",
+        overhead_table,
+    ),
+    "machinery": (
+        "Callbacks and history",
+        "What an epoch takes longer because callbacks, the log and the loss curve "
+        "exist, while none of them is used.",
+        machinery_table,
+    ),
 }
 
 
 def report(results, plots):
     """The whole report in Markdown; ``plots`` are the files of each part."""
-    text = f"# Benchmarks of sklgd\n\n{results.conditions()}\n"
+    text = f"# Results of the benchmarks\n\n{headline(results)}\n"
+    for part, (title, meaning, make) in SECTIONS.items():
+        if not results.parts[part]:
+            continue
+        text += f"\n## {title}\n\n{meaning}\n"
+        for path in plots.get(part, []):
+            text += f"\n![{title}. The tables below have the figures.]({path.name})\n"
+        text += f"\n{make(results)}"
+    text += f"\n## Machine and versions\n\n{results.conditions()}\n"
     for library, reason in results.machine["missing"].items():
         text += f"\n{library} is left out: {reason}\n"
-    for part, (title, make) in SECTIONS.items():
-        if results.parts[part]:
-            text += f"\n## {title}\n\n{make(results)}"
-            for path in plots.get(part, []):
-                text += f"\n![{title}]({path.name})\n"
     return text
 
 
