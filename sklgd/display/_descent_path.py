@@ -66,7 +66,7 @@ class DescentPathDisplay:
         None means "x", or "x" and "y".
     value_name : str, default="F"
     note : str, default=None
-        Text below the picture.
+        Text in a corner of the picture.
 
     Attributes
     ----------
@@ -469,17 +469,19 @@ class DescentPathDisplay:
         )  # fmt: skip
 
     def _write_note(self, ax):
-        """What the picture does not say by itself, below it."""
+        """What the picture does not say by itself, in a corner of it."""
         notes = [self.note] if self.note else []
         if self.dots_every_ > 1:
             notes.append(f"one dot every {self.dots_every_} steps")
         if notes:
-            below = "\n".join(notes)
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
-            write = ax.text2D if ax.name == "3d" else ax.text
+            # (In three dimensions the names of the axes are at the bottom.)
+            write, y, side = ax.text, 0.01, "bottom"
+            if ax.name == "3d":
+                write, y, side = ax.text2D, 0.99, "top"
             write(
-                0.01, 0.01, below, transform=ax.transAxes, fontsize="x-small",
-                color="0.2", va="bottom", zorder=6, bbox=box,
+                0.01, y, "\n".join(notes), transform=ax.transAxes, fontsize="x-small",
+                color="0.2", va=side, zorder=6, bbox=box,
             )  # fmt: skip
 
     def _levels(self, levels):
