@@ -19,6 +19,8 @@ from pathlib import Path
 PAIR = "sklgd sgd", "SGD*"
 # README's picture: real sets, one dense and one sparse, and who is in it.
 SHOWN = ("adult", "imdb")
+# What the plots of the gap show of sklgd, beside the best peers.
+OURS_IN_GAPS = ("sklgd auto", "sklgd sgd")
 SHOWN_LIBRARIES = (
     "sklgd auto", "sklgd sgd", "SGD*", "LogisticRegression lbfgs",
     "LogisticRegression saga", "LogisticRegression newton-cg", "MLP* adam",
@@ -403,19 +405,15 @@ def span(ratios):
 
 # --------------------------------------------------------------------------- plots
 
-BLUES = [
-    "#08306b", "#1f77b4", "#74c0fc", "#00838f", "#4db6ac", "#3f51b5", "#9fa8da",
-    "#004d40", "#00bcd4",
-]  # fmt: skip
-OTHERS = [
-    "#d95f02", "#e6a000", "#a6761d", "#7570b3", "#e7298a", "#66a61e", "#b2182b",
-    "#666666", "#c994c7", "#8c564b", "#fb8072", "#bcbd22", "#000000", "#dd77aa",
-]  # fmt: skip
+# Okabe and Ito's colours: blues for sklgd, the others for the other libraries.
+BLUES = ["#0072B2", "#56B4E9"]
+OTHERS = ["#D55E00", "#009E73", "#E69F00", "#CC79A7", "#000000", "#999999"]
+DASHES = "-", "--", ":", "-."
 MARKERS = "osD^vP*X<>hpd"
 
 
 def styles(libraries):
-    """Colour and marker of each library: blue for sklgd, others for the rest."""
+    """Colour, dashes and marker of each library, thick lines for sklgd."""
     libraries = sorted(libraries)
     ours = [name for name in libraries if is_ours(name)]
     rest = [name for name in libraries if not is_ours(name)]
@@ -424,6 +422,7 @@ def styles(libraries):
         for i, name in enumerate(names):
             found[name] = {
                 "color": colors[i % len(colors)],
+                "linestyle": DASHES[i // len(colors) % len(DASHES)],
                 "marker": MARKERS[i % len(MARKERS)],
                 "linewidth": width,
                 "markersize": 4.5,
@@ -468,7 +467,7 @@ def dots(axis, records):
     records = sorted(records, key=best, reverse=True)
     records = [record for record in records if best(record) > 0.0]
     for i, record in enumerate(records):
-        color = BLUES[1] if is_ours(record["library"]) else "#808080"
+        color = BLUES[0] if is_ours(record["library"]) else "#808080"
         axis.plot(best(record), i, "o", color=color)
         axis.annotate(
             marked(record), (best(record), i), xytext=(7, 0),
@@ -508,7 +507,7 @@ def plot_pair(results):
     figure, (axis,) = grid(1, 9.0, 1.0 + 0.27 * len(found))
     names = [name for name, _ in reversed(found)]
     values = [value for _, value in reversed(found)]
-    axis.barh(names, values, color=BLUES[2])
+    axis.barh(names, values, color=BLUES[1])
     for i, value in enumerate(values):
         axis.annotate(
             f"{value:.1f}", (value, i), xytext=(3, 0), textcoords="offset points",
@@ -568,9 +567,9 @@ def draw_gaps(groups, height, columns):
     return figure
 
 
-def worth_showing(records, peers=7):
-    """All of sklgd, and the peers that come near the optimum soonest."""
-    ours = [record for record in records if is_ours(record["library"])]
+def worth_showing(records, peers=4):
+    """Two of sklgd, and the peers that come near the optimum soonest."""
+    ours = [record for record in records if record["library"] in OURS_IN_GAPS]
     rest = [record for record in records if not is_ours(record["library"])]
 
     def merit(record):
@@ -598,7 +597,7 @@ def plot_memory(results):
         records = records[::-1]
         names = [record["library"] for record in records]
         values = [100 * record["share"]["rss"] for record in records]
-        colors = [BLUES[2] if is_ours(name) else "#b0b0b0" for name in names]
+        colors = [BLUES[1] if is_ours(name) else "#b0b0b0" for name in names]
         axis.barh(names, values, color=colors)
         for i, value in enumerate(values):
             axis.annotate(
@@ -629,7 +628,7 @@ def plot_threads(results):
             places = [i + 0.8 * (k + 0.5) / len(jobs) - 0.4 for i in range(len(speeds))]
             drawn = axis.barh(
                 places, speeds, 0.8 / len(jobs), label=f"n_jobs={n}",
-                color=BLUES[2 + k % 4],
+                color=(BLUES + OTHERS)[k % 8],
             )  # fmt: skip
             axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
         axis.set_yticks(range(len(methods)), methods)
