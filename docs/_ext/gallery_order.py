@@ -10,6 +10,21 @@ ORDER = [
     "plot_streaming.py",
     "plot_saddle.py",
     "plot_network.py",
+    # The cookbook.
+    "plot_text_classification.py",
+    "plot_mixed_columns.py",
+    "plot_imbalanced_classes.py",
+    "plot_calibration.py",
+    "plot_feature_selection.py",
+    "plot_nonlinear_features.py",
+    "plot_insurance.py",
+    "plot_prediction_intervals.py",
+    "plot_signs.py",
+    "plot_several_outputs.py",
+    "plot_big_files.py",
+    "plot_warm_starts.py",
+    "plot_compare_solvers.py",
+    "plot_recommender.py",
 ]
 
 
