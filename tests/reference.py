@@ -1207,13 +1207,16 @@ class Online:
         self.early_rows = []
         self.full_share, self.full_total, self.full_hedge = 1.0, 0.0, -np.log(4.0)
         self.full_least = 0.0
-        self.loss, self.params = LOSSES[loss], params or {}
+        self.name, self.loss, self.params = loss, LOSSES[loss], params or {}
         self.log_link = self.loss.log_link
         self.centred, self.fit_intercept = centred, fit_intercept
         self.reach = reach or (2.0 if self.log_link else 8.0)
         self.power, self.average, self.l1, self.l2 = power, average, l1, l2
         self.regression = self.loss.task == "regression"
         self.steady = self.loss.twice_smooth
+        self.robust = self.regression and (
+            self.loss.function is huber or bool(self.loss.jumps(**self.params))
+        )
         self.quadratic = self.loss.function is squared_error
         K, zeros = n_outputs, np.zeros
         self.squares, self.absolutes, self.size, self.mean = zeros((4, n_features))
@@ -1248,8 +1251,9 @@ class Online:
         """Learn the first rows again, without outliers that hide sizes of columns."""
         X = np.array([x for x, _, _ in self.early_rows])
         weights = np.array([w for _, _, w in self.early_rows])
+        y = np.array([y for _, y, _ in self.early_rows])
         found = False
-        for x in X.T:
+        for x in [*X.T, y] if self.robust else X.T:
             for at in (x.argmax(), x.argmin()):
                 w = weights * (np.arange(len(x)) != at)
                 mean = w @ x / w.sum()
@@ -1268,8 +1272,8 @@ class Online:
             average=self.average, l1=self.l1, l2=self.l2,
             second_order=self.full is not None,
         )  # fmt: skip
-        for x, (_, y, w) in zip(X, self.early_rows, strict=True):
-            fresh.step(x, y, w, 0.0)
+        for row in zip(X, y, weights, strict=True):
+            fresh.step(*row, 0.0)
         kept = (
             "rows", "weights", "total", "constant_total", "judged", "first_rows",
             "repeated",

@@ -88,6 +88,28 @@ def test_the_rule_is_that_of_the_twin(loss, centred, penalty):
         assert_allclose(learner.output_table[slot].sum(), total, rtol=1e-6, atol=1e-20)
 
 
+@pytest.mark.parametrize(
+    "loss", ["log_loss", "squared_error", "huber", "absolute_error"]
+)
+def test_first_rows_with_outliers_are_learnt_anew_as_by_the_twin(loss):
+    X, y = make_stream(loss)
+    X[3, 4] = 1e5
+    if LOSSES[loss].linear_tails:
+        y[1] = 1e5
+    twin = reference.Online(loss, X.shape[1])
+    for row in zip(X, y, strict=True):
+        twin.learn(*row)
+    learner = make_learner(loss, X)
+    assert learner.learn(Rows(X), y, None, np.arange(len(y)))
+    scale = np.append(np.abs(X).mean(axis=0), 1.0)[:, None]
+    assert_allclose(
+        learner.coefficients() * scale,
+        twin.coefficients() * scale,
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("l2", [0.0, 3e-3])
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
@@ -645,6 +667,19 @@ def test_a_huge_early_target_with_a_log_link_does_little_harm(loss, form, row):
     clean = learn(GDRegressor(loss, shuffle=False), form(X), y)
     model = learn(GDRegressor(loss, shuffle=False), form(X), broken)
     assert model.score(X[20:], y[20:]) > clean.score(X[20:], y[20:]) - 0.3
+
+
+@pytest.mark.parametrize("row", [0, 1, 25])
+@pytest.mark.parametrize(
+    "loss", ["huber", "absolute_error", "quantile", "epsilon_insensitive"]
+)
+def test_an_outlier_among_the_first_targets_does_not_hide_their_scale(loss, row, rng):
+    X = rng.normal(size=(1000, 4))
+    y = X @ [1.0, -1.0, 0.5, 0.0] + 0.1 * rng.normal(size=1000)
+    clean = GDRegressor(loss, shuffle=False).partial_fit(X, y)
+    spoiled = GDRegressor(loss, shuffle=False)
+    spoiled.partial_fit(X, np.where(np.arange(1000) == row, -1e6, y))
+    assert spoiled.score(X, y) > clean.score(X, y) - 0.01 > 0.95
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])

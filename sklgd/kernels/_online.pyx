@@ -76,6 +76,7 @@ cdef class OnlineLearner(OnlineRule):
     """
 
     cdef readonly bint classifies, second_order
+    cdef bint robust
     cdef readonly Py_ssize_t bad_column
     cdef readonly RecursiveLeastSquares full
     cdef object own_array
@@ -101,6 +102,7 @@ cdef class OnlineLearner(OnlineRule):
             self, loss, n_features, n_outputs, second_order=second_order, **options)
         self.classifies = classifies
         self.second_order = second_order
+        self.robust = self.regression and loss.linear_tails
         self.full = RecursiveLeastSquares(
             n_features if second_order else 0, n_outputs)
         self.bad_column = -1
@@ -356,7 +358,8 @@ cdef class OnlineLearner(OnlineRule):
         """Learn the first rows again if there are outliers among them, without these.
 
         An entry in another unit, in a column whose size is not known yet, would make it
-        so large that nothing more is learnt of the column.
+        so large that nothing more is learnt of the column. A target in another unit would
+        make all steps too large; it is learnt where outliers change the model.
         """
         cdef double* out = self.outputs
         cdef double* row
@@ -367,6 +370,9 @@ cdef class OnlineLearner(OnlineRule):
         cdef bint found = False, good = True
         for j in range(d):
             found |= self.replace_outlier(j)
+        if self.robust:
+            for j in range(d + 1, d + 1 + K):
+                found |= self.replace_outlier(j)
         if not found:
             return True
         memcpy(last, self.values, d * sizeof(double))
@@ -393,7 +399,8 @@ cdef class OnlineLearner(OnlineRule):
     cdef bint replace_outlier(self, Py_ssize_t j) noexcept nogil:
         """Replace an outlier among the first entries of a column by the others' mean.
 
-        True if there is one: the largest or the smallest entry, by what its others say.
+        Targets stand behind the columns and the weight of their row. True if there is an
+        outlier: the largest or the smallest entry, by what its others say.
         """
         cdef double* column = self.early + j
         cdef Py_ssize_t i, side, at, step = self.early_size
