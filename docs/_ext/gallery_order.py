@@ -23,6 +23,7 @@ ORDER = [
     "plot_several_outputs.py",
     "plot_big_files.py",
     "plot_warm_starts.py",
+    "plot_serving.py",
     "plot_compare_solvers.py",
     "plot_recommender.py",
 ]
