@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.metadata_routing import process_routing as route
@@ -17,6 +17,7 @@ from ._classifier import GDClassifier, has_proba
 from ._compat import CallbackSupport, has_callbacks, routing_enabled, warn
 from ._export import CONVERT
 from ._hints import PARAMETERS_OF_OTHERS, ExplainsKeywords, did_you_mean
+from ._html import ShowsFit
 from ._log import say
 from ._regressor import GDRegressor
 from ._scoring import Scorer
@@ -50,7 +51,7 @@ from .penalties import PENALTIES
 SELECTIONS = "best", "1se"
 
 
-class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
+class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
     """A search for alpha; see the two estimators."""
 
     keyword_hints = PARAMETERS_OF_OTHERS
@@ -70,6 +71,12 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, BaseEstimator):
         tags.target_tags = plain.target_tags
         tags.classifier_tags = plain.classifier_tags
         return tags
+
+    def _chosen(self):
+        return {
+            "alpha": f"{self.alpha_:.3g} of {self.alphas_.shape[-1]} candidates",
+            "mean score": f"{self.best_score_:.4g} over {self.n_splits_} folds",
+        }
 
     def predict(self, X):
         """Predict with ``estimator_``.

@@ -29,15 +29,21 @@ class ShowsFit(BaseEstimator):
             bundle["text/html"] += summary(self)
         return bundle
 
+    def _chosen(self):
+        """What a search has chosen, as texts by name."""
+        return {}
 
-def summary(estimator):
-    """What the last fit did, as HTML; "" if there was none."""
+
+def summary(search):
+    """What the last fit of an estimator or search did, as HTML, or "" if none was."""
+    estimator = getattr(search, "estimator_", search)
     reason = getattr(estimator, "stop_reason_", None)
     if reason is None:
         return ""
     unit = "call" if reason == "partial_fit" else "epoch"
     number = f"{estimator.n_iter_} {unit}{'s' * (estimator.n_iter_ != 1)}"
     facts = {
+        **search._chosen(),
         "optimizer": f"{estimator.optimizer_!r}, batch_size={estimator.batch_size_!r}",
         "stop reason": f"{reason}, {number}",
     }

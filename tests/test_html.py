@@ -10,7 +10,7 @@ from conftest import make_problem
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import estimator_html_repr
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, GDRegressorCV
 from sklgd._html import HEIGHT, WIDTH, svg
 
 
@@ -78,3 +78,13 @@ def test_curve_of_any_length_and_size_fits_into_its_picture():
         assert 2 <= len(x) <= 200 and (np.diff(x) > 0.0).all()
         assert 0 <= x.min() and x.max() <= WIDTH and 0 <= y.min() and y.max() <= HEIGHT
     assert svg(np.array([1.0, np.nan]), "epoch", "black") == ""
+
+
+def test_summary_of_a_search(data):
+    X, _ = data
+    y = X[:, 0] + np.random.default_rng(0).normal(size=len(X))
+    search = GDRegressorCV(alphas=[10.0, 1e-9, 1e-12], cv=3).fit(X, y)
+    rows, _, _ = summary_of(search)
+    assert rows["alpha"] == f"{search.alpha_:.3g} of 3 candidates"
+    assert rows["mean score"] == f"{search.best_score_:.4g} over 3 folds"
+    assert rows["optimizer"].startswith(repr(search.estimator_.optimizer_))
