@@ -295,3 +295,25 @@ def test_scripts_answer_help_and_refuse_unknown_arguments(script):
     refusal = run("--bogus")
     assert refusal.returncode == 2 and "--bogus" in refusal.stderr
     assert not refusal.stdout
+
+
+def test_pictures_use_one_palette():
+    """Colours are those of Okabe and Ito, greys, black or white."""
+    scripts = sorted((ROOT / "docs" / "examples").rglob("plot_*.py"))
+    code = {script.name: script.read_text(encoding="utf-8") for script in scripts}
+    code |= {page.name: "\n".join(plots(page)) for page in PAGES if any(plots(page))}
+    known = {
+        "#0072b2",
+        "#d55e00",
+        "#009e73",
+        "#cc79a7",
+        "#e69f00",
+        "#56b4e9",
+        "#f0e442",
+    }
+    for name, text in code.items():
+        found = set(re.findall(r"#[0-9a-f]{6}\b", text.lower()))
+        assert found <= known, name
+        assert not re.search(
+            r"tab:|tab20|\bjet\b|rainbow|\"(red|green|blue)\"", text
+        ), name
