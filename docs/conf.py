@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "complete",
     "docstrings",
+    "elsewhere",
     "mathml",
     "nested",
     "page_head",

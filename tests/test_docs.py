@@ -225,6 +225,12 @@ def test_user_pages_use_the_words_that_others_use(page):
     assert [found[0] for found in BANNED.finditer(text)] == []
 
 
+@pytest.mark.parametrize("cls", PUBLIC + DISPLAYS, ids=lambda cls: cls.__name__)
+def test_docstrings_use_the_words_that_others_use(cls):
+    text = inspect.getdoc(cls).partition("References\n----------")[0]
+    assert [found[0] for found in BANNED.finditer(" ".join(text.split()))] == []
+
+
 def constant_texts():
     """Constant parts of the warnings of the package, of at least 20 characters."""
     yield from (text.partition(". ")[0] for text in diagnosis.WARNINGS.values())
