@@ -42,10 +42,11 @@ plt.show()
 # - The floor: all of these learning rates are suitable.
 # - The curve rises with a wide band. The band extends to the largest objective in the
 #   second half of a run. A wide band means that the iterates fluctuate.
-# - The shaded region: no run ends below its start.
+# - The lighter region: in its second half each run rises above the start.
+# - The darker region: no run ends below its start.
 #
 # The suggestion is the learning rate for which the largest objective in the second half
-# of the run is lowest. It is at most half of the first learning rate in the shaded
+# of the run is lowest. It is at most half of the first learning rate in the darker
 # region, and was tested in a run ten times as long.
 
 print(f"suggestion {display.suggestion:.3g}, too large from {display.limit:.3g} on")
