@@ -28,6 +28,7 @@ extensions = [
     "docstrings",
     "elsewhere",
     "mathml",
+    "messages",
     "nested",
     "page_head",
     "registries",
