@@ -1669,7 +1669,9 @@ class Online:
         return z - s * d, s * w * g
 
     def coefficients(self):
-        """The reported model, (n_features + 1, n_outputs)."""
+        """The reported model, (n_features + 1, n_outputs): at first a constant."""
+        if self.centred and self.regression and self.steps < 4:
+            return np.vstack([0.0 * self.W, self.constant])
         if self.l1 or self.l2:
             self.apply_penalty(np.ones(len(self.W), dtype=bool), 0.0)
         W, b = self.W, self.b

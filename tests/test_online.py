@@ -391,6 +391,20 @@ def test_a_call_and_a_prediction_take_memory_of_their_rows_alone(n_classes, rng)
         tracemalloc.stop()
 
 
+def test_the_first_rows_of_a_stream_do_not_extrapolate(rng):
+    """Two rows show both columns about as large as their own difference."""
+    X = np.column_stack([1.0 + 1e-6 * rng.normal(size=30), rng.normal(size=30)])
+    y = X[:, 1] + 5.0
+    X[2:, 0] += rng.normal(size=28)
+    model = GDRegressor()
+    for i in range(29):
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+        assert abs(model.predict(X[i + 1 : i + 2]) - 5.0) < 100.0
+    given = GDRegressor().partial_fit(X[:1], y[:1])
+    given.coef_ = np.array([0.0, 1.0])
+    assert given.partial_fit(X[1:2], y[1:2]).coef_.all()
+
+
 def test_a_target_that_jumps_is_followed():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6400, 5))
