@@ -878,7 +878,6 @@ class VarianceReducedOptimizer(Optimizer):
         True if no single row can do harm, however large it is.
     """
 
-    why_no_signs = "takes steps of active features that do not keep them"
     training = "variance_reduced"
     why_no_stream = "visits a fixed set of rows again and again"
     steps: ClassVar[Any] = None

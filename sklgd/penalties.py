@@ -135,6 +135,10 @@ class Penalty(ABC):
         w[wrong] = 0.0
         return bool(wrong.any())
 
+    def signs_of_features(self) -> np.ndarray | None:
+        """``signs`` as an array of shape (n_features,), or None."""
+        return None if self.signs is None else np.ascontiguousarray(self.signs[:, 0])
+
     def signs_of(self, coef: np.ndarray) -> np.ndarray | None:
         """The sign of each coefficient (w, b), 0 where it is free; None if all are.
 

@@ -799,7 +799,7 @@ class SAGA:
 class PointSAGA:
     """Defazio (2016), algorithm 1; the penalty's prox comes first.
 
-    With an l1 penalty the reported point is that of the penalty's prox.
+    With an l1 penalty or signs the reported point is that of the penalty's prox.
     """
 
     def step(self, w, rows, problem, eta):
@@ -811,7 +811,7 @@ class PointSAGA:
         return v - eta * x.T @ c
 
     def report(self, w, problem, eta):
-        if not problem.l1.any():
+        if problem.signs is None and not problem.l1.any():
             return w
         step = problem.prox(w - eta * problem.G, eta)
         return np.vstack([step[:-1], w[-1:]])
@@ -832,7 +832,10 @@ VARIANCE_REDUCED = {"saga": SAGA, "point_saga": PointSAGA, "svrg": SVRG}
 class FiniteSum:
     """Rows, slopes s_i l'(x_i.w) of all of them at some point, and their mean."""
 
-    def __init__(self, X, y, loss, loss_params, weights, fit_intercept, l1, l2):
+    def __init__(
+        self, X, y, loss, loss_params, weights, fit_intercept, l1, l2, signs=None
+    ):
+        self.signs = None if signs is None else np.append(signs, 0)[:, None]
         self.X1 = np.column_stack([X, np.full(len(X), float(fit_intercept))])
         self.targets, self.n_outputs = _targets(y, loss)
         self.loss, self.params, self.s = LOSSES[loss], loss_params or {}, weights
@@ -853,7 +856,8 @@ class FiniteSum:
         return self.s[rows, None] * c
 
     def prox(self, w, eta):
-        return soft_threshold(w, eta * self.l1) / (1.0 + eta * self.l2)
+        w = soft_threshold(w, eta * self.l1) / (1.0 + eta * self.l2)
+        return w if self.signs is None else np.where(w * self.signs < 0.0, 0.0, w)
 
     def take_snapshot(self, w):
         self.table = self.slopes(w, np.arange(len(self.X1)))
@@ -875,6 +879,7 @@ def reduce_variance(
     n_epochs=1,
     sample_weight=None,
     fit_intercept=True,
+    signs=None,
 ):
     """SAGA, Point-SAGA and SVRG from w = 0, rows in their order; as `descend`.
 
@@ -890,6 +895,7 @@ def reduce_variance(
         _weights(sample_weight, n),
         fit_intercept,
         *penalty_strengths(penalty, alpha, l1_ratio),
+        signs,
     )
     method = VARIANCE_REDUCED[optimizer]()
     w = np.zeros((X.shape[1] + 1, problem.n_outputs))

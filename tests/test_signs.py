@@ -24,6 +24,7 @@ from sklgd.schedules import InvScaling
 pytestmark = pytest.mark.filterwarnings("ignore:.* has no effect")
 KEEPS_SIGNS = [name for name, cls in OPTIMIZERS.items() if not cls.why_no_signs]
 RULES = [n for n in KEEPS_SIGNS if OPTIMIZERS[n].training == "descent"]
+REDUCED = [n for n in OPTIMIZERS if OPTIMIZERS[n].training == "variance_reduced"]
 BATCH = [name for name in KEEPS_SIGNS if OPTIMIZERS[name].estimates_gap]
 # Orthogonal and centred columns: each coefficient is a function of one number, 1.5, 2
 # and -1, and the intercept is 0.5.
@@ -311,12 +312,50 @@ def test_rules_find_the_minimiser_over_all_rows(optimizer, storage, rng):
     assert rule.diagnosis_ is None
 
 
+@pytest.mark.parametrize("penalty", [None, "l2", "elasticnet"])
+@pytest.mark.parametrize("optimizer", REDUCED)
+def test_variance_reduced_steps_keep_the_signs(optimizer, penalty, rng):
+    """Step by step; missed steps of sparse features are made at once, and exactly."""
+    X = sp.random_array((40, 600), density=0.01, rng=rng).tocsr()
+    y, signs = rng.normal(size=40), rng.integers(-1, 2, 600)
+    job = {"penalty": penalty, "alpha": 0.002, "l1_ratio": 0.5}
+    job["batch_size"] = 2 if optimizer == "svrg" else 1
+    model = GDRegressor(
+        optimizer=optimizer, learning_rate=0.3, monotonic_cst=signs, max_iter=4,
+        tol=None, shuffle=False, **job,
+    )  # fmt: skip
+    coef, intercept = reference.reduce_variance(
+        X.toarray(), y, optimizer=optimizer, eta=0.3, n_epochs=4, signs=signs, **job
+    )
+    assert (coef != 0.0).any()
+    for rows in (X, X.toarray()):
+        model.fit(rows, y)
+        assert (model.coef_ * signs >= 0.0).all()
+        assert_allclose(model.coef_[None], coef, atol=1e-11)
+        assert_allclose(model.intercept_, intercept, atol=1e-11)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("loss", ["log_loss", "huber", "poisson"])
+@pytest.mark.parametrize("optimizer", REDUCED)
+def test_variance_reduced_methods_find_the_minimiser(optimizer, loss, storage, rng):
+    model, X, y, signs = make_problem(rng, loss)
+    params = {"alpha": 0.01, "penalty": "elasticnet", "monotonic_cst": signs}
+    model.set_params(tol=1e-10, **params).fit(X, y)
+    least = model.loss_curve_[-1]
+    model.set_params(optimizer=optimizer, tol=1e-7, random_state=0).fit(storage(X), y)
+    assert (model.coef_ * signs >= 0.0).all()
+    assert model.loss_curve_[-1] - least < 1e-4
+    assert model.diagnosis_ is None
+
+
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("params", [{"learning_rate": 0.05}, {"average": True}])
 def test_streams_keep_the_signs_after_every_call(params, storage, rng):
-    X, y = rng.normal(size=(200, 12)), rng.normal(size=200)
-    signs = np.resize([1, -1, 0], 12)
+    X = rng.normal(size=(200, 12))
+    y, signs = X @ rng.normal(size=12), np.resize([1, -1, 0], 12)
     model = GDRegressor(optimizer="adam", monotonic_cst=signs, **params)
+    model.set_params(random_state=0)
     for start in range(0, 200, 25):
         rows = slice(start, start + 25)
         model.partial_fit(storage(X[rows]), y[rows])
@@ -326,7 +365,8 @@ def test_streams_keep_the_signs_after_every_call(params, storage, rng):
 
 def test_signs_that_are_set_between_two_calls_hold_at_once(rng):
     X, y = rng.normal(size=(100, 5)), rng.normal(size=100)
-    model = GDRegressor(optimizer="momentum", average=True).partial_fit(X, y)
+    model = GDRegressor(optimizer="momentum", average=True, random_state=0)
+    model.partial_fit(X, y)
     assert (model.coef_ < 0.0).any()
     model.set_params(positive=True)
     with pytest.warns(UserWarning, match="The starting coefficients do not have"):

@@ -207,7 +207,6 @@ class RuleSolver(Solver):
         """Make the compiled loop for the present rule and coordinates."""
         state, scaling = self.state, self.state.plan.scaling
         lazy = self.by_features and state.plan.optimizer.lazy
-        signs = self.penalty.signs
         options = {
             "coef": state.coef,
             "position": state.position,
@@ -225,7 +224,7 @@ class RuleSolver(Solver):
             "mean": self.mean,
             "aggressive": state.plan.schedule.aggressive,
             "cumulative": self.cumulative,
-            "signs": None if signs is None else np.ascontiguousarray(signs[:, 0]),
+            "signs": self.penalty.signs_of_features(),
         }
         if self.data.sparse:
             options["intercept_rate"] = state.plan.schedule.sparse_intercept

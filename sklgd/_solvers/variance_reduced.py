@@ -248,6 +248,7 @@ class VarianceReducedSolver(Solver):
         table_bytes, limit = 8 * data.n_rows * data.n_outputs, SHARE * data.n_bytes
         centre, matrix = preconditioner.centre, preconditioner.matrix
         options = {"centre": centre, "compact": table_bytes > max(limit, LITTLE)}
+        options["signs"] = penalty.signs_of_features()
         if self.optimizer.by_rows:
             options |= {"basis": matrix, "dense": preconditioner.dense}
         else:

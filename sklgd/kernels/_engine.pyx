@@ -14,6 +14,7 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
+from sklgd.kernels._penalty cimport keep_signs
 from sklgd.kernels._rules cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
 from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_point_function, sklgd_walk
@@ -423,7 +424,7 @@ cdef class Descent:
         self.rule.at = self.place
         self.rule.lagged_update(n, &self.compact_since[0], step, totals if count else NULL)
         if self.signs != NULL:
-            self.keep_signs(w, self.active.features, n)
+            keep_signs(w, self.signs, self.active.features, n, K)
         if self.scale != NULL:
             self.active.pick(self.scale, self.compact_scale)
             for i in range(size):
@@ -452,7 +453,7 @@ cdef class Descent:
                 grad[i] *= self.compact_scale[i]
         self.rule.step(grad, eta)
         if self.signs != NULL:
-            self.keep_signs(w, self.active.features, n)
+            keep_signs(w, self.signs, self.active.features, n, K)
         self.rule.at = self.rule.whole
         if count:
             for i in range(size):
@@ -484,22 +485,10 @@ cdef class Descent:
         self.rule.lagged_update(self.problem.n_features, &self.since[0], now,
                                 &self.totals[0] if count else NULL)
         if self.signs != NULL:
-            self.keep_signs(self.u, NULL, self.problem.n_features)
+            keep_signs(
+                self.u, self.signs, NULL, self.problem.n_features, self.problem.n_outputs)
         for j in range(self.problem.n_features):
             self.since[j] = now
-
-    cdef void keep_signs(
-            self, double* w, const Py_ssize_t* features, Py_ssize_t n) noexcept nogil:
-        """Set coordinates of n features (all if NULL) to zero where the sign is wrong."""
-        cdef Py_ssize_t i, k, K = self.problem.n_outputs
-        cdef signed char sign
-        for i in range(n):
-            sign = self.signs[i if features == NULL else features[i]]
-            if sign == 0:
-                continue
-            for k in range(i * K, (i + 1) * K):
-                if sign * w[k] < 0.0:
-                    w[k] = 0.0
 
     cdef void fold(self, Py_ssize_t counted) noexcept nogil:
         """Add the steps summed in ``totals`` to the mean that is kept; clear them."""
@@ -538,7 +527,8 @@ cdef class Descent:
             self.to_scaled(grad)
         self.rule.step(grad, eta)
         if self.signs != NULL:
-            self.keep_signs(self.u, NULL, self.problem.n_features)
+            keep_signs(
+                self.u, self.signs, NULL, self.problem.n_features, self.problem.n_outputs)
         if self.scale != NULL:
             self.to_raw()
 

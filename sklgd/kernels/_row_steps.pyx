@@ -8,7 +8,7 @@ from scipy.linalg.cython_blas cimport dgemm
 import numpy as np
 
 from sklgd.kernels._dot cimport dot, dot_square
-from sklgd.kernels._penalty cimport soft
+from sklgd.kernels._penalty cimport keep_signs, soft
 from sklgd.kernels._problem cimport Problem
 from sklgd.kernels._variance_reduced cimport AHEAD, BLOCK, Reduced
 
@@ -57,9 +57,11 @@ cdef class RowSteps(Reduced):
     cdef readonly object position_array
 
     def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
-                 basis=None, dense=True, compact=False):
+                 basis=None, dense=True, compact=False, signs=None):
         cdef Py_ssize_t K = problem.n_outputs, d = problem.n_features
-        Reduced.__init__(self, problem, coef, l1, l2, compact)
+        Reduced.__init__(self, problem, coef, l1, l2, compact, signs)
+        if signs is not None and basis is not None:
+            raise ValueError("signs are not possible with a basis")
         self.sizes_view = sizes
         problem._check(self.sizes_view)
         dense = dense or not problem.rows.is_sparse
@@ -88,7 +90,7 @@ cdef class RowSteps(Reduced):
             self.take_entries(sizes, False)
             self.step_view = np.zeros(K)
             self.steps, self.intercept_steps = NULL, &self.step_view[0]
-        self.reports_ahead = self.implicit and l1 > 0.0
+        self.reports_ahead = self.implicit and (l1 > 0.0 or signs is not None)
         self.position_array = coef
         if dense or self.reports_ahead:
             self.position_array = np.zeros_like(coef)
@@ -107,7 +109,7 @@ cdef class RowSteps(Reduced):
             position[:d] = np.asarray(self.basis_view).T @ coef[:d]
 
     def apply_lagged(self):
-        """Write ``coef``: v, with l1 after one more step along G where the
+        """Write ``coef``: v, with l1 or signs after one more step along G where the
         penalty comes first, which is where exact zeros are seen."""
         cdef Py_ssize_t d = self.n_features
         coef, position = self.coef_array, self.position_array
@@ -120,6 +122,8 @@ cdef class RowSteps(Reduced):
             moved = position[:d] - steps * self.mean_array[:d]
             kept = np.maximum(np.abs(moved) - steps * self.l1, 0.0)
             coef[:d] = np.copysign(kept, moved) / (1.0 + steps * self.l2) + 0.0
+            if self.signs != NULL:
+                keep_signs(self.coef, self.signs, NULL, d, self.n_outputs)
         if self.basis != NULL:
             coef[:d] = np.asarray(self.basis_view) @ position[:d]
         if self.centre != NULL:
@@ -288,6 +292,8 @@ cdef class RowSteps(Reduced):
                     c = self.delta[k] * x[j]
                     v[i] = soft(v[i] - e[i] * (c + G[i]), e[i] * l1) * shrink[i]
                     G[i] += share * self.change[k] * x[j]
+        if self.signs != NULL and not self.implicit:
+            keep_signs(v, self.signs, NULL, d, K)
         self.intercept_step()
 
     cdef void follow_mean(self) noexcept nogil:
@@ -304,6 +310,8 @@ cdef class RowSteps(Reduced):
         else:
             for i in range(size):
                 v[i] = (v[i] - e[i] * G[i]) * shrink[i]
+        if self.signs != NULL:
+            keep_signs(v, self.signs, NULL, self.n_features, self.n_outputs)
         for i in range(size, self.size):
             v[i] -= e[i] * G[i]
 
@@ -361,6 +369,8 @@ cdef class RowSteps(Reduced):
                     e = record[1 + k * vary]
                     v[k] = soft(v[k] - e * (delta[k] * x + G[k]), e * l1) / (
                         1.0 + e * l2)
+                if self.signs != NULL:
+                    keep_signs(v, self.signs, &self.columns[p], 1, K)
             else:
                 for k in range(K):
                     v[k] -= record[1 + k * vary] * delta[k] * x

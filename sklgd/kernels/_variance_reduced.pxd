@@ -22,6 +22,9 @@ cdef class Features:
     cdef Py_ssize_t vary                # 1 if D differs between outputs, else 0
     cdef Py_ssize_t w, G, sum           # offsets in a record
     cdef double l1, l2, eta
+    cdef const signed char* signs       # of the features; NULL: either for all
+
+    cdef void signed_update(self, double* record, Py_ssize_t j, double missed) noexcept nogil
 
     cdef inline double* lagged_update(self, Py_ssize_t j, double t) noexcept nogil:
         """The record of feature j, after the steps up to t."""
@@ -34,6 +37,9 @@ cdef class Features:
         if not missed > 0.0:
             return record
         record[0] = t
+        if self.signs != NULL and self.signs[j] != 0:
+            self.signed_update(record, j, missed)
+            return record
         if K == 1 and w[0] == 0.0 and fabs(G[0]) <= l1:
             return record
         if l2 > 0.0:
@@ -73,6 +79,8 @@ cdef class Reduced:
     cdef float* compact                 # the same in float32
     cdef Py_ssize_t size, n_outputs, n_features
     cdef double l1, l2
+    cdef const signed char[::1] sign_view
+    cdef const signed char* signs       # of the features; NULL: either for all
     cdef readonly object coef_array, mean_array
     # On sparse rows with few active features:
     cdef Features features              # None otherwise

@@ -16,7 +16,13 @@ class Reduced:
     @property
     def mean_array(self) -> Any: ...
     def __init__(
-        self, problem: Problem, coef: Any, l1: float, l2: float, compact: bool
+        self,
+        problem: Problem,
+        coef: Any,
+        l1: float,
+        l2: float,
+        compact: bool,
+        signs: Any,
     ) -> None: ...
     def take_entries(self, sizes: Any, batches: Any) -> Any: ...
     def refresh(self) -> Any: ...
@@ -35,6 +41,7 @@ class SnapshotSteps(Reduced):
         matrix: Any = ...,
         lazy: bool = ...,
         compact: bool = ...,
+        signs: Any = ...,
     ) -> None: ...
     def run(
         self, order: Any, eta: float, batch_size: int, start: int, stop: int

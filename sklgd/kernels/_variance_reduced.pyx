@@ -19,12 +19,13 @@ sklgd/_solvers/variance_reduced.py drives them. This file has what they share, a
 SAGA and Point-SAGA are in _row_steps.pyx.
 """
 cimport cython
+from libc.math cimport expm1, log1p
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
-from sklgd.kernels._penalty cimport soft
+from sklgd.kernels._penalty cimport keep_signs, soft
 from sklgd.kernels._prefetch cimport LINE
 from sklgd.kernels._problem cimport Chunks, Problem, Scratch
 from sklgd.kernels._threads cimport parallel_for
@@ -59,6 +60,7 @@ cdef class Features:
 
     def __init__(self, shape, sizes, double l1, double l2, bint batches):
         cdef Py_ssize_t K, n_sizes, length
+        self.signs = NULL
         self.n_features, self.n_outputs = shape
         K = self.n_outputs
         self.sizes, self.l1, self.l2, self.eta = sizes, l1, l2, -1.0
@@ -100,6 +102,28 @@ cdef class Features:
                     record[1 + k] = eta * self.sizes[j, k]
                 record += self.stride
 
+    cdef void signed_update(self, double* record, Py_ssize_t j, double missed) noexcept nogil:
+        """The missed steps of a feature with a sign, from any w.
+
+        On the right side a step is affine, and once at zero a coefficient moves away
+        from it in one direction only. So the steps without the sign are made at once,
+        and what is beyond zero becomes zero. Point-SAGA may start on the wrong side.
+        """
+        cdef Py_ssize_t k
+        cdef double x, u, e, steps, sign = self.signs[j]
+        for k in range(self.n_outputs):
+            x, u = sign * record[self.w + k], sign * record[self.G + k] + self.l1
+            e, steps = record[1 + k * self.vary], missed
+            if x < 0.0:
+                x = (x - e * u) / (1.0 + e * self.l2)
+                x = 0.0 if x < 0.0 else x
+                steps -= 1.0
+            if self.l2 > 0.0:
+                x -= expm1(-steps * log1p(e * self.l2)) * (-u / self.l2 - x)
+            else:
+                x -= steps * e * u
+            record[self.w + k] = 0.0 if x <= 0.0 else sign * x
+
     def apply_lagged(self, double t, coef, mean, ahead=None):
         """All steps up to t; w and G into arrays of shape (n_features + 1, n_outputs).
 
@@ -121,6 +145,9 @@ cdef class Features:
                     if wanted:
                         e = record[1 + k * self.vary]
                         to_next[j, k] = soft(w - e * G, e * self.l1) / (1.0 + e * self.l2)
+            if wanted and self.signs != NULL:
+                keep_signs(
+                    &to_next[0, 0], self.signs, NULL, self.n_features, self.n_outputs)
 
 
 cdef struct Part:
@@ -159,10 +186,17 @@ cdef class Reduced:
         Penalty of every feature.
     compact : bool
         True for a table in float32.
+    signs : int8 array of shape (n_features,) or None
+        Signs of the coefficients.
     """
 
-    def __init__(self, Problem problem, coef, double l1, double l2, bint compact):
-        self.problem = problem
+    def __init__(self, Problem problem, coef, double l1, double l2, bint compact, signs):
+        self.problem, self.signs = problem, NULL
+        if signs is not None:
+            self.sign_view = signs
+            if self.sign_view.shape[0] != problem.n_features:
+                raise ValueError("signs must have n_features entries")
+            self.signs = &self.sign_view[0]
         self.n_outputs, self.n_features = problem.n_outputs, problem.n_features
         self.l1, self.l2 = l1, l2
         self.coef_array = self.coef_view = coef
@@ -185,6 +219,7 @@ cdef class Reduced:
         cdef Py_ssize_t i, capacity = ENTRIES
         shape = self.n_features, self.n_outputs
         self.features = Features(shape, sizes, self.l1, self.l2, batches)
+        self.features.signs = self.signs
         self.stale = True
         for i in range(self.problem.rows.n_samples):
             capacity = max(capacity, self.problem.rows.n_entries(NULL, i, 1))
@@ -304,8 +339,10 @@ cdef class SnapshotSteps(Reduced):
     cdef const double* matrix
 
     def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
-                 matrix=None, lazy=False, compact=False):
-        Reduced.__init__(self, problem, coef, l1, l2, compact)
+                 matrix=None, lazy=False, compact=False, signs=None):
+        Reduced.__init__(self, problem, coef, l1, l2, compact, signs)
+        if signs is not None and matrix is not None:
+            raise ValueError("signs are not possible with a matrix")
         self.sizes_view = sizes
         problem._check(self.sizes_view)
         if lazy:
@@ -439,6 +476,8 @@ cdef class SnapshotSteps(Reduced):
                 w[k] = soft(w[k] - e * (total[k] / m + G[k]), e * self.l1) / (
                     1.0 + e * self.l2)
                 total[k] = 0.0
+            if self.signs != NULL:
+                keep_signs(w, self.signs, &self.active_view[i], 1, K)
         self.n_active = 0
         for k in range(K):
             if self.problem.fit_intercept:
@@ -522,6 +561,11 @@ cdef class SnapshotSteps(Reduced):
                 new = soft(w[i] - e * grad[i], e * self.l1) / (1.0 + e * self.l2)
                 step[i] = new - w[i]
                 w[i] = new
+            if self.signs != NULL:
+                for i in range(d * K):
+                    if self.signs[i // K] * w[i] < 0.0:
+                        step[i] -= w[i]
+                        w[i] = 0.0
         if self.centre != NULL and self.problem.fit_intercept:
             for j in range(d):
                 for k in range(K):
