@@ -452,57 +452,61 @@ def _warn_of(search, models):
 class GDRegressorCV(RegressorMixin, BaseGDCV):
     """`GDRegressor` whose alpha is chosen by cross-validation.
 
-    Among alphas, and shares of l1, it takes those with the best mean score over the
-    folds, and fits a `GDRegressor` with them to all rows. The alphas share work: for
-    the squared error, one pass over the data gives all models of all folds exactly
-    (`Notes`).
+    It chooses the alpha, and the fraction of l1 if several are given, with the best
+    mean score over the folds, and fits a `GDRegressor` with them to all rows. The
+    fits share work: for the squared error, one pass over the data is enough for all
+    models of all folds (see Notes).
 
     Parameters
     ----------
     loss, penalty, fit_intercept, optimizer, max_iter, tol : see `GDRegressor`
         penalty=None is not possible, as it has no strength to choose.
     alphas : int or array-like of float, default=12
-        The alphas, each at least 0, or their number. A number of alphas is spread
-        evenly over the effective degrees of freedom of the model, whatever the units of
-        X; with an l1 penalty over log alpha, from the smallest alpha that makes all
-        coefficients zero. With a single l1_ratio, such a grid is extended if the best
-        alpha is at an end, and refined if the next alphas are far away.
+        Values of alpha, each at least 0, or their number. With a number, the alphas
+        divide the range of the effective degrees of freedom of the model into even
+        steps, so the units of X do not matter. With an l1 penalty they are even steps
+        of log alpha, from the smallest alpha for which all coefficients are zero. With
+        a single l1_ratio, such a grid is extended if the best alpha is at an end, and
+        refined if the neighbouring alphas are far away.
     l1_ratio : float or list of float, default=0.15
-        Share of l1 in "elasticnet", in [0, 1]; several are candidates, too.
+        Fraction of l1 in the elastic-net penalty, in [0, 1]. Each number of a list is
+        tried.
     cv : int, splitter or iterable, default=None
-        As in `sklearn.model_selection.cross_val_score`; None means 5 folds.
+        Splitter, as in `sklearn.model_selection.cross_val_score`. None means 5 folds.
     scoring : str, callable or None, default=None
-        None and "loss" are minus the mean loss of the rows held out. Otherwise a scorer
-        of scikit-learn, its name, or a function of (estimator, X, y). A fold for which
-        the score is NaN is left out.
+        Score of a candidate; greater is better. None and "loss" mean minus the mean
+        loss of the held-out rows. It can also be a scorer of scikit-learn, its name, or
+        a function of (estimator, X, y). A fold whose score is NaN is left out.
     select : {"best", "1se"} or callable, default="best"
-        "best" takes the best mean score, and the largest alpha among equal ones. "1se"
-        takes the largest alpha whose mean score is within one standard error of it. A
-        function gets ``cv_results_`` and returns the index of a candidate.
+        How a candidate is chosen. "best" chooses the best mean score, and the largest
+        alpha among equal scores. "1se" chooses the largest alpha whose mean score is
+        within one standard error of the best. A function receives ``cv_results_`` and
+        returns the index of a candidate.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows, for the squared error and for many
-        columns from the coefficients that the search has found. If False, there are
-        only scores.
+        Whether the chosen model is fitted to all rows. For the squared error and for
+        many columns this fit starts at the coefficients that the search has found. If
+        False, there are scores but no model.
     store_path : bool, default=False
-        Whether to keep the coefficients of all candidates in ``coefs_paths_``.
+        Whether the coefficients of all candidates are kept in ``coefs_paths_``.
     random_state, n_jobs : see `GDRegressor`
-        Of all fits.
+        They hold for all fits.
     verbose : int, default=0
-        1 logs a line for each candidate.
+        If 1, log a line for each candidate.
     epsilon, quantile, power : see `GDRegressor`
         Parameters of some losses.
 
     Attributes
     ----------
     alpha_, l1_ratio_ : float
-        Chosen alpha and share of l1.
+        Chosen alpha and fraction of l1.
     best_score_ : float
         Mean score of the chosen candidate over the folds, by their weights.
     best_index_ : int
         Its index in ``cv_results_``.
     alphas_ : ndarray of shape (n_l1_ratios, n_alphas)
-        In decreasing order.
+        Values of alpha, in decreasing order.
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_alphas)
+        Score of each fold and candidate.
     cv_results_ : dict of ndarrays
         As in GridSearchCV: ``param_alpha``, ``split0_test_score``,
         ``mean_test_score`` and so on, ``se_test_score``, its standard error, and
@@ -516,8 +520,9 @@ n_features + 1)
     n_splits_ : int
         Number of folds.
     estimator_ : GDRegressor
-        The model of all rows. All its fitted attributes (``coef_``, ``intercept_``,
-        ``optimality_gap_`` and so on) are attributes of the search, too.
+        Model that was fitted to all rows. All of its fitted attributes (``coef_``,
+        ``intercept_``, ``optimality_gap_`` and so on) are also attributes of the
+        search.
 
     See Also
     --------
@@ -529,10 +534,9 @@ n_features + 1)
     For the squared error with at most 3000 features, the second moments of the folds
     are computed in one pass over X. Each training set's moments are the sum of the
     others' (Friedman, Hastie and Tibshirani 2010, section 2.2), and all its models
-    follow from them. Losses with a continuous second derivative take Newton's method,
-    or with many features L-BFGS, for all folds at once, from one alpha to the next.
-    Other losses and optimizers are fitted fold by fold, on the rows of X where they
-    are.
+    follow from them. Losses with a continuous second derivative use Newton's method, or
+    L-BFGS with many features, for all folds together, from one alpha to the next. Other
+    losses and optimizers are fitted fold by fold, without a copy of the rows.
 
     The objective of a fold is divided by the weights of its own training rows, so that
     an alpha means the same for all folds and for the final model.
@@ -652,37 +656,40 @@ n_features + 1)
 class GDClassifierCV(ClassifierMixin, BaseGDCV):
     """`GDClassifier` whose alpha is chosen by cross-validation.
 
-    Among alphas, and shares of l1, it takes those with the best mean score over the
-    folds, and fits a `GDClassifier` with them to all rows.
+    It chooses the alpha, and the fraction of l1 if several are given, with the best
+    mean score over the folds, and fits a `GDClassifier` with them to all rows.
 
     Parameters
     ----------
     loss, penalty, fit_intercept, optimizer, max_iter, tol : see `GDClassifier`
         penalty=None is not possible, as it has no strength to choose.
     alphas : int or array-like of float, default=12
-        The alphas, each at least 0, or their number, as in `GDRegressorCV`.
+        Values of alpha, each at least 0, or their number, as in `GDRegressorCV`.
     l1_ratio : float or list of float, default=0.15
-        Share of l1 in "elasticnet", in [0, 1]; several are candidates, too.
+        Fraction of l1 in the elastic-net penalty, in [0, 1]. Each number of a list is
+        tried.
     cv : int, splitter or iterable, default=None
-        As in `sklearn.model_selection.cross_val_score`; None means 5 stratified folds.
+        Splitter, as in `sklearn.model_selection.cross_val_score`. None means 5
+        stratified folds.
     scoring : str, callable or None, default=None
-        None and "loss" are minus the mean loss of the rows held out, with their class
-        weights. Otherwise a scorer of scikit-learn, its name such as "accuracy", or a
-        function of (estimator, X, y).
+        Score of a candidate; greater is better. None and "loss" mean minus the mean
+        loss of the held-out rows, with their class weights. It can also be a scorer of
+        scikit-learn, its name such as "accuracy", or a function of (estimator, X, y).
     select : {"best", "1se"} or callable, default="best"
         As in `GDRegressorCV`.
     refit : bool, default=True
-        Whether to fit the chosen model to all rows, for the squared error and for many
-        columns from the coefficients that the search has found. If False, there are
-        only scores.
+        Whether the chosen model is fitted to all rows. For the squared error and for
+        many columns this fit starts at the coefficients that the search has found. If
+        False, there are scores but no model.
     store_path : bool, default=False
-        Whether to keep the coefficients of all candidates in ``coefs_paths_``.
+        Whether the coefficients of all candidates are kept in ``coefs_paths_``.
     class_weight : dict, "balanced" or None, default=None
-        As in `GDClassifier`; "balanced" weights are those of the training rows.
+        Weights of the classes, as in `GDClassifier`. "balanced" weights are computed
+        from the training rows of each fold.
     random_state, n_jobs : see `GDClassifier`
-        Of all fits.
+        They hold for all fits.
     verbose : int, default=0
-        1 logs a line for each candidate.
+        If 1, log a line for each candidate.
     epsilon : float, default=0.1
         As in `GDClassifier`.
 
@@ -692,8 +699,8 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
 coefs_paths_, column_scale_, n_splits_
         As in `GDRegressorCV`.
     estimator_ : GDClassifier
-        The model of all rows. All its fitted attributes (``classes_``, ``coef_``,
-        ``intercept_`` and so on) are attributes of the search, too.
+        Model that was fitted to all rows. All of its fitted attributes (``classes_``,
+        ``coef_``, ``intercept_`` and so on) are also attributes of the search.
 
     See Also
     --------
@@ -702,8 +709,8 @@ coefs_paths_, column_scale_, n_splits_
 
     Notes
     -----
-    All classes of y are outputs of all models, also where the training rows of a fold
-    lack one. `GDRegressorCV` says how the work is shared.
+    All classes of y are outputs of all models, even if the training rows of a fold lack
+    one. The notes on `GDRegressorCV` describe how the work is shared.
 
     Examples
     --------

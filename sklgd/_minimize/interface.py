@@ -57,67 +57,72 @@ def minimize(
     .. math:: \min_{l \le x \le u} f(x)
 
     by the steps of an optimizer, x_{k+1} = P(x_k - step(gradient of f at x_k)), where P
-    moves to the closest point inside the bounds. The rules are those that the
-    estimators use, compiled, in their textbook form.
+    moves to the closest point inside the bounds. The optimizers are those of the
+    estimators, and follow their published formulas.
 
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args)`` returns the value of the function, a float, at x, a float64
-        array of shape (n,).
+        Function to minimise. ``fun(x, *args)`` returns its value, a float, at x, a
+        float64 array of shape (n,).
     x0 : array-like of shape (n,) or float
-        Starting point; moved inside the bounds.
+        Starting point. It is moved inside the bounds.
     args : tuple, default=()
         Further arguments of ``fun`` and ``jac``.
     jac : callable, True, None, "2-point" or "3-point", default=None
-        ``jac(x, *args)`` returns the gradient, of shape (n,). True: ``fun`` returns the
-        pair (value, gradient). None or "2-point": forward differences
-        (`scipy.optimize.approx_fprime`), n further values of ``fun`` a step; "3-point":
-        central differences, 2 n values.
+        Gradient. ``jac(x, *args)`` returns it in an array of shape (n,). True means
+        that ``fun`` returns the pair (value, gradient). None and "2-point" mean forward
+        differences (`scipy.optimize.approx_fprime`), which take n further values of
+        ``fun`` per step; "3-point" means central differences, which take 2 n values.
     optimizer : str or Optimizer, default="sgd"
-        "sgd" (gradient descent), "momentum", "nesterov", "adagrad", "rmsprop",
-        "adadelta", "adam", "amsgrad", "nadam", "adamax", "ftrl", or an object of
-        `sklgd.optimizers` such as ``Momentum(momentum=0.8)``.
+        Optimizer, given by name ("sgd", which is gradient descent, "momentum",
+        "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "amsgrad", "nadam",
+        "adamax", "ftrl") or as an object of `sklgd.optimizers`, such as
+        ``Momentum(momentum=0.8)``.
     learning_rate : str, float, Schedule or callable, default="auto"
-        "auto" finds the learning rates on the way: each step that lowers the function
-        makes the next one 1.25 times as long; one that does not is undone, the
-        optimizer starts afresh from there, and the learning rate is halved (the "bold
-        driver" [1]_), so the function values never rise. That needs values without
-        noise. A float is a constant learning rate; a name ("constant", "invscaling",
-        "adaptive", "linear", "cosine", "step", "exponential", "warmup") takes its
-        first step from ``eta0``; an object of `sklgd.schedules` or any function of the
-        step number 1, 2, ... gives the learning rates itself. All these take the
-        textbook's steps, wherever they lead.
+        Learning rate of each step. "auto" finds it during the run: after a step that
+        lowers the function it is multiplied by 1.25; a step that does not is undone,
+        the optimizer starts anew from there, and the learning rate is halved (the "bold
+        driver" [1]_). The values of the function then never rise. This needs values
+        without noise. A float is a constant learning rate. A name ("constant",
+        "invscaling", "adaptive", "linear", "cosine", "step", "exponential", "warmup")
+        is a schedule that starts at ``eta0``. An object of `sklgd.schedules`, or any
+        function of the step number 1, 2, ..., gives the learning rate of each step.
+        With all of these the optimizer follows its published formula, whether the
+        function falls or not.
     eta0 : float, default=None
-        First learning rate of a named schedule.
+        First learning rate of a schedule that is given by name.
     bounds : sequence of (lower, upper) or scipy.optimize.Bounds, default=None
-        Limits of each variable, None standing for no limit.
+        Limits of each variable. None stands for no limit.
     max_iter : int, default=1000
-        Most steps.
+        Maximum number of steps.
     tol : float, default=None
-        Stop where no entry of the gradient is larger; entries that push against a
-        bound do not count. None means 1e-5.
+        The run stops when no entry of the gradient is larger in absolute value. Entries
+        that push against a bound do not count. None means 1e-5.
     xtol : float, default=0.0
-        Stop after ``n_iter_no_change`` successive steps that are no longer than
-        ``xtol * max(1, |x|)``, Euclidean lengths. 0 never stops.
+        The run stops after ``n_iter_no_change`` steps in a row whose Euclidean length
+        is at most ``xtol * max(1, |x|)``. 0 switches this criterion off.
     ftol : float, default=0.0
-        Stop after ``n_iter_no_change`` successive steps that change the function by no
-        more than ``ftol * max(1, |f|)``. 0 never stops.
+        The run stops after ``n_iter_no_change`` steps in a row that change the function
+        by at most ``ftol * max(1, |f|)``. 0 switches this criterion off.
     n_iter_no_change : int, default=5
-        See ``xtol`` and ``ftol``; also the steps without a new lowest value after which
-        "adaptive" lowers its learning rate.
+        Number of steps for ``xtol`` and ``ftol``, and number of steps without a new
+        lowest value after which the schedule "adaptive" lowers its learning rate.
     callback : callable, default=None
-        Called after each step: ``callback(intermediate_result=...)`` with an
-        `OptimizeResult` (x, fun, jac, nit, nfev, njev, eta) if that is its parameter's
-        name, else ``callback(x)``. It ends the run by raising StopIteration.
+        Function that is called after each step: ``callback(intermediate_result=...)``
+        with an `OptimizeResult` (x, fun, jac, nit, nfev, njev, eta) if its parameter
+        has this name, otherwise ``callback(x)``. It ends the run by raising
+        StopIteration.
     store_path : bool, default=True
-        Keep the points of the path, (max_iter + 1) n numbers at most.
+        Whether the points of the path are stored, which takes at most (max_iter + 1) n
+        numbers.
     check_minimum : bool, default=True
-        Evaluate the function around a point where the gradient is at most ``tol``, to
-        tell a minimum from a saddle point, a maximum or a plateau, and from a point
-        that is far from the minimum in a variable of another scale. See Notes.
+        Whether the function is evaluated around a point at which the gradient is at
+        most ``tol``. This distinguishes a minimum from a saddle point, a maximum or a
+        plateau, and from a point that is far from the minimum in a variable of another
+        scale. See Notes.
     verbose : int, default=0
-        1 logs a line a step to the logger "sklgd".
+        If 1, log a line per step to the logger "sklgd".
     **options : dict
         Names that `scipy.optimize.minimize` uses: ``maxiter``, ``gtol``, ``disp``,
         ``return_all``, ``xatol`` and ``fatol`` are ``max_iter``, ``tol``, ``verbose``,
@@ -129,9 +134,9 @@ def minimize(
     -------
     result : OptimizeResult
         x : ndarray of shape (n,)
-            The last point; after a failure (status 4 or 5) the best one.
+            The last point, or the best one after a failure (status 4 or 5).
         fun, jac : float, ndarray of shape (n,)
-            Value and gradient there.
+            Value and gradient at this point.
         path, fun_path : ndarrays of shape (nit + 1, n) and (nit + 1,)
             Points from x0 to the last, and their values.
         eta_path : ndarray of shape (nit,)
@@ -150,20 +155,21 @@ def minimize(
     Raises
     ------
     ValueError
-        For a parameter, a function value or a gradient that makes no sense.
+        If a parameter, a value of the function or a gradient is invalid.
 
     Notes
     -----
-    Nesterov's points are the look-ahead ones, where the gradient is evaluated.
+    The points of Nesterov's momentum are the look-ahead points, at which the gradient
+    is evaluated.
 
-    A zero gradient does not tell a minimum from a saddle point. Where the run ends at
-    one, the function is evaluated at up to 40 points around it (4 if there are more
-    than 1000 variables): status 6 if one of them lies lower than a minimum allows. A
-    function that has not changed yet is followed further, to tell a plateau. Then one
-    variable after the other (20 at most, those with the largest gradients) is moved
-    along its gradient: status 6, too, if that lowers the function by much more than a
-    gradient of ``tol`` lets expect. In many dimensions a direction of descent may be
-    missed.
+    A gradient of zero does not distinguish a minimum from a saddle point. If the run
+    ends at such a point, the function is evaluated at up to 40 points around it (4 with
+    more than 1000 variables). The status is 6 if one of them is lower than a minimum
+    allows. If the function has not changed at all, points farther away are evaluated,
+    to find out whether it is a plateau. Then the variables with the largest gradients,
+    at most 20, are moved along their gradients one after the other. The status is also
+    6 if this lowers the function by much more than a gradient of ``tol`` allows. In
+    many dimensions a direction in which the function falls can be missed.
 
     References
     ----------
