@@ -156,6 +156,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         feature, so that its coefficient is not negative, -1 that it must not rise, and
         0 that it may do either. A dict has the names of features as keys; features
         without an entry may have either sign. Not possible with ``positive=True``.
+        `partial_fit` with ``optimizer="auto"`` then takes steps of Adam in place of
+        online learning.
 
     Attributes
     ----------

@@ -363,6 +363,26 @@ def test_streams_keep_the_signs_after_every_call(params, storage, rng):
         assert (model.coef_ * signs > 0.0).any()
 
 
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+def test_default_streams_keep_the_signs(storage, rng):
+    """Also those that have begun as online learning without signs."""
+    X, signs = rng.normal(size=(600, 6)), np.array([1, 1, 1, -1, -1, 0])
+    y = X @ [1.0, 2.0, -1.0, -1.0, 1.0, 1.0] + 0.1 * rng.normal(size=600)
+    model = GDRegressor(monotonic_cst=signs, random_state=0)
+    late = GDRegressor(random_state=0).partial_fit(storage(X[:50]), y[:50])
+    late.set_params(monotonic_cst=signs)
+    for start in range(0, 600, 50):
+        rows = slice(start, start + 50)
+        for stream in (model, late):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The starting coefficients")
+                stream.partial_fit(storage(X[rows]), y[rows])
+            assert (stream.coef_ * signs >= 0.0).all()
+    best = GDRegressor(monotonic_cst=signs).fit(X, y)
+    assert model.score(X, y) > best.score(X, y) - 0.05
+    assert late.score(X, y) > best.score(X, y) - 0.05
+
+
 def test_signs_that_are_set_between_two_calls_hold_at_once(rng):
     X, y = rng.normal(size=(100, 5)), rng.normal(size=100)
     model = GDRegressor(optimizer="momentum", average=True, random_state=0)

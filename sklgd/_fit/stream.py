@@ -11,6 +11,7 @@ from .._compat import warn
 from .._effects import warn_without_effect
 from .._log import Log
 from .._random import random_stream
+from .._signs import signs_of_features
 from .._validation import optimizer_name, rows_with_weight
 from ..kernels._online import OnlineLearner
 from ..kernels._rows import Rows
@@ -43,8 +44,11 @@ def online_optimizer(est):
     """The online optimizer of an estimator's streams, or None if it has another one."""
     optimizer, name = est.optimizer, optimizer_name(est.optimizer)
     if name == "auto":
+        online = OPTIMIZERS["online"]()
         automatic = isinstance(est.learning_rate, str) and est.learning_rate == "auto"
-        return OPTIMIZERS["online"]() if automatic else None
+        if online.why_no_signs is not None and signs_of_features(est) is not None:
+            automatic = False
+        return online if automatic else None
     if name is not None:
         optimizer = OPTIMIZERS[name]()
     return optimizer if optimizer.learns_online else None

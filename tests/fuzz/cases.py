@@ -76,6 +76,14 @@ class Case:
         default = inspect.signature(self.estimator).parameters[name].default
         return self.params.get(name, default)
 
+    @property
+    def signs(self) -> Array | None:
+        """Signs of the coefficients of the features, None without."""
+        if self.param("positive"):
+            return np.ones(self.table.shape[1])
+        given = self.param("monotonic_cst")
+        return None if given is None else np.asarray(given, dtype=float)
+
     def with_params(self, **params: Any) -> "Case":
         """The same case with some other constructor parameters."""
         return replace(self, params={**self.params, **params})
@@ -481,6 +489,8 @@ NONSENSE: dict[str, list[Any]] = {
     "epsilon": [-1.0, np.nan],
     "quantile": [-0.1, 1.5, None],
     "power": [0.5, -1.0, None],
+    "positive": ["yes", None, 1.5],
+    "monotonic_cst": ["up", [0.5], [[1]], 3],
 }
 
 
@@ -558,8 +568,26 @@ def draw(seed: int) -> Case:
     layout = draw_layout(rng, table)
     if "float32" in layout:
         table = table.astype(np.float32).astype(np.float64)
+    params |= draw_signs(seed, estimator, params, y, d)
     case = Case(seed, estimator, params, table, layout, y, fit_args, tame)
     return spoil(rng, case) if rng.random() < 0.03 else case
+
+
+def draw_signs(
+    seed: int, estimator: type, params: dict[str, Any], y: Array, d: int
+) -> dict[str, Any]:
+    """Signs of the coefficients, in few cases; numbers of a generator of their own."""
+    rng = np.random.default_rng([seed, 1])
+    optimizer = params.get("optimizer", "auto")
+    name = optimizer if isinstance(optimizer, str) else optimizer.name
+    possible = name == "auto" or OPTIMIZERS[name].why_no_signs is None
+    possible = possible and (estimator is GDRegressor or len(np.unique(y)) <= 2)
+    possible = possible and params.get("learning_rate") not in ("pa1", "pa2")
+    if rng.random() > (0.12 if possible else 0.01):
+        return {}
+    if rng.random() < 0.5:
+        return {"positive": True}
+    return {"monotonic_cst": rng.integers(-1, 2, size=d)}
 
 
 def draw_layout(rng: Rng, table: Array) -> str:

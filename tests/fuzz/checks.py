@@ -448,6 +448,14 @@ def cost_far_away(case: Case, fit: Fit) -> float:
     return abs(far) if np.isfinite(far) else 0.0
 
 
+@check(when=lambda case, fit: case.signs is not None)
+def coefficients_have_their_signs(case: Case, fit: Fit, rng: Rng) -> None:
+    """No coefficient has another sign than ``positive`` or ``monotonic_cst`` says."""
+    wrong = fit.coef * case.signs < 0.0
+    if wrong.any():
+        raise Broken(f"coefficients {fit.coef[wrong][:3]} have the wrong sign")
+
+
 @check(when=lambda case, fit: has_objective(case))
 def last_loss_is_the_objective_of_the_model(case: Case, fit: Fit, rng: Rng) -> None:
     """loss_curve_[-1] is the objective at the coefficients that are returned.

@@ -25,6 +25,8 @@ class Objective:
     n_outputs : int
     l1, l2 : float
     fit_intercept : bool
+    signs : array of shape (n_features,) or None
+        Of the coefficients; 0 for either.
     """
 
     table: Array
@@ -36,6 +38,7 @@ class Objective:
     l1: float
     l2: float
     fit_intercept: bool
+    signs: Array | None = None
 
     @classmethod
     def of(cls, case: Case) -> "Objective":
@@ -72,6 +75,7 @@ class Objective:
             l1,
             l2,
             case.param("fit_intercept"),
+            case.signs,
         )
 
     @property
@@ -141,8 +145,8 @@ class Objective:
     def minimum(self) -> float:
         """A value that is nearly the least, at any rate not below it; inf if none.
 
-        L-BFGS-B on centred and scaled columns; with an l1 penalty on positive and
-        negative parts; losses made of lines are rounded off less and less.
+        L-BFGS-B on centred and scaled columns; with an l1 penalty or signs on positive
+        and negative parts; losses made of lines are rounded off less and less.
         """
         return Solver(self).best
 
@@ -205,7 +209,7 @@ class Solver:
         """The minimiser of the objective, rounded off at its jumps."""
         F, size = self.F, u.size
         back = self.z_unit / self.scale[:, None]
-        parts = F.l1 > 0.0
+        parts = F.l1 > 0.0 or F.signs is not None
 
         def fun(v: Array) -> tuple[float, Array]:
             u = (v[:size] - v[size:] if parts else v).reshape(self.shape)
@@ -230,7 +234,10 @@ class Solver:
         start, bounds = u.ravel(), None
         if parts:
             start = np.concatenate([np.maximum(start, 0.0), np.maximum(-start, 0.0)])
-            bounds = [(0.0, None)] * len(start)
+            most = np.full((2, *self.shape), np.inf)
+            if F.signs is not None:
+                most[0, :-1][F.signs < 0.0] = most[1, :-1][F.signs > 0.0] = 0.0
+            bounds = [(0.0, end) for end in most.ravel()]
         found = minimize(
             fun, start, jac=True, method="L-BFGS-B", bounds=bounds,
             options={"maxiter": 500, "ftol": 1e-15, "gtol": 1e-11, "maxcor": 30},

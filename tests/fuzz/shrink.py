@@ -34,7 +34,10 @@ def of_columns(case: Case, columns: Array) -> Case:
     for name in ("coef_init", "X_val"):
         if name in args:
             args[name] = args[name][..., columns]
-    return replace(case, table=case.table[:, columns], fit_args=args)
+    params = dict(case.params)
+    if "monotonic_cst" in params:
+        params["monotonic_cst"] = np.asarray(params["monotonic_cst"])[columns]
+    return replace(case, params=params, table=case.table[:, columns], fit_args=args)
 
 
 def rounded(array: Array, digits: int) -> Array:
