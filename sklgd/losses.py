@@ -1,10 +1,17 @@
-"""Loss functions of a raw prediction z = x.w + b, and their registry.
+"""Losses of the estimators, and `LOSSES`, which maps their names to classes.
 
-`LOSSES` maps the names of the ``loss`` parameter to classes. A class here says what a
-loss is called, which parameters it takes from the estimator, what it can do, and gives
-its best constant model; its formulas are compiled in ``kernels/_losses.pyx``, and
-``Loss.kernel`` holds the object that loops over rows.
+The parameter ``loss`` of an estimator names one of these classes. An object evaluates
+the loss, its gradient and its Hessian at raw predictions z = x.w + b:
+
+>>> import numpy as np
+>>> from sklgd.losses import LOSSES
+>>> LOSSES["squared_error"]().evaluate(np.array([[1.0]]), np.array([[3.0]]))[0]
+2.0
 """
+
+# A class says what a loss is called, which parameters it takes from the estimator and
+# what it can do, and gives its best constant model. Its formulas are compiled in
+# kernels/_losses.pyx; ``Loss.kernel`` is the object that loops over rows.
 
 from __future__ import annotations
 

@@ -1,11 +1,23 @@
-"""Optimizers: the parameters of each, and the registry `OPTIMIZERS`.
+"""Optimizers, and `OPTIMIZERS`, which maps their names to classes.
 
-A class here says what an optimizer is called, which parameters it has, and what it can
-do. What runs it is compiled, or a solver: rules are in ``kernels/_rules.pyx`` and
-``kernels/_adaptive_rules.pyx``, the steps of variance-reduced optimizers in
-``kernels/_variance_reduced.pyx`` (SVRG) and ``kernels/_row_steps.pyx`` (SAGA and
-Point-SAGA); `Optimizer.training` names the solver.
+The parameter ``optimizer`` of the estimators and of `sklgd.minimize` takes a name or an
+object of one of these classes. An object has the parameters of the optimizer, and a
+grid search reaches them as ``optimizer__beta_1``:
+
+>>> from sklgd import GDClassifier
+>>> from sklgd.optimizers import Adam
+>>> GDClassifier(optimizer=Adam(beta_1=0.8)).get_params()["optimizer__beta_1"]
+0.8
+
+In the formulas, g is the gradient of the mean loss of the batch, eta the learning rate,
+and l1 and l2 are ``alpha * l1_ratio`` and ``alpha * (1 - l1_ratio)``.
 """
+
+# A class says what an optimizer is called, which parameters it has, and what it can do.
+# `Optimizer.training` names the solver that runs it. Compiled steps are in
+# kernels/_rules.pyx and kernels/_adaptive_rules.pyx, those of variance-reduced
+# optimizers in kernels/_variance_reduced.pyx (SVRG) and kernels/_row_steps.pyx (SAGA
+# and Point-SAGA).
 
 import numbers
 from typing import Any, ClassVar

@@ -1,15 +1,17 @@
-"""Penalties of the coefficients, which the estimators' ``penalty`` names.
+"""Penalties of the coefficients, which the parameter ``penalty`` names.
 
-A penalty is a convex function that is a sum over the coefficients of the features; the
-intercepts have none. Its part ``l2 |w|_2^2 / 2`` is smooth, and methods add it to the
-loss. Of the rest R they need the proximal step. Rules of descent, their lagged updates
-and Newton's models know one R, ``l1 |w|_1``, in closed form; FISTA takes any.
+A penalty is a convex function that is a sum over the coefficients of the features. The
+intercepts have none. Optimizers add its smooth part, ``l2 |w|_2^2 / 2``, to the loss,
+and treat the rest by its proximal step. Any penalty with a proximal step can be added;
+FISTA minimises it ("Extend" in the documentation).
 
-Coefficients of given signs are the minimiser of a penalty that is infinite for other
-signs. It is still a sum of convex functions of one coefficient each. So its proximal
-step is that of the penalty without signs, and then a move to zero of what has the wrong
-sign.
+Coefficients of given signs are the minimum of a penalty that is infinite for other
+signs. Its proximal step is that of the penalty without signs, followed by a move to
+zero of the coefficients that have the wrong sign.
 """
+
+# The other optimizers, their lagged updates and Newton's models know ``l1 |w|_1``
+# alone, in closed form.
 
 from __future__ import annotations
 

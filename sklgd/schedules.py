@@ -22,7 +22,7 @@ How to add a schedule
 ---------------------
 1. Write a subclass of `Schedule` below. Its ``__init__`` only stores its parameters;
    ``eta`` maps an array of step numbers to an array of learning rates with NumPy
-   operations; ``check`` raises a ValueError for a value that makes no sense.
+   operations; ``check`` raises a ValueError for an invalid value.
 2. If it needs something only the training run knows (the penalty strength, the
    length of the run), override ``bind`` and return a configured copy. ``fit`` must
    never change the user's object.
