@@ -14,6 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.exhaustive
 
+PLACES = "left", "center", "right"
 SCRIPTS = sorted((Path(__file__).parent.parent / "docs/examples").rglob("plot_*.py"))
 
 
@@ -30,7 +31,8 @@ def test_script_draws_pictures_with_titles(script, monkeypatch):
             figure = plt.figure(number)
             figure.savefig(io.BytesIO(), format="png", dpi=30)
             # Its titles are the alternative text of a picture in the gallery.
-            drawn.append(any(ax.get_title() for ax in figure.axes))
+            titles = [ax.get_title(loc) for ax in figure.axes for loc in PLACES]
+            drawn.append(any(titles) or bool(figure.texts))
         plt.close("all")
 
     monkeypatch.setattr(plt, "show", show)

@@ -565,6 +565,8 @@ class DescentPathDisplay:
             self.ax_.set_title(f"step {count - 1}")
             return artists
 
+        # Until the animation starts, the picture shows the whole paths.
+        self.ax_.set_title(f"step {longest - 1}")
         self.animation_ = FuncAnimation(
             self.figure_, draw, frames=counts, interval=interval, repeat_delay=1500
         )
