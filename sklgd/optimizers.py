@@ -232,8 +232,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
             able = [name for name, cls in OPTIMIZERS.items() if not cls.why_no_signs]
             raise ValueError(
                 "positive=True and monotonic_cst are not possible with optimizer="
-                f"{self.name!r}, which {self.why_no_signs}. Use optimizer="
-                f"{', '.join(map(repr, able))}, or 'auto' in fit."
+                f"{self.name!r}, which {self.why_no_signs}. Use optimizer='auto', "
+                f"{', '.join(map(repr, able[:-1]))} or {able[-1]!r}."
             )
         if not (settings.penalty.closed_form or self.any_penalty):
             able = [name for name, cls in OPTIMIZERS.items() if cls.any_penalty]
@@ -1301,7 +1301,7 @@ class Online(Optimizer):
     True
     """
 
-    why_no_signs = "does not keep them"
+    why_no_signs = "does not keep signs"
     name = "online"
     training = "online"
     learns_online = True

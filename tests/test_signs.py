@@ -486,8 +486,8 @@ def test_names_of_features_are_keys(correlated):
         ),
         (
             {"positive": True, "optimizer": "lbfgs"},
-            "not possible with optimizer='lbfgs', which needs a smooth penalty. Use .*"
-            "'newton'",
+            "not possible with optimizer='lbfgs', which needs a smooth penalty. Use "
+            "optimizer='auto', .*'newton'",
         ),
     ],
 )
