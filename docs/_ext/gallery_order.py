@@ -21,6 +21,7 @@ ORDER = [
     "plot_prediction_intervals.py",
     "plot_signs.py",
     "plot_several_outputs.py",
+    "plot_multilabel.py",
     "plot_big_files.py",
     "plot_warm_starts.py",
     "plot_serving.py",
