@@ -38,5 +38,5 @@ for k in range(8):
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=16)
         ax.axhline(3.5, color="#D55E00", lw=1)
         ax.axis("off")
-axes[0, 0].set_title("Digits and their completions", loc="left", fontsize=10)
+axes[0, 3].set_title("Digits and their completions")
 plt.show()
