@@ -294,6 +294,28 @@ def test_lbfgs_for_all_folds_ends_at_the_minimisers(n_classes, form, rng):
     assert not search.coefs_paths_[..., :5].any()
 
 
+def test_the_gaps_of_lbfgs_for_all_folds_are_within_the_tolerance(rng):
+    X = sp.random_array((300, 2000), density=0.02, rng=rng, format="csr")
+    sign = np.where(X @ rng.normal(size=2000) + 0.3 * rng.normal(size=300) > 0, 1, -1)
+    cv, alphas = KFold(3), [1e-2, 1e-3, 1e-4, 1e-5]
+
+    def objectives(tol):
+        search = GDClassifierCV(alphas=alphas, cv=cv, tol=tol, store_path=True)
+        search.set_params(refit=False).fit(X, sign)
+        values = np.empty((3, 4))
+        for k, (train, _) in enumerate(cv.split(X)):
+            for a, alpha in enumerate(alphas):
+                w = search.coefs_paths_[k, 0, a, 0]
+                z = X[train] @ w[:-1] + w[-1]
+                loss = np.logaddexp(0.0, -sign[train] * z).mean()
+                values[k, a] = loss + 0.5 * alpha * (w[:-1] @ w[:-1])
+        return values
+
+    best = objectives(1e-10)
+    excess = objectives(1e-4) - best
+    assert (excess <= 1e-4 * (np.log(2.0) - best)).all()
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_separable_classes_are_searched(n_classes, rng):
     X = np.concatenate([rng.normal(size=(40, 2)) + 8.0 * k for k in range(n_classes)])
