@@ -47,6 +47,7 @@ DIABETES = load_diabetes(return_X_y=True)
 IRIS = load_iris(return_X_y=True)
 
 
+@pytest.mark.exhaustive
 @parametrize_with_checks(
     [
         GDRegressorCV(alphas=[1e-4, 1e-2]),

@@ -48,12 +48,13 @@ def large_problem(storage, n_outputs):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("storage", ["dense", "csr"])
-@pytest.mark.parametrize("batch_size", ["full", 14_000, 2_048])
+@pytest.mark.parametrize(
+    ("batch_size", "learning_rate"), [("full", "auto"), (14_000, 0.01), (2_048, "auto")]
+)
 @pytest.mark.parametrize(
     ("estimator", "n_outputs"),
     [(GDRegressor, 1), (GDRegressor, 3), (GDClassifier, 1), (GDClassifier, 4)],
 )
-@pytest.mark.parametrize("learning_rate", ["auto", 0.01])
 def test_batches_have_the_same_bits_on_any_number_of_threads(
     storage, batch_size, estimator, n_outputs, learning_rate, threads
 ):
