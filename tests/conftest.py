@@ -100,6 +100,11 @@ def takes(optimizer, penalty):
     )
 
 
+def most_penalties(optimizer):
+    """The elastic net, or l2 for an optimizer that takes no l1 penalty."""
+    return "elasticnet" if takes(optimizer, "elasticnet") else "l2"
+
+
 def make_problem(loss="squared_error", n=40, d=6, n_outputs=1, density=0.7, seed=0):
     """Dense X with exact zeros in it, and targets that suit the loss.
 

@@ -450,6 +450,7 @@ def test_optimum_of_smooth_losses(loss, method, penalty, n_outputs):
         assert model.optimality_gap_ <= 1e-6
 
 
+@pytest.mark.exhaustive
 @quiet
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize(("method", "penalty"), JOBS)

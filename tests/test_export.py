@@ -177,6 +177,7 @@ EXACT = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("weighted", "fit_intercept"), [(False, True), (True, True), (True, False)]
 )
@@ -276,6 +277,7 @@ def test_sparse_coefficients(loss, n_outputs):
     assert_same(plain, model, X, y, 1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", EXPORTS)
 def test_pickles(loss, n_outputs):
@@ -363,6 +365,7 @@ def test_pipeline(loss):
     assert_array_equal(plain.predict(X), pipe.predict(X))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("n_outputs", [1, 3])

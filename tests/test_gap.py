@@ -176,6 +176,7 @@ def test_the_duality_gap_is_a_bound_wherever_it_is_taken(l1, l2, rng):
     assert duality_gap(run, u, gradient, F) == np.inf
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
 def test_outputs_of_their_own_end_a_run_with_sure_promises_only(loss, optimizer):
@@ -223,6 +224,7 @@ def test_lbfgs_estimates_the_gap_of_a_non_smooth_loss_too(loss):
     assert max(ratios) < 3.0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "optimizer, penalty",
     [
@@ -248,6 +250,7 @@ def test_the_gap_of_smoothed_losses_is_no_extrapolation(loss, optimizer, penalty
             assert truth <= 3.0 * model.optimality_gap_, (seed, tol)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["hinge", "absolute_error", "quantile"])
 def test_the_gap_of_a_non_smooth_loss_is_not_far_below_its_bound(loss):
     """Few rows leave the objective at its bound until the end."""
@@ -265,6 +268,7 @@ def test_the_gap_of_a_non_smooth_loss_is_not_far_below_its_bound(loss):
             assert truth <= 3.0 * estimate, (optimizer, alpha)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("loss", ["modified_huber", "squared_hinge", "log_loss"])
 def test_the_gap_of_fista_with_many_columns_is_bounded(loss, penalty):

@@ -118,6 +118,7 @@ SOLVERS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", SOLVERS)
 def test_smooth(name, weighted, rng):

@@ -40,6 +40,7 @@ def test_value_and_gradient_of_a_long_pass(long_pass):
     np.testing.assert_allclose(values, [value, null], rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_products_of_a_long_pass(long_pass):
     problem, X, Y, W, P = long_pass
     raw = np.empty_like(Y)

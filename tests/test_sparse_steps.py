@@ -557,6 +557,7 @@ def test_gap_of_two_thousand_steps(optimizer, penalty):
         assert np.abs(first.coef_[3:5] - coef[0, 3:5]).max() > 1e-3
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", ["two targets", "softmax", "hinge"])
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
 @pytest.mark.parametrize("optimizer", RULES)

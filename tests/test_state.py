@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from conftest import RULES
+from conftest import RULES, most_penalties
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -83,7 +83,7 @@ def test_epochs_in_several_calls(optimizer, batch_size, step, sparse, average):
         optimizer=optimizer,
         batch_size=batch_size,
         average=average,
-        penalty="elasticnet",
+        penalty=most_penalties(optimizer),
         alpha=0.01,
         **settings(STEPS[step]),
     )
@@ -564,7 +564,7 @@ def test_a_fit_by_any_optimizer_is_small(optimizer, sparse):
     params |= {"random_state": 0, "penalty": "l2"}
     ways = [{}]
     if optimizer in RULES:
-        params["penalty"] = "elasticnet"
+        params["penalty"] = most_penalties(optimizer)
         rates = [{"learning_rate": rate} for rate in ("auto", "constant")]
         ways = [{"batch_size": 16} | rate for rate in rates]
         ways += [way | {"average": True} for way in ways]
@@ -657,6 +657,7 @@ def test_the_random_stream_of_a_stored_model(seed):
     assert np.isfinite(copy.partial_fit(X, y).coef_).all()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "params", [{}, {"batch_size": 1}, {"optimizer": "adam"}, {"learning_rate": 0.01}]
 )

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import most_penalties
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -345,7 +346,8 @@ def test_outputs_of_every_rule_have_the_same_bits(
     else:
         X, y, weights = several_outputs(storage)
     model = GDRegressor(
-        loss="huber", optimizer=optimizer, batch_size=batch_size, penalty="elasticnet",
+        loss="huber", optimizer=optimizer, batch_size=batch_size,
+        penalty=most_penalties(optimizer),
         learning_rate=learning_rate, alpha=1e-4, max_iter=2, tol=None, random_state=0,
     )  # fmt: skip
     if learning_rate == "constant":
