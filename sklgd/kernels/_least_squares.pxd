@@ -2,15 +2,15 @@ cdef class RecursiveLeastSquares:
     cdef readonly Py_ssize_t size, n_outputs
     cdef Py_ssize_t stride, n_table
     cdef object table_array, work_array
-    # What is learnt.
+    # Learnt numbers.
     # Arrays of `stride` numbers, `size` rounded up to a multiple of four.
     cdef double* factor                 # U, by columns
     cdef double* variance               # D
     cdef double* coef                   # by outputs
     cdef double* origin
     cdef double* prior                  # precisions
-    cdef double* faded                  # share of them that is gone, and penalty to come
-    # Of the row at hand.
+    cdef double* faded                  # lost share of them, and penalty that is due
+    # Of the current row.
     cdef double* x
     cdef double* gain
     cdef double* unit                   # zeros

@@ -34,7 +34,7 @@ cdef class RecursiveLeastSquares:
         cdef double[::1] table, work
         cdef Py_ssize_t e = n_features + 1, n = 4 * ((e + 3) // 4), j
         self.size, self.n_outputs, self.stride = e, n_outputs, n
-        # (From the start of a cache line on.)
+        # (Aligned with a cache line.)
         self.n_table = n * n + n * n_outputs + 3 * n + 2
         owner = np.zeros(self.n_table + 7)
         table = owner
@@ -53,7 +53,7 @@ cdef class RecursiveLeastSquares:
         self.unit, self.work = &work[2 * n], &work[3 * n]
 
     cdef void forget(self) noexcept nogil:
-        """Become as it was before the first row."""
+        """Reset to the state before the first row."""
         cdef Py_ssize_t j
         memset(self.factor, 0, self.n_table * sizeof(double))
         for j in range(self.size):
@@ -61,17 +61,17 @@ cdef class RecursiveLeastSquares:
 
     @property
     def table(self):
-        """All that is learnt; a view."""
+        """All learnt numbers; a view."""
         return self.table_array
 
     def pack(self):
-        """All that is learnt in one array, without zeros and ones that never change."""
+        """All learnt numbers in one array, without zeros and ones that never change."""
         factor, vectors, faded = self._parts()
         below = np.tril_indices(self.size, k=-1)
         return np.concatenate([factor[below], vectors[:, :self.size].ravel(), faded])
 
     def unpack(self, packed):
-        """Learn on from what `pack` has returned."""
+        """Continue from the result of `pack`."""
         factor, vectors, faded = self._parts()
         below = np.tril_indices(self.size, k=-1)
         count = len(below[0])
@@ -95,7 +95,7 @@ cdef class RecursiveLeastSquares:
         return coef[:, :self.size].T
 
     cdef void load(self, const double* x, const double* mean) noexcept nogil:
-        """Take a row, given less the means of the columns; the first is the origin."""
+        """Load a row, from which column means are subtracted; the first row is the origin."""
         cdef Py_ssize_t j, d = self.size - 1
         if self.prior[d] == 0.0:
             memcpy(self.origin, mean, d * sizeof(double))
@@ -119,16 +119,16 @@ cdef class RecursiveLeastSquares:
             z[k] = (s0 + s1) + (s2 + s3)
 
     cdef void trust(self, Py_ssize_t j, double precision) noexcept nogil:
-        """Let the prior of a coefficient have at least half this precision.
+        """Raise the prior precision of a coefficient to at least half of this one.
 
-        A column that grows is given the precision of its size in a few steps, since each
-        of them costs as much as a row.
+        The prior follows the size of a growing column in a few steps, because each of
+        them costs as much as a row.
         """
         cdef double more = precision - self.prior[j]
         if not (precision > 2.0 * self.prior[j] and 1e-300 < precision < 1e300):
             return
         if self.prior[j] == 0.0:
-            # Nothing is known of the column yet.
+            # The column has had no entry yet.
             memset(self.factor + j * self.stride, 0, j * sizeof(double))
             self.variance[j] = 1.0 / precision
         else:
@@ -136,7 +136,7 @@ cdef class RecursiveLeastSquares:
         self.prior[j] = precision
 
     cdef void fade(self, double share) noexcept nogil:
-        """Multiply the information of all rows so far, and of the prior, with a share."""
+        """Multiply the precisions of all rows so far, and of the prior, by a factor."""
         cdef Py_ssize_t j
         cdef double factor = 1.0 / share
         for j in range(self.size):
@@ -144,9 +144,9 @@ cdef class RecursiveLeastSquares:
         self.faded[0] = 1.0 - (1.0 - self.faded[0]) * share
 
     cdef void restore(self) noexcept nogil:
-        """Give the prior back what has faded of it, and apply the penalty to come.
+        """Restore the lost precision of the prior, and apply the penalty that is due.
 
-        All coefficients at once: the order of the features does not matter.
+        All coefficients change together, so that the order of the features has no effect.
         """
         cdef Py_ssize_t j
         for j in range(self.size - 1):

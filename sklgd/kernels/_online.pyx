@@ -1,12 +1,12 @@
 """Online learning of single rows: the loop over rows of `sklgd.optimizers.Online`.
 
-A row is looked at once. First the sizes of its columns are brought up to date, then the
-row is predicted and the prediction judged, then it is learnt by a proximal step. A row
-touches what belongs to its own entries alone. So a call costs O(entries * n_outputs),
-however many features there are.
+Each row is read once. First the sizes of its columns are updated, then the row is
+predicted and the loss of the prediction is recorded, then a proximal step learns the row.
+A row changes only the numbers of its own active features. So a call costs
+O(entries * n_outputs), whatever the number of features.
 
-Every row is a step of its own, its statistics included: how a stream is cut into chunks
-changes nothing. What a call has changed can be taken back (`undo`).
+Every row is one step, and so is the update of its statistics: the result does not depend
+on how a stream is cut into chunks. The changes of a call can be undone (`undo`).
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
@@ -30,9 +30,9 @@ from sklgd.kernels._rows cimport Rows
 
 # Steps of a row of large weight: one of weight 3 is learnt as three rows.
 cdef double MOST_COPIES = 8.0
-# Mean weights that are taken as they are; beyond them weights are relative.
+# Mean weights within this range are used as they are; otherwise weights are relative.
 cdef double LARGE_WEIGHT = 8.0
-# Logarithm of the odds of the first-order rule against the second-order one at first.
+# Initial logarithm of the odds of the first-order rule against the second-order one.
 cdef double FIRST_ODDS = -1.386294361119891
 # Past rows weigh like t^FADING in the second-order rule.
 cdef double FADING = 0.5
@@ -59,7 +59,7 @@ cdef inline double share_of(double odds) noexcept nogil:
 
 @cython.final
 cdef class OnlineLearner(OnlineRule):
-    """A linear model that learns single rows, and how good its predictions were.
+    """A linear model that learns single rows, and the losses of its predictions.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ cdef class OnlineLearner(OnlineRule):
     definition : Loss
     bad_column : int
         Column of an entry that is too large, after `learn` has returned False; -1 if it
-        was the model that left float64.
+        was the model that overflowed float64.
     """
 
     cdef readonly bint classifies, second_order
@@ -133,13 +133,13 @@ cdef class OnlineLearner(OnlineRule):
         order : intp array
             Numbers of the rows, in the order in which they are learnt.
         undoable : bool, default=True
-            Whether `undo` shall be possible.
+            Whether `undo` must be possible.
 
         Returns
         -------
         done : bool
-            False if a number left float64; `bad_column` is then the column of X. What was
-            learnt until then must be undone.
+            False if a number overflowed float64; `bad_column` is then the column of X. The
+            caller must undo the call.
         """
         cdef Py_ssize_t i = 0, n = order.shape[0], entries
         cdef const double* s = NULL
@@ -176,7 +176,7 @@ cdef class OnlineLearner(OnlineRule):
         self.reserve_entries(most)
 
     cdef begin(self, Rows rows, const Py_ssize_t* order, Py_ssize_t n, bint undoable):
-        """Begin a call, in which the records that rows meet first are saved."""
+        """Begin a call, in which each record is saved before its first change."""
         cdef double[::1] saved
         cdef Py_ssize_t[::1] columns
         cdef Py_ssize_t most = self.n_features
@@ -196,13 +196,13 @@ cdef class OnlineLearner(OnlineRule):
             saved, columns = self.saved_array, self.saved_columns_array
             self.saved, self.saved_columns = &saved[0], &columns[0]
             if self.centred:
-                # Every row meets all of them.
+                # Every row changes all of them.
                 memcpy(self.saved, self.records, most * self.stride * sizeof(double))
                 self.saved_columns_array[:] = np.arange(most)
                 self.n_saved = most
 
     cdef reserve_early(self):
-        """Make room for the first rows, or give it back when they have been learnt."""
+        """Allocate memory for the first rows, or free it when they have been learnt."""
         cdef double[:, ::1] early
         if not (self.centred and self.stream[HISTORY] == 0.0
                 and self.stream[STEPS] < EARLY):
@@ -215,7 +215,7 @@ cdef class OnlineLearner(OnlineRule):
             self.early = &early[0, 0]
 
     def undo(self):
-        """Take back the last call of `learn`."""
+        """Undo the last call of `learn`."""
         cdef Py_ssize_t i
         if self.saved_array is None:
             return
@@ -230,7 +230,7 @@ cdef class OnlineLearner(OnlineRule):
         self.release()
 
     def release(self):
-        """Forget what the last call has changed: it cannot be undone any more."""
+        """Discard the saved records: the last call can no longer be undone."""
         self.saved_array = self.saved_columns_array = self.saved_scalars = None
         self.n_saved = 0
 
@@ -280,7 +280,7 @@ cdef class OnlineLearner(OnlineRule):
     cdef bint learn_one(
             self, Rows rows, const double* y, const double* s, const Py_ssize_t* order,
             Py_ssize_t i, Py_ssize_t n, bint undoable) noexcept nogil:
-        """Learn the row at a position of ``order``; False if a number left float64."""
+        """Learn the row at a position of ``order``; False if a number overflowed float64."""
         cdef double w = 1.0 if s == NULL else s[order[i]], mean, copies
         cdef Py_ssize_t p
         cdef double* stream = self.stream
@@ -317,9 +317,9 @@ cdef class OnlineLearner(OnlineRule):
     # -------------------------------------------------------------- the first rows
 
     cdef void note_row(self) noexcept nogil:
-        """Note whether the row is one of the first, which show that rows repeat.
+        """Record whether the row equals one of the first rows, to find out if rows repeat.
 
-        They do once all of a few different rows have come again.
+        They repeat once each of a few different rows has occurred again.
         """
         cdef double* stream = self.stream
         cdef double* first = stream + FIRST_ROWS
@@ -339,7 +339,7 @@ cdef class OnlineLearner(OnlineRule):
             stream[N_FIRST] += 1.0
 
     cdef double row_number(self) noexcept nogil:
-        """A number that distinguishes the row from most others: of some entries."""
+        """A number computed from some entries, which distinguishes the row from most others."""
         cdef double number = self.target[0]
         cdef Py_ssize_t p, pace = 1 + (self.n_entries - 1) // ENTRIES_NOTED
         p = 0
@@ -352,7 +352,7 @@ cdef class OnlineLearner(OnlineRule):
         return self.centred and self.stream[HISTORY] == 0.0
 
     cdef void keep_early(self, double w) noexcept nogil:
-        """Keep the row, one of the first."""
+        """Store the row, which is one of the first."""
         cdef double* row = self.early + (
             <Py_ssize_t> self.stream[STEPS]) * self.early_size
         memcpy(row, self.values, self.n_features * sizeof(double))
@@ -360,10 +360,10 @@ cdef class OnlineLearner(OnlineRule):
         memcpy(row + self.n_features + 1, self.target, self.n_outputs * sizeof(double))
 
     cdef bint learn_early_anew(self) noexcept nogil:
-        """Learn the first rows again if there are outliers among them, without these.
+        """Learn the first rows again without their outliers, if there are any.
 
-        An entry in another unit, in a column whose size is not known yet, would make it
-        so large that nothing more is learnt of the column. A target in another unit would
+        An entry in another unit, in a column whose size is not known yet, would make the
+        size so large that the column has no effect any more. A target in another unit would
         make all steps too large; it is learnt where outliers change the model.
         """
         cdef double* out = self.outputs
@@ -384,7 +384,7 @@ cdef class OnlineLearner(OnlineRule):
         memset(self.row.fields, 0, self.stride * self.row.room * sizeof(double))
         stream[TIME] = stream[STEPS] = stream[ACTIVE] = stream[AVERAGE_WEIGHT] = 0.0
         self.full.forget()
-        # (How good the predictions were stays.)
+        # (The losses of the predictions stay.)
         memset(out, 0, LOSS * K * sizeof(double))
         memset(out + FULL_SHARE * K, 0, (N_OUTPUT - FULL_SHARE) * K * sizeof(double))
         for k in range(K):
@@ -404,8 +404,8 @@ cdef class OnlineLearner(OnlineRule):
     cdef bint replace_outlier(self, Py_ssize_t j) noexcept nogil:
         """Replace an outlier among the first entries of a column by the others' mean.
 
-        Targets stand behind the columns and the weight of their row. True if there is an
-        outlier: the largest or the smallest entry, by what its others say.
+        Targets follow the columns and the weight of their row. True if there is an outlier;
+        only the largest and the smallest entry are compared with the others.
         """
         cdef double* column = self.early + j
         cdef Py_ssize_t i, side, at, step = self.early_size
@@ -433,7 +433,7 @@ cdef class OnlineLearner(OnlineRule):
         return False
 
     cdef void save(self) noexcept nogil:
-        """Save the records of this row that this call has not met yet."""
+        """Save the records of this row that this call has not changed yet."""
         cdef Py_ssize_t p
         cdef double* record
         for p in range(self.n_entries):
@@ -454,7 +454,7 @@ cdef class OnlineLearner(OnlineRule):
         stream[TIME] += w
         self.measure_columns(w)
         if stream[STEPS] == 1.0 and stream[HISTORY] > 0.0:
-            # The intercept of a fit, now that the columns have a centre.
+            # The intercept of a fit, in coordinates that are centred from now on.
             for k in range(K):
                 self.outputs[CONSTANT * K + k] = self.outputs[INTERCEPT * K + k]
         self.measure_targets(w, first)
@@ -492,7 +492,7 @@ cdef class OnlineLearner(OnlineRule):
     # --------------------------------------------------------------- the judgement
 
     cdef void find_shares(self) noexcept nogil:
-        """Shares of the average and of the second-order rule in the model reported."""
+        """Shares of the average and of the second-order rule in the reported model."""
         cdef Py_ssize_t i
         for i in range(self.n_groups):
             self.averaged[i] = share_of(self.outputs[HEDGE * self.n_outputs + i])
@@ -503,7 +503,7 @@ cdef class OnlineLearner(OnlineRule):
     cdef void find_points(self) noexcept nogil:
         """Raw predictions of all models, and their losses.
 
-        c being the constant model, the first-order model reported is
+        With the constant model c, the reported first-order model is
         c + a (z - mu lag - c), where mu is the share of the average.
         """
         cdef double c, a, first, second
@@ -536,8 +536,8 @@ cdef class OnlineLearner(OnlineRule):
             double w) noexcept nogil:
         """A step of the share a of a model that predicts c + a (z - c).
 
-        c is the constant model, and a in [0, 1] takes online Newton steps along the
-        progressive loss; it and their curvature are kept in two slots of the outputs.
+        c is the constant model. Online Newton steps on the progressive loss change a in
+        [0, 1]; two slots of the outputs hold a and the curvature of these steps.
         """
         cdef double* share = self.outputs + slot * self.n_outputs + i
         cdef double* total = share + self.n_outputs
@@ -553,7 +553,7 @@ cdef class OnlineLearner(OnlineRule):
         if not self.quadratic:
             curvature = at_least(curvature, gradient * gradient)
         total[0] = total[0] * (1.0 - 1.0 / (steps + 1.0)) + w * curvature
-        # (The rows of a fit count as so many rows of the mean curvature.)
+        # (The rows of a fit count as that many rows of the mean curvature.)
         curvature = total[0] * (1.0 + self.stream[HISTORY] / steps)
         share[0] = at_most(
             at_least(share[0] - w * gradient / (1.0 + curvature), 0.0), 1.0)
@@ -562,8 +562,8 @@ cdef class OnlineLearner(OnlineRule):
             self, Py_ssize_t i, Py_ssize_t slot, double lower) noexcept nogil:
         """Unit in which losses of two predictions are compared.
 
-        One where losses are minus logarithms of probabilities, else twice the running
-        mean of the lower loss, which is kept in a slot of the outputs.
+        It is one where losses are negative log-likelihoods, otherwise twice the running
+        mean of the lower loss, which a slot of the outputs holds.
         """
         cdef double* lowest = self.outputs + slot * self.n_outputs + i
         if self.log_link or not self.regression:
@@ -572,7 +572,7 @@ cdef class OnlineLearner(OnlineRule):
         return 2.0 * lowest[0] + 1e-300
 
     cdef void judge(self, double w, double judged, bint first) noexcept nogil:
-        """Judge the predictions of the row, and adapt how models are mixed.
+        """Record the losses of the predictions of the row, and adapt the mixture of models.
 
         The share of the average follows the exponentially weighted losses of the last
         iterate and the average. With the second-order rule a mixture of both models is
@@ -610,7 +610,7 @@ cdef class OnlineLearner(OnlineRule):
                     self.count_error(k, judged)
 
     cdef void count_error(self, Py_ssize_t k, double judged) noexcept nogil:
-        """What the score of an output is made of: errors, and the spread of targets."""
+        """Update the terms of the score of an output: errors, and the spread of targets."""
         cdef double* out = self.outputs
         cdef double* mean = out + TARGET * self.n_outputs + k
         cdef double* spread = out + SPREAD * self.n_outputs + k
@@ -657,7 +657,7 @@ cdef class OnlineLearner(OnlineRule):
         return best == true
 
     cdef void find_constant_step(self, double w) noexcept nogil:
-        """Learning rates of the constant model: the same rule with the intercept alone."""
+        """Learning rates of the constant model, the same rule with an intercept only."""
         cdef const double* total = self.outputs + CONSTANT_CURVATURE * self.n_outputs
         cdef double precision
         cdef Py_ssize_t k, at
@@ -688,7 +688,7 @@ cdef class OnlineLearner(OnlineRule):
     # ------------------------------------------------------------ the second order
 
     cdef void load_full(self, double w, bint first) noexcept nogil:
-        """Predict the row by the second-order rule, its priors brought up to date."""
+        """Predict the row by the second-order rule, after its priors are updated."""
         cdef double active = at_least(self.stream[ACTIVE] / self.stream[TIME], 1.0)
         cdef double share = active / (self.reach * self.reach)
         cdef const double* size = self.field(SIZE)
@@ -710,8 +710,8 @@ cdef class OnlineLearner(OnlineRule):
     cdef void find_full_step(self, double w) noexcept nogil:
         """Learn the second moments of the row: recursive least squares, or Newton's method.
 
-        The information of past rows fades like t^-1/2, which helps where a model is not
-        linear, but that of the prior is given back.
+        The weight of past rows decreases like t^-1/2, which helps where the relation is not
+        linear. The precision of the prior is restored.
         """
         cdef double t = self.stream[TIME], q
         cdef Py_ssize_t k
@@ -722,14 +722,14 @@ cdef class OnlineLearner(OnlineRule):
             self.next_q[k * self.output_step + FULL_MODEL] = w * q
 
     cdef void step_full(self, double w) noexcept nogil:
-        """The step of the second-order rule along the vector that was found with them."""
+        """The step of the second-order rule along the vector found by the last update."""
         cdef double* faded = self.full.faded
         cdef double g
         cdef Py_ssize_t k, step = <Py_ssize_t> self.stream[STEPS]
         for k in range(self.n_outputs):
             g = self.next_c[k * self.output_step + FULL_MODEL]
             if self.quadratic:
-                # (The vector is the one after the row, in which its curvature is.)
+                # (The vector includes the curvature of this row.)
                 g = self.full_z[k] - self.target[k]
             self.full.move(k, w * g)
         faded[1] += w * self.l2
@@ -739,7 +739,7 @@ cdef class OnlineLearner(OnlineRule):
     # --------------------------------------------------------------------- results
 
     cdef double coefficient(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
-        """The coefficient of a feature as it is reported."""
+        """The reported coefficient of a feature."""
         cdef const double* record = self.records + j * self.stride
         cdef const double* weight = record + N_COLUMN + k
         cdef double[4] now
@@ -753,14 +753,14 @@ cdef class OnlineLearner(OnlineRule):
                 self.centred or self.awaits_size(record[ABSOLUTES], record[SIZE])):
             self.decay(record[SIZE], weight, K, k, record[PLACE], now)
         if self.l1 > 0.0 and now[WEIGHT] == 0.0:
-            # (Zeros are those of the last iterate.)
+            # (The zeros of the last iterate are reported.)
             return 0.0
         if self.stream[AVERAGE_WEIGHT] > 0.0:
             now[WEIGHT] -= self.averaged[i] * now[LAG] / self.stream[AVERAGE_WEIGHT]
         return share * now[WEIGHT]
 
     cdef double intercept(self, Py_ssize_t k) noexcept nogil:
-        """The intercept as it is reported, of centred columns."""
+        """The reported intercept, of centred columns."""
         cdef double* out = self.outputs
         cdef Py_ssize_t K = self.n_outputs, i = 0 if self.coupled else k
         cdef double b = out[INTERCEPT * K + k], c = out[CONSTANT * K + k], share, full
@@ -784,7 +784,7 @@ cdef class OnlineLearner(OnlineRule):
                 and not self.outputs[SCALE_KNOWN * self.n_outputs] > 0.0)
 
     def coefficients(self):
-        """The model that is reported.
+        """The reported model.
 
         Returns
         -------
@@ -837,7 +837,7 @@ cdef class OnlineLearner(OnlineRule):
         return np.asarray(z)
 
     def start(self, const double[:, ::1] coef, double history):
-        """Start from the model of a fit, of which its rows tell how far to trust it.
+        """Start from the model of a fit; the number of its rows decides how fast it changes.
 
         Parameters
         ----------
@@ -847,10 +847,10 @@ cdef class OnlineLearner(OnlineRule):
         """
         cdef Py_ssize_t j, k
         self.stream[HISTORY] = self.stream[TIME] = history
-        # The rows of the fit are not known, which least squares would need.
+        # Least squares would need the rows of the fit, which are not known.
         self.second_order = False
         if not self.centred:
-            # The penalty of the fit is in its coefficients.
+            # The coefficients of the fit already include its penalty.
             for j in range(self.n_features):
                 self.records[j * self.stride + PLACE] = history
         for k in range(self.n_outputs):
@@ -860,7 +860,7 @@ cdef class OnlineLearner(OnlineRule):
             self.outputs[CONSTANT * self.n_outputs + k] = coef[self.n_features, k]
 
     def adopt(self, const double[:, ::1] coef):
-        """Go on from these coefficients, with all that is known of columns and targets.
+        """Continue from these coefficients, with the statistics of columns and targets.
 
         Parameters
         ----------
@@ -890,7 +890,7 @@ cdef class OnlineLearner(OnlineRule):
                     self.full.coef[k * self.full.stride + j] = coef[j, k]
                     self.full.coef[k * self.full.stride + d] += self.full.origin[j] * coef[j, k]
             if not self.centred:
-                # The penalty so far is in these coefficients.
+                # These coefficients already include the penalty so far.
                 record[PLACE] = self.stream[TIME]
 
     @property
@@ -900,9 +900,9 @@ cdef class OnlineLearner(OnlineRule):
         return self.record_array[self.offset:end].reshape(self.n_features, self.stride)
 
     def kinds_to_store(self):
-        """Numbers of the columns of `table` that hold more than zeros.
+        """Numbers of the columns of `table` that have non-zero entries.
 
-        The last call that met a feature counts in `undo` alone.
+        The number of the last call that changed a feature matters to `undo` only.
         """
         used = self.table.any(axis=0)
         used[MARK] = False
@@ -910,55 +910,55 @@ cdef class OnlineLearner(OnlineRule):
 
     @property
     def early_table(self):
-        """The first rows, while they may be learnt anew, else None; a view."""
+        """The first rows while they may be learnt again, otherwise None; a view."""
         self.reserve_early()
         return self.early_array
 
     @property
     def output_table(self):
-        """What is kept of each output; a view."""
+        """The numbers of each output; a view."""
         return self.output_array
 
     @property
     def stream_table(self):
-        """What is kept of the stream; a view."""
+        """The numbers of the stream; a view."""
         return self.stream_array
 
     def progress(self):
-        """Sum of the progressive losses, and the weight of the rows judged."""
+        """Sum of the progressive losses, and the weight of the rows in it."""
         return float(self.output_array[LOSS].sum()), self.stream[JUDGED]
 
     def constant_loss(self):
-        """The same sum of the constant model."""
+        """The same sum for the constant model."""
         return float(self.output_array[CONSTANT_LOSS].sum())
 
     def prediction_unit(self):
-        """Natural size of a raw prediction, for each output."""
+        """Scale of a raw prediction, for each output."""
         if self.log_link or not self.regression or not self.stream[STEPS] > 0.0:
             return np.ones(self.n_outputs)
         time = self.stream[TIME] - self.stream[HISTORY]
         return np.sqrt(self.output_array[DEVIATIONS] / time)
 
     def prediction_centre(self):
-        """About the middle of raw predictions, for each output."""
+        """Approximate centre of raw predictions, for each output."""
         mean = self.output_array[MEAN]
         if not self.regression or not self.stream[STEPS] > 0.0:
             return np.zeros(self.n_outputs)
         return np.log(np.maximum(mean, 1e-300)) if self.log_link else mean
 
     def largest_entries(self):
-        """About the largest usual entry of each column."""
+        """Approximate largest entry of each column, without outliers."""
         size = 3.0 * self.table[:, SIZE]
         return size + np.abs(self.table[:, PLACE]) if self.centred else size
 
     def is_too_small(self, Py_ssize_t column):
-        """True if the squares of a column's entries so far leave float64."""
+        """True if squares of the entries of a column overflow float64."""
         return self.records[column * self.stride + SIZE] < TINY
 
     def score(self):
         """Progressive score: the accuracy, R2, or D2 of the losses with a log link.
 
-        R2 and D2 of a constant target are 1 if it was predicted, else 0.
+        R2 and D2 of a constant target are 1 if it was predicted, otherwise 0.
         """
         cdef double total = self.stream[JUDGED]
         if not total > 0.0:
@@ -978,7 +978,7 @@ cdef class OnlineLearner(OnlineRule):
 
     @property
     def n_rows(self):
-        """Number of rows learnt, without those of weight zero."""
+        """Number of learnt rows, without those of weight zero."""
         return int(self.stream[ROWS])
 
     @property

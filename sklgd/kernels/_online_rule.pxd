@@ -40,10 +40,10 @@ cdef extern from "online.h":
     sklgd_online_loops sklgd_choose_online_loops() noexcept nogil
 
 
-# What a record holds of a feature (online.h). The place is the mean of the column where
-# columns are centred, else the time up to which its penalty was applied. The mark is the
-# number of the last call that met the feature. Then it holds the numbers of N_WEIGHT kinds
-# of each output.
+# The record of a feature (online.h). PLACE is the mean of the column where columns are
+# centred, otherwise the time up to which its penalty was applied. MARK is the number of the
+# last call that changed the feature. Then follow the numbers of N_WEIGHT kinds of each
+# output.
 cdef enum:
     SQUARES, ABSOLUTES, SIZE, PLACE, MARK, N_COLUMN
     WEIGHT = 0
@@ -65,7 +65,7 @@ cdef enum:
     SECOND_ORDER = 3
     MIXTURE = 4
 
-# What is kept of each output.
+# Numbers of each output.
 cdef enum:
     INTERCEPT, INTERCEPT_CURVATURE, INTERCEPT_LAG, CONSTANT, CONSTANT_CURVATURE
     MEAN, DEVIATIONS, SHARE, SHARE_CURVATURE, HEDGE, LEAST, LOSS, CONSTANT_LOSS
@@ -112,7 +112,7 @@ cdef class OnlineRule:
     cdef double* records
     cdef double* stream
     cdef double* outputs
-    # Of the row at hand: raw values, and values less means.
+    # Of the current row: raw values, and values less means.
     cdef sklgd_online_row row
     cdef double* values
     cdef double* x

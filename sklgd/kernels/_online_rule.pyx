@@ -1,7 +1,7 @@
-"""The first-order rule of online learning: what it keeps of columns, and its steps.
+"""The first-order rule of online learning: statistics of the columns, and steps.
 
-All that belongs to a feature lies in one record, a cache line with one output, and a row
-reads and writes the records of its own entries alone. Its loops run over copies of their
+All numbers of a feature are in one record, a cache line if there is one output. A row
+reads and writes only the records of its active features. Loops run over copies of these
 numbers (online.h).
 """
 from libc.math cimport INFINITY, copysign, fabs, log, pow, sqrt
@@ -18,7 +18,7 @@ cdef double LOOSE = 1e-3
 
 
 cdef inline double power_of(double x, double exponent) noexcept nogil:
-    """A power; the squares of squares are by far the fastest, and the defaults."""
+    """A power; repeated squares, which the defaults need, are by far the fastest."""
     if exponent == 2.0:
         return x * x
     if exponent == 8.0:
@@ -39,7 +39,7 @@ cdef bint is_in_another_unit(
 
 
 cdef class OnlineRule:
-    """A linear model that learns by proximal steps, and what it knows of the columns.
+    """A linear model that learns by proximal steps, and statistics of the columns.
 
     Parameters
     ----------
@@ -49,8 +49,7 @@ cdef class OnlineRule:
     centred : bool
         True if columns are centred: then a row costs O(n_features), zeros included.
     reach : float
-        Standard deviation of raw predictions, in their natural unit, before the first
-        row.
+        Prior standard deviation of raw predictions, relative to their scale.
     power : float
         Learning rates fall like t^-power, 1/2 < power < 1.
     average : float
@@ -58,7 +57,7 @@ cdef class OnlineRule:
     l1, l2 : float
         Penalty for each unit of weight.
     second_order : bool
-        Whether a second model is judged and learns from the same rows.
+        Whether a second model learns from the same rows.
     """
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
@@ -81,7 +80,7 @@ cdef class OnlineRule:
         self.group = n_outputs // self.n_groups
         self.stride = N_COLUMN + (N_WEIGHT + (l1 > 0.0)) * n_outputs
         self.stride = 8 * ((self.stride + 7) // 8)
-        # (Memory that no row has met is not touched, and costs nothing.)
+        # (Memory that no row has used stays unallocated.)
         self.record_array = np.zeros((n_features + 2) * self.stride + 8)
         records = self.record_array
         self.offset = (-<Py_ssize_t> (<size_t> &records[0] // sizeof(double))) & 7
@@ -124,7 +123,7 @@ cdef class OnlineRule:
         self.small_column = -1
 
     cdef reserve_entries(self, Py_ssize_t most):
-        """Make room for rows of so many entries."""
+        """Allocate memory for rows of this many entries."""
         cdef Py_ssize_t[::1] columns
         cdef double[::1] values
         cdef Py_ssize_t room, n_fields = self.stride if self.row.by_field else 4
@@ -150,7 +149,7 @@ cdef class OnlineRule:
         return self.row.fields + f * self.row.room
 
     cdef double* weight(self, Py_ssize_t p, Py_ssize_t k) noexcept nogil:
-        """The weight of an entry for an output; numbers of other kinds lie behind it."""
+        """The weight of an entry for an output; numbers of other kinds follow it."""
         if self.row.by_field:
             return self.row.fields + (N_COLUMN + k) * self.row.room + p
         return self.records + self.columns[p] * self.stride + N_COLUMN + k
@@ -166,14 +165,14 @@ cdef class OnlineRule:
         return loops.inspect(self.values, self.n_entries)
 
     cdef begin_row_by_row(self):
-        """Before the rows of a call: numbers of centred columns are copied once."""
+        """Begin a call: the numbers of centred columns are copied once."""
         self.kind_step = self.n_outputs * (self.row.room if self.row.by_field else 1)
         if self.centred:
             self.row.n, self.row.width = self.n_features, self.n_features // 4 * 4 + 4
             loops.gather(&self.row)
 
     cdef end_row_by_row(self):
-        """After the rows of a call."""
+        """End a call."""
         if self.centred:
             self.row.n = self.n_features
             loops.scatter(&self.row)
@@ -181,7 +180,7 @@ cdef class OnlineRule:
     # ------------------------------------------------- sizes of columns and targets
 
     cdef void measure_columns(self, double w) noexcept nogil:
-        """Bring sizes and means of the row's columns up to date.
+        """Update sizes and means of the columns of the row.
 
         The size of a column is sum x^2 / sum |x| over its entries (less their mean). It
         falls only after a single entry in another unit. When it rises, coefficients fall,
@@ -195,7 +194,7 @@ cdef class OnlineRule:
         cdef double* size = self.field(SIZE)
         cdef double x
         cdef Py_ssize_t p
-        # (Nothing is known of the means before the first row.)
+        # (The means are unknown before the first row.)
         cdef double pace = 1.0 if stream[STEPS] == 1.0 else w / stream[TIME]
         self.row.n, self.row.width = self.n_entries, self.n_entries // 4 * 4 + 4
         for p in range(self.row.n, self.row.width):
@@ -217,11 +216,11 @@ cdef class OnlineRule:
             self.outputs + INTERCEPT_LAG * self.n_outputs)
 
     cdef void begin_anew(self, Py_ssize_t p) noexcept nogil:
-        """Count entries of a column anew where x is in another unit than those so far.
+        """Count the entries of a column again if x is in another unit than those so far.
 
         The size is that of the larger ones, until the smaller ones are known. A much
         larger entry is not learnt; nor was the only one so far, if it was much larger.
-        There is nothing to do for a column that is known.
+        Nothing happens to a column whose size is known.
         """
         cdef double* squares = self.field(SQUARES) + p
         cdef double* absolutes = self.field(ABSOLUTES) + p
@@ -247,11 +246,11 @@ cdef class OnlineRule:
         squares[0] = absolutes[0] = 0.0
 
     cdef void adapt_size(self, Py_ssize_t p) noexcept nogil:
-        """Bring the size of a column, whose sums know the row's entry, up to date."""
+        """Update the size of a column, whose sums include the entry of the row."""
         cdef double squares = self.field(SQUARES)[p], absolutes = self.field(ABSOLUTES)[p]
         cdef double* size = self.field(SIZE) + p
         cdef double before = size[0], x = fabs(self.x[p])
-        # (A fit knew the size of the column, which its first rows do not show.)
+        # (The fit had the right size, which the first rows do not show.)
         cdef bint told = self.stream[HISTORY] == 0.0 or self.row.inverse[p] < INFINITY
         if squares > before * absolutes:
             size[0] = squares / absolutes
@@ -284,7 +283,7 @@ cdef class OnlineRule:
         before[0] = size
 
     cdef void shrink(self, Py_ssize_t p, double share) noexcept nogil:
-        """Multiply the coefficients of a feature with a share."""
+        """Multiply the coefficients of a feature by a factor."""
         cdef double* weight
         cdef Py_ssize_t k
         for k in range(self.n_outputs):
@@ -295,9 +294,9 @@ cdef class OnlineRule:
                 weight[DUAL * self.kind_step] *= share
 
     cdef void measure_targets(self, double w, bint first) noexcept nogil:
-        """Bring the sizes of targets and losses up to date."""
+        """Update the sizes of targets and losses."""
         cdef double* out = self.outputs
-        # (A fit that the model started from has said nothing of its targets.)
+        # (The targets of the fit that the model started from are not known.)
         cdef double t = self.stream[TIME] - self.stream[HISTORY], y, step, deviation
         cdef Py_ssize_t k, K = self.n_outputs
         cdef bint starts
@@ -350,7 +349,7 @@ cdef class OnlineRule:
                 and not self.outputs[LARGEST * self.n_outputs + k] > 0.0)
 
     cdef bint learns_intercept_alone(self, Py_ssize_t k) noexcept nogil:
-        """True if an output with a log link has not met two positive targets so far.
+        """True if an output with a log link has had fewer than two positive targets.
 
         A single one may be an outlier, with which the coefficients would learn a wrong
         scale.
@@ -359,7 +358,7 @@ cdef class OnlineRule:
                 and not self.outputs[SCALE_KNOWN * self.n_outputs + k] > 0.0)
 
     cdef bint forget_first_target(self, Py_ssize_t k, double y) noexcept nogil:
-        """Forget the only positive target so far if y shows that it was in another unit."""
+        """Discard the only positive target so far if y shows that it was in another unit."""
         cdef double* out = self.outputs
         cdef Py_ssize_t K = self.n_outputs
         cdef double before = out[LARGEST * K + k]
@@ -379,7 +378,7 @@ cdef class OnlineRule:
         if self.log_link:
             mean = out[MEAN * K + k]
             start = log(mean if mean > 0.0 else y if y > 0.0 else 0.1)
-            # The zeros before are judged by this prediction, whose scale is right.
+            # The losses of the zeros before are those of this prediction, whose scale is right.
             out[LOSS * K + k] = out[CONSTANT_LOSS * K + k] = self.stream[JUDGED] * (
                 self.loss.value_at(self.loss, 0.0, start) if self.stream[JUDGED] > 0.0
                 else 0.0)
@@ -388,7 +387,7 @@ cdef class OnlineRule:
         out[INTERCEPT * K + k] = out[CONSTANT * K + k] = start
 
     cdef void find_unit(self, Py_ssize_t k, double t) noexcept nogil:
-        """Sizes of an output's targets and losses, of what was learnt in a time t."""
+        """Sizes of the targets and losses of an output in a time t."""
         cdef double* out = self.outputs
         cdef double deviation
         cdef Py_ssize_t K = self.n_outputs
@@ -403,13 +402,13 @@ cdef class OnlineRule:
                 self.curvature[k] * deviation * deviation if deviation > 0.0 else 0.0)
 
     cdef void find_units(self) noexcept nogil:
-        """Sizes of targets and losses, of what was learnt so far."""
+        """Sizes of the targets and losses so far."""
         cdef Py_ssize_t k
         for k in range(self.n_outputs):
             self.find_unit(k, self.stream[TIME] - self.stream[HISTORY])
 
     cdef void apply_penalty(self, double w) noexcept nogil:
-        """Apply the penalty of all steps since the features were met last."""
+        """Apply the penalty of all steps since the last row with these features."""
         cdef double* weight
         cdef double* size = self.field(SIZE)
         cdef double* place = self.field(PLACE)
@@ -433,7 +432,7 @@ cdef class OnlineRule:
                     weight[DUAL * step] = after[DUAL]
 
     cdef bint awaits_size(self, double absolutes, double size) noexcept nogil:
-        """True for a coefficient of a fit whose column the rows since do not show yet.
+        """True for a coefficient of a fit whose column has had too few entries since.
 
         Its learning rate, and with it the effect of a penalty, may be far too large.
         """
@@ -442,9 +441,9 @@ cdef class OnlineRule:
     cdef void decay(
             self, double size, const double* weight, Py_ssize_t step, Py_ssize_t k,
             double since, double* after) noexcept nogil:
-        """What the penalty has made of a coefficient since a time.
+        """Apply the penalty since a time to a coefficient.
 
-        Numbers of other kinds lie behind the weight, a step apart each.
+        Numbers of other kinds follow the weight at equal distances.
 
         With l2 the coefficient is -v / (A + l2 t), as in follow-the-regularised-leader,
         where A is the inverse of its learning rate without the penalty. With l1 it moves
@@ -493,7 +492,7 @@ cdef class OnlineRule:
             t / repeated, self.late_average)
 
     cdef double average_weights_before(self, double t) noexcept nogil:
-        """About the sum of these weights up to a time."""
+        """Approximate sum of these weights up to a time."""
         cdef double a = self.average + 1.0, late = self.late_average + 1.0
         cdef double repeated = self.stream[REPEATED], total
         total = pow(t if repeated == 0.0 else at_most(t, repeated), a)
@@ -508,7 +507,7 @@ cdef class OnlineRule:
         """Raw predictions z of the last iterate, and ``lag``, z less the average's.
 
         With a log link they are limited to e times the range of the targets so far:
-        beyond it an exponential soon leaves float64.
+        an exponential beyond it soon overflows float64.
         """
         cdef double* out = self.outputs
         cdef double total = self.stream[AVERAGE_WEIGHT], top, low, mean
@@ -530,8 +529,9 @@ cdef class OnlineRule:
     cdef void evaluate_points(self, Py_ssize_t i) noexcept nogil:
         """Losses and derivatives at the raw predictions of all models.
 
-        A loss whose second derivative is zero somewhere has the squared gradient in
-        place of it, and a non-smooth one learns the product with that of its step.
+        If the second derivative of a loss is zero somewhere, the squared gradient replaces
+        it; for a non-smooth loss it is the product of the gradients before and after the
+        step.
         """
         cdef Py_ssize_t start = i * self.group, base = start * POINTS, p, k
         cdef double* g = self.point_g + base
@@ -543,7 +543,7 @@ cdef class OnlineRule:
             return
         for p in range(self.n_points * self.group):
             k = start + p % self.group
-            # (Not every power of a Tweedie deviance is convex.)
+            # (A Tweedie deviance is not convex for every power.)
             h[p] = at_least(h[p], 0.0) if self.twice_smooth else (
                 self.unit_curvature(k, g[p], g[p]))
 
@@ -570,7 +570,7 @@ cdef class OnlineRule:
         return self.stream[HISTORY] * self.curvature[k] * size * size
 
     cdef void find_next(self) noexcept nogil:
-        """Gradients after the steps of all models that learn, given their rates."""
+        """Gradients after the steps of all models that learn, given their learning rates."""
         cdef Py_ssize_t k, m, at
         for k in range(self.n_outputs):
             at = k * self.output_step
@@ -651,8 +651,8 @@ cdef class OnlineRule:
             at = k * self.output_step + ITERATE * self.model_step
             self.g[k], self.h[k] = self.point_g[at], self.point_h[at]
         if self.log_link:
-            # The curvature may be tiny here and large where the step ends: a first step,
-            # with the curvature at the row's own minimum, finds that place.
+            # The curvature may be tiny here and large where the step ends. A first step, with
+            # the curvature at the minimum of the row, leads to that point.
             for k in range(K):
                 y = self.target[k]
                 self.h[k] = 0.0
@@ -672,8 +672,8 @@ cdef class OnlineRule:
     cdef void step(self, double w) noexcept nogil:
         """Learn the row: a proximal step with the learning rates of its features.
 
-        The derivative of the loss is that after the step, so that no step passes the
-        minimum of the row's own loss.
+        The derivative of the loss is the one after the step, so that no step goes beyond the
+        minimum of the loss of the row.
         """
         cdef double* out = self.outputs
         cdef double move

@@ -26,7 +26,7 @@ typedef double (*sklgd_covariance_update)(
 #undef SKLGD_NAME
 #endif
 
-/* The function for this machine, to be asked for once, at import. */
+/* The function for this machine; called once, at import. */
 static sklgd_covariance_update sklgd_choose_covariance_update(void) {
 #if SKLGD_AVX2
     if (sklgd_use_avx2()) return covariance_update_avx2;

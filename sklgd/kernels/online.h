@@ -40,7 +40,7 @@ enum {
     SKLGD_ONLINE_WEIGHTS = 5
 };
 
-/* Squares of larger numbers, times their weights, leave float64. */
+/* Squares of larger numbers, times their weights, overflow float64. */
 #define SKLGD_ONLINE_MOST 1e140
 /* What `inspect` looks for. */
 enum { SKLGD_ONLINE_ZERO = 1, SKLGD_ONLINE_LARGE = 2 };
@@ -53,7 +53,7 @@ enum { SKLGD_ONLINE_ZERO = 1, SKLGD_ONLINE_LARGE = 2 };
    sizes away. The first large entry of a column with a long tail hardly ever is: on 14
    tables, in 16 orders each, a limit of 10 took 27 of these for outliers, and 50 took 6. */
 #define SKLGD_ONLINE_OTHER_UNIT 50.0
-/* Squares of entries of a smaller size leave float64. */
+/* Squares of entries of a smaller size underflow float64. */
 #define SKLGD_ONLINE_TINY 1e-150
 /* Entries of size one that a column must have had before its weights from a fit move: the
    first ones may be so small that the size they show, and with it the step, is wrong. */
@@ -89,7 +89,7 @@ typedef struct {
                  double total);
 } sklgd_online_loops;
 
-/* The functions for this machine, to be asked for once, at import. */
+/* The functions for this machine; called once, at import. */
 static sklgd_online_loops sklgd_choose_online_loops(void) {
     sklgd_online_loops base = {
         online_gather_base, online_scatter_base, online_inspect_base,

@@ -47,7 +47,7 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(copy_records)(
 static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(copy_row)(
         const sklgd_online_row *row, int back) {
     const ptrdiff_t n = row->n;
-    /* What is beyond the row comes from a record of zeros, and goes to another one. */
+    /* Entries beyond the row are read from a record of zeros, and written to another. */
     double *beyond = row->beyond + (back ? row->stride : 0);
     ptrdiff_t p;
     for (p = 0; p + 4 <= n; p += 4)
@@ -82,7 +82,7 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(add_products)(
     *t += sklgd_lanes_total(&other);
 }
 
-/* What there is among entries: SKLGD_ONLINE_ZERO, SKLGD_ONLINE_LARGE. */
+/* Kinds of entries that occur: SKLGD_ONLINE_ZERO, SKLGD_ONLINE_LARGE. */
 static SKLGD_TARGET int SKLGD_NAME(online_inspect)(const double *x, ptrdiff_t n) {
     uint64_t zero = 0, large = 0;
     ptrdiff_t p;
@@ -248,7 +248,7 @@ static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(prior_of_field)(
         }
 }
 
-/* The same of all outputs, record by record. */
+/* The same for all outputs, record by record. */
 static SKLGD_TARGET SKLGD_INLINE void SKLGD_NAME(priors_of_records)(
         const sklgd_online_row *row, double share, double known,
         const double *SKLGD_RESTRICT unit, const double *SKLGD_RESTRICT h) {
@@ -312,7 +312,7 @@ static SKLGD_TARGET void SKLGD_NAME(online_rates)(
             SKLGD_NAME(sklgd_powers_all)(b, width, -power);
             intercept_rate[k] *= late * b[n];
             SKLGD_NAME(finish_rates)(width, late, penalty, b, a);
-            /* What is beyond the row does not move. */
+            /* Entries beyond the row do not move. */
             for (p = n; p < width; p++) a[p] = 0.0;
             for (p = 0; p < width; p += 4) sklgd_lanes_add_square(&sum, x + p, a + p);
             q[k] = intercept_rate[k] + sklgd_lanes_total(&sum);
