@@ -88,6 +88,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         means 1e-4 in `fit`, and no penalty in `partial_fit` with online learning (see
         ``optimizer``), where one pass over new rows regularises by itself. ``alpha_``
         is the value that was used.
+        ``C`` of `LogisticRegression` is ``alpha = 1 / (C * n_samples)``.
     l1_ratio : float, default=0.15
         Fraction of l1 in the elastic-net penalty, in [0, 1]. Only for
         ``penalty="elasticnet"``.

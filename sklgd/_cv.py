@@ -16,7 +16,7 @@ from ._callbacks import FitTasks
 from ._classifier import GDClassifier, has_proba
 from ._compat import CallbackSupport, has_callbacks, routing_enabled, warn
 from ._export import CONVERT
-from ._hints import PARAMETERS_OF_OTHERS, ExplainsKeywords, did_you_mean
+from ._hints import PARAMETERS_OF_OTHER_SEARCHES, ExplainsKeywords, did_you_mean
 from ._html import ShowsFit
 from ._log import say
 from ._regressor import GDRegressor
@@ -54,7 +54,7 @@ SELECTIONS = "best", "1se"
 class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
     """A search for alpha; see the two estimators."""
 
-    keyword_hints = PARAMETERS_OF_OTHERS
+    keyword_hints = PARAMETERS_OF_OTHER_SEARCHES
     _doc_link_module = "sklgd"
     _doc_link_template = "https://sklgd.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}.html"
 
@@ -665,6 +665,8 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
         penalty=None is not possible, as it has no strength to choose.
     alphas : int or array-like of float, default=12
         Values of alpha, each at least 0, or their number, as in `GDRegressorCV`.
+        ``C`` of `LogisticRegression` is ``alpha = 1 / (C * n_samples)``, n_samples
+        being the number of rows in a training set.
     l1_ratio : float or list of float, default=0.15
         Fraction of l1 in the elastic-net penalty, in [0, 1]. Each number of a list is
         tried.

@@ -67,6 +67,23 @@ PARAMETERS_OF_OTHERS = {
         OPTIMIZER_HINT,
     ),
 }
+# The same for the searches.
+PARAMETERS_OF_OTHER_SEARCHES = {
+    **PARAMETERS_OF_OTHERS,
+    **dict.fromkeys(
+        ("C", "Cs"),
+        "The strengths of the penalty are alphas, which are 1/(C * n_samples), "
+        "n_samples being the number of rows in a training set.",
+    ),
+    **dict.fromkeys(
+        ("alpha", "n_alphas"),
+        "The alphas, or how many there are, are alphas.",
+    ),
+    "l1_ratios": "Several values of l1_ratio are a list.",
+    "store_cv_results": "All scores are in cv_results_ and scores_.",
+    "param_grid": "The alphas are alphas. Other parameters are searched by "
+    "GridSearchCV around this estimator.",
+}
 # Objects that a message may propose in place of a name.
 EXAMPLES = {
     "optimizer": "optimizer=Adam(beta_1=0.9) of sklgd.optimizers",

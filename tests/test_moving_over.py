@@ -21,7 +21,7 @@ from sklearn.linear_model import (
 from sklearn.metrics import d2_tweedie_score
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS, SGD, Adam, Momentum, Nesterov
 from sklgd.schedules import Constant, Cosine, Step
@@ -359,6 +359,10 @@ def test_a_misspelt_loss_gets_the_nearest_valid_one(cls, y, value, meant):
 @pytest.mark.parametrize(
     "cls, keyword, words",
     [
+        (GDClassifierCV, "Cs", ["alphas", "1/(C * n_samples)"]),
+        (GDRegressorCV, "n_alphas", ["alphas"]),
+        (GDRegressorCV, "l1_ratios", ["l1_ratio", "list"]),
+        (GDRegressorCV, "param_grid", ["GridSearchCV around"]),
         (GDClassifier, "C", ["alpha", "1/(C * n_samples)"]),
         (GDClassifier, "multi_class", ["log_loss", "multinomial", "one-vs-rest"]),
         (GDRegressor, "lr", ["learning_rate"]),
