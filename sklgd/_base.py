@@ -79,6 +79,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
     keyword_hints = PARAMETERS_OF_OTHERS
     state_classes = (State, Stream)
     _task: str
+    # True if the rows of a classifier have several labels each.
+    _multilabel = False
     # Whether rows may have offsets.
     _takes_offset = False
     _min_validation_rows = 1

@@ -19,20 +19,22 @@ from ._labels import (
     FEW_LABELS,
     check_kinds_of_labels,
     check_labels,
-    check_one_label_per_row,
     encode,
     find_classes,
     find_unknown,
+    indicator_matrix,
     plain_label,
     targets_of,
 )
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import labels_of, learn_blocks
+from ._random import random_split
 from ._scoring import Accuracy, predicted_codes
 from ._validation import (
     check_choice,
     check_parameters,
     check_weights,
+    gathered,
     multiply_weights,
     optimizer_class,
     refuse_parts_of_validation,
@@ -398,12 +400,16 @@ class GDClassifier(ClassifierMixin, BaseGD):
             LOSSES.get(self.loss), "degenerate", False
         )
         exact = optimizer_class(self).why_no_stream is not None
+        tags.classifier_tags.multi_label = True
         tags.classifier_tags.poor_score = degenerate and exact
         return tags
 
     def _validate(self, X, y="no_validation", reset=True, **kwargs):
         if not isinstance(y, str) and y is not None:
-            check_one_label_per_row(y)
+            y = gathered(y, "y")
+            labels = indicator_matrix(y)
+            if labels is not None:
+                y, kwargs = labels, {**kwargs, "multi_output": True}
         return super()._validate(X, y, reset, **kwargs)
 
     @all_or_nothing
@@ -426,8 +432,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. float32 and float64 are used as they are. CSR is the sparse
             format that needs no conversion.
-        y : array-like of shape (n_samples,)
-            Class labels, numbers or strings.
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+            Class labels, numbers or strings; or several labels for each row
+            (multilabel), as an indicator matrix of zeros and ones. F is then the sum
+            over the labels. (It becomes a dense matrix of float64.)
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, zero or positive, which multiply the class weights.
             Only their ratios matter. A row of weight zero is treated as if it were
@@ -460,9 +469,9 @@ class GDClassifier(ClassifierMixin, BaseGD):
         sample_weight = check_weights(sample_weight, X.shape[0])
         if coef_init is None:
             self._same_classes(classes)
-        n_outputs = _count_outputs(classes)
+        n_outputs = _count_outputs(classes, y.ndim == 2)
         start = self._start(coef_init, intercept_init, X.shape[1], n_outputs)
-        self.classes_ = classes
+        self.classes_, self._multilabel = classes, y.ndim == 2
         codes = encode(y, classes)
         per_class = self._class_weights(y, codes, sample_weight)
         weights = _times(per_class, codes, sample_weight)
@@ -491,10 +500,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-            Class labels, all of them among ``classes``.
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+            Class labels, all of them among ``classes``; or several labels for each row,
+            as in `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever occur; needed in the first call.
+            All labels that will ever occur; needed in the first call, unless y is an
+            indicator matrix. Those that never come do no harm.
         sample_weight : array-like of shape (n_samples,), default=None
             In units of the mean weight of all rows seen so far; in online learning a
             weight of 3 is three rows, unless that mean is below 1/8 or above 8. A call
@@ -522,10 +534,17 @@ class GDClassifier(ClassifierMixin, BaseGD):
         X, y = self._validate(X, y, reset=first)
         # Beyond the first rows, labels that are no classes are found by comparison.
         check_labels(y[:FEW_LABELS])
-        self._check_classes(classes, first)
+        if y.ndim == 2:
+            self._check_labels(classes, first, y.shape[1])
+        elif self._multilabel and not first:
+            raise ValueError(
+                "y has one label per row, but earlier calls had an indicator matrix of "
+                f"{len(self.classes_)} labels."
+            )
+        else:
+            self._check_classes(classes, first)
         _, _, target, weights = self._known(X, y, sample_weight, all_zero=True)
-        n_outputs = _count_outputs(self.classes_)
-        return self._partial_fit(X, target, weights, n_outputs)
+        return self._partial_fit(X, target, weights, self._n_outputs(target))
 
     @available_if(learns_from_streams)
     def partial_fit_blocks(self, blocks, *, classes=None, n_epochs=1):
@@ -645,7 +664,7 @@ source of blocks, default=None
         n_classes = len(table.labels)
         n_outputs, codes = _count_outputs(table.labels), np.arange(n_classes)
         start = self._start(None, None, self.n_features_in_, n_outputs)
-        self.classes_ = table.labels
+        self.classes_, self._multilabel = table.labels, False
         per_class = self._class_weights(table.labels, codes, table.weights)
         factors = np.ones(n_classes) if per_class is None else per_class
         weights = factors * table.weights
@@ -682,7 +701,8 @@ source of blocks, default=None
         Returns
         -------
         z : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            With two classes one column, positive for ``classes_[1]``.
+            With two classes one column, positive for ``classes_[1]``. With several
+            labels per row a column for each, positive where the label is predicted.
         """
         z = self._raw_prediction(X)
         return z[:, 0] if z.shape[1] == 1 else z
@@ -696,7 +716,8 @@ source of blocks, default=None
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            With several labels per row an indicator matrix.
         """
         return self._labels(self._raw_prediction(X))
 
@@ -706,7 +727,7 @@ source of blocks, default=None
 
         "log_loss" gives the sigmoid, or the softmax from three classes on;
         "modified_huber" gives (clip(z, -1, 1) + 1) / 2, normalised from three classes
-        on (Zhang 2004).
+        on (Zhang 2004). With several labels per row each has a probability of its own.
 
         Parameters
         ----------
@@ -717,8 +738,10 @@ source of blocks, default=None
         p : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        z = self._raw_prediction(X)
-        return LOSSES[self.loss].probabilities(z)
+        z, probabilities = self._raw_prediction(X), LOSSES[self.loss].probabilities
+        if self._multilabel:
+            return probabilities(z.reshape(-1, 1))[:, 1].reshape(z.shape)
+        return probabilities(z)
 
     @available_if(has_proba)
     def predict_log_proba(self, X):
@@ -747,6 +770,8 @@ source of blocks, default=None
         log_loss                           LogisticRegression, C = 1/(alpha sum_i s_i)
         all others                         SGDClassifier
         =================================  ==========================================
+
+        With several labels per row: OneVsRestClassifier of these.
 
         It is the class that minimises the same F, with the parameters that say so;
         those of the descent are scikit-learn's defaults. Signs of the coefficients are
@@ -781,7 +806,17 @@ source of blocks, default=None
         return plain_model(self)
 
     def _labels(self, z):
-        return self.classes_[predicted_codes(z)]
+        if self._multilabel:
+            return self._codes(z)
+        return self.classes_[self._codes(z)]
+
+    def _codes(self, z):
+        """Class codes of raw predictions, or an indicator matrix."""
+        return (z > 0.0).astype(np.intp) if self._multilabel else predicted_codes(z)
+
+    def _make_loss(self):
+        loss = super()._make_loss()
+        return loss.of_labels() if self._multilabel else loss
 
     def _same_classes(self, classes):
         """Raise ValueError if a warm start continues from other classes."""
@@ -795,7 +830,12 @@ source of blocks, default=None
             )
 
     def _require_two_classes(self, codes, weights):
-        """Raise ValueError unless rows of two classes or more have a weight."""
+        """Raise ValueError unless rows of two classes or more have a weight.
+
+        A label that all rows have, or none, is learnt as well.
+        """
+        if self._multilabel:
+            return
         rows = rows_with_weight(weights)
         codes = codes if rows is None else codes[rows]
         present = count_codes(codes, len(self.classes_))
@@ -834,13 +874,19 @@ source of blocks, default=None
         sample_weight = check_weights(sample_weight, len(y), all_zero=all_zero)
         per_class = self._class_weights(y, codes, sample_weight)
         weights = _times(per_class, codes, sample_weight)
-        n_outputs = _count_outputs(self.classes_)
+        n_outputs = self._n_outputs(codes)
         return X, y, self._target(codes, n_outputs), weights
 
     def _begin(self, X, y):
         """Check X and y of a search, and remember the classes."""
         X, y = self._validate(X, y)
-        self.classes_ = find_classes(y)
+        if y.ndim == 2:
+            raise ValueError(
+                f"y is an indicator matrix of shape {y.shape}, but a search takes one "
+                "label per row. Use GridSearchCV(GDClassifier(), ...), or "
+                "MultiOutputClassifier(GDClassifierCV()) for an alpha of each label."
+            )
+        self.classes_, self._multilabel = find_classes(y), False
         return X, y
 
     def _targets_and_weights(self, y, sample_weight, train_weight):
@@ -863,7 +909,7 @@ source of blocks, default=None
 
     def _n_outputs(self, target):
         """Number of outputs for these targets."""
-        return _count_outputs(self.classes_)
+        return _count_outputs(self.classes_, self._multilabel)
 
     def _target(self, codes, n_outputs):
         """Class codes as the loss takes them."""
@@ -873,6 +919,12 @@ source of blocks, default=None
         """The weight of each class, or None."""
         if self.class_weight is None:
             return None
+        if self._multilabel:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is not possible with several "
+                "labels per row, which are no classes. Use class_weight=None and "
+                "sample_weight, or OneVsRestClassifier(GDClassifier(class_weight=...))."
+            )
         if isinstance(self.class_weight, dict):
             per_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=y
@@ -897,6 +949,25 @@ source of blocks, default=None
                 )
         return per_class
 
+    def _check_labels(self, classes, first, n_labels):
+        """The same for an indicator matrix of so many labels."""
+        labels = np.arange(n_labels)
+        if first:
+            self.classes_, self._multilabel = labels, True
+        elif not self._multilabel or n_labels != len(self.classes_):
+            before = f"{len(self.classes_)} labels"
+            if not self._multilabel:
+                before = "one label per row"
+            raise ValueError(
+                f"y is an indicator matrix of {n_labels} labels, but earlier calls had "
+                f"{before}."
+            )
+        if classes is not None and not np.array_equal(classes, labels):
+            raise ValueError(
+                f"classes must be None or the numbers from 0 to {n_labels - 1} for an "
+                f"indicator matrix of {n_labels} labels, got {classes!r}."
+            )
+
     def _check_classes(self, classes, first):
         """Set or compare ``classes_``."""
         if classes is None:
@@ -913,7 +984,7 @@ source of blocks, default=None
         if first:
             if len(classes) < 2:
                 raise ValueError(f"classes must hold at least 2 labels, got {classes}.")
-            self.classes_ = classes
+            self.classes_, self._multilabel = classes, False
         elif len(classes) != len(self.classes_) or (classes != self.classes_).any():
             raise ValueError(
                 f"`classes={classes}` is not the same as on last call to partial_fit, "
@@ -935,7 +1006,8 @@ source of blocks, default=None
             sample_weight, X_val.shape[0], "sample_weight_val"
         )
         codes = encode(y_val, self.classes_)
-        codes[unknown] = 0
+        if unknown.any():
+            codes[unknown] = 0
         weights = _times(per_class, codes, sample_weight)
         rows = rows_with_weight(weights)
         if rows is not None and len(rows) == 0:
@@ -948,7 +1020,7 @@ source of blocks, default=None
             weights = ~unknown * (1.0 if weights is None else weights)
         data = {
             "X": X_val,
-            "target": self._target(codes, _count_outputs(self.classes_)),
+            "target": self._target(codes, self._n_outputs(codes)),
             "weights": weights,
             "rows": rows,
         }
@@ -965,6 +1037,11 @@ source of blocks, default=None
 
     def _unknown_to_validate(self, y_val):
         """Which validation labels are unknown; raises ValueError if that is wrong."""
+        n_labels = len(self.classes_) if self._multilabel else 1
+        if (y_val.shape[1] if y_val.ndim == 2 else 1) != n_labels:
+            raise ValueError(
+                f"y_val has shape {y_val.shape}, but y has {n_labels} label(s) per row."
+            )
         if (y_val.dtype.kind in "biuf") != (self.classes_.dtype.kind in "biuf"):
             raise ValueError(
                 f"y_val holds labels like {plain_label(y_val[0])!r}, but y has "
@@ -982,10 +1059,14 @@ source of blocks, default=None
 
     def _unknown(self, y):
         """Which labels are not among the classes."""
+        if self._multilabel:
+            return np.zeros(len(y), dtype=bool)
         places = np.minimum(encode(y, self.classes_), len(self.classes_) - 1)
         return self.classes_[places] != y
 
     def _hold_out(self, y):
+        if self._multilabel:
+            return random_split(len(y), self.validation_fraction, self.random_state)
         codes = encode(y, self.classes_)
         return stratified_split(codes, self.validation_fraction, self.random_state)
 
@@ -993,12 +1074,12 @@ source of blocks, default=None
         codes = encode(y, self.classes_).astype(np.intp)
         codes[self._unknown(y)] = -1
         accuracy = Accuracy(codes, weights)
-        return lambda z, loss, coef: accuracy(predicted_codes(z))
+        return lambda z, loss, coef: accuracy(self._codes(z))
 
 
-def _count_outputs(classes):
-    """One for two classes, else one for each."""
-    return 1 if len(classes) == 2 else len(classes)
+def _count_outputs(classes, multilabel=False):
+    """One for two classes, else one for each; one for each of several labels."""
+    return 1 if len(classes) == 2 and not multilabel else len(classes)
 
 
 def _times(per_class, codes, sample_weight):

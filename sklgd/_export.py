@@ -217,6 +217,8 @@ def plain_model(est):
         )
     model = build(est, penalty.l1, penalty.l2)
     coef, intercept = copy(est).densify().coef_, est.intercept_
+    if est._multilabel:
+        return _one_vs_rest(model, est, coef, intercept)
     if hasattr(est, "classes_"):
         _prime(model, est.classes_)
         model.classes_ = est.classes_.copy()
@@ -232,6 +234,23 @@ def plain_model(est):
         _fill(deepcopy(model), est, coef[k], intercept[k : k + 1])
         for k in range(len(coef))
     ]
+    _name_features(several, est)
+    return several
+
+
+def _one_vs_rest(model, est, coef, intercept):
+    """A OneVsRestClassifier of several labels per row."""
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.preprocessing import LabelBinarizer
+
+    several = OneVsRestClassifier(clone(model))
+    _prime(model, np.arange(2))
+    several.estimators_ = [
+        _fill(deepcopy(model), est, coef[[k]], intercept[k : k + 1])
+        for k in range(len(coef))
+    ]
+    indicators = np.eye(len(coef), dtype=int)
+    several.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(indicators)
     _name_features(several, est)
     return several
 

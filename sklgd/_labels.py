@@ -3,6 +3,7 @@
 import numbers
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils.multiclass import check_classification_targets
 
 # Largest number of labels of which a sorted copy is made.
@@ -14,7 +15,12 @@ FEW_LABELS = 20
 
 
 def find_classes(y):
-    """The labels in y, sorted, after `check_labels`."""
+    """The labels in y, sorted, after `check_labels`.
+
+    Those of an indicator matrix are the numbers of its columns.
+    """
+    if y.ndim == 2:
+        return np.arange(y.shape[1])
     if len(y) > MANY_LABELS and y.dtype.kind != "O":
         # In parts, since labels are sorted in copies.
         parts = np.array_split(y, -(-len(y) // MANY_LABELS))
@@ -49,31 +55,50 @@ def check_kinds_of_labels(labels, name="y"):
         )
 
 
-def check_one_label_per_row(y):
-    """Raise ValueError for targets with several labels in a row, with a hint."""
+def indicator_matrix(y):
+    """Several labels for each row as a dense matrix of zeros and ones, if y is one.
+
+    None if there is one label for each row.
+
+    Raises
+    ------
+    ValueError
+        For other targets with several columns, with a hint.
+    """
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if isinstance(y, (list, tuple)):
         # (NumPy refuses an array of these without a word about labels.)
-        lengths = {len(v) for v in y if isinstance(v, (list, tuple, set, frozenset))}
-        several = bool(lengths - {1})
-    else:
-        several = len(shape) == 2 and shape[1] > 1
-    if several:
-        found = f"shape {shape}" if shape else "lists of labels"
-        raise ValueError(
-            f"y should be a 1d array with one label per row, got {found}. For several "
-            "labels per row (multilabel) use OneVsRestClassifier(GDClassifier()) with "
-            "an indicator matrix, such as MultiLabelBinarizer makes; for several "
-            "targets, MultiOutputClassifier(GDClassifier())."
-        )
+        kinds = list, tuple, set, frozenset, np.ndarray
+        lengths = {len(v) for v in y if isinstance(v, kinds)}
+        if not lengths - {1}:
+            return None
+        if len(lengths) == 1 and not any(isinstance(v, (set, frozenset)) for v in y):
+            y = np.asarray(y)
+            shape = y.shape
+    elif not (len(shape) == 2 and shape[1] > 1):
+        return None
+    if len(shape) == 2:
+        matrix = y.toarray() if sp.issparse(y) else np.asarray(y)
+        known = (matrix == 0) | (matrix == 1)
+        if matrix.dtype.kind in "biuf" and known.all():
+            return matrix
+    found = f"shape {shape}" if shape else "lists of labels"
+    raise ValueError(
+        f"y should be a 1d array with one label per row, got {found}. Several labels "
+        "per row (multilabel) are an indicator matrix of zeros and ones, such as "
+        "MultiLabelBinarizer makes; for several targets with classes of their own, use "
+        "MultiOutputClassifier(GDClassifier())."
+    )
 
 
 def check_labels(y, n_classes=np.inf):
     """`check_classification_targets`, unless it cannot have anything to say.
 
     Of integers that is a warning where more than half of more than 20 labels differ;
-    ``n_classes`` is how many there are at most.
+    ``n_classes`` is how many there are at most. An indicator matrix has been checked.
     """
+    if y.ndim == 2:
+        return
     if y.dtype.kind == "O":
         check_kinds_of_labels(y)
     few = len(y) <= FEW_LABELS or n_classes <= round(0.5 * len(y))
@@ -104,8 +129,10 @@ def labels_and_codes(y):
 def encode(y, classes):
     """Places of the labels y among the sorted ``classes``, in a small integer type.
 
-    An unknown label has the place of another one.
+    An unknown label has the place of another one. An indicator matrix stays as it is.
     """
+    if y.ndim == 2:
+        return y
     codes = np.empty(len(y), dtype=np.min_scalar_type(len(classes)))
     table = None
     if are_small_integers(classes) and np.can_cast(y.dtype, np.intp):
@@ -124,6 +151,8 @@ def encode(y, classes):
 
 def find_unknown(y, codes, classes):
     """The first label that is none of the classes, or None."""
+    if y.ndim == 2:
+        return None
     for start in range(0, len(y), BLOCK):
         labels = y[start : start + BLOCK]
         places = np.minimum(codes[start : start + BLOCK], len(classes) - 1)
@@ -137,8 +166,10 @@ def targets_of(codes, n_outputs, task):
     """Class codes as a loss takes them.
 
     -1/+1 for one output. For several 0..K-1, but a loss of regression, by its ``task``,
-    takes a column of -1/+1 for each class.
+    takes a column of -1/+1 for each class. An indicator matrix becomes one of -1/+1.
     """
+    if codes.ndim == 2:
+        return np.where(codes, 1.0, -1.0)
     if n_outputs == 1:
         target = codes.astype(np.float64)
         target *= 2.0

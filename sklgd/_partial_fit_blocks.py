@@ -67,10 +67,12 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
 
 
 def labels_of(passes):
-    """All labels of a source, sorted; one pass."""
+    """All labels of a source, sorted; one pass. None if y is an indicator matrix."""
     labels = None
     for number in range(passes.blocks.n_parts):
         for block in passes.part(number):
+            if block.y.ndim == 2 and block.y.shape[1] > 1:
+                return None
             found = np.unique(block.y)
             if labels is None:
                 labels = found

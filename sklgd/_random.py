@@ -1,6 +1,7 @@
 """Random generators that are made faster than NumPy makes them."""
 
 import numbers
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,25 @@ def random_stream(seed: Any) -> np.random.RandomState:
     stream = np.random.RandomState(_unseeded())
     stream.seed(int(seed))
     return stream
+
+
+def random_split(n, fraction, random_state):
+    """Random rows for training and for validation, a share of n rows, ascending."""
+    # Imported when needed: it doubles the package's import time.
+    from sklearn.model_selection import ShuffleSplit
+
+    if ceil(fraction * n) >= n:
+        raise ValueError(
+            f"validation_fraction={fraction!r} of {n} rows leaves none for training. "
+            "Use a smaller fraction, pass X_val and y_val, or early_stopping=False."
+        )
+    splitter = ShuffleSplit(test_size=fraction, random_state=random_state)
+    rows, held_out = next(splitter.split(np.empty(n)))
+    # They share the memory of one permutation.
+    rows, held_out = rows.astype(np.intp, copy=False), held_out.astype(np.intp)
+    rows.sort()
+    held_out.sort()
+    return rows, held_out
 
 
 def stream_at(key: Any, position: int) -> np.random.RandomState:

@@ -1,7 +1,6 @@
 """`GDRegressor`: linear regression by gradient descent."""
 
 from functools import partial
-from math import ceil
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -18,6 +17,7 @@ from ._fit.description import DescribeTargets
 from ._fit_blocks import describe, engine_maker, learn
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import learn_blocks
+from ._random import random_split
 from ._scoring import D2, R2
 from ._validation import (
     check_offset,
@@ -841,24 +841,7 @@ default=None
         return TargetsToJudge(), R2Sums(loss.link == "log", some)
 
     def _hold_out(self, y):
-        # Imported when needed: it doubles the package's import time.
-        from sklearn.model_selection import ShuffleSplit
-
-        if ceil(self.validation_fraction * len(y)) >= len(y):
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction!r} of {len(y)} rows "
-                "leaves none for training. Use a smaller fraction, pass X_val and "
-                "y_val, or early_stopping=False."
-            )
-        splitter = ShuffleSplit(
-            test_size=self.validation_fraction, random_state=self.random_state
-        )
-        rows, held_out = next(splitter.split(y))
-        # They share the memory of one permutation.
-        rows, held_out = rows.astype(np.intp, copy=False), held_out.astype(np.intp)
-        rows.sort()
-        held_out.sort()
-        return rows, held_out
+        return random_split(len(y), self.validation_fraction, self.random_state)
 
     def _own_score(self, y, weights):
         y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)

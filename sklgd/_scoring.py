@@ -158,8 +158,9 @@ class Accuracy:
 
     Parameters
     ----------
-    codes : int array of shape (n_samples,)
-        Classes; -1 for a label that is never predicted.
+    codes : int array of shape (n_samples,) or (n_samples, n_labels)
+        Classes; -1 for a label that is never predicted. Or an indicator matrix, of
+        whose rows all labels have to be predicted.
     weights : float64 array of shape (n_samples,) or None
     """
 
@@ -168,7 +169,10 @@ class Accuracy:
 
     def __call__(self, predicted):
         """The accuracy of class codes."""
-        return np.average(predicted == self.codes, weights=self.weights)
+        right = predicted == self.codes
+        if right.ndim == 2:
+            right = right.all(axis=1)
+        return np.average(right, weights=self.weights)
 
 
 def predicted_codes(z):

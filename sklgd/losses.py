@@ -84,6 +84,10 @@ class Loss:
         divergence.
     largest_curvature : float
         Least upper bound of the second derivative, infinity if there is none.
+    separate_targets : bool
+        True if each of several outputs has a target of its own, in a column of y: a
+        number in regression, and in classification -1 or 1 (`of_labels`). Otherwise y
+        holds the code of a class.
     kernel : LossFunction
         The compiled loops, as the kernels take them.
     """
@@ -109,6 +113,24 @@ class Loss:
 
     def __init__(self) -> None:
         self.kernel = getattr(_losses, type(self).__name__)(*self._arguments())
+        self._separate(self.task == "regression")
+
+    def _separate(self, separate: bool) -> None:
+        self.separate_targets = self.kernel.separate_targets = separate
+
+    def _copy(self) -> Any:
+        return _remade(type(self), self._arguments(), self.separate_targets)
+
+    def of_labels(self) -> Loss:
+        """The loss of several labels of a row, each with a target of -1 or 1.
+
+        It is a sum over the labels, also for a loss that couples the classes.
+        """
+        if self.separate_targets:
+            return self
+        loss = self._copy()
+        loss._separate(True)
+        return loss
 
     def _arguments(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in self.params)
@@ -129,7 +151,7 @@ class Loss:
         ----------
         n_outputs : int
         """
-        return self.couples_outputs and n_outputs > 1
+        return self.couples_outputs and n_outputs > 1 and not self.separate_targets
 
     def measured_from(self, constant: Array, reach: Array) -> Loss:
         """The loss itself, unless its tails are linear (see `LinearTails`).
@@ -158,8 +180,8 @@ class Loss:
         Parameters
         ----------
         y : array of shape (n_samples, n_outputs) or (n_samples,)
-            Regression targets; or, for classification, -1/+1 with one output
-            and class codes 0..n_outputs-1 with several.
+            Regression targets; or, for classification, -1/+1 with one output or
+            separate targets, else class codes 0..n_outputs-1.
         z : array of shape (n_samples, n_outputs)
             Raw predictions.
         sample_weight : array of shape (n_samples,), default=None
@@ -239,7 +261,7 @@ class Loss:
         predictions = predictions.reshape(len(predictions), -1)
         targets = np.array(y, dtype=np.float64).ravel()
         m, K = predictions.shape
-        if len(targets) != (m * K if self.task == "regression" else m):
+        if len(targets) != (m * K if self.separate_targets else m):
             raise ValueError(
                 f"y has {len(targets)} values for {m} rows and {K} outputs"
             )
@@ -272,7 +294,7 @@ class Loss:
             Columns of z.
         """
         y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        if self.task == "classification" and n_outputs > 1:
+        if not self.separate_targets and n_outputs > 1:
             # One class against the rest.
             y = np.where(y == np.arange(n_outputs), 1.0, -1.0)
         out = np.empty(n_outputs)
@@ -393,7 +415,7 @@ class Loss:
         return y - offset, None, None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._arguments()
+        return _remade, (type(self), self._arguments(), self.separate_targets)
 
 
 class LinearTails(Loss):
@@ -421,7 +443,7 @@ class LinearTails(Loss):
     def _adapted(
         self, barrier_weight: float, constant: Weights, reach: Weights
     ) -> LinearTails:
-        loss = type(self)(*self._arguments())
+        loss = self._copy()
         loss.__setstate__((barrier_weight, constant, reach))
         return loss
 
@@ -860,7 +882,7 @@ class Perceptron(PiecewiseLinear):
     @property
     def in_streams(self) -> Loss:
         """The hinge loss: with a threshold of one, zero is not the best model."""
-        return Hinge()
+        return _remade(Hinge, (), self.separate_targets)
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -963,7 +985,7 @@ class LogLoss(Loss):
 
     def bound(self, n_outputs: int = 1) -> float:
         """A quarter; one half for the softmax (Boehning 1992)."""
-        return 0.25 if n_outputs == 1 else 0.5
+        return 0.5 if self.coupled(n_outputs) else 0.25
 
     def fit_intercept_only(
         self, y: Array, sample_weight: Weights = None, n_outputs: int = 1
@@ -972,7 +994,7 @@ class LogLoss(Loss):
         # A class without weight would put the start at infinity.
         p = _class_shares(y, sample_weight, n_outputs)
         p = np.minimum(np.maximum(p, 1e-6), 1 - 1e-6)
-        if n_outputs == 1:
+        if not self.coupled(n_outputs):
             return np.log(p / (1.0 - p))
         return np.log(p) - np.log(p).mean()
 
@@ -1074,11 +1096,18 @@ def _alike(value: float, n: int) -> Array:
     return out
 
 
+def _remade(cls: type[Loss], arguments: tuple[float, ...], separate: bool) -> Loss:
+    """A loss with these arguments and targets (`Loss.separate_targets`)."""
+    loss = cls(*arguments)
+    loss._separate(separate)
+    return loss
+
+
 def _class_shares(y: Array, sample_weight: Weights, n_outputs: int) -> Array:
-    """Weighted share of +1 (one output) or of each class code."""
-    if n_outputs == 1:
+    """Weighted share of +1 in each column, or of each class code."""
+    if np.size(y) == len(y) * n_outputs:
         # Of targets -1 and 1.
-        return 0.5 + 0.5 * column_means(y, sample_weight, 1)
+        return 0.5 + 0.5 * column_means(y, sample_weight, n_outputs)
     shares = np.zeros(n_outputs)
     for part, s in _blocks(y, sample_weight, 1):
         shares += np.bincount(part[:, 0].astype(np.intp), s, n_outputs)

@@ -328,7 +328,7 @@ class Data(DataOfFit):
 
         Its targets are written to ``target``, an array of shape (n_samples,).
         """
-        if self.loss.task == "regression":
+        if self.loss.separate_targets:
             target[...] = self.target.reshape(-1, self.n_outputs)[:, k]
         else:
             np.multiply(self.target == k, 2.0, out=target)

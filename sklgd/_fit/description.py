@@ -377,6 +377,7 @@ def one_label_per_row(y: np.ndarray) -> np.ndarray:
     if y.ndim != 1:
         raise ValueError(
             f"y of a block has the shape {y.shape}: a classifier takes one label for "
-            "each row."
+            "each row in fit_blocks. For several labels per row use fit or "
+            "partial_fit_blocks."
         )
     return y

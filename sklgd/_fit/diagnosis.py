@@ -399,10 +399,12 @@ def _misclassified(training):
     _, target, weights = data.part(0, n_rows)
     z = np.empty((n_rows, K))
     training.problem.raw_predictions(np.ascontiguousarray(training.coef), z)
-    if K == 1:
-        target, predicted = target > 0.0, z[:, 0] > 0.0
-    else:
-        target, predicted = target.astype(np.intp), z.argmax(axis=1)
+    if K == 1 or data.loss.separate_targets:
+        target = target.reshape(n_rows, K) > 0.0
+        wrong = np.average((target != (z > 0.0)).mean(axis=1), weights=weights)
+        share = np.average(target, axis=0, weights=weights)
+        return float(wrong), float(np.minimum(share, 1.0 - share).mean())
+    target, predicted = target.astype(np.intp), z.argmax(axis=1)
     counts = np.bincount(target, weights)
     wrong = np.average(target != predicted, weights=weights)
     return float(wrong), float(1.0 - counts.max() / counts.sum())

@@ -13,7 +13,7 @@ NARROW = 100
 
 
 def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centred,
-                 classifies, penalty):  # fmt: skip
+                 classifies, penalty, multilabel=False):  # fmt: skip
     """A learner that has seen no row.
 
     Parameters
@@ -24,6 +24,8 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
     fit_intercept, centred, classifies : bool
         As in `OnlineLearner`.
     penalty : Penalty
+    multilabel : bool, default=False
+        As in `OnlineLearner`.
     """
     optimizer.check()
     loss = loss.in_streams
@@ -44,6 +46,7 @@ def make_learner(optimizer, loss, n_features, n_outputs, *, fit_intercept, centr
         fit_intercept=fit_intercept,
         centred=centred,
         classifies=classifies,
+        multilabel=multilabel,
         reach=optimizer.prior_scale * (LOG_LINK if loss.link == "log" else 1.0),
         power=optimizer.power,
         average=optimizer.average,

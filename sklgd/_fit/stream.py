@@ -35,8 +35,8 @@ COST = 1e-4
 FAR, FEW_ROWS = 100.0, 20
 # What is stored of a learner, by the names of its constructor's arguments.
 OPTIONS = (
-    "fit_intercept", "centred", "classifies", "reach", "power", "average", "l1", "l2",
-    "second_order",
+    "fit_intercept", "centred", "classifies", "multilabel", "reach", "power", "average",
+    "l1", "l2", "second_order",
 )  # fmt: skip
 
 
@@ -307,6 +307,8 @@ class Stream:
     def unpack(cls, packed, est):
         """The stream that `pack` made a dict of, for the estimator it is stored in."""
         loss = LOSSES[packed["loss"]](*packed["loss_params"])
+        if packed["options"]["multilabel"]:
+            loss = loss.of_labels()
         learner = OnlineLearner(loss, *packed["shape"], **packed["options"])
         table, kinds = learner.table, packed["kinds"]
         rows = np.arange(len(table)) if packed["seen"] is None else packed["seen"]
@@ -456,6 +458,7 @@ def _continued(est, optimizer, before, X, n_outputs):
     learner = make_learner(
         optimizer, loss, X.shape[1], n_outputs, fit_intercept=est.fit_intercept,
         centred=centred, classifies=settings.classifies, penalty=penalty,
+        multilabel=est._multilabel,
     )  # fmt: skip
     stream = Stream(learner, plan, key, est.random_state)
     stream.dtype = X.dtype

@@ -136,8 +136,8 @@ def rare_classes(data):
     if data.loss.task == "regression":
         return False
     target = data.target if data.everything else data.target[data.rows]
-    if data.n_outputs == 1:
-        positive = np.count_nonzero(target > 0.0)
+    if data.n_outputs == 1 or data.loss.separate_targets:
+        positive = np.count_nonzero(target > 0.0, axis=0)
         counts = np.array([positive, len(target) - positive])
     else:
         counts = np.bincount(target.astype(np.intp), minlength=data.n_outputs)

@@ -38,7 +38,7 @@ def rows_are_mixed(data):
     if data.rows is not None:
         rows = data.rows[rows]
     target = data.target.reshape(data.X.shape[0], -1)[rows]
-    if data.loss.task == "classification":
+    if data.loss.task == "classification" and not data.loss.separate_targets:
         target = target == np.unique(target)
     return in_no_order(target) and in_no_order(most_frequent(data.X, rows))
 

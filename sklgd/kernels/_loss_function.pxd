@@ -33,6 +33,8 @@ cdef class LossFunction:
     cdef points_function points
     cdef prox_points_function prox_points
     cdef bint has_unit
+    # With several outputs: whether each has a target of its own.
+    cdef public bint separate_targets
 
     cdef double proximal(self, double y, double z0, double q, double* c) noexcept nogil
     cdef void prox_scaled(

@@ -1,6 +1,7 @@
 import numpy as np
 
 class LossFunction:
+    separate_targets: bool
     def evaluate(
         self, y: np.ndarray, z: np.ndarray, s: np.ndarray, g: np.ndarray
     ) -> float: ...

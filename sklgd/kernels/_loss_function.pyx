@@ -15,8 +15,9 @@ cdef class LossFunction:
     """A table of the loops of one loss.
 
     Each function takes the object itself first. No buffer is checked; all of them are
-    the caller's. Targets y are (m, K) for a regression loss; for classification (m,),
-    -1 or 1 when K = 1 and class codes 0..K-1 otherwise. Weights ``s`` of NULL mean
+    the caller's. Targets y are (m, K) if they are separate, as those of regression are
+    and those of several labels, -1 or 1. Otherwise they are (m,), -1 or 1 when K = 1
+    and class codes 0..K-1 from two outputs on. Weights ``s`` of NULL mean
     ones; a row of weight zero contributes exactly zero, whatever z is.
 
     - ``gradient_at(loss, y, z)``: dl/dz of one unweighted prediction, with the bits that

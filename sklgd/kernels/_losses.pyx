@@ -702,16 +702,16 @@ cdef double value_at(AnyLoss loss, double y, double z) noexcept nogil:
 cdef double evaluate_log_loss(
         LogLoss loss, const double* y, const double* z, const double* s, double* g,
         Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
-    if K == 1:
-        return exponential(loss, y, z, s, g, m, 1, want_value)
+    if K == 1 or loss.separate_targets:
+        return exponential(loss, y, z, s, g, m, K, want_value)
     return evaluate_softmax(&vector_math, y, z, s, g, m, K, want_value)
 
 
 cdef void curvature_log_loss(
         LogLoss loss, const double* y, const double* z, const double* s, double* h,
         Py_ssize_t m, Py_ssize_t K) noexcept nogil:
-    if K == 1:
-        curvature_pointwise(loss, y, z, s, h, m, 1)
+    if K == 1 or loss.separate_targets:
+        curvature_pointwise(loss, y, z, s, h, m, K)
     else:
         curvature_softmax(z, s, h, m, K)
 
@@ -719,8 +719,8 @@ cdef void curvature_log_loss(
 cdef void prox_log_loss(
         LogLoss loss, const double* y, const double* z0, double q, double* z, double* c,
         Py_ssize_t K) noexcept nogil:
-    if K == 1:
-        prox_pointwise(loss, y, z0, q, z, c, 1)
+    if K == 1 or loss.separate_targets:
+        prox_pointwise(loss, y, z0, q, z, c, K)
     else:
         prox_softmax(y, z0, q, z, c, K)
 
@@ -757,6 +757,7 @@ cdef double signed_targets(
         double* g, Py_ssize_t m, Py_ssize_t K, bint want_value) noexcept nogil:
     cdef Py_ssize_t i, k, j
     cdef double c, sign, total = 0.0
+    cdef bint separate = K == 1 or loss.separate_targets
     for i in range(m):
         c = 1.0 if s == NULL else s[i]
         for k in range(K):
@@ -764,7 +765,7 @@ cdef double signed_targets(
             if c == 0.0:
                 g[j] = 0.0
                 continue
-            sign = y[i] if K == 1 else (1.0 if y[i] == k else -1.0)
+            sign = y[j] if separate else (1.0 if y[i] == k else -1.0)
             g[j] = c * loss.gradient(sign, z[j])
             if want_value:
                 total += c * loss.value(sign, z[j])
@@ -835,11 +836,12 @@ cdef void curvature_signed(
         double* h, Py_ssize_t m, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t i, k, j
     cdef double c, sign
+    cdef bint separate = K == 1 or loss.separate_targets
     for i in range(m):
         c = 1.0 if s == NULL else s[i]
         for k in range(K):
             j = i * K + k
-            sign = y[i] if K == 1 else (1.0 if y[i] == k else -1.0)
+            sign = y[j] if separate else (1.0 if y[i] == k else -1.0)
             h[j] = 0.0 if c == 0.0 else c * loss.second(sign, z[j])
 
 
@@ -860,8 +862,9 @@ cdef void prox_signed(
         double* c, Py_ssize_t K) noexcept nogil:
     cdef Py_ssize_t k
     cdef double sign
+    cdef bint separate = K == 1 or loss.separate_targets
     for k in range(K):
-        sign = y[0] if K == 1 else (1.0 if y[0] == k else -1.0)
+        sign = y[k] if separate else (1.0 if y[0] == k else -1.0)
         if q > 0.0:
             z[k] = loss.proximal(sign, z0[k], q, c + k)
         else:

@@ -67,6 +67,8 @@ cdef class OnlineLearner(OnlineRule):
         As in `OnlineRule`.
     classifies : bool
         True if the prediction is a class: that of the largest output, or the sign.
+    multilabel : bool, default=False
+        True if it is the set of the outputs that are positive.
     second_order : bool
         True if recursive least squares learn as well, for centred columns and a loss with
         one output or of constant second derivative: then the model reported is a mixture
@@ -80,8 +82,8 @@ cdef class OnlineLearner(OnlineRule):
         was the model that overflowed float64.
     """
 
-    cdef readonly bint classifies, second_order
-    cdef bint robust
+    cdef readonly bint classifies, multilabel, second_order
+    cdef bint robust, separate_targets
     cdef readonly Py_ssize_t bad_column
     cdef readonly RecursiveLeastSquares full
     cdef object own_array
@@ -101,11 +103,12 @@ cdef class OnlineLearner(OnlineRule):
     cdef Py_ssize_t early_size
 
     def __init__(self, loss, Py_ssize_t n_features, Py_ssize_t n_outputs, *,
-                 bint classifies, bint second_order, **options):
+                 bint classifies, bint second_order, bint multilabel=False, **options):
         cdef double[::1] own
         OnlineRule.__init__(
             self, loss, n_features, n_outputs, second_order=second_order, **options)
-        self.classifies = classifies
+        self.classifies, self.multilabel = classifies, multilabel
+        self.separate_targets = loss.separate_targets
         self.second_order = second_order
         self.robust = self.regression and loss.linear_tails
         self.full = RecursiveLeastSquares(
@@ -269,7 +272,7 @@ cdef class OnlineLearner(OnlineRule):
     cdef void load_target(self, const double* y, Py_ssize_t row) noexcept nogil:
         """The targets of a row: a code for a coupled loss, else a number per output."""
         cdef Py_ssize_t k, K = self.n_outputs
-        if self.regression:
+        if self.separate_targets:
             memcpy(self.target, y + row * K, K * sizeof(double))
         elif self.coupled or K == 1:
             self.target[0] = y[row]
@@ -645,8 +648,11 @@ cdef class OnlineLearner(OnlineRule):
     cdef bint is_hit(self) noexcept nogil:
         """True if the prediction ``new`` is the class of the row."""
         cdef Py_ssize_t k, best = 0, true = 0, K = self.n_outputs
-        if K == 1:
-            return (self.new[0] > 0.0) == (self.target[0] > 0.0)
+        if K == 1 or self.multilabel:
+            for k in range(K):
+                if (self.new[k] > 0.0) != (self.target[k] > 0.0):
+                    return False
+            return True
         for k in range(1, K):
             if self.new[k] > self.new[best]:
                 best = k

@@ -167,7 +167,7 @@ cdef class Problem:
                  double gradient_limit=INFINITY):
         cdef Py_ssize_t K, per_row, stored, first, last, n_chunks
         cdef Py_ssize_t share = PARTIAL_SHARE if rows.is_sparse else DENSE_SHARE
-        cdef bint regression = loss.task == "regression"
+        cdef bint separate = loss.separate_targets
         first, last = (0, n_outputs) if outputs is None else outputs
         K = last - first
         self.rows, self.loss, self.function = rows, loss, loss.kernel
@@ -175,9 +175,9 @@ cdef class Problem:
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_outputs, self.fit_intercept = K, fit_intercept
         self.y_view = y.reshape(-1)
-        self.y_stride = n_outputs if regression else 1
-        self.n_targets = K if regression else 1
-        self.first_class = 0 if regression else first
+        self.y_stride = n_outputs if separate else 1
+        self.n_targets = K if separate else 1
+        self.first_class = 0 if separate else first
         self.whole = K == n_outputs
         if not self.whole and not (0 <= first < last - 1 < n_outputs):
             raise ValueError("outputs must be two or more of n_outputs")
@@ -185,7 +185,7 @@ cdef class Problem:
             raise ValueError("there are no rows")
         if self.y_view.shape[0] != self.n_samples * self.y_stride:
             raise ValueError("y does not match the rows")
-        self.y = &self.y_view[first if regression else 0]
+        self.y = &self.y_view[first if separate else 0]
         self.s = NULL
         if sample_weight is not None:
             self.s_view = sample_weight

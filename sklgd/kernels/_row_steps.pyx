@@ -67,7 +67,7 @@ cdef class RowSteps(Reduced):
         dense = dense or not problem.rows.is_sparse
         if not dense and (centre is not None or basis is not None):
             raise ValueError("sparse rows are neither centred nor rotated")
-        self.pointwise = problem.loss.task == "regression"
+        self.pointwise = problem.loss.separate_targets
         self.centre = self.basis = NULL
         if centre is not None:
             self.centre_view = centre
