@@ -16,7 +16,6 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score, hamming_loss
 from sklearn.model_selection import train_test_split
-from sklearn.multiclass import OneVsRestClassifier
 
 from sklgd import GDClassifier
 
@@ -30,10 +29,10 @@ X_train, X_test, Y_train, Y_test = train_test_split(X, Y, random_state=0)
 # %%
 # One model per label
 # -------------------
-# ``OneVsRestClassifier`` fits a `GDClassifier` to each column. ``predict`` returns a
-# matrix like Y, and ``predict_proba`` the probability of each label.
+# `GDClassifier` fits a model to each column, in one run. ``predict`` returns a matrix
+# like Y, and ``predict_proba`` the probability of each label.
 
-model = OneVsRestClassifier(GDClassifier(alpha=1e-3)).fit(X_train, Y_train)
+model = GDClassifier(alpha=1e-3).fit(X_train, Y_train)
 predicted = model.predict(X_test)
 print("probabilities of the first row:", model.predict_proba(X_test[:1]).round(2))
 print(f"wrong labels: {hamming_loss(Y_test, predicted):.1%}")
