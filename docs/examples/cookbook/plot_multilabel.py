@@ -27,14 +27,14 @@ Y = np.column_stack([digit % 2 == 0, np.isin(digit, [0, 6, 8, 9]), digit > 4]).a
 X_train, X_test, Y_train, Y_test = train_test_split(X, Y, random_state=0)
 
 # %%
-# One model per label
-# -------------------
-# `GDClassifier` fits a model to each column, in one run. ``predict`` returns a matrix
-# like Y, and ``predict_proba`` the probability of each label.
+# One estimator
+# -------------
+# `GDClassifier` trains one model per label in the same fit, with any loss. ``predict``
+# returns a matrix like Y, and ``predict_proba`` the probability of each label.
 
 model = GDClassifier(alpha=1e-3).fit(X_train, Y_train)
 predicted = model.predict(X_test)
-print("probabilities of the first row:", model.predict_proba(X_test[:1]).round(2))
+print("coefficients:", model.coef_.shape)
 print(f"wrong labels: {hamming_loss(Y_test, predicted):.1%}")
 print(f"rows with all labels right: {model.score(X_test, Y_test):.1%}")
 
