@@ -10,10 +10,12 @@ import pytest
 import scipy.sparse as sp
 from conftest import BATCH_METHODS
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     GammaRegressor,
     PoissonRegressor,
+    RidgeClassifier,
     SGDClassifier,
     SGDRegressor,
     TweedieRegressor,
@@ -548,3 +550,16 @@ def test_the_classifier_with_a_regression_loss_learns_in_parts(loss):
     assert np.array_equal(model.coef_, parts.coef_)
     stopped = GDClassifier(loss, early_stopping=True, random_state=0).fit(X, y)
     assert stopped.best_validation_score_ <= 1.0
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("load", [load_iris, load_breast_cancer])
+def test_the_squared_error_of_classes_is_ridge_classification(load, class_weight):
+    X, y = load(return_X_y=True)
+    ridge = RidgeClassifier(alpha=1.0, class_weight=class_weight).fit(X, y)
+    model = GDClassifier(
+        "squared_error", alpha=1.0 / len(y), tol=1e-14, class_weight=class_weight
+    ).fit(X, y)
+    np.testing.assert_allclose(model.coef_, np.atleast_2d(ridge.coef_), atol=1e-8)
+    np.testing.assert_array_equal(model.predict(X), ridge.predict(X))
+    np.testing.assert_array_equal(model.to_sklearn().predict(X), ridge.predict(X))
