@@ -35,7 +35,7 @@ class FittedModels(Models):
         self.estimators, self.folds = estimators, folds
         self.X, self.y, self.sample_weight = X, y, sample_weight
 
-    def begin(self, l1_ratio, near=None):
+    def begin(self, l1_ratio):
         for est in self.estimators:
             est.set_params(l1_ratio=l1_ratio)
 

@@ -125,11 +125,8 @@ class Models(ABC):
     """What may help such fits."""
 
     @abstractmethod
-    def begin(self, l1_ratio: float, near: float | None = None) -> None:
-        """Start a path with this share of l1.
-
-        ``near`` is an alpha of an earlier path, next to those that follow.
-        """
+    def begin(self, l1_ratio: float) -> None:
+        """Start a path with this share of l1."""
 
     @abstractmethod
     def advance(self, alpha: float) -> None:

@@ -289,7 +289,7 @@ class MomentModels(Models):
         mean, var = self.statistics
         return KnownMoments(mean, var, moments)
 
-    def begin(self, l1_ratio, near=None):
+    def begin(self, l1_ratio):
         self.l1_ratio = l1_ratio
         self.problems.begin()
         self.all_rows.begin()

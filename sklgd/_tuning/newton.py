@@ -220,25 +220,11 @@ class NewtonModels(Models):
 
     # ------------------------------------------------------------------ contract
 
-    def begin(self, l1_ratio, near=None):
+    def begin(self, l1_ratio):
         self.l1_ratio, self.blocks, self.renewed = l1_ratio, None, False
         for unit in self.units:
             unit.begin()
-        if near is not None:
-            self.begin_at(self.means[near, l1_ratio])
         self.gradients()
-
-    def begin_at(self, coef):
-        """Move all models to these coefficients, if they are better there."""
-        z = np.empty((self.data.X.shape[0], self.data.n_outputs))
-        replace(self.data, rows=None).term().raw_predictions(coef, z)
-        u = self.scaled(coef)
-        for unit in self.units:
-            first = unit.columns.start - unit.fold * self.data.n_outputs
-            outputs = slice(first, first + unit.u.shape[1])
-            unit.move(u[:, outputs], z[:, outputs])
-            if not unit.value < unit.null:
-                unit.begin()
 
     def advance(self, alpha):
         penalty = self.strength = self.penalty(alpha, self.l1_ratio)
@@ -299,12 +285,6 @@ class NewtonModels(Models):
         coef = self.scale * u
         coef[-1] -= self.centre @ coef[:-1]
         return coef
-
-    def scaled(self, coef):
-        """Scaled coefficients of raw ones."""
-        u = coef.copy()
-        u[-1] += self.centre @ coef[:-1]
-        return np.divide(u, self.scale, out=np.zeros_like(u), where=self.scale > 0.0)
 
     def objective(self, unit):
         """F of a model."""

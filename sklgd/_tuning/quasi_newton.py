@@ -54,8 +54,8 @@ class QuasiNewtonModels(NewtonModels):
             self.of_all_columns(coef) if value <= constant / data.mean_weight else None
         )
 
-    def begin(self, l1_ratio, near=None):
-        super().begin(l1_ratio, near)
+    def begin(self, l1_ratio):
+        super().begin(l1_ratio)
         self.height = curvature(self.data)
         for unit in self.units:
             unit.pairs, unit.before = [], None

@@ -150,7 +150,10 @@ class Search:
                 continue
             n = min(BETWEEN, math.ceil(math.log(pair[0] / pair[1], WIDE)) - 1)
             between = Path(path.l1_ratio)
-            self.models.begin(path.l1_ratio, pair[0])
+            # (From the constant model: the last models of the other folds have learnt
+            # from the rows that a fold holds out.)
+            self.models.begin(path.l1_ratio)
+            self.models.advance(pair[0])
             try:
                 self.follow(between, np.geomspace(pair[0], pair[1], n + 2)[1:-1])
             finally:
