@@ -627,6 +627,30 @@ def rows_of_weight_zero_are_absent(case: Case, first: Fit, rng: Rng) -> None:
         same_to_rounding(case, first, other, f"{len(places)} rows of weight zero")
 
 
+def may_have_offset(case: Case, fit: Fit) -> bool:
+    """True for a regression whose validation rows are not judged by a scorer."""
+    scored = case.param("scoring") in (None, "loss")
+    return not hasattr(fit.model, "classes_") and scored and not case.spoiled
+
+
+@check(share=0.15, when=may_have_offset)
+def an_offset_is_a_part_of_the_target(case: Case, first: Fit, rng: Rng) -> None:
+    """An offset of zero changes no bit, others are taken from targets of z - y."""
+    validated = {"offset_val": 0.0} if "X_val" in case.fit_args else {}
+    other = fit(case.with_args(offset=0.0, **validated))
+    same_bits(first, other, "an offset of zero")
+    if first.model._make_loss().link == "log" or validated or not case.tame:
+        return
+    y = np.asarray(case.y, dtype=float)
+    offset = rng.normal(size=len(y)) * (np.abs(y).mean() or 1.0)
+    column = offset if y.ndim == 1 else offset[:, None]
+    given = fit(case.with_args(offset=offset))
+    taken = fit(replace(case, y=y - column))
+    if case.param("early_stopping"):
+        return
+    same_bits(given, taken, "an offset and the target less that offset")
+
+
 # --------------------------------------------------------------------------------------
 # Other ways to the same model
 # --------------------------------------------------------------------------------------
