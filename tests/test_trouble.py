@@ -622,7 +622,9 @@ def test_a_perceptron_of_any_size_is_no_divergence(size, learning_rate, rng):
 
 def test_a_perceptron_that_predicts_worse_than_one_class_says_so(rng):
     X, y = rng.normal(size=(300, 4)), np.arange(300) % 10 == 0
-    model = GDClassifier("perceptron", optimizer="sgd", learning_rate=1.0)
+    model = GDClassifier(
+        "perceptron", optimizer="sgd", learning_rate=1.0, random_state=10
+    )
     assert_says(fit(model, X, y), "misclassified", "a constant model's 10.0%")
     assert model.stop_reason_ == "stalled"
 
