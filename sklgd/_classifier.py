@@ -181,8 +181,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         Threshold of the losses "huber", "epsilon_insensitive" and
         "squared_epsilon_insensitive", whose targets are -1 and 1.
     positive : bool, default=False
-        Whether no coefficient may be negative; for two classes. The intercept may have
-        either sign.
+        Whether no coefficient may be negative; for two classes, or several labels per
+        row. The intercepts may have either sign.
     monotonic_cst : array-like of shape (n_features,) or dict, default=None
         Signs of the coefficients, for two classes: 1 means that the raw prediction for
         ``classes_[1]`` must not fall in a feature, so that its coefficient is not

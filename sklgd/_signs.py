@@ -82,7 +82,9 @@ def signs_of_features(est: Any) -> np.ndarray | None:
             )
     if not signs.any():
         return None
-    if len(getattr(est, "classes_", ())) > 2:
+    # (Each label of an indicator matrix has coefficients of its own.)
+    separate = getattr(est, "_multilabel", False)
+    if len(getattr(est, "classes_", ())) > 2 and not separate:
         name = "positive=True" if est.positive else "monotonic_cst"
         raise ValueError(
             f"{name}: monotonic constraints are not supported for multiclass "

@@ -535,3 +535,15 @@ def test_a_start_of_the_wrong_sign_becomes_zero_with_a_warning(correlated):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         free.fit(X, y)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "fista", "sgd", "saga"])
+def test_every_label_of_a_row_keeps_the_signs(optimizer, rng):
+    X, Y = rng.normal(size=(60, 4)), rng.integers(0, 2, size=(60, 3))
+    params = {"optimizer": optimizer, "positive": True, "random_state": 0}
+    together = GDClassifier(**params, tol=1e-7).fit(X, Y)
+    assert (together.coef_ >= 0.0).all() and (together.coef_ > 0.0).any()
+    for label, coef in zip(Y.T, together.coef_, strict=True):
+        alone = GDClassifier(positive=True, optimizer="newton", tol=1e-9)
+        alone.fit(X, label)
+        assert_allclose(coef, alone.coef_[0], atol=0.05)
