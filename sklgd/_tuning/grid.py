@@ -200,8 +200,8 @@ def alphas_of_freedom(e, n_alphas):
         kept = e / (e + np.exp(x)[:, None])
         df, lost = kept.sum(axis=1), (1.0 - kept).sum(axis=1)
         low, high = np.where(df > freedoms, x, low), np.where(df > freedoms, high, x)
-        slope = (kept * (1.0 - kept)).sum(axis=1) * rank / (df * lost)
-        step = (np.log(df / lost) - np.log(freedoms / (rank - freedoms))) / slope
+        derivative = (kept * (1.0 - kept)).sum(axis=1) * rank / (df * lost)
+        step = (np.log(df / lost) - np.log(freedoms / (rank - freedoms))) / derivative
         found = np.abs(step) <= NEWTON_TOL
         inside = (x + step > low) & (x + step < high)
         x = np.where(found | inside, x + step, 0.5 * (low + high))

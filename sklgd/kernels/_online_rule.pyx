@@ -588,9 +588,9 @@ cdef class OnlineRule:
     cdef double late_rate(self) noexcept nogil:
         """Share of the learning rates that is left once rows repeat.
 
-        Those of non-smooth losses fall like 1/t then: near a kink the average of the
-        iterates has an error of the order of their learning rates, which takes longer to
-        vanish than what is left of the first iterates.
+        Those of non-smooth losses fall like 1/t then: near a jump of the derivative the
+        average of the iterates has an error of the order of their learning rates, which
+        takes longer to vanish than what is left of the first iterates.
         """
         cdef double repeated = self.stream[REPEATED]
         if self.smooth or repeated == 0.0:
