@@ -170,10 +170,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
             return 0.0 if stream else ALPHA
         return float(self.alpha)
 
-    def _penalty(self, alpha=None):
-        """The penalty, of strength ``alpha`` in place of the parameter if given."""
+    def _penalty(self, alpha=None, l1_ratio=None):
+        """The penalty; what is given takes the place of the parameters."""
         alpha = self._alpha() if alpha is None else alpha
-        penalty = PENALTIES[self.penalty](alpha, self.l1_ratio)
+        l1_ratio = self.l1_ratio if l1_ratio is None else l1_ratio
+        penalty = PENALTIES[self.penalty](alpha, l1_ratio)
         return penalty.with_signs(signs_of_features(self))
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):

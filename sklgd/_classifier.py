@@ -880,13 +880,7 @@ source of blocks, default=None
     def _begin(self, X, y):
         """Check X and y of a search, and remember the classes."""
         X, y = self._validate(X, y)
-        if y.ndim == 2:
-            raise ValueError(
-                f"y is an indicator matrix of shape {y.shape}, but a search takes one "
-                "label per row. Use GridSearchCV(GDClassifier(), ...), or "
-                "MultiOutputClassifier(GDClassifierCV()) for an alpha of each label."
-            )
-        self.classes_, self._multilabel = find_classes(y), False
+        self.classes_, self._multilabel = find_classes(y), y.ndim == 2
         return X, y
 
     def _targets_and_weights(self, y, sample_weight, train_weight):
@@ -904,7 +898,7 @@ source of blocks, default=None
         """
         codes = encode(y, self.classes_)
         per_class = self._class_weights(y, codes, train_weight)
-        target = self._target(codes, _count_outputs(self.classes_))
+        target = self._target(codes, self._n_outputs(codes))
         return target, _times(per_class, codes, sample_weight)
 
     def _n_outputs(self, target):

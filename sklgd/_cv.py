@@ -16,11 +16,13 @@ from ._callbacks import FitTasks
 from ._classifier import GDClassifier, has_proba
 from ._compat import CallbackSupport, has_callbacks, routing_enabled, warn
 from ._export import CONVERT
+from ._fit.offset import without_offset
 from ._hints import PARAMETERS_OF_OTHER_SEARCHES, ExplainsKeywords, did_you_mean
 from ._html import ShowsFit
 from ._log import say
 from ._regressor import GDRegressor
 from ._scoring import Scorer
+from ._signs import without_names
 from ._tuning.fits import FittedModels
 from ._tuning.grid import column_scale, default_alphas, starts_at_zero
 from ._tuning.models import Fold, all_rows, train_weights
@@ -39,6 +41,7 @@ from ._tuning.search import (
 from ._validation import (
     check_bool,
     check_number,
+    check_offset,
     check_parameters,
     check_scoring,
     check_weights,
@@ -46,7 +49,6 @@ from ._validation import (
     parameter_names,
     parameters_of,
 )
-from .penalties import PENALTIES
 
 SELECTIONS = "best", "1se"
 
@@ -77,20 +79,6 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
             "alpha": f"{self.alpha_:.3g} of {self.alphas_.shape[-1]} candidates",
             "mean score": f"{self.best_score_:.4g} over {self.n_splits_} folds",
         }
-
-    def predict(self, X):
-        """Predict with ``estimator_``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray
-            As `predict` of the plain estimator gives it.
-        """
-        return self._refitted().predict(X)
 
     def to_sklearn(self):
         """The plain scikit-learn model that equals ``estimator_``.
@@ -135,11 +123,12 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         twin.__setstate__(deepcopy(self.__getstate__(), memo))
         return twin
 
-    def _score(self, X, y, sample_weight, params):
+    def _score(self, X, y, sample_weight, params, **known):
         """Score of ``estimator_``, by ``scoring`` if that is a scorer."""
         model, scorer = self._refitted(), self._scorer()
         if scorer is None:
-            return model.score(X, y, sample_weight)
+            return model.score(X, y, sample_weight, **known)
+        self._check_scorer(known.get("offset"))
         if sample_weight is not None:
             params = {**params, "sample_weight": sample_weight}
         if routing_enabled():
@@ -163,6 +152,14 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         params |= {"alpha": alpha, "l1_ratio": l1_ratio, "scoring": None, "verbose": 0}
         return self._plain(**params)
 
+    def _check_scorer(self, offset):
+        """Raise ValueError if a scorer would predict without an offset."""
+        if offset is not None and self._scorer() is not None:
+            raise ValueError(
+                f"scoring={self.scoring!r} is not possible with an offset: a scorer "
+                "asks for predictions without it. Use scoring='loss' or None."
+            )
+
     def _scorer(self):
         """The scorer of scikit-learn; None if the loss is the score."""
         scoring = self.scoring
@@ -174,7 +171,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
 
     # ---------------------------------------------------------------------- fit
 
-    def _fit(self, X, y, sample_weight, groups, params):
+    def _fit(self, X, y, sample_weight, groups, params, offset=None):
         """Search for alpha, and fit the chosen model."""
         alphas, l1_ratios = self._check()
         given = isinstance(alphas, np.ndarray)
@@ -184,12 +181,15 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         sample_weight = check_weights(sample_weight, X.shape[0])
         folds = self._folds(X, y, sample_weight, to_splitter)
         data = all_rows(view, X, y, sample_weight)
-        models = self._models(view, l1_ratios, data, X, y, sample_weight, folds)
+        self._check_scorer(offset)
+        offset = check_offset(offset, X.shape[0], data.n_outputs)
+        models = self._models(view, l1_ratios, data, X, y, sample_weight, folds, offset)
         score = self._score_function(view, models, X, y, to_scorer)
         fold_weights = np.array([fold.test_weight for fold in folds])
         extends = not given and len(l1_ratios) == 1
         n_alphas = len(alphas) if given else alphas + extends * MOST_ADDED
-        listener = Listener(self, (X, y, sample_weight), n_alphas * len(l1_ratios))
+        arguments = X, y, sample_weight, offset
+        listener = Listener(self, arguments, n_alphas * len(l1_ratios))
         search = Search(models, score, fold_weights, self.store_path, listener)
         if self.store_path:
             search.column_scale = column_scale(data)
@@ -197,12 +197,11 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         def alphas_of(l1_ratio):
             if given:
                 return alphas
-            return default_alphas(
-                data, self.penalty, l1_ratio, alphas, models.known_moments()
-            )
+            free, penalty = without_offset(data, offset), view._penalty(1.0, l1_ratio)
+            return default_alphas(free, penalty, alphas, models.known_moments())
 
         def is_complete(l1_ratio):
-            return not given and starts_at_zero(self.penalty, l1_ratio)
+            return not given and starts_at_zero(view._penalty(1.0, l1_ratio))
 
         search.run(l1_ratios, alphas_of, extends, is_complete)
         results = self._results(search)
@@ -214,7 +213,9 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
             )
         if self.refit:
             model = self._model(results["alpha_"], results["l1_ratio_"])
-            refit(model, view, data, models, y, sample_weight)
+            if offset is not None:
+                view._had_offset = True
+            refit(model, view, data, models, y, sample_weight, offset)
             results |= {
                 name: value
                 for name, value in vars(model).items()
@@ -312,7 +313,8 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
                         f"{what}. Use fewer folds, or another splitter."
                     )
             first = y[fold.train[:1]]
-            if classifies and (y[fold.train] == first).all():
+            one_label = classifies and y.ndim == 1
+            if one_label and (y[fold.train] == first).all():
                 raise ValueError(
                     f"cv: the training rows of fold {k} are all of one "
                     f"class, {first.tolist()[0]!r}. Use a stratified splitter, such as "
@@ -320,14 +322,14 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
                 )
         return folds
 
-    def _models(self, view, l1_ratios, data, X, y, sample_weight, folds):
+    def _models(self, view, l1_ratios, data, X, y, sample_weight, folds, offset):
         """The models of the folds, by the fastest way that suits them."""
-        penalty = PENALTIES[self.penalty]
+        penalty = view._penalty
         exact = optimizer_name(self.optimizer) in ("auto", "newton") and (
-            penalty(1.0, l1_ratios[0]).elastic_net
+            penalty(1.0, l1_ratios[0]).closed_form
         )
         if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
-            return MomentModels(data, folds, penalty)
+            return MomentModels(without_offset(data, offset), folds, penalty)
         if exact and self.tol is not None:
 
             def weights_of(k):
@@ -335,13 +337,16 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
                 weights = view._targets_and_weights(y, sample_weight, learnt)[1]
                 return np.ones(X.shape[0]) if weights is None else weights
 
+            arguments = data, folds, penalty, weights_of, self.tol, offset
             if NewtonModels.suit(data, folds):
-                return NewtonModels(data, folds, penalty, weights_of, self.tol)
+                return NewtonModels(*arguments)
             smooth = all(penalty(1.0, ratio).smooth for ratio in l1_ratios)
             if smooth and QuasiNewtonModels.suit(data, folds):
-                return QuasiNewtonModels(data, folds, penalty, weights_of, self.tol)
+                return QuasiNewtonModels(*arguments)
         estimators = [self._model(1.0, view.l1_ratio) for _ in folds]
-        return FittedModels(estimators, X, y, sample_weight, folds)
+        for est in estimators:
+            est.set_params(**without_names(view))
+        return FittedModels(estimators, X, y, sample_weight, folds, offset)
 
     def _weighs_folds_alike(self):
         """True if the weight of a row does not depend on the fold."""
@@ -391,7 +396,7 @@ class Listener:
     ----------
     est : BaseGDCV
     arguments : tuple
-        X, y and sample_weight.
+        X, y, sample_weight and offset.
     n_candidates : int
         Largest number of candidates.
     """
@@ -399,8 +404,10 @@ class Listener:
     def __init__(self, est, arguments, n_candidates):
         self.est, self.tasks = est, None
         if has_callbacks(est):
-            X, y, sample_weight = arguments
-            self.tasks = FitTasks(est, X, y, sample_weight, None, n_candidates, "alpha")
+            X, y, sample_weight, offset = arguments
+            self.tasks = FitTasks(
+                est, X, y, sample_weight, None, n_candidates, "alpha", offset=offset
+            )
 
     def before(self):
         """A candidate will be fitted."""
@@ -494,6 +501,8 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         If 1, log a line for each candidate.
     epsilon, quantile, power : see `GDRegressor`
         Parameters of some losses.
+    positive, monotonic_cst : see `GDRegressor`
+        Signs of the coefficients, which hold for all fits.
 
     Attributes
     ----------
@@ -580,6 +589,8 @@ n_features + 1)
         epsilon=0.1,
         quantile=0.5,
         power=1.5,
+        positive=False,
+        monotonic_cst=None,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -600,9 +611,11 @@ n_features + 1)
         self.epsilon = epsilon
         self.quantile = quantile
         self.power = power
+        self.positive = positive
+        self.monotonic_cst = monotonic_cst
 
     @all_or_nothing
-    def fit(self, X, y, sample_weight=None, *, groups=None, **params):
+    def fit(self, X, y, sample_weight=None, *, offset=None, groups=None, **params):
         """Choose alpha and fit the model.
 
         Parameters
@@ -611,6 +624,10 @@ n_features + 1)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the fits and of the scores.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            Known part of the raw prediction, as in `GDRegressor.fit`. The held-out
+            rows are judged with their offsets, so ``scoring`` is None or "loss".
         groups : array-like of shape (n_samples,), default=None
             Passed to a splitter that keeps groups together.
         **params : dict
@@ -623,7 +640,7 @@ n_features + 1)
         Raises
         ------
         ValueError
-            For a parameter, target or weight that makes no sense.
+            For a parameter, target, weight or offset that makes no sense.
 
         Warns
         -----
@@ -632,9 +649,25 @@ n_features + 1)
         UserWarning
             If the best alpha is at an end of the grid.
         """
-        return self._fit(X, y, sample_weight, groups, params)
+        return self._fit(X, y, sample_weight, groups, params, offset)
 
-    def score(self, X, y, sample_weight=None, **params):
+    def predict(self, X, offset=None):
+        """Predict with ``estimator_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            As in `GDRegressor.predict`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        return self._refitted().predict(X, offset)
+
+    def score(self, X, y, sample_weight=None, offset=None, **params):
         """Score of ``estimator_``, by ``scoring`` if that is a scorer.
 
         Parameters
@@ -642,6 +675,9 @@ n_features + 1)
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like
         sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+            As in `GDRegressor.score`.
         **params : dict
             Further metadata for the scorer, if metadata routing is enabled.
 
@@ -650,7 +686,7 @@ n_features + 1)
         float
             If ``scoring`` is None or "loss", what `GDRegressor.score` gives.
         """
-        return self._score(X, y, sample_weight, params)
+        return self._score(X, y, sample_weight, params, offset=offset)
 
 
 class GDClassifierCV(ClassifierMixin, BaseGDCV):
@@ -694,6 +730,8 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
         If 1, log a line for each candidate.
     epsilon : float, default=0.1
         As in `GDClassifier`.
+    positive, monotonic_cst : see `GDClassifier`
+        Signs of the coefficients, which hold for all fits.
 
     Attributes
     ----------
@@ -747,6 +785,8 @@ coefs_paths_, column_scale_, n_splits_
         n_jobs=None,
         verbose=0,
         epsilon=0.1,
+        positive=False,
+        monotonic_cst=None,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -766,6 +806,8 @@ coefs_paths_, column_scale_, n_splits_
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.epsilon = epsilon
+        self.positive = positive
+        self.monotonic_cst = monotonic_cst
 
     @all_or_nothing
     def fit(self, X, y, sample_weight=None, *, groups=None, **params):
@@ -774,8 +816,10 @@ coefs_paths_, column_scale_, n_splits_
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-            Class labels, numbers or strings.
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+            Class labels, numbers or strings; or several labels for each row, as in
+            `GDClassifier.fit`, which then share their alpha.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the fits and of the scores.
         groups : array-like of shape (n_samples,), default=None
@@ -818,6 +862,19 @@ coefs_paths_, column_scale_, n_splits_
             If ``scoring`` is None or "loss", what `GDClassifier.score` gives.
         """
         return self._score(X, y, sample_weight, params)
+
+    def predict(self, X):
+        """Predict with ``estimator_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        return self._refitted().predict(X)
 
     def decision_function(self, X):
         """Raw predictions of ``estimator_``.

@@ -95,6 +95,25 @@ def signs_of_features(est: Any) -> np.ndarray | None:
     return signs.astype(np.int8)[:, None]
 
 
+def without_names(est: Any) -> dict[str, Any]:
+    """The parameter as an array, for a fit of an array without the names of columns.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        As in `signs_of_features`.
+
+    Returns
+    -------
+    params : dict
+        Empty if the parameter is no dict.
+    """
+    if not _is_dict(est.monotonic_cst):
+        return {}
+    signs = signs_of_features(est)
+    return {"monotonic_cst": None if signs is None else signs[:, 0].tolist()}
+
+
 def _by_name(given, names, n_features):
     """The signs of a dict from names of features."""
     if names is None:

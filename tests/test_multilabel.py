@@ -8,14 +8,17 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, get_scorer, log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import get_tags
 
-from sklgd import GDClassifier, GDClassifierCV, to_sklearn
+from sklgd import GDClassifier, GDClassifierCV, path, to_sklearn
 from sklgd.losses import LOSSES, LogLoss
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The best alpha is:UserWarning"),
+]
 
 RNG = np.random.default_rng(0)
 N, D, L = 120, 6, 4
@@ -228,6 +231,43 @@ def test_a_grid_search_takes_several_labels():
     assert warm.fit(X, Y).n_iter_ <= 2
 
 
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize(
+    "loss, optimizer",
+    [("log_loss", "auto"), ("squared_error", "auto"), ("squared_hinge", "fista")],
+)
+def test_a_search_has_the_scores_of_fits_of_each_label(loss, optimizer, penalty, form):
+    alphas, params = [0.3, 1e-2], {"penalty": penalty, "optimizer": optimizer}
+    search = GDClassifierCV(loss, alphas=alphas, cv=3, tol=1e-11, **params)
+    search.fit(form(X), Y, WEIGHT)
+    for k, (train, test) in enumerate(KFold(3).split(X)):
+        for a, alpha in enumerate(alphas):
+            est = GDClassifier(loss, alpha=alpha, tol=1e-12, **params)
+            value, s = 0.0, WEIGHT[test]
+            models = apart(est, X[train], Y[train], WEIGHT[train])
+            for label, model in enumerate(models):
+                z = model.decision_function(X[test])[:, None]
+                target = np.where(Y[test, label], 1.0, -1.0)
+                value += model._make_loss().evaluate(target, z, s)[0] / s.sum()
+            assert -search.scores_[k, 0, a] == pytest.approx(value, rel=1e-4)
+    plain = GDClassifier(loss, alpha=search.alpha_, tol=1e-8, **params)
+    assert_array_equal(search.predict(X), plain.fit(X, Y, WEIGHT).predict(X))
+    assert search.predict(X).shape == Y.shape
+
+
+def test_searches_and_paths_of_labels_have_scorers_and_probabilities():
+    search = GDClassifierCV(alphas=[1e-2, 10.0], cv=3, scoring="f1_macro").fit(X, Y)
+    assert search.alpha_ == 1e-2
+    assert search.predict_proba(X).shape == Y.shape
+    assert get_scorer("f1_macro")(search, X, Y) == search.score(X, Y)
+    models = path(GDClassifier(tol=1e-9), X, Y, alphas=[1e-2])
+    plain = GDClassifier(alpha=1e-2, tol=1e-9).fit(X, Y)
+    assert_allclose(models.coef[0], plain.coef_, rtol=1e-5)
+    with pytest.raises(ValueError, match="class_weight='balanced' is not possible"):
+        GDClassifierCV(class_weight="balanced").fit(X, Y)
+
+
 # --------------------------------------------------------------------------- errors
 
 
@@ -243,8 +283,6 @@ def test_what_is_no_indicator_matrix_is_refused():
         GDClassifier().fit(X, Y, X_val=X, y_val=Y[:, 0])
     with pytest.raises(ValueError, match=r"y_val has shape \(120, 4\)"):
         GDClassifier().fit(X, Y[:, 0], X_val=X, y_val=Y)
-    with pytest.raises(ValueError, match="a search takes one label per row"):
-        GDClassifierCV().fit(X, Y)
     with pytest.raises(ValueError, match="one label for each row in fit_blocks"):
         GDClassifier().fit_blocks([(X, Y)])
 

@@ -11,15 +11,18 @@ from reference import LOSSES as REFERENCES
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.metrics import d2_tweedie_score, r2_score
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, GDRegressorCV, path
 from sklgd._fit.objective import Objective
 from sklgd.losses import LOSSES
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The best alpha is:UserWarning"),
+]
 
 RNG = np.random.default_rng(0)
 N, D = 120, 4
@@ -369,6 +372,93 @@ def test_searches_and_pipelines_route_offsets():
                 model, X, y, params={"offset": OFFSET}, cv=2,
                 scoring="neg_mean_poisson_deviance",
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize(
+    "loss, optimizer",
+    [
+        ("squared_error", "auto"),  # moments
+        ("poisson", "auto"),  # Newton for all folds
+        ("gamma", "auto"),
+        ("tweedie", "fista"),  # fits
+        ("absolute_error", "auto"),
+    ],
+)
+def test_a_search_judges_fits_of_each_fold_with_their_offsets(
+    loss, optimizer, penalty, form
+):
+    y, alphas = target_of(loss), [1.0, 1e-2]
+    search = GDRegressorCV(
+        loss, penalty=penalty, alphas=alphas, cv=3, optimizer=optimizer, tol=1e-9
+    )
+    search.fit(form(X), y, WEIGHT, offset=OFFSET)
+    for k, (train, test) in enumerate(KFold(3).split(X)):
+        for a, alpha in enumerate(alphas):
+            model = GDRegressor(loss, penalty=penalty, alpha=alpha, tol=1e-10)
+            model.fit(X[train], y[train], WEIGHT[train], offset=OFFSET[train])
+            z = X[test] @ model.coef_ + model.intercept_ + OFFSET[test]
+            s = WEIGHT[test]
+            expected = -(s @ evaluate(loss, y[test], z)[0]) / s.sum()
+            assert search.scores_[k, 0, a] == pytest.approx(expected, rel=1e-4)
+    plain = GDRegressor(loss, penalty=penalty, alpha=search.alpha_, tol=1e-9)
+    plain.fit(X, y, WEIGHT, offset=OFFSET)
+    assert_allclose(search.coef_, plain.coef_, rtol=1e-3, atol=1e-5)
+    expected = plain.predict(X, OFFSET)
+    assert_allclose(search.predict(X, OFFSET), expected, rtol=1e-3, atol=1e-4)
+    score = plain.score(X, y, offset=OFFSET)
+    assert search.score(X, y, offset=OFFSET) == pytest.approx(score, abs=1e-5)
+
+
+def test_searches_of_wide_counts_share_their_passes_with_offsets(monkeypatch, rng):
+    """L-BFGS for all folds, which has no more columns than needed."""
+    monkeypatch.setattr("sklgd._tuning.newton.MAX_ORDER", 3)
+    wide = sp.csr_array(np.where(rng.random((N, 12)) < 0.4, X[:, rng.choice(D, 12)], 0))
+    y = target_of("poisson")
+    search = GDRegressorCV("poisson", alphas=[0.1], cv=2, tol=1e-8, store_path=True)
+    search.fit(wide, y, WEIGHT, offset=OFFSET)
+    for k, (train, _) in enumerate(KFold(2).split(X)):
+        model = GDRegressor("poisson", alpha=0.1, tol=1e-12)
+        model.fit(wide[train], y[train], WEIGHT[train], offset=OFFSET[train])
+        assert_allclose(search.coefs_paths_[k, 0, 0, 0, :-1], model.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_a_path_with_an_offset_has_the_fits_of_each_alpha(loss, penalty):
+    y = target_of(loss)
+    est = GDRegressor(loss, penalty=penalty, tol=1e-10)
+    found = path(est, X, y, alphas=5, sample_weight=WEIGHT, offset=OFFSET)
+    for alpha, coef, intercept, value in zip(
+        found.alphas, found.coef, found.intercept, found.objective, strict=True
+    ):
+        model = clone(est).set_params(alpha=alpha).fit(X, y, WEIGHT, offset=OFFSET)
+        assert_allclose(coef, model.coef_, rtol=1e-4, atol=1e-6)
+        known = objective(
+            loss, np.append(coef, intercept), y, alpha=alpha, l1_ratio=penalty == "l1"
+        )
+        assert value == pytest.approx(known, rel=1e-9)
+    if penalty == "l1":
+        assert not found.coef[0].any() and found.coef[1].any()
+
+
+def test_searches_refuse_scorers_with_an_offset_and_warn_without_one():
+    y = target_of("poisson")
+    search = GDRegressorCV("poisson", alphas=[0.1], cv=2)
+    with pytest.raises(ValueError, match="a scorer asks for predictions without it"):
+        clone(search).set_params(scoring="r2").fit(X, y, offset=OFFSET)
+    search.fit(X, y, offset=OFFSET)
+    with pytest.warns(UserWarning, match="predict has got none"):
+        search.predict(X)
+    with pytest.raises(ValueError, match="which score needs as well"):
+        search.score(X, y)
+    with pytest.raises(TypeError, match="offset is not possible with a GDClassifier"):
+        path(GDClassifier(), X, y > 0.0, offset=OFFSET)
+    with sklearn.config_context(enable_metadata_routing=True):
+        search.set_fit_request(offset=True).set_score_request(offset=True)
+        scores = cross_validate(search, X, y, params={"offset": OFFSET}, cv=2)
+    assert (scores["test_score"] > 0.3).all()
 
 
 # ------------------------------------------------------------------- validation sets

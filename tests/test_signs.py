@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import lsq_linear, nnls
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 
-from sklgd import GDClassifier, GDRegressor, path
+from sklgd import GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, path
 from sklgd._fit.objective import Objective
 from sklgd.kernels._coordinate import l1_refine, l1_step
 from sklgd.losses import LOSSES
@@ -21,7 +22,10 @@ from sklgd.optimizers import OPTIMIZERS
 from sklgd.penalties import PENALTIES, Penalty
 from sklgd.schedules import InvScaling
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* has no effect")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.* has no effect"),
+    pytest.mark.filterwarnings("ignore:The best alpha is:UserWarning"),
+]
 KEEPS_SIGNS = [name for name, cls in OPTIMIZERS.items() if not cls.why_no_signs]
 RULES = [n for n in KEEPS_SIGNS if OPTIMIZERS[n].training == "descent"]
 REDUCED = [n for n in OPTIMIZERS if OPTIMIZERS[n].training == "variance_reduced"]
@@ -259,6 +263,89 @@ def test_grids_and_paths_take_them(correlated):
     for alpha, coef in zip(result.alphas, result.coef, strict=True):
         alone = GDRegressor(positive=True, alpha=alpha, tol=1e-10).fit(X, y)
         assert_allclose(coef, alone.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize(
+    "loss, optimizer",
+    [
+        ("squared_error", "auto"),  # moments
+        ("squared_error", "fista"),  # fits
+        ("poisson", "auto"),  # Newton for all folds
+        ("log_loss", "auto"),
+        ("huber", "auto"),
+    ],
+)
+def test_searches_have_the_scores_of_fits_with_signs(
+    loss, optimizer, penalty, form, rng
+):
+    est, X, y, signs = make_problem(rng, loss)
+    classifies = isinstance(est, GDClassifier)
+    folds = (StratifiedKFold if classifies else KFold)(3)
+    est.set_params(penalty=penalty, monotonic_cst=signs, tol=1e-13, max_iter=10**4)
+    alphas = [0.3, 1e-3]
+    make = GDClassifierCV if classifies else GDRegressorCV
+    search = make(
+        loss, penalty=penalty, monotonic_cst=signs, tol=1e-12, alphas=alphas, cv=folds,
+        optimizer=optimizer, store_path=True, max_iter=10**4,
+    ).fit(form(X), y)  # fmt: skip
+    kernel = est._make_loss()
+    for k, (train, test) in enumerate(folds.split(X, y)):
+        for a, alpha in enumerate(alphas):
+            model = est.set_params(alpha=alpha).fit(X[train], y[train])
+            coef = search.coefs_paths_[k, 0, a, 0]
+            assert (coef[:-1] * signs >= 0.0).all()
+            target = np.where(y[test], 1.0, -1.0) if classifies else y[test]
+            z = X[test] @ np.ravel(model.coef_) + model.intercept_
+            value = kernel.evaluate(target, z[:, None])[0] / len(test)
+            assert -search.scores_[k, 0, a] == pytest.approx(value, rel=1e-5)
+    assert (np.ravel(search.coef_) * signs >= 0.0).all()
+    assert search.estimator_.monotonic_cst is search.monotonic_cst
+
+
+def test_searches_and_paths_take_names_of_features(correlated):
+    pd = pytest.importorskip("pandas")
+    X, y = correlated
+    frame = pd.DataFrame(X, columns=[f"c{j}" for j in range(9)])
+    signs, by_name = np.zeros(9), {"c2": 1, "c5": -1}
+    signs[[2, 5]] = 1, -1
+    for loss in "squared_error", "quantile":
+        given = {"loss": loss, "alphas": [0.1, 1e-3], "cv": 2}
+        named = GDRegressorCV(monotonic_cst=by_name, **given).fit(frame, y)
+        array = GDRegressorCV(monotonic_cst=signs, **given).fit(X, y)
+        assert_array_equal(named.scores_, array.scores_)
+        assert_array_equal(named.coef_, array.coef_)
+        est = GDRegressor(loss, monotonic_cst=by_name)
+        models = path(est, frame, y, alphas=[0.1])
+        assert (models.coef * signs >= 0.0).all()
+        assert list(models.feature_names) == list(frame.columns)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss"])
+def test_only_features_that_may_move_count_for_the_largest_alpha(loss, rng):
+    est, X, y, _ = make_problem(rng, loss)
+    X = X - X.mean(axis=0)
+    slopes = X.T @ (y - y.mean())
+    strongest = np.abs(slopes).argmax()
+    signs = np.zeros(8)
+    signs[strongest] = -np.sign(slopes[strongest])
+    est.set_params(penalty="l1", tol=1e-10)
+    free = path(est, X, y, alphas=20)
+    signed = path(est.set_params(monotonic_cst=signs), X, y, alphas=20)
+    assert signed.alphas[0] < 0.999 * free.alphas[0]
+    assert not signed.coef[0].any() and signed.coef[1].any()
+    small = est.set_params(alpha=0.99 * signed.alphas[0]).fit(X, y)
+    assert small.coef_.any()
+
+
+def test_degrees_of_freedom_leave_out_what_signs_keep_at_zero(correlated):
+    X, y = correlated
+    models = path(GDRegressor(positive=True), X, y, alphas=[1.0])
+    kept = np.flatnonzero(models.coef[0])
+    assert 0 < len(kept) < 9
+    without = path(GDRegressor(), X[:, kept], y, alphas=[1.0])
+    assert_allclose(models.df, without.df, rtol=1e-9)
 
 
 def test_blocks_give_the_coefficients_of_fit(correlated):

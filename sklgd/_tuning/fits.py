@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._fit.data import Data
+from .._fit.offset import without_offset
 from .models import Models, train_weights
 
 
@@ -27,13 +28,17 @@ class FittedModels(Models):
         As the estimators' `fit` has checked them.
     sample_weight : float64 array or None
     folds : list of Fold
+    offset : float64 array of shape (n_samples, n_outputs) or (n_samples, 1), or None
+        Is added to the raw predictions.
     """
 
     remedy = "increase max_iter"
 
-    def __init__(self, estimators, X, y, sample_weight, folds):
+    def __init__(self, estimators, X, y, sample_weight, folds, offset=None):
         self.estimators, self.folds = estimators, folds
         self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.offset = offset
+        self.known = {} if offset is None else {"offset": offset}
 
     def begin(self, l1_ratio):
         for est in self.estimators:
@@ -44,7 +49,7 @@ class FittedModels(Models):
             est.set_params(alpha=alpha)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", ConvergenceWarning)
-                est.fit(self.X, self.y, self.train_weight(k))
+                est.fit(self.X, self.y, self.train_weight(k), **self.known)
             for warning in caught:
                 if issubclass(warning.category, ConvergenceWarning):
                     self.n_unconverged += 1
@@ -73,4 +78,5 @@ class FittedModels(Models):
             self.X, target, weights, rows, est._make_loss(), coef.shape[1],
             est.fit_intercept, est.n_jobs,
         )  # fmt: skip
-        return data.term().value(coef) / data.mean_weight
+        data = without_offset(data, self.offset)
+        return data.base + data.term().value(coef) / data.mean_weight

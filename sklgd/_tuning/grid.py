@@ -39,25 +39,22 @@ RANK = 1e-13
 MAX_NEWTON, NEWTON_TOL = 200, 1e-10
 
 
-def starts_at_zero(penalty, l1_ratio):
-    """True if the first of the default alphas makes all coefficients zero."""
-    return l1_share(penalty, l1_ratio) >= LITTLE_L1
+def starts_at_zero(penalty):
+    """True if the first of the default alphas makes all coefficients zero.
+
+    ``penalty`` is the one of ``alpha=1``.
+    """
+    return penalty.l1 >= LITTLE_L1
 
 
-def l1_share(penalty, l1_ratio):
-    """Share of l1 in a penalty."""
-    return {"l1": 1.0, "l2": 0.0}.get(penalty, l1_ratio)
-
-
-def default_alphas(data, penalty, l1_ratio, n_alphas, known=None):
+def default_alphas(data, penalty, n_alphas, known=None):
     """Alphas in decreasing order.
 
     Parameters
     ----------
     data : Data
-    penalty : str
-    l1_ratio : float
-        Share of l1 in the penalty.
+    penalty : Penalty
+        That of ``alpha=1``.
     n_alphas : int
     known : KnownMoments or None
         Moments that need not be computed again.
@@ -74,8 +71,8 @@ def default_alphas(data, penalty, l1_ratio, n_alphas, known=None):
     mean, var = column_statistics(data) if known is None else (known.mean, known.var)
     if not (mean.all() and var.all()):
         warn_of_small_columns(data)
-    if starts_at_zero(penalty, l1_ratio):
-        return l1_alphas(data, l1_share(penalty, l1_ratio), n_alphas)
+    if starts_at_zero(penalty):
+        return l1_alphas(data, penalty, n_alphas)
     e = eigenvalues(data, known)
     if e is None:
         high, low = WIDE_RANGE
@@ -84,11 +81,12 @@ def default_alphas(data, penalty, l1_ratio, n_alphas, known=None):
     return alphas_of_freedom(e, n_alphas)
 
 
-def l1_alphas(data, share, n_alphas):
+def l1_alphas(data, penalty, n_alphas):
     """From the smallest alpha of all zeros on, even steps of log alpha.
 
     For a loss whose derivative jumps at many targets, such as the median of counts, a
-    smaller alpha may make all coefficients zero, too.
+    smaller alpha may make all coefficients zero, too. Of coefficients of given signs
+    only those count that the loss draws to their sides of zero.
     """
     coef = np.zeros((data.X.shape[1] + 1, data.n_outputs))
     coef[-1] = data.fit_intercept_only()
@@ -98,7 +96,10 @@ def l1_alphas(data, share, n_alphas):
     if data.fit_intercept:
         # (Where the derivative of the loss jumps, the intercept's may not vanish.)
         gradient[:-1] -= np.outer(column_statistics(data)[0], gradient[-1])
-    largest = np.abs(gradient[:-1]).max(initial=0.0) / (data.mean_weight * share)
+    pull = -gradient[:-1]
+    if penalty.signs is not None:
+        pull[pull * penalty.signs < 0.0] = 0.0
+    largest = np.abs(pull).max(initial=0.0) / (data.mean_weight * penalty.l1)
     if not largest > 0.0:
         largest = 1.0
     low = L1_RANGE[data.n_rows <= data.X.shape[1]]

@@ -131,22 +131,28 @@ class LeastSquares:
         """Forget the last minimisers."""
         self.u = np.zeros_like(self.q)
 
-    def minimise(self, l1, l2):
-        """Coefficients w and intercepts c for penalties of these strengths.
+    def minimise(self, penalty):
+        """Coefficients w and intercepts c.
+
+        Parameters
+        ----------
+        penalty : Penalty
+            In closed form.
 
         Returns
         -------
         w : ndarray of shape (n_sets, n_features, n_outputs)
         c : ndarray of shape (n_sets, n_outputs)
         """
-        B = self.A.copy()
+        B, l1, l2 = self.A.copy(), penalty.l1, penalty.l2
         np.einsum("fjj->fj", B)[...] += l2 * self.scale**2
-        if l1 > 0.0:
-            for matrix, u, q, scale in zip(B, self.u, self.q, self.scale, strict=True):
-                descend(matrix, u, q, l1 * scale)
-            w = self.u * self.scale[:, :, None]
-        else:
+        if penalty.smooth:
             w = self.solve(B, np.sqrt(1.0 + l2 * self.scale**2))
+        else:
+            signs = penalty.signs_of_features()
+            for matrix, u, q, scale in zip(B, self.u, self.q, self.scale, strict=True):
+                descend(matrix, u, q, l1 * scale, signs)
+            w = self.u * self.scale[:, :, None]
         c = np.zeros_like(self.b)
         if self.fit_intercept:
             c = self.b - (self.a[:, None] @ w)[:, 0]
@@ -197,15 +203,15 @@ def null_directions(A, scale):
     return out
 
 
-def descend(B, u, q, strengths):
+def descend(B, u, q, strengths, signs):
     """Coordinate descent from the minimiser u for another penalty, in place."""
     for k in range(u.shape[1]):
         start = np.ascontiguousarray(u[:, k])
         g = B @ start - q[:, k]
         step, product = np.zeros_like(start), np.zeros_like(start)
         model = B, g, start, strengths, step, product
-        l1_step(*model, STEP_TOL, SWEEPS)
-        l1_refine(*model, ROUND_TOL, ROUNDS, np.inf)
+        l1_step(*model, STEP_TOL, SWEEPS, signs)
+        l1_refine(*model, ROUND_TOL, ROUNDS, np.inf, signs)
         u[:, k] = start + step
 
 
@@ -215,7 +221,7 @@ class MomentModels(Models):
     Parameters
     ----------
     data : Data
-        All rows with a weight.
+        All rows with a weight; targets account for an offset (`without_offset`).
     folds : list of Fold
         An empty one is allowed: the path of all rows then has no losses.
     penalty : callable
@@ -295,8 +301,7 @@ class MomentModels(Models):
         self.all_rows.begin()
 
     def advance(self, alpha):
-        self.strength = self.penalty(alpha, self.l1_ratio)
-        self.solved = self.problems.minimise(self.strength.l1, self.strength.l2)
+        self.solved = self.problems.minimise(self.penalty(alpha, self.l1_ratio))
         self.losses = self.tests.losses(*self.solved)
 
     def from_zero(self, w, c):
@@ -309,8 +314,7 @@ class MomentModels(Models):
         return self.from_zero(w[k], c[k])
 
     def of_all_rows(self, alpha, l1_ratio):
-        penalty = self.penalty(alpha, l1_ratio)
-        w, c = self.all_rows.minimise(penalty.l1, penalty.l2)
+        w, c = self.all_rows.minimise(self.penalty(alpha, l1_ratio))
         return self.from_zero(w[0], c[0])
 
     def test_loss(self, k):

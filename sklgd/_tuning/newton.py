@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import softmax
 
 from .._fit.data import columns_to_fit
+from .._fit.offset import without_offset
 from .._solvers.hessian import Factored, curved
 from ..kernels._hessian import hessian_block
 from ..losses import LOSSES
@@ -46,7 +47,7 @@ class Unit:
     term : DataTerm
         Its loss on all rows, with weights of zero outside the training rows.
     total : float
-        Sum of the weights.
+        Sum of the weights of the rows.
     u, start : ndarrays of shape (n_features + 1, n_outputs)
         Scaled coefficients, and those of the constant model.
     z, along, loss_gradient : ndarrays of shape (n_samples, n_outputs)
@@ -76,10 +77,9 @@ class Unit:
     pairs: list[Any]
     before: Any
 
-    def __init__(self, fold, columns, data, start):
+    def __init__(self, fold, columns, data, start, total):
         self.fold, self.columns, self.term = fold, columns, data.term()
-        self.data, self.start = data, start
-        self.total = float(data.weights.sum())
+        self.data, self.start, self.total = data, start, total
         shape = (len(data.weights), data.n_outputs)
         self.z, self.along = np.empty(shape), np.zeros(shape)
         self.loss_gradient, self.line_derivative = np.empty(shape), np.empty(shape[1])
@@ -116,7 +116,7 @@ class NewtonModels(Models):
     Parameters
     ----------
     data : Data
-        All rows with a weight.
+        All rows with a weight, and the targets of the user.
     folds : list of Fold
         Their test rows are a partition of the rows.
     penalty : callable
@@ -125,6 +125,8 @@ class NewtonModels(Models):
         ``weights_of(k)`` are the weights of all rows as fold k counts them.
     tol : float
         As in `GDRegressor`.
+    offset : float64 array of shape (n_samples, n_outputs) or (n_samples, 1), or None
+        Is added to the raw predictions.
     """
 
     blocks: Any
@@ -132,12 +134,21 @@ class NewtonModels(Models):
     least_steps = 1
     """Steps that each alpha takes at least."""
 
-    def __init__(self, data, folds, penalty, weights_of, tol):
-        self.folds, self.penalty, self.tol = folds, penalty, tol
+    def __init__(self, data, folds, penalty, weights_of, tol, offset=None):
+        self.folds, self.tol = folds, tol
         self.means: dict[tuple[float, float], np.ndarray] = {}
         self.n_features = data.X.shape[1]
-        columns, _ = columns_to_fit(data.X, data.rows, None, data.n_outputs)
-        data = self.data = data.of_columns(columns)
+        used, _ = columns_to_fit(data.X, data.rows, None, data.n_outputs)
+        self.penalty = lambda alpha, ratio: penalty(alpha, ratio).of_columns(used)
+        given, self.offset = data.of_columns(used), offset
+        self.given, data = given, without_offset(given, offset)
+        self.data = data
+        factors = None
+        if data.weights is not given.weights:
+            factors = data.weights.copy()
+            if given.weights is not None:
+                seen = given.weights > 0.0
+                factors[seen] /= given.weights[seen]
         self.coupled = data.loss.coupled(data.n_outputs)
         n, d, K = data.X.shape[0], data.X.shape[1], data.n_outputs
         self.set_scaling()
@@ -149,6 +160,9 @@ class NewtonModels(Models):
         for k, fold in enumerate(folds):
             weights = np.zeros(n)
             weights[fold.train] = self.fold_weights[k][fold.train]
+            total = float(weights.sum())
+            if factors is not None:
+                weights *= factors
             constant = self.constant_model(weights)
             for j, target in enumerate(targets):
                 outputs = slice(j * per_unit, (j + 1) * per_unit)
@@ -158,7 +172,7 @@ class NewtonModels(Models):
                 its = replace(
                     data, target=target, weights=weights, rows=None, n_outputs=per_unit
                 )
-                self.units.append(Unit(k, columns, its, start))
+                self.units.append(Unit(k, columns, its, start, total))
 
     @staticmethod
     def suit(data, folds):
@@ -269,11 +283,13 @@ class NewtonModels(Models):
         return out
 
     def test_loss(self, k):
-        data, test = self.data, self.folds[k].test
+        data, test = self.given, self.folds[k].test
         weights = np.ascontiguousarray(self.fold_weights[k][test])
         target = data.target.reshape(data.X.shape[0], -1)[test]
         parts = [unit.z[test] for unit in self.units if unit.fold == k]
         z = np.ascontiguousarray(np.concatenate(parts, axis=1))
+        if self.offset is not None:
+            z += self.offset[test]
         if target.shape[1] == 1:
             target = target[:, 0]
         return data.loss.evaluate(target, z, weights)[0] / float(weights.sum())
@@ -401,7 +417,11 @@ class NewtonModels(Models):
             return
         ((model, _),) = unit.metric.parts(u.shape)
         strengths = np.repeat(l1, u.shape[1], axis=1)
-        step, product = model.minimise(g.ravel(), u.ravel(), strengths.ravel(), np.inf)
+        signs = self.strength.signs_of(u)
+        signs = None if signs is None else signs.ravel()
+        step, product = model.minimise(
+            g.ravel(), u.ravel(), strengths.ravel(), np.inf, signs
+        )
         unit.step = step.reshape(u.shape)
         change = float((strengths * (np.abs(u + unit.step) - np.abs(u))).sum())
         unit.derivative = float(g.ravel() @ step) + change

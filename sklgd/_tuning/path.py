@@ -8,7 +8,14 @@ from sklearn.base import clone
 
 from .._base import BaseGD
 from .._fit.data import Data
-from .._validation import check_number, check_parameters, check_weights
+from .._fit.offset import without_offset
+from .._signs import without_names
+from .._validation import (
+    check_number,
+    check_offset,
+    check_parameters,
+    check_weights,
+)
 from .grid import column_scale, default_alphas
 from .models import all_rows
 from .moments import MomentModels
@@ -33,7 +40,8 @@ class RegularizationPath:
     df : ndarray of shape (n_alphas,)
         Degrees of freedom without the intercepts: with an l1 penalty the number of
         coefficients other than zero, otherwise the trace of H (H + alpha I)^-1, where H
-        is the Hessian of the mean loss; NaN with more than 1000 features.
+        is the Hessian of the mean loss, without the coefficients that their sign keeps
+        at zero; NaN with more than 1000 features.
     column_scale : ndarray of shape (n_features,)
         Standard deviations of the columns: coefficients times these are comparable.
     feature_names : ndarray of shape (n_features,) or None
@@ -49,7 +57,7 @@ class RegularizationPath:
     feature_names: np.ndarray | None
 
 
-def path(estimator, X, y, *, alphas=100, sample_weight=None):
+def path(estimator, X, y, *, alphas=100, sample_weight=None, offset=None):
     """Fit an estimator for many alphas.
 
     Parameters
@@ -62,6 +70,9 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
     alphas : int or array-like of float, default=100
         The alphas, or their number, as in `GDRegressorCV`.
     sample_weight : array-like of shape (n_samples,), default=None
+    offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
+default=None
+        Known part of the raw prediction, as in `GDRegressor.fit`.
 
     Returns
     -------
@@ -70,7 +81,7 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
     Raises
     ------
     TypeError
-        For another estimator.
+        For another estimator, and for an offset of a GDClassifier.
     ValueError
         For a parameter or data that `fit` would refuse, and for ``penalty=None``.
 
@@ -99,6 +110,11 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
             "estimator must be a GDRegressor or GDClassifier, got "
             f"{type(estimator).__name__!r}."
         )
+    if offset is not None and not estimator._takes_offset:
+        raise TypeError(
+            f"offset is not possible with a {type(estimator).__name__}, only with a "
+            "GDRegressor."
+        )
     est = clone(estimator).set_params(alpha=1.0)
     if est.penalty is None:
         raise ValueError(
@@ -108,18 +124,23 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
     alphas = check_alphas(alphas)
     X, y = est._begin(X, y)
     sample_weight = check_weights(sample_weight, X.shape[0])
-    data = all_rows(est, X, y, sample_weight)
+    given = all_rows(est, X, y, sample_weight)
+    offset = check_offset(offset, X.shape[0], given.n_outputs)
+    data, penalty = without_offset(given, offset), est._penalty(1.0)
     if isinstance(alphas, int):
-        alphas = default_alphas(data, est.penalty, est.l1_ratio, alphas)
-    if est._penalty(1.0).elastic_net and MomentModels.suit(data, []):
+        alphas = default_alphas(data, penalty, alphas)
+    if penalty.closed_form and MomentModels.suit(data, []):
         coefs = _by_moments(est, data, alphas)
     else:
-        coefs = _by_fits(est, X, y, sample_weight, alphas)
+        known = {} if offset is None else {"offset": offset}
+        fitted = clone(est).set_params(**without_names(est))
+        coefs = _by_fits(fitted, X, y, sample_weight, alphas, known)
     objectives, freedoms = [], []
     term = data.term()
     for alpha, coef in zip(alphas, coefs, strict=True):
         penalty = est._penalty(float(alpha))
-        objectives.append(term.value(coef) / data.mean_weight + penalty.value(coef))
+        loss = data.base + term.value(coef) / data.mean_weight
+        objectives.append(loss + penalty.value(coef))
         freedoms.append(degrees_of_freedom(data, coef, penalty))
     coef = np.array([coef[:-1].T for coef in coefs])
     intercept = np.array([coef[-1] for coef in coefs])
@@ -127,7 +148,7 @@ def path(estimator, X, y, *, alphas=100, sample_weight=None):
         coef, intercept = coef[:, 0], intercept[:, 0]
     return RegularizationPath(
         np.array(alphas), coef, intercept, np.array(objectives), np.array(freedoms),
-        column_scale(data), getattr(est, "feature_names_in_", None),
+        column_scale(given), getattr(est, "feature_names_in_", None),
     )  # fmt: skip
 
 
@@ -159,17 +180,14 @@ def check_alphas(alphas):
 
 
 def _by_moments(est, data, alphas):
-    def penalty(alpha, l1_ratio):
-        return est._penalty(alpha)
-
-    models = MomentModels(data, [], penalty)
+    models = MomentModels(data, [], est._penalty)
     return [models.of_all_rows(float(alpha), est.l1_ratio) for alpha in alphas]
 
 
-def _by_fits(est, X, y, sample_weight, alphas):
+def _by_fits(est, X, y, sample_weight, alphas, known):
     coefs = []
     for alpha in alphas:
-        est.set_params(alpha=float(alpha)).fit(X, y, sample_weight)
+        est.set_params(alpha=float(alpha)).fit(X, y, sample_weight, **known)
         coef = np.atleast_2d(np.asarray(est.coef_, dtype=np.float64))
         intercept = np.atleast_1d(est.intercept_)
         coefs.append(np.ascontiguousarray(np.column_stack([coef, intercept]).T))
@@ -178,7 +196,10 @@ def _by_fits(est, X, y, sample_weight, alphas):
 
 def degrees_of_freedom(data: Data, coef, penalty):
     """See `RegularizationPath`."""
-    if not penalty.smooth:
+    at_zero = np.zeros(coef[:-1].shape, dtype=bool)
+    if penalty.closed_form and penalty.l1 == 0.0 and penalty.signs is not None:
+        at_zero = (coef[:-1] == 0.0) & (penalty.signs != 0)
+    elif not penalty.smooth:
         return float(np.count_nonzero(coef[:-1]))
     n, d = data.n_rows, data.X.shape[1]
     if d > MAX_FREEDOM:
@@ -198,6 +219,9 @@ def degrees_of_freedom(data: Data, coef, penalty):
         A, v = np.asarray(A), np.asarray(v)
         if data.fit_intercept and weight > 0.0:
             A = A - np.outer(v, v) / weight
+        free = np.flatnonzero(~at_zero[:, k])
+        if len(free) < d:
+            A = A[np.ix_(free, free)]
         e = np.maximum(eigvalsh(A), 0.0) / (n * data.mean_weight)
         e = e[e > 1e-13 * e.max(initial=0.0)]
         total += float((e / (e + penalty.l2)).sum())
