@@ -191,6 +191,17 @@ def test_few_passes_suffice(beyond_memory, table):
     assert GDRegressor().fit_blocks(cut(X, table[1]["number"])).n_passes_ <= 3
 
 
+@pytest.mark.parametrize("y", ["two", "three", "number"])
+def test_the_gap_is_zero_where_the_constant_model_is_the_optimum(
+    beyond_memory, table, y
+):
+    X, target = table[0], table[1][y]
+    cls = GDRegressor if y == "number" else GDClassifier
+    model = cls(penalty="l1", alpha=1e9).fit_blocks(cut(X, target))
+    assert not model.coef_.any() and model.stop_reason_ == "converged"
+    assert model.optimality_gap_ < 1e-12 and model.n_passes_ <= 4
+
+
 def test_rows_that_fit_into_memory_are_read_once(table):
     X, y = table[0], table[1]["three"]
     model = GDClassifier(optimizer="newton").fit_blocks(cut(X, y))

@@ -412,3 +412,34 @@ def test_no_look_at_the_objective_where_the_promises_fall_fast(loss, monkeypatch
     monkeypatch.delattr(NewtonSolver, "tried")
     estimate, truth = gaps(model, X, y, *ends)
     assert truth / 1.1 < estimate < 1.1 * truth
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        GDRegressor(),
+        GDRegressor("huber", penalty="l1", alpha=1e9),
+        GDRegressor("absolute_error"),
+        GDRegressor("poisson", optimizer="lbfgs"),
+        GDClassifier(optimizer="fista"),
+        GDClassifier("hinge", optimizer="newton", penalty="l1", alpha=1e9),
+        GDClassifier("squared_hinge", optimizer="lbfgs", alpha=1e30),
+    ],
+)
+def test_the_gap_is_zero_where_the_constant_model_is_the_optimum(model, rng):
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 7
+    if model.penalty == "l2" and model.alpha == "auto":
+        X[:] = 2.0
+    if isinstance(model, GDClassifier):
+        y = y > 3
+    model.set_params(tol=1e-5).fit(X, y)
+    assert np.abs(model.coef_).max() < 1e-25
+    assert (model.stop_reason_, model.optimality_gap_) == ("converged", 0.0)
+
+
+def test_a_gain_of_little_over_the_constant_model_counts(rng):
+    X, noise = rng.normal(size=(2000, 1)), rng.normal(size=2000)
+    y = 1e-5 * np.r_[X, X][:, 0] + np.r_[noise, -noise]
+    model = GDRegressor(optimizer="fista", alpha=0.0, tol=1e-3).fit(np.r_[X, X], y)
+    assert 0.0 < model.optimality_gap_ <= 1e-3
+    assert model.coef_ == pytest.approx([1e-5], rel=0.1)

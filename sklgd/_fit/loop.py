@@ -107,9 +107,8 @@ class Run:
                     # all or none of them.
                     best, best_objective = snapshot, objective
                     best_score, best_loss = score, loss
-                stalled = monitor.record(
-                    objective, score, (eta, largest), training.gap()
-                )
+                gap, barrier = training.gap(), training.barrier_weight
+                stalled = monitor.record(objective, score, (eta, largest), gap, barrier)
                 if watched:
                     undone = guarded and not accepted
                     asked = self.report(score, eta, undone, renewed)

@@ -95,7 +95,7 @@ class Monitor:
             self.best = np.inf
         self.no_change = 0
         self.stop_reason = None
-        self.gap = np.nan
+        self.gap, self.barrier, self.refined = np.nan, None, False
         self.steps = 0.0, 0.0
         self.growth, self.n_epochs = growth, 0
         self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
@@ -147,10 +147,11 @@ class Monitor:
             return 0.0
         return max(abs(self.null - self.best), NEGLIGIBLE * self.unit)
 
-    def record(self, objective, score, etas, gap=np.nan):
+    def record(self, objective, score, etas, gap=np.nan, barrier=None):
         """Record an epoch; ``gap`` is the optimality gap, or nan.
 
-        ``etas`` are the last and the largest of its learning rates.
+        ``etas`` are the last and the largest of its learning rates, ``barrier`` is the
+        weight of the barrier of a non-smooth loss.
 
         Returns
         -------
@@ -160,6 +161,7 @@ class Monitor:
         """
         self.loss_curve.append(objective)
         self.gap, (eta, largest) = gap, etas
+        self.refined, self.barrier = barrier != self.barrier, barrier
         self.steps = eta, max(largest, self.steps[1])
         if score is not None:
             self.validation_scores.append(score)
@@ -183,8 +185,9 @@ class Monitor:
         if known:
             last = self.loss_curve[-2] if len(self.loss_curve) > 1 else self.start
             if eta == 0.0 or abs(objective - last) <= ROUNDING * abs(last):
-                # This is the optimum to rounding: further epochs change nothing.
-                return False
+                # This is the optimum to rounding, and further epochs change nothing
+                # but the barrier.
+                return self.refined
         if self.early_stopping:
             return score >= self.best_score + self.tol * self.score_unit
         if known:

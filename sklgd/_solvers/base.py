@@ -109,6 +109,8 @@ class Solver(ABC):
         Number of epochs that may run before F is computed for all of them.
     n_epochs : int
         Largest number of epochs, set before the first one.
+    barrier_weight : float or None
+        Of the barrier that smooths a non-smooth loss; a run that lowers it goes on.
     reported : ndarray or None
         Coefficients to report if they are not the last iterate.
     interrupted : bool
@@ -122,6 +124,7 @@ class Solver(ABC):
     full: bool = False
     may_add_zeros: bool = False
     n_epochs: int = 1
+    barrier_weight: Any = None
     reported: np.ndarray | None = None
     interrupted: bool = False
 

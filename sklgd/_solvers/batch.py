@@ -42,8 +42,9 @@ MODERATE = 0.5
 MAX_TRIALS = 40
 # A predicted decrease of so many targets will not end the run.
 ENOUGH = 2.0
-# Relative rounding error of an objective.
-ROUNDING = 1e-13
+# Relative rounding error of an objective. If no more than this share of F is between
+# F* and F of the constant model, that model is the optimum.
+ROUNDING, NOTHING = 1e-13, 1e-12
 
 
 class BatchSolver(Solver):
@@ -81,9 +82,6 @@ class BatchSolver(Solver):
 
     loss: Any
     """The loss that is minimised now, smoothed if it is non-smooth."""
-
-    barrier_weight: Any
-    """Weight of the barrier, None without."""
 
     excess: Callable[[], float]
     """Estimate of F - F* of the smoothed objective, where the run minimises it."""
@@ -265,7 +263,7 @@ class BatchSolver(Solver):
         gained = max(self.null - objective, 0.0) + excess
         if not math.isfinite(excess):
             return 1.0
-        return excess / gained if gained > 0.0 else 0.0
+        return excess / gained if gained > NOTHING * abs(objective) else 0.0
 
     def remaining(self):
         """Estimate of F - F*; for a non-smooth loss a bound of it."""
@@ -390,11 +388,13 @@ class BatchSolver(Solver):
         """F - F* from the gains of the last third of the steps and of the third before.
 
         It is exact for a decrease like 1/k^2, which proximal gradients guarantee, and
-        too large for a faster decrease.
+        too large for a faster decrease. After few steps it is infinite, unless none of
+        them has lowered F.
         """
         third = len(self.gains) // 3
         if third < 2:
-            return np.inf
+            still = self.gains and max(self.gains) <= ROUNDING * abs(self.value)
+            return 0.0 if still else np.inf
         last = sum(self.gains[-third:])
         before = sum(self.gains[-2 * third : -third])
         if last <= 0.0:

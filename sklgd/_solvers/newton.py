@@ -326,6 +326,7 @@ class NewtonSolver(BatchSolver):
                 self.value = value
             self.pairs.clear()
             self.hessians.end_waiting()
+            self.lower_barrier()
             return 0.0, 0.0
         before, start = self.gradient, self.smoothed_objective()
         self.move(t, p, raw)

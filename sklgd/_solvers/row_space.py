@@ -38,8 +38,6 @@ class RowSpaceSolver(BatchSolver):
         As for `BatchSolver`.
     """
 
-    barrier_weight = None
-
     def __init__(self, start, data, state, penalty):
         self.data, self.state, self.problem = data, state, data.term()
         self.penalty, self.mean_weight = penalty, data.mean_weight
@@ -107,6 +105,10 @@ class RowSpaceSolver(BatchSolver):
         self.state.rows += self.problem.n_samples
         self.state.steps += 1
         return steps
+
+    @property
+    def barrier_weight(self):
+        return self.run.barrier_weight
 
     def objective(self):
         return self.judged
