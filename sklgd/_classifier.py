@@ -11,8 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._export import plain_model
-from ._fit.block_data import LabelledRows
-from ._fit.block_validation import AccuracySums, LabelsToJudge
+from ._fit.block_data import IndicatorRows, LabelledRows
+from ._fit.block_validation import AccuracySums, IndicatorsToJudge, LabelsToJudge
 from ._fit.description import DescribeLabels, LabelTable
 from ._fit_blocks import describe, engine_maker, learn
 from ._labels import (
@@ -608,7 +608,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
         blocks : sklgd.blocks.Blocks, callable or list
             A source of `sklgd.blocks`, a function that returns an iterator over tuples
             (X, y) or (X, y, sample_weight), or a list of such tuples. Each pass must
-            give the same rows.
+            give the same rows. y may hold several labels for each row, as in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels that may come. None takes those that the first pass finds.
         validation : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), or \
@@ -657,6 +657,10 @@ source of blocks, default=None
         description = describe(
             self, engine, DescribeLabels(classes, known), validation is not None
         )
+        if description.labels is None:
+            return self._fit_indicators(
+                engine, description, classes, validation, make_engine, checkpoint
+            )
         table = description.labels
         if classes is not None:
             table += LabelTable(classes, *np.zeros((2, len(classes))))
@@ -685,6 +689,32 @@ source of blocks, default=None
             n_rows=int(n_rows),
             n_outputs=n_outputs,
             start=start,
+            held_out=validation_set(
+                self, validation, DescribeLabels(None, None), make_engine, per_class
+            ),
+            checkpoint=checkpoint,
+        )
+
+    def _fit_indicators(
+        self, engine, description, classes, validation, make_engine, checkpoint
+    ):
+        """The end of `fit_blocks` for several labels per row."""
+        n_labels = description.kind[1][0]
+        self._same_classes(np.arange(n_labels))
+        self._check_labels(classes, True, n_labels)
+        per_class = self._class_weights(None, None, None)
+        target, weights = description.targets.together()
+        unit = description.weight / description.n_rows
+        return learn(
+            self,
+            engine,
+            description,
+            IndicatorRows(unit),
+            known=(target, weights / unit),
+            exact=description.targets.stride == 1,
+            n_rows=description.n_rows,
+            n_outputs=n_labels,
+            start=self._start(None, None, self.n_features_in_, n_labels),
             held_out=validation_set(
                 self, validation, DescribeLabels(None, None), make_engine, per_class
             ),
@@ -1022,6 +1052,10 @@ source of blocks, default=None
 
     def _judge(self, description, per_class):
         """How a pass over validation blocks judges labels and predictions."""
+        if self._multilabel or description.labels is None:
+            shape = (description.n_all, *description.kind[1])
+            self._unknown_to_validate(np.broadcast_to(0, shape))
+            return IndicatorsToJudge(), AccuracySums()
         self._unknown_to_validate(description.labels.labels)
         n_classes = len(self.classes_)
         factors = np.ones(n_classes) if per_class is None else per_class

@@ -229,7 +229,14 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
         loss : Loss
         """
         if settings.penalty.signs is not None and self.why_no_signs is not None:
-            able = [name for name, cls in OPTIMIZERS.items() if not cls.why_no_signs]
+            # (Those that learn in the same way: from all rows at once, or in streams.)
+            able = [
+                name
+                for name, cls in OPTIMIZERS.items()
+                if cls.why_no_signs is None
+                and cls.estimates_gap == self.estimates_gap
+                and (cls.why_no_stream is None) == (self.why_no_stream is None)
+            ]
             raise ValueError(
                 "positive=True and monotonic_cst are not possible with optimizer="
                 f"{self.name!r}, which {self.why_no_signs}. Use optimizer='auto', "
@@ -240,7 +247,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
             raise ValueError(
                 f"penalty={settings.penalty_name!r} is not possible with optimizer="
                 f"{self.name!r}, which needs the penalty in closed form. Use optimizer="
-                f"{' or '.join(map(repr, able))}, or 'auto' in fit."
+                f"{' or '.join(map(repr, able))} in fit or fit_blocks, or "
+                "penalty='l2', 'l1' or 'elasticnet'."
             )
         if self.needs_smooth_penalty and not settings.penalty.smooth:
             able = [

@@ -73,12 +73,16 @@ def local_blocks(X, y):
 
 def test_the_bits_are_those_of_one_process(beyond_memory, table):
     X, labels, z = table
+    several = (X > [0.0, 1.0, 0.1, -1.0]).astype(int)
     for model, y in (
         (GDClassifier(), labels),
         (GDClassifier("hinge", tol=0.05), labels),
+        (GDClassifier(tol=1e-2), several),
         (GDRegressor("huber", penalty="l1"), z),
+        (GDRegressor("huber", monotonic_cst=[-1, 1, 0, 1]), z),
     ):
-        model.fit(da.from_array(X, (ROWS, 2)), da.from_array(y, 100))
+        chunks = (100, 2)[: y.ndim]
+        model.fit(da.from_array(X, (ROWS, 2)), da.from_array(y, chunks))
         reference = model.local(**model.get_params()).fit_blocks(local_blocks(X, y))
         assert model.n_passes_ == reference.n_passes_ > 1
         assert_array_equal(model.coef_, reference.coef_)

@@ -268,6 +268,38 @@ def test_searches_and_paths_of_labels_have_scorers_and_probabilities():
         GDClassifierCV(class_weight="balanced").fit(X, Y)
 
 
+def blocks_of(form, weight):
+    """Four blocks of rows."""
+    for rows in np.array_split(np.arange(N), 4):
+        block = form(X[rows]), Y[rows]
+        yield block if weight is None else (*block, weight[rows])
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "squared_hinge"])
+def test_blocks_of_several_labels_give_the_model_of_all_rows(
+    loss, few, weight, form, monkeypatch
+):
+    if few:
+        monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2000)
+    model = GDClassifier(loss, alpha=0.1, tol=1e-10)
+    expected = clone(model).fit(X, Y, weight, X_val=X, y_val=Y)
+    for validation in ((X, Y), list(blocks_of(form, None))):
+        blocks = list(blocks_of(form, weight))
+        found = clone(model).fit_blocks(blocks, validation=validation)
+        assert (found.n_passes_ > 1) == few
+        assert_allclose(found.loss_curve_[-1], expected.loss_curve_[-1], rtol=1e-8)
+        assert_allclose(found.coef_, expected.coef_, atol=1e-4)
+        assert_array_equal(found.predict(X), expected.predict(X))
+        assert found.validation_scores_[-1] == expected.validation_scores_[-1]
+    by_loss = clone(model).set_params(scoring="loss")
+    read = clone(by_loss).fit_blocks(blocks, validation=validation)
+    known = by_loss.fit(X, Y, weight, X_val=X, y_val=Y).validation_scores_[-1]
+    assert read.validation_scores_[-1] == pytest.approx(known, rel=1e-4)
+
+
 # --------------------------------------------------------------------------- errors
 
 
@@ -283,8 +315,20 @@ def test_what_is_no_indicator_matrix_is_refused():
         GDClassifier().fit(X, Y, X_val=X, y_val=Y[:, 0])
     with pytest.raises(ValueError, match=r"y_val has shape \(120, 4\)"):
         GDClassifier().fit(X, Y[:, 0], X_val=X, y_val=Y)
-    with pytest.raises(ValueError, match="one label for each row in fit_blocks"):
-        GDClassifier().fit_blocks([(X, Y)])
+    with pytest.raises(ValueError, match="an indicator matrix of zeros and ones"):
+        GDClassifier().fit_blocks([(X, Y + 1)])
+    with pytest.raises(ValueError, match="same form in all blocks"):
+        GDClassifier().fit_blocks([(X, Y), (X, Y[:, 0])])
+    with pytest.raises(ValueError, match="class_weight='balanced' is not possible"):
+        GDClassifier(class_weight="balanced").fit_blocks([(X, Y)])
+    with pytest.raises(ValueError, match="classes must be None or the numbers from 0"):
+        GDClassifier().fit_blocks([(X, Y)], classes=[0, 1])
+    for wrong in ([(X, Y[:, 0])], (X, Y[:, 0])):
+        with pytest.raises(ValueError, match=r"y_val has shape \(120,\), but y has 4"):
+            GDClassifier().fit_blocks([(X, Y)], validation=wrong)
+    for wrong in ([(X, Y)], (X, Y)):
+        with pytest.raises(ValueError, match=r"shape \(120, 4\), but y has 1 label"):
+            GDClassifier().fit_blocks([(X, Y[:, 0])], validation=wrong)
 
 
 def test_calls_of_a_stream_have_the_same_labels():

@@ -183,8 +183,22 @@ def test_methods_that_need_a_closed_form_refuse_other_penalties(one_sided):
             continue
         with pytest.raises(ValueError, match=r"penalty='one_sided' .*'fista'"):
             model.fit(X, y)
-    with pytest.raises(ValueError, match=r"penalty='one_sided' .*'fista'"):
+    remedy = r"penalty='one_sided' .*'fista' in fit or fit_blocks, or penalty='l2'"
+    with pytest.raises(ValueError, match=remedy):
         GDRegressor(penalty="one_sided").partial_fit(X, y)
+    # "auto" is a rule there.
+    with pytest.raises(ValueError, match=remedy):
+        GDRegressor(penalty="one_sided", eta0=0.1, learning_rate="constant").fit(X, y)
+
+
+def test_blocks_minimise_a_penalty_of_a_user(one_sided, monkeypatch):
+    monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2**13)
+    X, y = load_diabetes(return_X_y=True)
+    X, model = scale(X), GDRegressor(penalty="one_sided", alpha=1.0, tol=1e-9)
+    blocks = [(X[i : i + 100], y[i : i + 100]) for i in range(0, len(y), 100)]
+    read = model.fit_blocks(blocks).coef_
+    assert model.n_passes_ > 1
+    assert_allclose(read, model.fit(X, y).coef_, atol=1e-2)
 
 
 def test_an_unknown_penalty_is_not_exported(one_sided):

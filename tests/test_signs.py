@@ -9,6 +9,7 @@ import reference
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import lsq_linear, nnls
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -348,13 +349,28 @@ def test_degrees_of_freedom_leave_out_what_signs_keep_at_zero(correlated):
     assert_allclose(models.df, without.df, rtol=1e-9)
 
 
-def test_blocks_give_the_coefficients_of_fit(correlated):
-    X, y = correlated
-    parts = [(X[:30], y[:30]), (X[30:], y[30:])]
-    for loss in ("squared_error", "huber"):
-        model = GDRegressor(loss, positive=True, tol=1e-10).fit_blocks(parts)
-        whole = GDRegressor(loss, positive=True, tol=1e-10).fit(X, y)
-        assert_allclose(model.coef_, whole.coef_, atol=1e-5)
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize("optimizer", ["newton", "fista"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss"])
+@pytest.mark.parametrize("few", [False, True])
+def test_blocks_give_the_coefficients_of_fit(
+    few, loss, optimizer, penalty, form, rng, monkeypatch
+):
+    if few:
+        monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2000)
+    est, X, y, signs = make_problem(rng, loss)
+    est.set_params(
+        optimizer=optimizer, penalty=penalty, monotonic_cst=signs, tol=1e-10,
+        alpha=1e-2, max_iter=5000,
+    )  # fmt: skip
+    whole = clone(est).fit(X, y)
+    parts = [(form(X[k : k + 30]), y[k : k + 30]) for k in range(0, len(y), 30)]
+    read = est.fit_blocks(parts)
+    assert (read.n_passes_ > 1) == few
+    assert (read.coef_ * signs >= 0.0).all()
+    assert_array_equal(read.coef_ == 0.0, whole.coef_ == 0.0)
+    assert_allclose(read.coef_, whole.coef_, atol=1e-4)
 
 
 # ------------------------------------------------------------------- rules of descent
@@ -586,7 +602,9 @@ def test_impossible_values_are_refused(params, message):
 @pytest.mark.parametrize("optimizer", [n for n in OPTIMIZERS if n not in KEEPS_SIGNS])
 def test_optimizers_without_signs_say_so(optimizer):
     model = GDRegressor(optimizer=optimizer, positive=True)
-    with pytest.raises(ValueError, match="positive=True and monotonic_cst are not"):
+    able = {"lbfgs": "'newton' or 'fista'", "online": "'sgd', .* or 'ftrl'"}[optimizer]
+    message = f"positive=True and monotonic_cst are not .* Use .*'auto', {able}"
+    with pytest.raises(ValueError, match=message):
         model.fit(X_BY_HAND, Y_BY_HAND)
 
 

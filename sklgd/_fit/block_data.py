@@ -18,7 +18,7 @@ from ..kernels._rows import Rows
 from ..losses import Loss
 from . import cost
 from .data import Data, DataOfFit
-from .description import Description, check_kinds, one_label_per_row
+from .description import Description, check_kinds, labels_of_rows
 from .offset import absorb
 
 # Predicted nanoseconds of a pass beside its arithmetic: for the pass, and for each byte
@@ -49,7 +49,7 @@ class LabelledRows:
     task: str
 
     def __call__(self, block: Block) -> tuple[Any, np.ndarray, Any]:
-        y = one_label_per_row(block.y)
+        y = labels_of_rows(block.y)
         check_kinds(self.classes, y)
         codes = encode(y, self.classes)
         unknown = find_unknown(y, codes, self.classes)
@@ -89,6 +89,27 @@ class TargetRows:
         if block.offset is not None:
             offset = np.require(block.offset, np.float64)[:, None]
             target, weights, _ = absorb(self.loss, target, weights, offset)
+        return with_weight(canonical(block.X), target, weights)
+
+
+@dataclass(frozen=True)
+class IndicatorRows:
+    """Blocks as the kernels take them, for several labels per row.
+
+    Parameters
+    ----------
+    unit : float
+        Mean weight of a row.
+    """
+
+    unit: float
+
+    def __call__(self, block: Block) -> tuple[Any, np.ndarray, Any]:
+        y = labels_of_rows(block.y)
+        target = targets_of(y, y.shape[1], "classification")
+        weights = np.full(len(target), 1.0 / self.unit)
+        if block.sample_weight is not None:
+            weights *= block.sample_weight
         return with_weight(canonical(block.X), target, weights)
 
 

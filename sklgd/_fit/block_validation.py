@@ -26,7 +26,7 @@ from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
 from .block_data import Sums, aligned
-from .description import one_label_per_row
+from .description import labels_of_rows
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,21 @@ class LabelsToJudge:
 
     def __call__(self, y: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
         """Class codes (-1: unknown), targets, and factors of the weights."""
-        y = one_label_per_row(y)
+        y = labels_of_rows(y)
         codes = encode(y, self.classes).astype(np.intp)
         codes[codes == len(self.classes)] = 0
         known = self.classes[codes] == y
         target = targets_of(codes, self.n_outputs, self.task)
         return np.where(known, codes, -1), target, known * self.factors[codes]
+
+
+class IndicatorsToJudge:
+    """Several validation labels per row."""
+
+    def __call__(self, y: np.ndarray) -> tuple[Any, np.ndarray, Any]:
+        """The indicator matrix, targets, and the factor of the weights."""
+        y = labels_of_rows(y)
+        return y, targets_of(y, y.shape[1], "classification"), 1.0
 
 
 class TargetsToJudge:
@@ -73,7 +82,11 @@ class AccuracySums:
 
     def sums(self, codes: np.ndarray, z: np.ndarray, weights: np.ndarray) -> Any:
         """Sums over rows with raw predictions z, in a vector."""
-        return np.array([weights @ (predicted_codes(z) == codes), weights.sum()])
+        if codes.ndim == 1:
+            right = predicted_codes(z) == codes
+        else:
+            right = ((z > 0.0) == codes).all(axis=1)
+        return np.array([weights @ right, weights.sum()])
 
     def __call__(self, sums: np.ndarray) -> float:
         """The score of these sums."""

@@ -13,8 +13,10 @@ from .._labels import (
     check_labels,
     encode,
     find_unknown,
+    indicator_matrix,
     labels_and_codes,
     plain_label,
+    targets_of,
 )
 from .._validation import canonical, check_offset, check_weights
 from ..blocks._source import Block
@@ -188,8 +190,10 @@ class Description:
     left_out : float
         Weighted sum of what the losses leave out with these (`absorb`).
     labels : LabelTable or None
+        Where each row has one label.
     targets : SpacedRows or None
-        Of the targets of regression and the weights of their rows.
+        Of targets and the weights of their rows, in regression and where each row has
+        several labels.
     """
 
     n_all: int
@@ -259,7 +263,9 @@ class DescribeLabels:
                 "blocks: GDClassifier takes no offsets. Leave them out of the blocks."
             )
         X, y, weights = checked(block)
-        y = one_label_per_row(y)
+        y = labels_of_rows(y)
+        if y.ndim == 2:
+            return self.several(X, y, weights)
         check_labels(y)
         labels, codes = labels_and_codes(y)
         if self.classes is not None:
@@ -278,6 +284,13 @@ class DescribeLabels:
             s = s * np.asarray(known, dtype=np.float64)[codes]
         out = described(X, y, weights, s)
         out.labels = table
+        return out
+
+    def several(self, X: Any, y: np.ndarray, weights: np.ndarray) -> Description:
+        """The description of rows with an indicator matrix."""
+        target = targets_of(y, y.shape[1], "classification")
+        out, some = described(X, y, weights, weights), with_weight(weights)
+        out.targets = SpacedRows((target[some], weights[some]), TARGET_BYTES)
         return out
 
 
@@ -370,14 +383,15 @@ def _place_of_nonfinite(X: Any) -> str:
     return f"{X[row, column]} in row {row}, column {column}"
 
 
-def one_label_per_row(y: np.ndarray) -> np.ndarray:
-    """Labels as an array of one dimension; raises ValueError."""
+def labels_of_rows(y: np.ndarray) -> np.ndarray:
+    """Labels as an array of one dimension, or an indicator matrix.
+
+    Raises
+    ------
+    ValueError
+        For other arrays of two dimensions.
+    """
     if y.ndim == 2 and y.shape[1] == 1:
         return y[:, 0]
-    if y.ndim != 1:
-        raise ValueError(
-            f"y of a block has the shape {y.shape}: a classifier takes one label for "
-            "each row in fit_blocks. For several labels per row use fit or "
-            "partial_fit_blocks."
-        )
-    return y
+    matrix = indicator_matrix(y)
+    return y if matrix is None else matrix

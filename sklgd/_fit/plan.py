@@ -217,7 +217,8 @@ def make_plan_of_blocks(settings, data):
                 "partial_fit_blocks."
             )
         # (Newton's method turns to FISTA where an l1 penalty leaves no other choice.)
-        optimizer = OPTIMIZERS["newton"]()
+        chosen = "newton" if settings.penalty.closed_form else "fista"
+        optimizer = OPTIMIZERS[chosen]()
     elif name is not None:
         optimizer = OPTIMIZERS[name]()
     if not optimizer.estimates_gap:
