@@ -36,7 +36,7 @@ LITTLE_L1 = 0.01
 # Eigenvalues below this share of the largest are rounding errors.
 RANK = 1e-13
 # Steps towards the logarithms of alphas, and their accuracy.
-MAX_NEWTON, NEWTON_TOL = 200, 1e-10
+MAX_NEWTON, NEWTON_TOL = 200, 1e-6
 
 
 def starts_at_zero(penalty):

@@ -8,6 +8,7 @@ that of fold k. It is computed anew only where a step shows that it no longer fi
 that most alphas cost one or two steps.
 """
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,8 +31,12 @@ MAX_STEPS, MAX_HALVINGS = 50, 40
 # (Armijo 1966).
 SUFFICIENT = 1e-4
 # The Hessian fits if a step has lowered F by no less and no more than these multiples
-# of what the quadratic model predicted.
-FITS = 0.7, 1.4
+# of what the quadratic model predicted: where Hessians are cheap, and where they are
+# not. (Within the narrow range, six sets of up to 123 columns took 5 to 25 % fewer
+# steps.)
+FITS_WELL, FITS = (0.9, 1.1), (0.7, 1.4)
+# Hessians of all folds are cheap if they cost no more than so many passes over X.
+CHEAP = 4.0
 # Relative rounding error of an objective.
 ROUNDING = 1e-13
 
@@ -153,6 +158,7 @@ class NewtonModels(Models):
         n, d, K = data.X.shape[0], data.X.shape[1], data.n_outputs
         self.set_scaling()
         self.term = self.passes(K * len(folds))
+        self.fits_within = FITS_WELL if self.has_cheap_hessians() else FITS
         per_unit = K if self.coupled else 1
         self.fold_weights = [weights_of(k) for k in range(len(folds))]
         targets = [self.target_of(j) for j in range(K // per_unit)]
@@ -202,6 +208,13 @@ class NewtonModels(Models):
             data, target=target, weights=None, rows=None, loss=squared,
             n_outputs=n_columns,
         ).term()  # fmt: skip
+
+    def has_cheap_hessians(self):
+        """True if the Hessians of all folds cost a few passes over X only."""
+        term = self.data.term()
+        n_grams = self.data.n_outputs
+        cost = math.inf if self.coupled else n_grams * term.gram_cost()
+        return cost <= CHEAP * term.pass_cost()
 
     def set_scaling(self):
         """Centre and scale of the columns, so that each has mean 0 and size 1."""
@@ -454,7 +467,7 @@ class NewtonModels(Models):
             unit.evaluate(0.0)
             unit.active = False
             return
-        low, high = FITS
+        low, high = self.fits_within
         low, high = low * unit.predicted - rounding, high * unit.predicted + rounding
         unit.fits = t == 1.0 and low <= gain <= high
         unit.u, unit.value, unit.t = u, value, t

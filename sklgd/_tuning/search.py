@@ -241,7 +241,9 @@ def mean_scores(scores, weights):
     defined = ~np.isnan(scores).any(axis=0)
     if not defined.any():
         return np.full(len(scores), np.nan)
-    return np.average(scores[:, defined], axis=1, weights=weights[defined])
+    if not defined.all():
+        scores, weights = scores[:, defined], weights[defined]
+    return (scores * weights).sum(axis=1) / weights.sum()
 
 
 def standard_errors(scores):
@@ -255,9 +257,7 @@ def standard_errors(scores):
 
 def best_of(means):
     """Place of the best mean; of equal ones the first, which has the largest alpha."""
-    if np.isnan(means).all():
-        return 0
-    return int(np.nanargmax(means))
+    return int(np.where(np.isnan(means), -np.inf, means).argmax())
 
 
 def more_alphas(alphas, at_weak_end):
