@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from fractions import Fraction
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ from sklgd import (
 from sklgd._tuning.grid import alphas_of_freedom
 from sklgd._tuning.moments import MomentModels
 from sklgd._tuning.newton import NewtonModels
+from sklgd._tuning.search import Search
 from sklgd.display import PathDisplay
 
 # (Few alphas make short tests; which of them is best does not matter in most.)
@@ -419,7 +421,8 @@ def test_default_alphas_of_l1_end_where_all_coefficients_are_zero(loss, rng):
         warnings.simplefilter("error")
         search.fit(X, y)
     assert search.alpha_ == search.alphas_.max()
-    assert search.alphas_.shape == (1, 4)
+    largest = path(GDRegressor(loss, penalty="l1"), X, y, alphas=4).alphas[0]
+    np.testing.assert_allclose(search.alpha_, largest, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -437,6 +440,31 @@ def test_alphas_are_added_beside_a_best_one_that_has_none_near(n_classes, rng):
     alone = GDClassifierCV(alphas=alphas, cv=3, tol=1e-10, store_path=True)
     alone.fit(X, y, w)
     np.testing.assert_allclose(search.scores_, alone.scores_, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [2.0, 10.0, 300.0, 1e5])
+def test_the_next_alphas_are_near_the_best_one(gap):
+    class Parabola:
+        """Models whose score is best at alpha=1; that of fold k differs by k."""
+
+        def begin(self, l1_ratio):
+            pass
+
+        def advance(self, alpha):
+            self.score = -(np.log(alpha) ** 2)
+
+    models, listener = Parabola(), Mock(after=Mock(return_value=False))
+    weights = np.ones(2)
+    search = Search(models, lambda k: models.score + k, weights, False, listener)
+    grid = 0.7 * gap ** np.arange(3.0, -4.0, -1.0)
+    search.run([0.0], lambda ratio: grid, True, lambda ratio: False)
+    (alphas,), scores = search.grids()
+    best = scores.mean(axis=0)[0].argmax()
+    assert (np.diff(alphas) < 0.0).all()
+    assert abs(np.log(alphas[best])) <= 0.5 * np.log(10.0**0.5) or gap < 3.0
+    near = alphas[best - 1 : best + 1] / alphas[best : best + 2]
+    assert near.max() <= 10.0**0.5
+    assert (len(alphas) == len(grid)) == (gap < 3.0)
 
 
 def test_models_of_added_alphas_do_not_start_at_those_of_other_folds(rng, monkeypatch):
