@@ -14,7 +14,7 @@ from ._tuning.path import RegularizationPath, path
 from .optimizers import OPTIMIZERS as _OPTIMIZERS
 from .schedules import SCHEDULES as _SCHEDULES
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 TRUSTED_TYPES = sorted(
     f"{cls.__module__}.{cls.__qualname__}"
     for cls in (
