@@ -401,6 +401,15 @@ def test_wide_sparse_rows_have_a_default_grid(rng):
     assert search.score(X, y) > 0.7
 
 
+@pytest.mark.parametrize(("n_rows", "by_freedom"), [(60, True), (900, False)])
+def test_eigenvalues_of_text_are_computed_where_they_are_cheap(n_rows, by_freedom, rng):
+    X = sp.random_array((n_rows, 3100), density=0.002, rng=rng, format="csr")
+    y = X @ rng.normal(size=3100)
+    alphas = path(GDRegressor("huber", tol=1e-2), X, y, alphas=4).alphas
+    steps = np.diff(np.log(alphas))
+    assert (np.ptp(steps) > 0.1) == by_freedom
+
+
 def test_a_best_alpha_at_the_end_of_given_alphas_is_warned_of(rng):
     X, y = DIABETES
     with pytest.warns(UserWarning, match="best alpha is the smallest one, and smaller"):
