@@ -18,9 +18,9 @@ from .._fit.statistics import LARGE_COLUMN, column_statistics
 
 # Largest number of rows or columns for which eigenvalues are computed.
 MAX_EIGENVALUES = 3000
-# Those of a matrix of fewer rows than columns may cost as much as so many passes over X,
-# a fifth of a search; nanoseconds by the cube of the number of rows. (On 1125 rows of
-# text, the search took a third of the time without them, and chose as well.)
+# With fewer rows than columns, they may cost as much as so many passes over X, a fifth
+# of a search; nanoseconds by the cube of the number of rows. (On 1125 rows of text, the
+# search took a third of the time without them, and chose as well.)
 PASSES, CUBE = 100.0, 0.1
 # The last alphas leave so many degrees of freedom less than all: the even steps end at
 # the first of these. (With these numbers, the best of 12 alphas lost at most 0.0009 of
