@@ -82,10 +82,11 @@ def package_description(readme):
     """The text of README.md with absolute links."""
 
     def absolute(found):
-        picture, text, target = found.groups()
-        return f"{picture}[{text}]({PICTURES if picture else FILES}{target})"
+        target = found[1]
+        picture = target.endswith((".svg", ".png"))
+        return f"]({PICTURES if picture else FILES}{target})"
 
-    return re.sub(r"(!?)\[([^]]*)\]\((?!\w+:|#)([^)]+)\)", absolute, readme)
+    return re.sub(r"\]\((?!\w+:|#)([^)]+)\)", absolute, readme)
 
 
 class BuildKernels(build_ext):

@@ -112,6 +112,13 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": f"sklgd {version}"},
+    "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
+    # The list of versions is that of the newest release, on the pages of all versions.
+    "switcher": {
+        "json_url": html_baseurl + "_static/versions.json",
+        "version_match": ".".join(version.split(".")[:2]),
+    },
+    "check_switcher": False,  # the build has no network
     "icon_links": [
         {
             "name": "Source code",

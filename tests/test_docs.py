@@ -2,14 +2,17 @@
 
 import ast
 import doctest
+import importlib
 import importlib.metadata
 import inspect
+import json
 import os
 import pkgutil
 import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -271,6 +274,109 @@ def test_links_of_the_package_description_are_absolute():
         path = link.removeprefix(names["FILES"]).removeprefix(names["PICTURES"])
         assert path != link
         assert (ROOT / path.partition("#")[0]).exists(), link
+
+
+# Made by the build from a file elsewhere.
+BUILT = {"auto_examples/": "docs/examples/", "benchmark_report/": "benchmarks/"}
+REPOSITORY = "https://github.com/sklgd/sklgd/blob/main/"
+LINKED_PAGES = [
+    *PAGES,
+    *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG")),
+]
+
+
+def links(page):
+    """Targets of the links and pictures of a page, outside its code."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    text = re.sub(r"`[^`]*`(?!\])", "", text)
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def anchors(page):
+    """What a link to a heading of a page may say."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    named = re.findall(r"^\((\S+)\)=$", text, re.M)
+    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", t.lower()).replace(" ", "-") for t in titles} | {
+        *named
+    }
+
+
+def names_something(name):
+    """Whether modules and attributes with this dotted name exist."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ImportError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
+
+
+@pytest.mark.parametrize("page", LINKED_PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        if link.startswith(REPOSITORY):
+            assert (ROOT / link.removeprefix(REPOSITORY)).exists(), link
+        elif "://" in link:
+            assert re.fullmatch(r"https://[a-z0-9.-]+\.[a-z]+(/[^\s]*)?", link), link
+            api = re.search(r"/generated/((?:sklearn|numpy|scipy)\.[\w.]+)\.html", link)
+            assert api is None or names_something(api[1]), link
+        elif link.startswith("sklgd."):
+            assert names_something(link), link
+        elif not link.startswith("mailto:"):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            inside = target.relative_to(ROOT).as_posix()
+            for made, source in BUILT.items():
+                if f"/{made}" in inside:
+                    name = re.sub(r"^index(\.md)?$", "", inside.partition(made)[2])
+                    target = ROOT / source / (f"{name}.py" if name else "")
+            if not target.exists():
+                target = target.with_suffix(".md")
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+def test_versions_are_the_same_everywhere():
+    version = sklgd.__version__
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (needs,) = (d for d in about["dependencies"] if d.startswith("scikit-learn"))
+    first, end = (int(n) for n in re.findall(r"1\.(\d+)", needs))
+    assert end - first == 4, "a release supports the four newest minor versions"
+    learn = f"1.{first} to 1.{end - 1}"
+    python = about["requires-python"].removeprefix(">=")
+    badges = ROOT / "docs" / "_static" / "badges"
+    assert learn in (badges / "scikit-learn.svg").read_text("utf-8")
+    assert python in (badges / "python.svg").read_text("utf-8")
+    support = (ROOT / "docs" / "support.md").read_text("utf-8")
+    for text in (f"version {version}.", f"{{{version}}}", learn, f"Python | {python} "):
+        assert text in support, text
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    listed = json.loads((ROOT / "docs/_static/versions.json").read_text("utf-8"))
+    (newest,) = (entry for entry in listed if entry.get("preferred"))
+    assert version.startswith(newest["version"] + ".")
+
+
+def test_figures_of_the_gallery_have_titles():
+    """The title of a figure becomes its alternative text."""
+    for script in sorted((ROOT / "docs" / "examples").rglob("plot_*.py")):
+        text = script.read_text(encoding="utf-8")
+        if "plt.show()" in text or "subplots" in text:
+            assert re.search(r"title", text), script.name
+
+
+@pytest.mark.parametrize("page", LINKED_PAGES, ids=lambda page: page.stem)
+def test_images_have_alternative_texts(page):
+    text = page.read_text(encoding="utf-8")
+    for alt, image in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", text):
+        assert len(alt.split()) >= 1, image
+    for frame in re.findall(r"<(?:iframe|img)[^>]*>", text):
+        assert re.search(r'(title|alt)="[^"]{10,}"', frame), frame
 
 
 def test_maths_has_every_loss():
