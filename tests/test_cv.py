@@ -37,13 +37,12 @@ from sklgd import (
     path,
     to_sklearn,
 )
-from sklgd._fit.data import Data
 from sklgd._tuning.grid import alphas_of_freedom, default_alphas
+from sklgd._tuning.models import all_rows
 from sklgd._tuning.moments import MomentModels
 from sklgd._tuning.newton import NewtonModels
 from sklgd._tuning.search import Search
 from sklgd.display import PathDisplay
-from sklgd.losses import LOSSES
 
 # (Few alphas make short tests; which of them is best does not matter in most.)
 pytestmark = pytest.mark.filterwarnings("ignore:The best alpha is:UserWarning")
@@ -407,8 +406,9 @@ def test_wide_sparse_rows_have_a_default_grid(rng):
 def test_eigenvalues_of_text_are_computed_where_they_are_cheap(n_rows, by_freedom, rng):
     X = sp.random_array((n_rows, 3100), density=0.002, rng=rng, format="csr")
     y = X @ rng.normal(size=3100)
-    data = Data(X, y, None, None, LOSSES["squared_error"](), 1, True, None)
-    steps = np.diff(np.log(default_alphas(data, "l2", 0.0, 5)))
+    model = GDRegressor()
+    data = all_rows(model, *model._begin(X, y), None)
+    steps = np.diff(np.log(default_alphas(data, model._penalty(1.0), 5)))
     assert (np.ptp(steps) > 0.1) == by_freedom
 
 
