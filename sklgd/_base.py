@@ -284,7 +284,11 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
         solver = SOLVERS[state.plan.optimizer.training]
+        shared = data.weights is given.weights
         state.normalise(data)
+        if shared:
+            # (The rows held out have the bits of a fit without an offset, too.)
+            given.weights = data.weights
         null = data.fit_intercept_only()
         if held_out is not None:
             held_out = replace(given, rows=held_out)

@@ -216,15 +216,16 @@ class Loss:
         y is shaped like z for regression. For classification it holds -1 / +1 when
         K = 1 and class codes when K >= 3: softmax for the logistic loss, one problem
         per class (the class against the rest) for the others, their values added up.
+        Several labels per row are -1 / +1 of the shape of z; each is its own problem.
         """
-        if self.function is logistic and z.shape[1] > 1:
+        if self.function is logistic and z.shape[1] > 1 and np.ndim(y) == 1:
             return softmax_cross_entropy(y, z)
         value, gradient = self.function(self.targets(y, z), z, **params)
         return value.sum(axis=1), gradient
 
     def targets(self, y, z):
         """Targets shaped like z: signs, class against the rest, for classification."""
-        if self.task == "regression":
+        if self.task == "regression" or np.shape(y) == z.shape:
             return y
         if z.shape[1] == 1:
             return np.reshape(y, (-1, 1))

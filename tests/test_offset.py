@@ -193,6 +193,10 @@ def test_an_offset_of_zero_is_no_offset_to_the_bit(loss, optimizer):
     with_zero = clone(model).fit(X, y, WEIGHT, offset=0)
     assert_array_equal(with_zero.coef_, without.coef_)
     assert with_zero.loss_curve_ == without.loss_curve_
+    model.set_params(early_stopping=True, scoring="loss")
+    without = clone(model).fit(X, y, WEIGHT)
+    with_zero = model.fit(X, y, WEIGHT, offset=0)
+    assert with_zero.validation_scores_ == without.validation_scores_
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1e9])

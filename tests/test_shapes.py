@@ -1,5 +1,6 @@
 """Every batch method on every shape of data: at the optimum, or refused."""
 
+import itertools
 import warnings
 from copy import copy
 
@@ -13,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklgd import GDClassifier, GDRegressor
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
+from sklgd.penalties import PENALTIES
 
 ALPHA = 0.05
 SHAPES = {
@@ -187,3 +189,75 @@ def test_fista_goes_on_beyond_rounding(loss, penalty):
         # (With a barrier, the objective that falls is the smoothed one.)
         if LOSSES[loss].smooth:
             assert curve[-1] <= curve.min() * (1 + 1e-9) + 1e-15
+
+
+# ------------------------------------------------------- everything that is registered
+
+TABLES = {
+    "1 x 3": (1, 3, False),
+    "30 x 1 CSR": (30, 1, True),
+    "30 x 4": (30, 4, False),
+    "8 x 3100 CSR": (8, 3100, True),
+}
+# Forms of y: one column, several columns or classes, labels of an indicator matrix.
+FORMS = "one", "several", "labels"
+
+
+def refusal(name, loss, penalty, signs, form):
+    """Why the fit is refused, a regular expression; None if it is possible."""
+    optimizer = OPTIMIZERS[name]
+    if signs and form == "several" and loss.task == "classification":
+        return "monotonic constraints are not supported for multiclass"
+    if signs and optimizer.why_no_signs is not None:
+        return "positive=True and monotonic_cst are not possible"
+    if not takes(name, penalty):
+        return "needs a smooth penalty"
+    if loss.degenerate and optimizer.estimates_gap:
+        return "minimum is at zero coefficients"
+    if not loss.smooth and name in ("saga", "svrg"):
+        return "needs a smooth loss"
+    return None
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_is_registered_works_together_or_is_refused(
+    optimizer, penalty, table, rng
+):
+    n, d, sparse = TABLES[table]
+    X = rng.normal(size=(n, d)) * (rng.random((n, d)) < (0.3 if sparse else 1.0))
+    X, labels = sp.csr_array(X) if sparse else X, np.arange(n) % 3
+    # Every second case, half of them with signs; the others with other arguments.
+    turn = [*PENALTIES].index(penalty) + [*TABLES].index(table)
+    cases = list(itertools.product(LOSSES.values(), FORMS))[turn % 2 :: 2]
+    for number, (loss, form) in enumerate(cases, start=turn // 2):
+        # (Signs alone leave so many of 3100 coefficients that Newton's method takes
+        # seconds.)
+        signs = number % 2 == 0 and (d < 3000 or penalty not in ("l2", None))
+        regresses = loss.task == "regression"
+        if (n < 3 and not regresses) or (form == "labels" and not loss.classifies):
+            continue
+        y = labels + 1.0 if form == "one" else np.column_stack([labels + 1.0] * 2)
+        cls = GDRegressor
+        if form == "labels":
+            y, cls = np.eye(3)[labels], GDClassifier
+        elif not regresses:
+            y, cls = (labels > 0 if form == "one" else labels), GDClassifier
+        model = cls(
+            loss.name, penalty=penalty, optimizer=optimizer, max_iter=2, positive=signs
+        )
+        if penalty is not None:
+            model.set_params(alpha=0.1)
+        why = refusal(optimizer, loss, penalty, signs, form)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if why is not None:
+                with pytest.raises(ValueError, match=why):
+                    model.fit(X, y)
+                continue
+            model.fit(X, y)
+        assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
+        assert not signs or (model.coef_ >= 0.0).all()

@@ -84,6 +84,18 @@ class Case:
         given = self.param("monotonic_cst")
         return None if given is None else np.asarray(given, dtype=float)
 
+    @property
+    def several_labels(self) -> bool:
+        """True if y is an indicator matrix."""
+        return self.estimator is GDClassifier and self.y.ndim == 2
+
+    @property
+    def classes(self) -> Array:
+        """The labels of classification."""
+        if self.several_labels:
+            return np.arange(self.y.shape[1])
+        return np.unique(self.y)
+
     def with_params(self, **params: Any) -> "Case":
         """The same case with some other constructor parameters."""
         return replace(self, params={**self.params, **params})
@@ -568,9 +580,33 @@ def draw(seed: int) -> Case:
     layout = draw_layout(rng, table)
     if "float32" in layout:
         table = table.astype(np.float32).astype(np.float64)
+    if estimator is GDClassifier:
+        y = draw_several_labels(seed, entries, y, params, fit_args)
     params |= draw_signs(seed, estimator, params, y, d)
     case = Case(seed, estimator, params, table, layout, y, fit_args, tame)
     return spoil(rng, case) if rng.random() < 0.03 else case
+
+
+def draw_several_labels(
+    seed: int,
+    entries: Array,
+    y: Array,
+    params: dict[str, Any],
+    fit_args: dict[str, Any],
+) -> Array:
+    """y, or in few cases an indicator matrix; by a generator of its own.
+
+    Parameters and arguments that only suit one label per row are taken out.
+    """
+    rng = np.random.default_rng([seed, 2])
+    if rng.random() > 0.1:
+        return y
+    z = draw_signal(rng, entries, int(rng.integers(2, 5)))
+    share = rng.choice([0.0, 0.1, 0.5, 0.9, 1.0], p=[0.05, 0.2, 0.5, 0.2, 0.05])
+    params.pop("class_weight", None)
+    for name in ("coef_init", "intercept_init", "X_val", "y_val"):
+        fit_args.pop(name, None)
+    return (z > np.quantile(z, share, axis=0)).astype(int)
 
 
 def draw_signs(

@@ -51,6 +51,8 @@ class Objective:
         if task_of(case.estimator) == "regression":
             target = np.asarray(case.y, dtype=float).reshape(len(case.y), -1)
             n_outputs = target.shape[1]
+        elif case.several_labels:
+            target, n_outputs = 2.0 * case.y - 1.0, case.y.shape[1]
         else:
             classes, codes = np.unique(case.y, return_inverse=True)
             weights = weights * class_weights(case, classes, codes, weights)
@@ -80,8 +82,9 @@ class Objective:
 
     @property
     def softmax(self) -> bool:
-        """True for the log loss with several outputs."""
-        return self.loss.function is reference.logistic and self.n_outputs > 1
+        """True for the log loss with several classes."""
+        several = self.n_outputs > 1 and self.target.ndim == 1
+        return self.loss.function is reference.logistic and several
 
     def raw(self, coef: Array, intercept: Array) -> Array:
         """Raw predictions."""
@@ -119,7 +122,9 @@ class Objective:
         y, s = self.target[counts], self.weights[counts]
         with np.errstate(all="ignore"):
             if self.loss.task == "classification":
-                if self.n_outputs == 1:
+                if y.ndim == 2:
+                    share, signs = s @ (y > 0.0), np.sign(s @ y)
+                elif self.n_outputs == 1:
                     share = np.array([s @ (y > 0.0)])
                     signs = np.sign(y @ s) * np.ones(1)
                 else:

@@ -71,7 +71,7 @@ def draw_stream(case: Case, rng: Rng) -> Stream:
     args = {} if case.weights is None else {"sample_weight": case.weights[rows]}
     classes = None
     if task_of(case.estimator) == "classification":
-        classes = np.unique(case.y)
+        classes = case.classes
         if len(classes) < 2 or rng.random() < 0.2:
             # Labels that never come.
             last, named = classes[-1], classes.dtype.kind in "OU"
