@@ -362,14 +362,6 @@ def test_versions_are_the_same_everywhere():
     assert version.startswith(newest["version"] + ".")
 
 
-def test_figures_of_the_gallery_have_titles():
-    """The title of a figure becomes its alternative text."""
-    for script in sorted((ROOT / "docs" / "examples").rglob("plot_*.py")):
-        text = script.read_text(encoding="utf-8")
-        if "plt.show()" in text or "subplots" in text:
-            assert re.search(r"title", text), script.name
-
-
 @pytest.mark.parametrize("page", LINKED_PAGES, ids=lambda page: page.stem)
 def test_images_have_alternative_texts(page):
     text = page.read_text(encoding="utf-8")

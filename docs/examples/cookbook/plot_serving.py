@@ -18,11 +18,14 @@ import pickle
 
 import matplotlib.pyplot as plt
 import numpy as np
+import onnxruntime
+import skops.io
+from skl2onnx import to_onnx
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklgd import GDClassifier, to_sklearn
+from sklgd import TRUSTED_TYPES, GDClassifier, to_sklearn
 
 X, y = load_digits(return_X_y=True)
 pipeline = make_pipeline(StandardScaler(), GDClassifier()).fit(X, y)
@@ -31,6 +34,28 @@ print("last step:", type(plain[-1]).__name__)
 print("same predictions:", np.array_equal(plain.predict(X), pipeline.predict(X)))
 largest = abs(plain.predict_proba(X) - pipeline.predict_proba(X)).max()
 print(f"largest difference of a probability: {largest:.0e}")
+
+# %%
+# ONNX
+# ----
+# A runtime for ONNX predicts without Python. It computes in float32, so probabilities
+# differ in the seventh digit.
+
+small = X[:1].astype(np.float32)
+graph = to_onnx(plain, small, options={"zipmap": False}).SerializeToString()
+session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+labels, probabilities = session.run(None, {"X": X.astype(np.float32)})
+print(f"equal predictions: {np.mean(labels == pipeline.predict(X)):.1%}")
+
+# %%
+# skops and MLflow
+# ----------------
+# Loading a pickle can run any code. ``skops`` loads only the types that are named as
+# trusted, and ``TRUSTED_TYPES`` lists those of sklgd. MLflow takes the same list:
+# ``mlflow.sklearn.log_model(pipeline, skops_trusted_types=TRUSTED_TYPES)``.
+
+copy = skops.io.loads(skops.io.dumps(pipeline), trusted=TRUSTED_TYPES)
+print("same predictions:", np.array_equal(copy.predict(X), pipeline.predict(X)))
 
 # %%
 # A model in the middle of a stream
