@@ -1052,6 +1052,7 @@ def test_a_search_is_drawn_with_its_scores_and_coefficients():
     assert left > right
     labels = display.axes_[0].get_legend_handles_labels()[1]
     assert f"chosen: {search.alpha_:.2g}" in labels
+    assert display.df_axis_ is None  # (Only a path knows the Hessian.)
     pyplot.close("all")
     scores_only = PathDisplay.from_estimator(GDRegressorCV().fit(X, y))
     assert len(scores_only.axes_) == 1
@@ -1060,6 +1061,10 @@ def test_a_search_is_drawn_with_its_scores_and_coefficients():
     assert drawn.coef_lines_[0].get_xdata().tolist() == lasso.alphas.tolist()
     largest = np.abs(lasso.coef * lasso.column_scale).max(axis=0).argmax()
     assert drawn.coef_lines_[0].get_label() == f"x{largest}"
+    ticks = [float(label.get_text()) for label in drawn.df_axis_.get_xticklabels()]
+    places = np.searchsorted(-lasso.alphas, -drawn.df_axis_.get_xticks())
+    assert ticks == lasso.df[places].tolist()
+    assert 5 <= len(ticks) <= 7
     with pytest.raises(ValueError, match="axes must hold 1 Axes"):
         PathDisplay.from_path(lasso, axes=[drawn.axes_[0]] * 2)
     with pytest.raises(NotFittedError):
@@ -1079,4 +1084,7 @@ def test_of_several_classes_and_shares_of_l1_the_chosen_path_is_drawn():
     place = [0.2, 0.8].index(search.l1_ratio_)
     np.testing.assert_array_equal(display.scores, search.scores_[:, place])
     assert len(display.coef_lines_) == 12
+    used = (search.coefs_paths_[:, place, 0, :, :-1] != 0.0).sum(axis=(1, 2))
+    assert display.df[0] == used.mean()
+    assert display.df_axis_ is not None
     pyplot.close("all")

@@ -5,8 +5,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._matplotlib import COLOURS, import_matplotlib, style
 
-# So many coefficients are named.
-NAMED = 10
+# So many coefficients are named, and so many degrees of freedom.
+NAMED, TICKS = 10, 7
 
 
 class PathDisplay:
@@ -29,6 +29,9 @@ class PathDisplay:
     marks : dict of str -> float, default=None
         Alphas to mark, by their names in the legend.
     score_name : str, default="score"
+    df : ndarray of shape (n_alphas,), default=None
+        Degrees of freedom, for the axis at the top.
+    df_name : str, default="degrees of freedom"
 
     Attributes
     ----------
@@ -39,6 +42,8 @@ class PathDisplay:
         One for each fold.
     mean_line_ : matplotlib Line2D or None
     coef_lines_ : list of matplotlib Line2D
+    df_axis_ : matplotlib Axes or None
+        That of the degrees of freedom, at the top.
 
     See Also
     --------
@@ -58,7 +63,7 @@ class PathDisplay:
 
     def __init__(
         self, alphas, *, scores=None, mean=None, error=None, coefs=None, names=None,
-        marks=None, score_name="score",
+        marks=None, score_name="score", df=None, df_name="degrees of freedom",
     ):  # fmt: skip
         self.alphas = alphas
         self.scores = scores
@@ -68,6 +73,8 @@ class PathDisplay:
         self.names = names
         self.marks = marks
         self.score_name = score_name
+        self.df = df
+        self.df_name = df_name
 
     @classmethod
     def from_estimator(cls, search, *, axes=None):
@@ -77,7 +84,9 @@ class PathDisplay:
         ----------
         search : GDRegressorCV or GDClassifierCV
             Coefficients, the means over the folds, are drawn if it was fitted with
-            ``store_path=True``. Of several shares of l1 the chosen one is drawn.
+            ``store_path=True``; with an l1 penalty the axis at the top has the mean
+            numbers of those that are not zero. Of several shares of l1 the chosen one
+            is drawn.
         axes : list of matplotlib Axes, default=None
             One for each part; None makes a new figure.
 
@@ -101,18 +110,23 @@ class PathDisplay:
         for name, alpha in _others(alphas, mean, error):
             if alpha not in marks.values():
                 marks[f"{name}: {alpha:.2g}"] = alpha
-        coefs = names = None
+        coefs = names = df = None
         if hasattr(search, "coefs_paths_"):
-            means = search.coefs_paths_[:, place, known].mean(axis=0)[:, :, :-1]
+            paths = search.coefs_paths_[:, place, known, :, :-1]
             coefs, names = _comparable(
-                means, search.column_scale_, getattr(search, "feature_names_in_", None)
-            )
+                paths.mean(axis=0), search.column_scale_,
+                getattr(search, "feature_names_in_", None),
+            )  # fmt: skip
+            plain = search._model(1.0, search.l1_ratio_)
+            if not plain._penalty(1.0).smooth:
+                df = np.count_nonzero(paths, axis=(2, 3)).mean(axis=0)
         scorer = search.scoring
         name = scorer if isinstance(scorer, str) and scorer != "loss" else "-loss"
         display = cls(
             alphas, scores=search.scores_[:, place, known], mean=mean, error=error,
             coefs=coefs, names=names, marks=marks,
-            score_name="score" if callable(scorer) else name,
+            score_name="score" if callable(scorer) else name, df=df,
+            df_name="mean number of coefficients that are not zero",
         )  # fmt: skip
         return display.plot(axes)
 
@@ -133,7 +147,7 @@ class PathDisplay:
         """
         coef = path.coef if path.coef.ndim == 3 else path.coef[:, None, :]
         coefs, names = _comparable(coef, path.column_scale, path.feature_names)
-        return cls(path.alphas, coefs=coefs, names=names).plot(axes)
+        return cls(path.alphas, coefs=coefs, names=names, df=path.df).plot(axes)
 
     def plot(self, axes=None):
         """Draw the scores and the coefficients.
@@ -165,6 +179,7 @@ class PathDisplay:
             )
         self.figure_ = self.axes_[0].figure
         self.score_lines_, self.mean_line_, self.coef_lines_ = [], None, []
+        self.df_axis_ = None
         if self.scores is not None:
             self._plot_scores(self.axes_[0])
         if self.coefs is not None:
@@ -174,6 +189,8 @@ class PathDisplay:
         if len(positive) > 1:
             last.set_xscale("log")
             last.set_xlim(positive.max() * 1.1, positive.min() / 1.1)
+            if self.df is not None and np.isfinite(self.df).all():
+                self._plot_freedom(self.axes_[0])
         last.set_xlabel("alpha (weaker penalty to the right)")
         return self
 
@@ -203,6 +220,19 @@ class PathDisplay:
                        label=name)  # fmt: skip
         ax.set_ylabel(self.score_name)
         ax.legend()
+
+    def _plot_freedom(self, ax):
+        """Degrees of freedom at some of the alphas, evenly spread over the axis."""
+        logs = np.log(self.alphas[self.alphas > 0.0])
+        places = np.linspace(logs[0], logs[-1], TICKS)
+        shown = np.unique(np.abs(logs[:, None] - places).argmin(axis=0))
+        top = ax.secondary_xaxis("top")
+        top.set_xscale(ax.get_xscale())
+        labels = [f"{df:.3g}" for df in self.df[shown]]
+        top.set_xticks(self.alphas[shown], labels)
+        top.set_xticks([], minor=True)
+        top.set_xlabel(self.df_name)
+        self.df_axis_ = top
 
     def _plot_coefs(self, ax):
         size = np.abs(self.coefs).max(axis=0)
