@@ -387,6 +387,33 @@ def test_labels_that_are_missing_or_of_two_types_are_an_error(table, tmp_path):
         GDClassifier().partial_fit_blocks([(X, labels), (X, numbers)])
 
 
+def test_errors_of_columns_name_the_column(tmp_path):
+    frame = pd.DataFrame(np.ones((30, 25)), columns=[f"x{j}" for j in range(25)])
+    frame["label"] = np.arange(30) % 2
+    frame.loc[7, "x3"] = None
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"no column 'y2'.*26 columns begin with 'x0'"):
+        read_parquet(tmp_path / "a.parquet", target="label", features=["x1", "y2"])
+    with pytest.raises(ValueError, match=r"'lable'. Did you mean 'label'\?"):
+        read_parquet(tmp_path / "a.parquet", target="lable")
+    blocks = read_parquet(tmp_path / "a.parquet", target="label")
+    for fit in (GDClassifier().fit_blocks, GDClassifier().partial_fit_blocks):
+        with pytest.raises(ValueError, match="'x3' has a missing value in row 7"):
+            fit(blocks)
+
+
+def test_blocks_are_no_array(table):
+    X, labels, _, _ = table
+    blocks = from_arrays(X, labels, rows=100)
+    model = GDClassifier().fit_blocks(blocks)
+    with pytest.raises(TypeError, match="predict one block after the other"):
+        model.predict(blocks)
+    with pytest.raises(TypeError, match="Learn from them with fit_blocks"):
+        model.fit(blocks, labels)
+    parts = [model.predict(block.X) for block in blocks]
+    np.testing.assert_array_equal(np.concatenate(parts), model.predict(X))
+
+
 @pytest.mark.parametrize("rows", [0, -1, 2.5])
 def test_sizes_of_blocks_are_checked(rows, table, tmp_path):
     X, _, z, _ = table
@@ -456,7 +483,7 @@ def test_parquet_columns_that_are_no_numbers_are_named(table, tmp_path):
     assert_array_equal(found[1], np.column_stack([z, X[:, 3]]))
     frame.loc[3, "x1"] = np.nan
     frame.to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="'x1' has a missing value in row 3"):
         GDClassifier().partial_fit_blocks(
             read_parquet(tmp_path / "b.parquet", target="label", features=NAMES)
         )

@@ -518,6 +518,8 @@ def test_what_else_is_refused(table):
     X, y = table[0], table[1]["two"]
     with pytest.raises(ValueError, match=r"learning_rate=0.1 is not possible"):
         GDClassifier(learning_rate=0.1).fit_blocks(cut(X, y))
+    with pytest.raises(ValueError, match="batch_size=32 is not possible with fit_bl"):
+        GDClassifier(batch_size=32).fit_blocks([(X, y)])
     with pytest.raises(ValueError, match="loss='perceptron' is not possible"):
         GDClassifier(loss="perceptron").fit_blocks(cut(X, y))
     with pytest.raises(ValueError, match="only one class"):

@@ -326,6 +326,29 @@ def test_early_stopping_on_given_rows(cls, path, average):
     )
 
 
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_gap_after_early_stopping_is_that_of_the_coefficients(optimizer, sparse):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(120, 30))
+    y = (X @ rng.normal(size=30) + 9.0 * rng.normal(size=120) > 0.0).astype(int)
+    given = sp.csr_array(X) if sparse else X
+    settings = dict(optimizer=optimizer, alpha=1e-2)
+    model = GDClassifier(early_stopping=True, **settings)
+    model.fit(given[:60], y[:60], X_val=given[60:], y_val=y[60:])
+    assert np.argmax(model.validation_scores_) < model.n_iter_ - 1
+    X, y = X[:60], y[:60]
+    best = GDClassifier(tol=1e-13, max_iter=10_000, **settings).fit(X, y)
+    p = y.mean()
+    null = -(p * np.log(p) + (1.0 - p) * np.log(1.0 - p))
+    lowest = objective(best, X, y)
+    expected = (objective(model, X, y) - lowest) / (null - lowest)
+    assert expected > 1e-3
+    # (FISTA's estimate of the minimum is rougher than the others'.)
+    rough = 0.2 if optimizer == "fista" else 0.01
+    assert model.optimality_gap_ == pytest.approx(expected, rel=rough)
+
+
 def test_early_stopping_on_a_stratified_split():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))

@@ -39,6 +39,8 @@ class Run:
         self.attributes = attributes
         self.validation, self.tasks, self.log = validation, tasks, log
         self.stalls, self.at_stall = 0, math.inf
+        # Of the coefficients that early stopping keeps.
+        self.objective = math.nan
 
     def run(self):
         """Run epochs until `Monitor`, a callback or max_iter ends them.
@@ -127,7 +129,9 @@ class Run:
                 if best is start or self.is_no_better_than_start(best_objective):
                     best, best_objective, best_score = start, monitor.start, None
                 training.restore(best)
-                if not settings.early_stopping:
+                if settings.early_stopping:
+                    monitor.gap = monitor.gap_at(best_objective)
+                else:
                     monitor.amend(best_objective, best_score)
                 monitor.stop_reason = "interrupted"
             raise
@@ -146,6 +150,7 @@ class Run:
             )
         if settings.early_stopping:
             training.restore(best)
+            self.objective = best_objective
         elif guarded and objective - best_objective > NEGLIGIBLE * monitor.unit:
             # A smoothed objective may fall where F itself rises.
             training.restore(best)
@@ -203,7 +208,9 @@ class Run:
         monitor.gap = training.likely_gap(monitor.gap)
         if self.settings.early_stopping:
             before, _ = self.score()
-            training.add_zeros(training.objective())
+            # The best epoch need not be the last one, to which the gap belongs.
+            monitor.gap = monitor.gap_at(self.objective)
+            training.add_zeros(self.objective)
             if self.score()[0] < before:
                 training.reported = None
             return

@@ -195,6 +195,20 @@ class Monitor:
         least = self.tol * self.gained()
         return objective < self.best and not objective > self.best - least
 
+    def gap_at(self, objective):
+        """Optimality gap of coefficients with this objective, by the last estimate.
+
+        The gap after the last epoch gives an estimate of the minimum F*, and this
+        that of any coefficients; nan where there is none.
+        """
+        last = self.loss_curve[-1]
+        if not self.gap < 1.0:
+            return self.gap
+        distance = (self.null - last) / (1.0 - self.gap)
+        if not distance > 0.0:
+            return self.gap
+        return max(self.gap + (objective - last) / distance, 0.0)
+
     def curve(self):
         """F itself after each epoch, a copy."""
         return [self.base + objective for objective in self.loss_curve]

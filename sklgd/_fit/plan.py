@@ -226,11 +226,14 @@ def make_plan_of_blocks(settings, data):
             f"optimizer={optimizer.name!r} is not possible with fit_blocks, which "
             f"needs an optimizer that uses all rows in every step. {remedy}"
         )
+    if settings.batch_size not in ("auto", "full"):
+        raise ValueError(
+            f"batch_size={settings.batch_size!r} is not possible with fit_blocks, which "
+            "uses all rows in every step. Use batch_size='auto'; or learn from one "
+            "block after the other with partial_fit_blocks."
+        )
     optimizer.check_run(settings, data.loss)
-    rows = optimizer.resolve_batch_size(
-        settings.batch_size, data.width, data.entries_per_row
-    )
-    return Plan(optimizer, rows, None, True, True)
+    return Plan(optimizer, "full", None, True, True)
 
 
 def add_scaling(plan, settings, data, statistics, penalty):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .._hints import did_you_mean
 from ._npy import Path, as_list
 from ._source import PART_BLOCKS, Blocks, check_rows, rows_of_a_block
 
@@ -66,7 +67,7 @@ class Columns:
         return y[0] if len(y) == 1 else np.column_stack(y), *others
 
     def numbers(self, batch: Any, name: str) -> np.ndarray:
-        """A column of numbers; missing entries are nan."""
+        """A column of numbers; raises ValueError if an entry is missing."""
         column = batch.column(name)
         values = _values(column)
         if values.dtype.kind not in "fiub":
@@ -74,6 +75,13 @@ class Columns:
                 f"Column {name!r} holds values of type {column.type}, which are no "
                 "numbers. Encode it before (one-hot, or with a hash), or leave it out "
                 "of features."
+            )
+        if column.null_count:
+            row = column.is_null().to_pylist().index(True)
+            raise ValueError(
+                f"Column {name!r} has a missing value in row {row} of the block. Leave "
+                "the column out of features, or give it values before: a function "
+                "that yields blocks can use scikit-learn's SimpleImputer."
             )
         return values
 
@@ -352,9 +360,13 @@ def _check_columns(names: Sequence[str], columns: Columns, path: str) -> None:
     """Raise ValueError if a file lacks one of the columns."""
     missing = [name for name in columns.names if name not in names]
     if missing:
+        shown = ", ".join(map(repr, names[:20]))
+        listed = f"columns are {shown}"
+        if len(names) > 20:
+            listed = f"{len(names)} columns begin with {shown}"
         raise ValueError(
-            f"{path} has no column {missing[0]!r}. Its columns are "
-            f"{', '.join(map(repr, list(names)[:20]))}."
+            f"{path} has no column {missing[0]!r}.{did_you_mean(missing[0], names)} "
+            f"Its {listed}."
         )
 
 

@@ -136,6 +136,14 @@ class Blocks:
         for number in range(self.n_parts):
             yield from self.part(number)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Raise TypeError with the remedy, where a method expects an array."""
+        raise TypeError(
+            "Blocks of rows are not an array. Learn from them with fit_blocks or "
+            "partial_fit_blocks, and predict one block after the other: "
+            "[model.predict(block.X) for block in blocks]."
+        )
+
     def part(self, number: int) -> Iterator[Block]:
         """The blocks of one part, from its beginning.
 
