@@ -228,9 +228,9 @@ def make_plan_of_blocks(settings, data):
         )
     if settings.batch_size not in ("auto", "full"):
         raise ValueError(
-            f"batch_size={settings.batch_size!r} is not possible with fit_blocks, which "
-            "uses all rows in every step. Use batch_size='auto'; or learn from one "
-            "block after the other with partial_fit_blocks."
+            f"batch_size={settings.batch_size!r} is not possible with fit_blocks, "
+            "which uses all rows in every step. Use batch_size='auto'; or learn from "
+            "one block after the other with partial_fit_blocks."
         )
     optimizer.check_run(settings, data.loss)
     return Plan(optimizer, "full", None, True, True)
