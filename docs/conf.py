@@ -29,6 +29,7 @@ extensions = [
     "elsewhere",
     "mathml",
     "messages",
+    "names",
     "nested",
     "page_head",
     "registries",

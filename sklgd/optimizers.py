@@ -1118,7 +1118,7 @@ class BatchOptimizer(Optimizer):
 
 
 class Newton(BatchOptimizer):
-    """Newton's method, with no more Hessians than save time.
+    """Newton's method; the Hessian is computed where that saves time.
 
     The update is ``w = w - t * inverse(B) @ gradient`` with a step length t from a line
     search. The matrix B is diagonal at first, then a bound of the Hessian (for several

@@ -2,6 +2,7 @@
 
 ``|w|`` is an absolute value there, not a substitution of reStructuredText, and Cython's
 signatures name C types. A `name` is a link if there is such an object, and code if not.
+Parameters become entries of the index, which the search of the site finds first.
 """
 
 import inspect
@@ -48,6 +49,19 @@ def escape_bars(app, what, name, obj, options, lines):
             lines[i] = "".join(parts)
 
 
+def index_parameters(app, what, name, obj, options, lines):
+    if what not in ("class", "function") or ":Parameters:" not in lines:
+        return
+    owner = name.rpartition(".")[2]
+    entries = [
+        f"   single: {parameter} (parameter of {owner})"
+        for parameter in inspect.signature(obj).parameters
+        if parameter not in ("args", "kwargs")
+    ]
+    where = lines.index(":Parameters:")
+    lines[where:where] = [".. index::", *entries, ""]
+
+
 def signature_of_constructor(app, what, name, obj, options, signature, returns):
     """The parameters of ``__init__``, not those of a ``__new__`` that takes any."""
     if what == "class" and signature == "(*args, **kwargs)":
@@ -65,6 +79,8 @@ def drop_c_types(app, domain, objtype, content):
 def setup(app):
     app.add_role("name", Name())
     app.connect("autodoc-process-docstring", escape_bars)
+    # After numpydoc, which makes the list of parameters.
+    app.connect("autodoc-process-docstring", index_parameters, priority=900)
     app.connect("autodoc-process-signature", signature_of_constructor)
     app.connect("object-description-transform", drop_c_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
