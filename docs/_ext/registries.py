@@ -2,12 +2,11 @@
 
 ``{registered} optimizers`` is a table of a registry: name, class, first sentence.
 ``{optimizer} adam`` lists the facts of one optimizer: parameters with their defaults,
-its steps on sparse rows (the row of docs/sparse.md), its source, and a picture.
+its source, and a picture.
 """
 
 import inspect
 import re
-from pathlib import Path
 
 import optimizer_pictures
 from nested import Nested
@@ -52,19 +51,6 @@ class Registered(Nested):
         return self.parse(lines)
 
 
-def sparse_forms(docs):
-    """Optimizer -> its cells in the table of docs/sparse.md."""
-    text = (Path(docs) / "sparse.md").read_text(encoding="utf-8")
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines()]
-    rows = [[cell.strip() for cell in row] for row in rows if len(row) == 5]
-    head = rows[0][1:]
-    return {
-        name: dict(zip(head, row[1:], strict=True))
-        for row in rows
-        for name in row[0].split(", ")
-    }
-
-
 class Optimizer(Nested):
     """Facts about one optimizer."""
 
@@ -80,11 +66,6 @@ class Optimizer(Nested):
         )
         lines = [f':Name: ``"{name}"``, {link("optimizers", cls)}']
         lines += [f":Parameters: {defaults or 'none'}"]
-        forms = sparse_forms(self.env.srcdir).get(name)
-        if forms:
-            text = "; ".join(f"{penalty}: {form}" for penalty, form in forms.items())
-            text = text.replace(r"\|", "|").replace("*", r"\*").replace("|", r"\|")
-            lines += [f":Steps on sparse rows: {text} (:doc:`/sparse`)"]
         source = " ".join(line.strip() for line in parts["References"])
         source = re.sub(
             r"\b(\d{4}\.\d{4,5})\b", r"`\1 <https://arxiv.org/abs/\1>`__", source

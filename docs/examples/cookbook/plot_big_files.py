@@ -11,8 +11,8 @@ learning.
 # %%
 # A file
 # ------
-# It is small here, and stands for a folder of large ones. `sklgd.blocks` also reads
-# CSV, Parquet and svmlight files and sparse matrices.
+# The file of this example is small, so that it runs in a moment. `sklgd.blocks` also
+# reads CSV, Parquet and svmlight files and sparse matrices.
 
 import tempfile
 from pathlib import Path
