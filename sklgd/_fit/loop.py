@@ -101,7 +101,8 @@ class Run:
                     )
                 else:
                     better = objective <= best_objective
-                if better:
+                # (The loss of a log link may vanish where coefficients are infinite.)
+                if better and all_finite(training.coef):
                     snapshot = kept if guarded else point.kept
                     if snapshot is None:
                         snapshot = training.snapshot()

@@ -72,7 +72,9 @@ def draw_stream(case: Case, rng: Rng) -> Stream:
     classes = None
     if task_of(case.estimator) == "classification":
         classes = case.classes
-        if len(classes) < 2 or rng.random() < 0.2:
+        # (All labels of an indicator matrix are known.)
+        more = len(classes) < 2 or rng.random() < 0.2
+        if more and not case.several_labels:
             # Labels that never come.
             last, named = classes[-1], classes.dtype.kind in "OU"
             later = [last + str(k) if named else last + k for k in (1, 2)]
