@@ -25,6 +25,7 @@ from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State, mark_of_reported
+from ._fit.statistics import Statistics
 from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
 from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
 from ._html import ShowsFit
@@ -40,6 +41,7 @@ from ._solvers.newton import NewtonSolver
 from ._solvers.online import OnlineSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
+from ._strengths import with_strengths
 from ._validation import (
     canonical,
     check_indices,
@@ -165,16 +167,27 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
         return _loss(self.loss, *[getattr(self, name) for name in params])
 
     def _alpha(self, stream=False):
-        """``alpha`` as a number; ``stream`` is True if the online learner learns."""
+        """``alpha`` as a number or an array of one for each target.
+
+        ``stream`` is True if the online learner learns.
+        """
         if isinstance(self.alpha, str):
             return 0.0 if stream else ALPHA
-        return float(self.alpha)
+        return np.array(self.alpha, float) if np.ndim(self.alpha) else float(self.alpha)
 
-    def _penalty(self, alpha=None, l1_ratio=None):
-        """The penalty; what is given takes the place of the parameters."""
+    def _penalty(self, alpha=None, l1_ratio=None, sizes=None):
+        """The penalty; what is given takes the place of the parameters.
+
+        ``sizes`` are the standard deviations of the columns for ``standardize=True``;
+        None means those of the last fit, or ones before the first.
+        """
         alpha = self._alpha() if alpha is None else alpha
         l1_ratio = self.l1_ratio if l1_ratio is None else l1_ratio
-        penalty = PENALTIES[self.penalty](alpha, l1_ratio)
+        if sizes is None and self.standardize and "_state" in vars(self):
+            sizes = self._state.sizes(self.n_features_in_)
+        if np.ndim(alpha):
+            alpha = np.reshape(alpha, (1, -1))
+        penalty = with_strengths(self, PENALTIES[self.penalty](alpha, l1_ratio), sizes)
         return penalty.with_signs(signs_of_features(self))
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):
@@ -270,8 +283,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
         )  # fmt: skip
         columns, data.n_columns = columns_to_fit(X, rows, start, n_outputs)
         given = data.of_columns(columns)
-        data, settings = without_offset(given, offset), settings.of_columns(columns)
-        data.known_moments = None if known is None else known.of_columns(columns)
+        given.known_moments = None if known is None else known.of_columns(columns)
+        spread = Statistics.of_columns(given) if self.standardize else None
+        settings = settings.suited(self, n_outputs, spread, columns)
+        settings = settings.of_columns(columns)
+        data = without_offset(given, offset)
+        data.known_moments = given.known_moments
         if start is None:
             coef = np.zeros((data.X.shape[1] + 1, n_outputs))
         else:
@@ -280,7 +297,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
         plan = make_plan(settings, data)
         key = self._plan_key() if plan.streams else None
         state: Any = State(coef, plan, key, self.random_state)
-        state.columns = columns
+        state.columns, state.spread = columns, spread
         own_validation = validation is not None and held_out is None
         warn_without_effect(self, state.plan, own_validation=own_validation)
         solver = SOLVERS[state.plan.optimizer.training]

@@ -190,6 +190,17 @@ class GDClassifier(ClassifierMixin, BaseGD):
         names of features as keys; features without an entry may have either sign. Not
         possible with ``positive=True``. `partial_fit` with ``optimizer="auto"`` then
         takes steps of Adam in place of online learning.
+    penalty_factor : array-like of shape (n_features,) or dict, default=None
+        Factors of the penalty of each feature, of zero or more; None means ones. A
+        coefficient whose factor is 0 has no penalty. Factors are not rescaled. A dict
+        has the names of features as keys; features without an entry have the factor 1.
+    standardize : bool, default=False
+        Whether the penalty is that of the coefficients of standardised features, each
+        coefficient times the standard deviation of its column. X is not changed, and
+        ``coef_`` are the coefficients of X itself. With ``penalty_factor`` or
+        ``standardize`` and a number as ``alpha``, `partial_fit` with
+        ``optimizer="auto"`` takes steps of Adam in place of online learning;
+        ``standardize`` then uses the standard deviations of all rows seen so far.
 
     Attributes
     ----------
@@ -365,6 +376,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         epsilon=0.1,
         positive=False,
         monotonic_cst=None,
+        penalty_factor=None,
+        standardize=False,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -392,6 +405,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
         self.epsilon = epsilon
         self.positive = positive
         self.monotonic_cst = monotonic_cst
+        self.penalty_factor = penalty_factor
+        self.standardize = standardize
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -11,6 +11,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from ._compat import warn
 from ._validation import plain_class
 from .losses import LOSSES
@@ -31,6 +33,8 @@ DEFAULTS = {
     "validation_fraction": (0.1,),
     "n_iter_no_change": (5,),
     "shuffle": (True,),
+    "penalty_factor": (None,),
+    "standardize": (False,),
     "scoring": (None,),
     "average": (False, 0),
     "batch_size": ("auto", 1),
@@ -130,6 +134,16 @@ TABLE = (
         lambda c, name: c.learns_without_penalty,
         "alpha='auto', which means no penalty in a stream",
     ),
+    NoEffect(
+        ("penalty_factor", "standardize"),
+        lambda c, name: c.est.penalty is None,
+        "penalty",
+    ),
+    NoEffect(
+        ("penalty_factor", "standardize"),
+        lambda c, name: c.learns_without_penalty,
+        "alpha='auto', which means no penalty in a stream",
+    ),
     NoEffect(("l1_ratio",), lambda c, name: c.est.penalty != "elasticnet", "penalty"),
     NoEffect(
         ("epsilon", "quantile", "power"),
@@ -173,7 +187,11 @@ def parameters_set(est, stream):
     """Names of an estimator's parameters whose values are no defaults."""
     names, get, defaults = _table_of(type(est))  # type: ignore[arg-type]
     values = zip(names, get(est), defaults, strict=True)
-    chosen = [name for name, value, known in values if value not in known]
+    chosen = [
+        name
+        for name, value, known in values
+        if isinstance(value, np.ndarray) or value not in known
+    ]
     return [name for name in chosen if name not in FIT_ONLY] if stream else chosen
 
 

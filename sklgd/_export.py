@@ -30,7 +30,7 @@ def _least_squares(est, l1, l2):
         params["positive"] = True
     if l1:
         return ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), **params)
-    if l2:
+    if np.any(l2):
         # sum_i s_i r_i^2 + alpha |w|^2 there.
         return Ridge(alpha=l2 * est._state.weight_sum, **params)
     return LinearRegression(**params)
@@ -215,7 +215,20 @@ def plain_model(est):
             f"penalty={est.penalty!r}: to_sklearn knows no model of scikit-learn with "
             "this penalty. Pickle the estimator itself instead."
         )
-    model = build(est, penalty.l1, penalty.l2)
+    l1, l2 = penalty.l1, penalty.l2
+    if not penalty.uniform:
+        # (Only Ridge takes a strength for each target, and no model for each feature.)
+        if not (penalty.same_for_features() and penalty.smooth) or (
+            est.loss != "squared_error"
+        ):
+            raise ValueError(
+                "to_sklearn knows no model of scikit-learn whose penalty differs "
+                "between features (penalty_factor, standardize=True) or between "
+                "targets (alpha as an array, but for Ridge). Pickle the estimator "
+                "itself instead."
+            )
+        l2 = l2[0]
+    model = build(est, l1, l2)
     coef, intercept = copy(est).densify().coef_, est.intercept_
     if est._multilabel:
         return _one_vs_rest(model, est, coef, intercept)

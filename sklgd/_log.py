@@ -70,7 +70,7 @@ class Log:
         say(
             f"{type(est).__name__}: {data.n_rows} rows, {est.n_features_in_} features "
             f"({storage}, {X.dtype}), {data.n_outputs} output(s), loss={est.loss!r}, "
-            f"l1 {penalty.l1:g}, l2 {penalty.l2:g}"
+            f"l1 {_range(penalty.l1)}, l2 {_range(penalty.l2)}"
         )
         eta = state.factor * float(plan.schedule.eta(np.array([state.steps + 1.0]))[0])
         raw = plan.scaling is None and plan.preconditioner is None
@@ -153,3 +153,9 @@ class Log:
             f"stopped after {n_epochs} epoch(s) and {seconds:.3g} s: {why} "
             f"({', '.join(reached)})"
         )
+
+
+def _range(strength):
+    """A strength of the penalty, or the least and largest of several."""
+    low, high = np.min(strength), np.max(strength)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

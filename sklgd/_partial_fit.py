@@ -19,6 +19,7 @@ from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
 from ._fit.settings import Settings
 from ._fit.state import State
+from ._fit.statistics import Statistics
 from ._log import Log
 from ._signs import keep_signs
 from ._solvers.rules import RuleSolver
@@ -62,11 +63,10 @@ def learn_by_rule(est, X, target, weights, n_outputs, offset=None):
     est
     """
     settings, loss = Settings.of(est), est._make_loss()
-    penalty = settings.penalty
     rows = rows_with_weight(weights)
     data = Data(
         X, target, weights, rows, loss, n_outputs, est.fit_intercept, est.n_jobs,
-        penalised=not penalty.absent,
+        penalised=not settings.penalty.absent,
     )  # fmt: skip
     log = Log(est.verbose) if est.verbose else None
     before_call: Any = getattr(est, "_state", None)
@@ -75,8 +75,16 @@ def learn_by_rule(est, X, target, weights, n_outputs, offset=None):
     if data.n_rows == 0:
         return est if before_call is not None else _wait_for_rows(est, data)
     first = before_call is None or before_call.weight_rows == 0
+    spread = None
+    if est.standardize:
+        spread = Statistics.of_columns(data)
+        before = None if first else before_call.spread
+        spread = spread if before is None else before.merge(spread)
+    settings = settings.suited(est, n_outputs, spread)
+    penalty = settings.penalty
     data = without_offset(data, offset)
     state = _continued(est, settings, data, None if first else before_call)
+    state.spread = spread
     moved = keep_signs(penalty, state.coef)
     if moved:
         state.place()
@@ -163,7 +171,7 @@ def _continued(est, settings, data, before):
     The state of the last call stays as it is until this one has succeeded.
     """
     if before is None:
-        state = _new_state(est, data)
+        state = _new_state(est, settings, data)
         warn_without_effect(est, state.plan, stream=True)
         return state
     state, key = before.successor(est.n_iter_), est._plan_key()
@@ -175,17 +183,17 @@ def _continued(est, settings, data, before):
     return state
 
 
-def _new_state(est, data):
+def _new_state(est, settings, data):
     """The state of a stream before its first rows."""
     coef = np.zeros((data.X.shape[1] + 1, data.n_outputs))
-    plan = make_plan(Settings.of(est), data, True)
+    plan = make_plan(settings, data, True)
     return State(coef, plan, est._plan_key(), est.random_state)
 
 
 def _wait_for_rows(est, data):
     """Become a model of zeros: the stream has not brought a row with a weight."""
     # (The next call plans anew; here only the shapes matter.)
-    state = _new_state(est, replace(data, rows=None))
+    state = _new_state(est, Settings.of(est), replace(data, rows=None))
     results = est._results(state, state.coef, data.X.dtype)
     est.__dict__.update(results, n_iter_=0, stop_reason_="partial_fit")
     return est

@@ -54,8 +54,9 @@ class GDRegressor(RegressorMixin, BaseGD):
         Penalty R(w) = l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|_2^2, where "l2" means
         l1_ratio = 0 and "l1" means l1_ratio = 1. The intercept is never penalised. l1
         gives exact zeros (see Notes).
-    alpha : float or "auto", default="auto"
-        Strength of the penalty, which is added to the mean loss; at least 0. "auto"
+    alpha : float, array-like of shape (n_outputs,) or "auto", default="auto"
+        Strength of the penalty, which is added to the mean loss; at least 0. An array
+        has a strength for each target, as in `sklearn.linear_model.Ridge`. "auto"
         means 1e-4 in `fit`, and no penalty in `partial_fit` with online learning (see
         ``optimizer``), where one pass over new rows regularises by itself. ``alpha_``
         is the value that was used.
@@ -158,6 +159,17 @@ class GDRegressor(RegressorMixin, BaseGD):
         without an entry may have either sign. Not possible with ``positive=True``.
         `partial_fit` with ``optimizer="auto"`` then takes steps of Adam in place of
         online learning.
+    penalty_factor : array-like of shape (n_features,) or dict, default=None
+        Factors of the penalty of each feature, of zero or more; None means ones. A
+        coefficient whose factor is 0 has no penalty. Factors are not rescaled. A dict
+        has the names of features as keys; features without an entry have the factor 1.
+    standardize : bool, default=False
+        Whether the penalty is that of the coefficients of standardised features, each
+        coefficient times the standard deviation of its column. X is not changed, and
+        ``coef_`` are the coefficients of X itself. With ``penalty_factor`` or
+        ``standardize`` and a number as ``alpha``, `partial_fit` with
+        ``optimizer="auto"`` takes steps of Adam in place of online learning;
+        ``standardize`` then uses the standard deviations of all rows seen so far.
 
     Attributes
     ----------
@@ -337,6 +349,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         power=1.5,
         positive=False,
         monotonic_cst=None,
+        penalty_factor=None,
+        standardize=False,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -365,6 +379,8 @@ class GDRegressor(RegressorMixin, BaseGD):
         self.power = power
         self.positive = positive
         self.monotonic_cst = monotonic_cst
+        self.penalty_factor = penalty_factor
+        self.standardize = standardize
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

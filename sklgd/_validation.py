@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from ._compat import warn
 from ._hints import did_you_mean
 from ._signs import check_monotonic_cst
+from ._strengths import check_alphas_of_targets, check_penalty_factor
 from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
 from .losses import LOSSES
@@ -137,7 +138,7 @@ def _check(est, task):
     """The checks themselves; ``est`` has the parameters as attributes."""
     check_choice("loss", est.loss, LOSS_NAMES[task])
     check_choice("penalty", est.penalty, PENALTIES)
-    check_alpha(est.alpha)
+    check_alpha(est.alpha, task)
     if est.penalty == "elasticnet" or est.l1_ratio is not None:
         if est.l1_ratio is None:
             raise ValueError(
@@ -145,9 +146,11 @@ def _check(est, task):
                 "number between 0 (l2) and 1 (l1)."
             )
         check_number("l1_ratio", est.l1_ratio, low=0.0, high=1.0)
-    for name in ("fit_intercept", "early_stopping", "warm_start", "positive"):
+    for name in ("fit_intercept", "early_stopping", "warm_start", "positive",
+                 "standardize"):  # fmt: skip
         check_bool(name, getattr(est, name))
     check_monotonic_cst(est.monotonic_cst, est.positive)
+    check_penalty_factor(est.penalty_factor)
     if not isinstance(est.shuffle, (bool, np.bool_)) and (
         not isinstance(est.shuffle, str) or est.shuffle not in ORDERS
     ):
@@ -197,9 +200,11 @@ def _check(est, task):
             )
 
 
-def check_alpha(alpha):
-    """Raise ValueError unless ``alpha`` is "auto" or a number of zero or more."""
-    if not isinstance(alpha, str):
+def check_alpha(alpha, task):
+    """Raise ValueError unless ``alpha`` is "auto", or zero or more for all targets."""
+    if isinstance(alpha, (list, tuple)) or np.ndim(alpha):
+        check_alphas_of_targets(alpha, task)
+    elif not isinstance(alpha, str):
         check_number("alpha", alpha, low=0.0)
     elif alpha != "auto":
         raise ValueError(

@@ -99,6 +99,9 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     why_no_signs : str or None
         Why coefficients of given signs are impossible: the predicate of a sentence
         whose subject is the optimizer. None if they are possible.
+    why_uniform : str or None
+        Why the strengths of the penalty must be the same for all coefficients: the
+        predicate of a sentence whose subject is the optimizer. None if they may differ.
     keyword_hints : dict
         See `sklgd._hints.ExplainsKeywords`.
     """
@@ -119,6 +122,7 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
     any_penalty = False
     needs_smooth_penalty = False
     why_no_signs: ClassVar[str | None] = None
+    why_uniform: ClassVar[str | None] = None
     keyword_hints = {
         "lr": LEARNING_RATE_HINT,
         "learning_rate": LEARNING_RATE_HINT,
@@ -242,6 +246,8 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
                 f"{self.name!r}, which {self.why_no_signs}. Use optimizer='auto', "
                 f"{', '.join(map(repr, able[:-1]))} or {able[-1]!r}."
             )
+        if not settings.penalty.uniform:
+            self.refuse_strengths()
         if not (settings.penalty.closed_form or self.any_penalty):
             able = [name for name, cls in OPTIMIZERS.items() if cls.any_penalty]
             raise ValueError(
@@ -261,6 +267,22 @@ class Optimizer(ExplainsKeywords, BaseEstimator):
                 f"{self.name!r}, which needs a smooth penalty. Use optimizer="
                 f"{' or '.join(map(repr, able))}, or penalty='l2'."
             )
+
+    def refuse_strengths(self) -> None:
+        """Raise ValueError unless strengths of the penalty may differ."""
+        if self.why_uniform is None:
+            return
+        able = [
+            name
+            for name, cls in OPTIMIZERS.items()
+            if cls.why_uniform is None
+            and (cls.why_no_stream is None) == (self.why_no_stream is None)
+        ]
+        raise ValueError(
+            "penalty_factor, standardize=True and an alpha for each target are not "
+            f"possible with optimizer={self.name!r}, which {self.why_uniform}. Use "
+            f"optimizer='auto', {', '.join(map(repr, able[:-1]))} or {able[-1]!r}."
+        )
 
     def refuse_average(self, settings: Any) -> None:
         """Raise ValueError if the estimator asks for averages of the iterates.
@@ -337,7 +359,10 @@ class SGD(Optimizer):
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        return 10.0
+        if penalty.uniform:
+            return 10.0
+        # (A table of the learning rates' sums serves all strengths of an l1 penalty.)
+        return INF if summed and penalty.has_l2 else 30.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -361,10 +386,13 @@ class VelocityOptimizer(Optimizer):
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        if penalty.signs is not None and (penalty.l2 or summed):
+        if penalty.signs is not None and (penalty.has_l2 or summed):
             # (A coefficient could leave its side of zero and come back.)
             return INF
-        return 45.0 if penalty.l1 else 24.0 if penalty.l2 else 8.0
+        if not penalty.uniform:
+            # (Its closed form has tables for one penalty.)
+            return INF
+        return 45.0 if penalty.has_l1 else 24.0 if penalty.has_l2 else 8.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -505,9 +533,9 @@ class Adagrad(Optimizer):
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        if summed and penalty.l2 and not constant:
+        if summed and penalty.has_l2 and not constant:
             return INF
-        return 12.0 if penalty.l2 else 6.0
+        return 12.0 if penalty.has_l2 else 6.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -561,9 +589,9 @@ class RMSprop(Optimizer):
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        if penalty.l2 or (penalty.l1 and not uniform):
+        if penalty.has_l2 or (penalty.has_l1 and not uniform):
             return INF
-        return 14.0 if penalty.l1 else 6.0
+        return 14.0 if penalty.has_l1 else 6.0
 
 
 class Adadelta(Optimizer):
@@ -614,7 +642,7 @@ class Adadelta(Optimizer):
         self, penalty: Penalty, uniform: bool, summed: bool, constant: bool
     ) -> float:
         """See `Optimizer.price`."""
-        return INF if penalty.l2 else 50.0 if penalty.l1 else 6.0
+        return INF if penalty.has_l2 else 50.0 if penalty.has_l1 else 6.0
 
     def unit_step(self, curvature: float, full: bool) -> float:
         """See `Optimizer.unit_step`."""
@@ -647,12 +675,12 @@ class MomentOptimizer(Optimizer):
     ) -> float:
         """See `Optimizer.price`."""
         # Needs a series that converges (`LaggedAdam.bounded`), for any of the family.
-        lags = uniform or not penalty.l1
+        lags = uniform or not penalty.has_l1
         # (Sums would count coefficients on the wrong side of zero.)
         lags = lags and not (summed and penalty.signs is not None)
-        if penalty.l2 or not lags or self.beta_1 >= self.beta_2**4:
+        if penalty.has_l2 or not lags or self.beta_1 >= self.beta_2**4:
             return INF
-        return 20.0 if penalty.l1 else 6.0
+        return 20.0 if penalty.has_l1 else 6.0
 
 
 class Adam(MomentOptimizer):
@@ -1310,6 +1338,7 @@ class Online(Optimizer):
     """
 
     why_no_signs = "does not keep signs"
+    why_uniform = "has one strength of the penalty for all coefficients"
     name = "online"
     training = "online"
     learns_online = True

@@ -8,6 +8,10 @@ FISTA minimises it ("Extend" in the documentation).
 Coefficients of given signs are the minimum of a penalty that is infinite for other
 signs. Its proximal step is that of the penalty without signs, followed by a move to
 zero of the coefficients that have the wrong sign.
+
+An elastic net may have other strengths for each coefficient (``penalty_factor``,
+``standardize``, an ``alpha`` for each target). They are numbers where they are the same
+for all coefficients, which costs nothing then.
 """
 
 # The other optimizers, their lagged updates and Newton's models know ``l1 |w|_1``
@@ -17,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +30,7 @@ from .kernels._vector import penalty as elastic_net_value
 __all__ = ["PENALTIES", "ElasticNet", "Penalty", "Signed"]
 
 Prox: TypeAlias = Callable[[np.ndarray, float], np.ndarray]
+Strength: TypeAlias = float | np.ndarray
 
 
 class Penalty(ABC):
@@ -35,8 +40,14 @@ class Penalty(ABC):
 
     Attributes
     ----------
-    l1, l2 : float
+    l1, l2 : float or ndarray
         Strengths of the parts |w|_1 and |w|_2^2 / 2 that methods treat in closed form.
+        If they are not the same for all coefficients, each is an array of shape
+        (n_features or 1, n_outputs or 1).
+    has_l1, has_l2 : bool
+        True if the strength is above zero for some coefficients.
+    uniform : bool
+        True if l1 and l2 are numbers.
     signs : int8 ndarray of shape (n_features, 1) or None
         1 where a coefficient must not be negative, -1 where it must not be positive, 0
         where it may have either sign. None if all may. The penalty is infinite for
@@ -51,8 +62,11 @@ class Penalty(ABC):
         True if the penalty is zero for all coefficients.
     """
 
-    l1: float = 0.0
-    l2: float = 0.0
+    l1: Strength = 0.0
+    l2: Strength = 0.0
+    has_l1: bool = False
+    has_l2: bool = False
+    uniform: bool = True
     signs: np.ndarray | None = None
     closed_form: bool = False
     elastic_net: bool = False
@@ -106,6 +120,39 @@ class Penalty(ABC):
         signs : int8 array of shape (n_features, 1) or None
         """
         return self if signs is None else Signed(self, signs)
+
+    def weighted(self, factors: np.ndarray, sizes: np.ndarray) -> Penalty:
+        """The penalty sum_jk v_j p(s_j w_jk).
+
+        Parameters
+        ----------
+        factors, sizes : ndarrays of shape (n_features, 1)
+            v, not negative, and s, above zero.
+
+        Raises
+        ------
+        ValueError
+            If the penalty is no elastic net.
+        """
+        raise ValueError(
+            "penalty_factor and standardize=True are only possible with penalty='l2', "
+            "'l1' or 'elasticnet'. Use one of these, or scale the columns of X."
+        )
+
+    def same_for_features(self) -> bool:
+        """True if l1 and l2 are the same for all features of an output."""
+        return np.shape(self.l1)[:1] in ((), (1,)) and (
+            np.shape(self.l2)[:1] in ((), (1,))
+        )
+
+    def of_output(self, k: int) -> Penalty:
+        """The penalty of output k alone.
+
+        Parameters
+        ----------
+        k : int
+        """
+        return self
 
     def of_columns(self, columns: np.ndarray | None) -> Penalty:
         """The penalty of some of the features.
@@ -167,8 +214,8 @@ class Penalty(ABC):
         l1, l2 : ndarrays of the same shape
             Zero for the intercepts.
         """
-        l1, l2 = self.l1 * scale, self.l2 * scale * scale
-        l1[-1] = l2[-1] = 0.0
+        l1, l2 = np.zeros_like(scale), np.zeros_like(scale)
+        l1[:-1], l2[:-1] = self.l1 * scale[:-1], self.l2 * scale[:-1] * scale[:-1]
         return l1, l2
 
     def prox_in(self, scale: np.ndarray) -> Prox:
@@ -212,10 +259,12 @@ class Penalty(ABC):
 class ElasticNet(Penalty):
     """l1 |w|_1 + l2 |w|_2^2 / 2; without a penalty, both are zero.
 
+    With strengths for each coefficient it is sum_jk l1_jk |w_jk| + l2_jk w_jk^2 / 2.
+
     Parameters
     ----------
-    l1, l2 : float, default=0.0
-        Not negative.
+    l1, l2 : float or ndarray, default=0.0
+        Not negative. Arrays have the shape (n_features or 1, n_outputs or 1).
 
     References
     ----------
@@ -232,10 +281,49 @@ class ElasticNet(Penalty):
 
     closed_form = elastic_net = True
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1, self.l2 = float(l1), float(l2)
-        self.smooth = self.l1 == 0.0
-        self.absent = self.smooth and self.l2 == 0.0
+    def __init__(self, l1: Strength = 0.0, l2: Strength = 0.0) -> None:
+        self.l1, self.l2 = number_if_equal(l1), number_if_equal(l2)
+        self.has_l1, self.has_l2 = bool(np.any(self.l1)), bool(np.any(self.l2))
+        self.uniform = isinstance(self.l1, float) and isinstance(self.l2, float)
+        self.smooth = not self.has_l1
+        self.absent = self.smooth and not self.has_l2
+
+    def weighted(self, factors: np.ndarray, sizes: np.ndarray) -> Penalty:
+        """l1 v_j s_j and l2 v_j s_j^2 as the strengths; see `Penalty`.
+
+        Parameters
+        ----------
+        factors, sizes : ndarrays of shape (n_features, 1)
+        """
+        factors = factors * sizes
+        return ElasticNet(self.l1 * factors, self.l2 * factors * sizes)
+
+    def of_output(self, k: int) -> Penalty:
+        """The penalty of output k alone.
+
+        Parameters
+        ----------
+        k : int
+        """
+        if self.uniform:
+            return self
+        return ElasticNet(
+            *(s[:, [k]] if np.shape(s)[1:] > (1,) else s for s in (self.l1, self.l2))
+        )
+
+    def of_columns(self, columns: np.ndarray | None) -> Penalty:
+        """As in `Penalty`.
+
+        Parameters
+        ----------
+        columns : intp array or None
+        """
+        if columns is None or self.uniform:
+            return self
+        return ElasticNet(
+            *(s[columns] if len(np.shape(s)) and len(s) > 1 else s
+              for s in (self.l1, self.l2))
+        )  # fmt: skip
 
     def terms(self, w: np.ndarray) -> np.ndarray:
         """p(w) of each coefficient.
@@ -253,6 +341,8 @@ class ElasticNet(Penalty):
         ----------
         coef : ndarray of shape (n_features + 1, n_outputs)
         """
+        if not self.uniform:
+            return super().value(coef)
         return elastic_net_value(coef, self.l1, self.l2)
 
     def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
@@ -275,6 +365,8 @@ class ElasticNet(Penalty):
         """
         at_zero = np.abs(direction)
         along = np.where(w == 0.0, at_zero, np.sign(w) * direction)
+        if not self.uniform:
+            return float((self.l1 * along).sum())
         return float(self.l1 * along.sum())
 
     def prox_in(self, scale: np.ndarray) -> Prox:
@@ -312,7 +404,17 @@ class Signed(Penalty):
     def __init__(self, penalty: Penalty, signs: np.ndarray) -> None:
         self.penalty, self.signs = penalty, signs
         self.l1, self.l2 = penalty.l1, penalty.l2
-        self.closed_form = penalty.elastic_net
+        self.has_l1, self.has_l2 = penalty.has_l1, penalty.has_l2
+        self.uniform, self.closed_form = penalty.uniform, penalty.elastic_net
+
+    def of_output(self, k: int) -> Penalty:
+        """As in `Penalty`.
+
+        Parameters
+        ----------
+        k : int
+        """
+        return Signed(self.penalty.of_output(k), self.signs)
 
     def of_columns(self, columns: np.ndarray | None) -> Penalty:
         """As in `Penalty`.
@@ -383,12 +485,20 @@ def zero_if_wrong(w: np.ndarray, signs: np.ndarray | None) -> np.ndarray:
     return w
 
 
+def number_if_equal(strength: Strength) -> Strength:
+    """A float if the strengths are equal, else a float64 array."""
+    array = np.asarray(strength, dtype=np.float64)
+    if (array != array.flat[:1]).any():
+        return array
+    return float(array.flat[0]) if array.size else 0.0
+
+
 def soft_threshold(x: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     """x moved towards zero by ``threshold``, and exactly 0 within it."""
     return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)
 
 
-PENALTIES: dict[str | None, Callable[[float, float], Penalty]] = {
+PENALTIES: dict[str | None, Callable[[Any, float], Penalty]] = {
     "l2": lambda alpha, l1_ratio: ElasticNet(l2=alpha),
     "l1": lambda alpha, l1_ratio: ElasticNet(l1=alpha),
     "elasticnet": lambda alpha, l1_ratio: ElasticNet(
@@ -397,6 +507,8 @@ PENALTIES: dict[str | None, Callable[[float, float], Penalty]] = {
     None: lambda alpha, l1_ratio: ElasticNet(),
 }
 """What makes a penalty of each name, from the estimators' ``alpha`` and ``l1_ratio``.
+
+``alpha`` is a number, or for an elastic net an array of shape (1, n_outputs).
 
 For "elasticnet" ``l1_ratio`` is a number between 0 and 1; for the others it may be
 None, and has no effect.

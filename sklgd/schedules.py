@@ -376,6 +376,11 @@ class Optimal(Schedule):
             raise ValueError(
                 "The schedule 'optimal' needs alpha and dloss to be bound."
             )
+        if np.ndim(alpha):
+            raise ValueError(
+                "learning_rate='optimal' divides by alpha and needs one number, got "
+                f"alpha={alpha.tolist()!r}. Use another learning_rate, such as 'auto'."
+            )
         if not alpha > 0.0:
             raise ValueError(
                 f"learning_rate='optimal' divides by alpha and cannot work with "

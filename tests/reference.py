@@ -331,12 +331,15 @@ LOSSES = {
 # --------------------------------------------------------------------------------------
 
 
-def penalty_strengths(penalty, alpha, l1_ratio):
-    """(l1, l2) such that the penalty is l1 |w|_1 + l2/2 |w|^2 (Zou & Hastie 2005)."""
-    if penalty is None:
-        return 0.0, 0.0
-    ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[penalty]
-    return alpha * ratio, alpha * (1.0 - ratio)
+def penalty_strengths(penalty, alpha, l1_ratio, factors=1.0, sizes=1.0):
+    """l1_jk and l2_jk of sum_jk l1_jk |w_jk| + l2_jk w_jk^2 / 2.
+
+    ``factors`` are those of ``penalty_factor``, ``sizes`` the standard deviations of
+    the columns with ``standardize``.
+    """
+    rho = {"l1": 1.0, "l2": 0.0, "elasticnet": l1_ratio, None: 0.0}[penalty]
+    alpha = 0.0 if penalty is None else alpha
+    return alpha * rho * factors * sizes, alpha * (1.0 - rho) * factors * sizes**2
 
 
 def penalty_value(w, l1, l2):

@@ -536,10 +536,8 @@ class Sizes:
         curvature, largest = raw_curvatures(
             data, statistics, [plan.batch_size, "full"], sample
         )
-        curvature, largest = (
-            curvature + training.penalty.l2,
-            largest + training.penalty.l2,
-        )
+        l2 = float(np.max(training.penalty.l2))
+        curvature, largest = curvature + l2, largest + l2
         self.plain_limit = _possible(2.0 / curvature)
         self.limit = _possible(plan.optimizer.stable_step(largest, curvature - largest))
         self.normalised = plan.optimizer.normalised and plan.optimizer.rule is not None

@@ -87,7 +87,7 @@ class FeatureScaling:
         ridge = l2 * z_unit**2 / loss_unit
         if rotated:
             # One rotation serves all outputs.
-            ridge = np.full_like(ridge, ridge.max())
+            ridge = np.max(ridge, axis=-1, keepdims=True) * np.ones_like(z_unit)
         diagonal = hessian_diagonal(square, np.ones_like(z_unit), ridge)
         scale = inverse_root(diagonal, z_unit)
         with np.errstate(over="ignore"):
@@ -180,9 +180,9 @@ def rotate(scaling, data, statistics, l2, coef, damping):
     base = scaling.scale[:-1, 0] / statistics.z_unit[0]
     scaling.rotation, scaling.inverse = np.empty_like(moments), np.empty_like(moments)
     share = 0.0
-    ridges = l2 * statistics.z_unit**2 / statistics.loss_unit
+    ridges = (l2 * statistics.z_unit**2 / statistics.loss_unit).T
     if len(moments) == 1:
-        ridges = np.array([ridges.max()])
+        ridges = [np.max(ridges, axis=0)]
     for k, (M, ridge) in enumerate(zip(moments, ridges, strict=True)):
         full = M.copy()
         full[np.diag_indices(len(base))] += ridge * base**2

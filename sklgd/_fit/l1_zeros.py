@@ -32,7 +32,7 @@ def with_zeros(data, problem, coef, penalty, objective):
         Of these data.
     coef : float64 array of shape (n_features + 1, n_outputs)
         Not changed.
-    penalty : ElasticNet
+    penalty : Penalty
     objective : float
         F at ``coef``.
 
@@ -69,7 +69,10 @@ def _round(data, problem, coef, step, penalty, objective):
             # The best ones come first.
             move, at = change.take(going), gradient.take(going)
             harm = at * move + 0.5 * hessian.take(going) * move**2
-            going = going[np.argsort(harm - penalty.l1 * np.abs(move), kind="stable")]
+            l1 = penalty.l1
+            if not penalty.uniform:
+                l1 = np.broadcast_to(l1, w.shape).take(going)
+            going = going[np.argsort(harm - l1 * np.abs(move), kind="stable")]
         if attempt:
             going = going[: len(going) // 2]
         if not len(going):

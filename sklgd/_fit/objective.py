@@ -98,7 +98,8 @@ class Objective:
             loss[start : start + MODELS] = problem.values(models)
         w = points[:, [place != n_features for place in places]]
         features = np.array([j for j in places if j != n_features], dtype=np.intp)
-        varying = self.penalty.of_columns(features).terms(w.T).sum(axis=0)
+        penalty = self.penalty.of_columns(features).of_output(output)
+        varying = penalty.terms(w.T).sum(axis=0)
         return loss / self.data.mean_weight + self.penalty.value(rest) + varying
 
     def _feature(self, place):

@@ -154,7 +154,8 @@ def choose_optimizer(settings, data, explicit, stream, full):
         by_gradients = wide or loss.coupled(data.n_outputs)
         by_gradients = by_gradients or has_costly_hessians(data)
         return "fista" if by_gradients else "newton"
-    return "lbfgs" if wide and not has_few_rows(data) else "newton"
+    few = settings.penalty.same_for_features() and has_few_rows(data)
+    return "lbfgs" if wide and not few else "newton"
 
 
 def make_plan(settings, data, stream=False):
@@ -251,7 +252,7 @@ def add_scaling(plan, settings, data, statistics, penalty):
         plan.optimizer,
         plan.batch_size,
         settings.penalty,
-        not normalised,
+        not normalised and settings.penalty.uniform,
         summed,
         constant,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import ClassifierMixin
 
+from .._strengths import check_number_of_alphas
 from ..penalties import Penalty
 
 
@@ -17,9 +19,10 @@ class Settings(NamedTuple):
 
     Attributes
     ----------
-    alpha : float
+    alpha : float or ndarray
         With "auto" resolved.
     penalty : Penalty
+        Of the raw coefficients, once `suited` has been called.
     penalty_name : str or None
         The parameter ``penalty``.
     classifies : bool
@@ -35,7 +38,7 @@ class Settings(NamedTuple):
     power_t: float
     penalty: Penalty
     penalty_name: str | None
-    alpha: float
+    alpha: Any
     fit_intercept: bool
     max_iter: int
     tol: float | None
@@ -50,6 +53,31 @@ class Settings(NamedTuple):
         """The same for some of the features; None means all."""
         return self._replace(penalty=self.penalty.of_columns(columns))
 
+    def suited(
+        self, est: Any, n_outputs: int, spread: Any = None, columns: Any = None
+    ) -> Settings:
+        """The same with the penalty for these data.
+
+        Parameters
+        ----------
+        est : GDRegressor or GDClassifier
+        n_outputs : int
+        spread : Statistics or None
+            Of the columns, for ``standardize=True``.
+        columns : intp array or None
+            Their numbers; None means that these are all columns.
+
+        Raises
+        ------
+        ValueError
+            If ``alpha`` has another number of entries.
+        """
+        check_number_of_alphas(self.alpha, n_outputs)
+        if spread is None:
+            return self
+        sizes = spread.of_all_columns(columns, est.n_features_in_).sizes
+        return self._replace(penalty=est._penalty(self.alpha, sizes=sizes))
+
     @classmethod
     def of(cls, est: Any, stream: bool = False) -> Settings:
         """Those of an estimator; ``stream`` is True for the online learner's chunks."""
@@ -60,7 +88,7 @@ class Settings(NamedTuple):
             est.learning_rate,
             est.eta0,
             est.power_t,
-            est._penalty(alpha),
+            est._penalty(alpha, sizes=np.ones(est.n_features_in_)),
             est.penalty,
             alpha,
             est.fit_intercept,

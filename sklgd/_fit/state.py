@@ -68,7 +68,7 @@ RECENT = 100
 
 # Attributes of a `State` that are stored in another form, or follow from others.
 TRANSLATED = {"coef", "position", "plan", "rng", "curve"}
-SETS_OF_ROWS = "statistics", "basis", "chunk"
+SETS_OF_ROWS = "statistics", "basis", "chunk", "spread"
 
 
 @dataclass
@@ -103,6 +103,8 @@ class State:
         Of all rows seen, and those that the scaling was made from.
     chunk : Statistics or None
         Of the last call's rows.
+    spread : Statistics or None
+        Of the columns of all rows seen, for ``standardize=True``.
     stream : bool
         True once a call has brought other rows than the call before.
     unit : float
@@ -146,6 +148,7 @@ class State:
     statistics: Statistics | None = None
     basis: Statistics | None = None
     chunk: Statistics | None = None
+    spread: Statistics | None = None
     stream: bool = False
     unit: float = 0.0
     occurrences: np.ndarray | None = None
@@ -260,6 +263,8 @@ class State:
         state = _twin(self)
         state.columns = None
         state.coef = state.position = widened(self.coef, self.columns, n_features)
+        if self.spread is not None:
+            state.spread = self.spread.of_all_columns(self.columns, n_features)
         if self.average is not None:
             state.average = widened(self.average, self.columns, n_features)
         return state
@@ -293,6 +298,12 @@ class State:
         share, now = min(1.0, n_rows / RECENT), np.array([objective, null])
         before = now if self.recent is None else np.array(self.recent)
         self.recent = tuple((before + share * (now - before)).tolist())
+
+    def sizes(self, n_features):
+        """Standard deviations of all columns, or None where they are not known."""
+        if self.spread is None:
+            return None
+        return self.spread.of_all_columns(self.columns, n_features).sizes
 
     def normalise(self, data):
         """Divide the weights of ``data`` by their running mean."""
@@ -477,6 +488,7 @@ class State:
 # Attributes that a state keeps if it continues from reported coefficients alone, and
 # those it keeps in addition if it continues from its iterate. Others are reset.
 KEPT = {
+    "spread",
     "columns",
     "rows",
     "weight_sum",

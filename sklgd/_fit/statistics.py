@@ -1,7 +1,7 @@
 """Statistics of the columns and of the targets, and the curvature of the loss."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -132,6 +132,28 @@ class Statistics:
         if centred:
             return self.mean, self.var
         return np.zeros_like(self.mean), self.var + self.mean**2
+
+    @classmethod
+    def of_columns(cls, data):
+        """Statistics of the columns alone, with the weights of the rows."""
+        weight = data.n_rows * data.mean_of_weights
+        return cls(weight, *column_statistics(data), np.zeros(0), np.zeros(0))
+
+    def of_all_columns(self, columns, n_features):
+        """The same with zeros for columns without entries that were left out.
+
+        ``columns`` are the numbers of the others; None means that all are there.
+        """
+        if columns is None:
+            return self
+        mean, var = np.zeros((2, n_features))
+        mean[columns], var[columns] = self.mean, self.var
+        return replace(self, mean=mean, var=var)
+
+    @property
+    def sizes(self):
+        """Standard deviations of the columns; one for a column without spread."""
+        return np.where(self.var > 0.0, np.sqrt(self.var), 1.0)
 
     @property
     def vectors(self):

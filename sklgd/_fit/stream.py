@@ -12,6 +12,7 @@ from .._effects import warn_without_effect
 from .._log import Log
 from .._random import random_stream
 from .._signs import signs_of_features
+from .._strengths import has_strengths
 from .._validation import optimizer_name, rows_with_weight
 from ..kernels._online import OnlineLearner
 from ..kernels._rows import Rows
@@ -48,6 +49,8 @@ def online_optimizer(est):
         automatic = isinstance(est.learning_rate, str) and est.learning_rate == "auto"
         if online.why_no_signs is not None and signs_of_features(est) is not None:
             automatic = False
+        if online.why_uniform is not None and has_strengths(est):
+            automatic = False
         return online if automatic else None
     if name is not None:
         optimizer = OPTIMIZERS[name]()
@@ -81,7 +84,7 @@ class Stream:
         offset, so that usual factors are about one.
     """
 
-    sums = factor_unit = None
+    sums = factor_unit = spread = None
     columns = reported = None
 
     def __init__(self, learner, plan, key, seed):
@@ -89,6 +92,10 @@ class Stream:
         self.curve = array("d")
         self.earlier_rows, self.earlier_weight = 0, 0.0
         self.dtype = np.dtype(np.float64)
+
+    def sizes(self, n_features):
+        """None: an online learner does not standardise its penalty."""
+        return None
 
     @cached_property
     def order_seed(self):
@@ -447,6 +454,8 @@ def _continued(est, optimizer, before, X, n_outputs):
     )  # fmt: skip
     if isinstance(before, Stream) and before.key == key:
         return before.continued(X.dtype)
+    if has_strengths(est):
+        optimizer.refuse_strengths()
     optimizer.check_run(settings, loss)
     plan = Plan(optimizer, 1, Constant(1.0), guarded=True)
     if optimizer_name(est.optimizer) != "auto":

@@ -36,7 +36,7 @@ def stochastic_passes(data, state, penalty):
     if (
         not data.sparse
         or n < PASS_ROWS
-        or not penalty.closed_form
+        or not (penalty.closed_form and penalty.uniform)
         or not data.loss.smooth
         or statistics is None
         or state.coef[:-1].any()

@@ -92,7 +92,12 @@ class NewtonSolver(BatchSolver):
         """
         if not penalty.smooth and not factored(data):
             return FISTASolver.start(data, state, penalty, shuffle, average)
-        if penalty.smooth and state.plan.optimizer.curvature and has_few_rows(data):
+        if (
+            penalty.smooth
+            and penalty.same_for_features()
+            and state.plan.optimizer.curvature
+            and has_few_rows(data)
+        ):
             return RowSpaceSolver(cls.start, data, state, penalty)
         apart = data.n_outputs > 1 and not data.loss.coupled(data.n_outputs)
         if apart and not data.loss.quadratic:
@@ -489,7 +494,7 @@ class SeparateOutputs(BatchSolver):
             part = copy(state)
             part.plan = replace(state.plan, scaling=state.plan.scaling.output(k))
             part.coef = state.coef[:, [k]]
-            run = NewtonSolver(one, part, penalty, data.n_outputs)
+            run = NewtonSolver(one, part, penalty.of_output(k), data.n_outputs)
             self.runs.append(run)
         self.ended = [False] * len(self.runs)
         self.collect()

@@ -13,8 +13,9 @@ WORTH = 100_000
 
 
 def descend(
-    problem, rule, make_rule, penalties, batch_size, work, *, rotation=None, **options
-):
+    problem, rule, make_rule, penalties, batch_size, work, *, rotation=None,
+    ridge=None, **options,
+):  # fmt: skip
     """A `Descent`, or one for each group of outputs if threads should share these.
 
     There are no groups if the loss couples the outputs, if a rotation applies to all of
@@ -22,7 +23,7 @@ def descend(
 
     Parameters
     ----------
-    problem, rule, rotation, **options
+    problem, rule, rotation, ridge, **options
         As for `Descent`.
     make_rule, penalties
         As for `OutputGroups`.
@@ -30,7 +31,7 @@ def descend(
     work : int
         Entries of X times outputs in a call of `run`.
     """
-    descent = Descent(problem, rule, rotation=rotation, **options)
+    descent = Descent(problem, rule, rotation=rotation, ridge=ridge, **options)
     groups = bounds(problem.n_outputs, problem.n_threads)
     if (
         len(groups) == 2

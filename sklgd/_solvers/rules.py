@@ -88,7 +88,8 @@ class RuleSolver(Solver):
             plan.adaptive and not self.full and not average and scaling is not None
         )
         self.cumulative = (
-            penalty.l1 > 0.0
+            penalty.has_l1
+            and penalty.uniform
             and penalty.signs is None
             and plan.schedule.cumulative_l1
             and self.steps_singly
@@ -105,7 +106,7 @@ class RuleSolver(Solver):
                 plan.optimizer,
                 plan.batch_size,
                 penalty,
-                scaling is None,
+                scaling is None and penalty.uniform,
                 bool(average) or averaged,
                 plan.schedule.is_constant,
             )
@@ -118,6 +119,7 @@ class RuleSolver(Solver):
                 np.divide(array, share, out=array, where=share > 0.0)
         if plan.rotated:
             # The compiled loop adds the l2 penalty to the gradient before the rotation.
+            self.ridge = penalty_2[:-1].copy()
             penalty_2[...] = 0.0
         if scaling is not None:
             penalty_1 *= scaling.gradient_scale
@@ -147,7 +149,7 @@ class RuleSolver(Solver):
         )
         self.bind()
 
-    mean = None
+    mean = ridge = None
     # The rows in the order of the first epoch: their numbers, and a copy of them.
     permutation = copy = source = None
 
@@ -165,7 +167,7 @@ class RuleSolver(Solver):
     @property
     def adds_rows(self):
         """True if rows are added directly to the coefficients, which is cheapest."""
-        if self.penalty.signs is not None:
+        if self.penalty.signs is not None or not self.penalty.uniform:
             return False
         return self.steps_plainly and (self.cumulative or not self.average_from)
 
@@ -214,9 +216,9 @@ class RuleSolver(Solver):
             "scale": None if scaling is None else scaling.scale,
             "gradient_scale": None if scaling is None else scaling.gradient_scale,
             "rotation": None if scaling is None else scaling.rotation,
-            "l2": self.penalty.l2 if state.plan.rotated else 0.0,
+            "ridge": self.ridge if state.plan.rotated else None,
             "row_penalty": (self.penalty.l1, self.penalty.l2)
-            if scaling is None and not lazy
+            if scaling is None and not lazy and self.penalty.uniform
             else None,
             "by_features": self.by_features and not self.adds_rows,
             "average": state.average if self.average_from else None,

@@ -137,7 +137,7 @@ def row_preconditioner(data, statistics, gamma, penalty):
         if not data.fit_intercept:
             centre = None
         basis = None
-        if penalty.smooth and narrow(data.X):
+        if penalty.smooth and penalty.same_for_features() and narrow(data.X):
             basis, square = principal_axes(data, centre, square)
         sizes = inverse(hessian_diagonal(square, gamma, penalty.l2))
         preconditioner = Preconditioner(sizes, centre, basis)
@@ -200,6 +200,8 @@ def batch_preconditioner(data, statistics, gamma, penalty, batch_size):
     preconditioner = Preconditioner(sizes, centre if data.fit_intercept else None)
     one_unit = gamma.max() <= (1.0 + 1e-9) * gamma.min()
     moments = None
+    # (One matrix serves all outputs.)
+    one_unit = one_unit and np.shape(penalty.l2)[1:] in ((), (1,))
     if penalty.smooth and narrow(data.X) and one_unit:
         moments = second_moments(data, centre)
     # (They are not finite if X was changed after it was checked.)
@@ -210,7 +212,7 @@ def batch_preconditioner(data, statistics, gamma, penalty, batch_size):
     # Scaled to unit diagonal first, so that small columns are not lost in rounding.
     scale = np.sqrt(sizes[:-1, 0])
     hessian = gamma[0] * scale[:, None] * moments * scale
-    hessian[np.diag_indices_from(hessian)] += penalty.l2 * scale**2
+    hessian[np.diag_indices_from(hessian)] += np.ravel(penalty.l2) * scale**2
     values, vectors = np.linalg.eigh(hessian)
     inverted = inverse(np.maximum(values, SMALLEST * max(values.max(), 0.0)))
     matrix = scale[:, None] * ((vectors * inverted) @ vectors.T) * scale

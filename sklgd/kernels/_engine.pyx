@@ -75,9 +75,9 @@ cdef class Descent:
         or None. R_k, if coordinates are mixed, too: w_k = scale_k (R_k u_k), then the
         centre as above, and the rule sees R_k' times the gradient above. One matrix
         serves all outputs.
-    l2 : float, default=0
-        With a rotation: the penalty of every feature, which is no longer one of
-        single coordinates; its gradient l2 w joins that of the data term.
+    ridge : float64 array of shape (n_features, n_outputs), or None
+        With a rotation: the l2 penalty, which is no longer one of single coordinates;
+        its gradient ridge * w joins that of the data term.
     row_penalty : (l1, l2) or None
         Penalty of every feature without feature scaling: plain SGD then adds rows
         directly to the coefficients.
@@ -120,7 +120,8 @@ cdef class Descent:
     cdef const double* gradient_scale
     cdef const double* rotation
     cdef Py_ssize_t n_rotations
-    cdef double l2
+    cdef const double[:, ::1] ridge_view
+    cdef const double* ridge
     cdef double intercept_rate
     cdef int aggressive
     cdef double* average
@@ -133,7 +134,7 @@ cdef class Descent:
     cdef double[::1] current            # coefficients of a row's features
     cdef bint by_features
     cdef bint uniform                   # one penalty, l1 and l2, for all features
-    cdef double l1
+    cdef double l1, l2
     cdef ActiveFeatures active
     cdef Parts whole                    # coordinates, slots, sums: all of them
     cdef Parts compact                  # the same of the active features
@@ -150,7 +151,7 @@ cdef class Descent:
     cdef double[8] unused               # keeps descents of two threads in different cache lines
 
     def __init__(self, Problem problem, Rule rule, coef, position, *, centre=None,
-                 scale=None, gradient_scale=None, rotation=None, double l2=0.0,
+                 scale=None, gradient_scale=None, rotation=None, ridge=None,
                  row_penalty=None, by_features=False, average=None, average_count=0,
                  mean=None, double intercept_rate=1.0, int aggressive=0,
                  bint cumulative=False, signs=None):
@@ -181,7 +182,7 @@ cdef class Descent:
             if self.centre_view.shape[0] != problem.n_features or scale is None:
                 raise ValueError("centre must have n_features entries and a scale")
             self.centre = &self.centre_view[0]
-        self.rotation, self.l2, self.mean = NULL, l2, NULL
+        self.rotation = self.ridge = self.mean = NULL
         if rotation is not None:
             self.rotation_view = rotation
             if not (self.scale != NULL and self.rotation_view.shape[1]
@@ -190,6 +191,12 @@ cdef class Descent:
                 raise ValueError("rotation must be square and come with a scale")
             self.rotation = &self.rotation_view[0, 0, 0]
             self.n_rotations = self.rotation_view.shape[0]
+            self.ridge_view = ridge
+            if not (self.ridge_view.shape[0] == problem.n_features
+                    and self.ridge_view.shape[1] == problem.n_outputs):
+                raise ValueError("a rotation needs a ridge for each coefficient")
+            if problem.n_features > 0:
+                self.ridge = &self.ridge_view[0, 0]
             self.mixed = np.empty(self.size)
         self.mean_count = 0
         if mean is not None:
@@ -205,7 +212,7 @@ cdef class Descent:
         self.lazy = False
         self.by_features = by_features
         self.uniform = row_penalty is not None
-        self.l1 = 0.0
+        self.l1 = self.l2 = 0.0
         if self.uniform:
             self.l1, self.l2 = row_penalty
         if by_features:
@@ -632,7 +639,7 @@ cdef class Descent:
             for k in range(K):
                 i = j * K + k
                 grad[i] = self.gradient_scale[i] * (
-                    grad[i] + self.l2 * self.coef[i] - (
+                    grad[i] + (self.ridge[i] * self.coef[i] if self.ridge != NULL else 0.0) - (
                         self.centre[j] * intercept[k] if self.centre != NULL else 0.0))
         for k in range(K):
             intercept[k] *= self.gradient_scale[last + k]

@@ -41,22 +41,24 @@ cdef void solve_factorised(
 
 
 def hessian_diagonal(var, gamma, l2):
-    """H_jk = gamma_k var_j + l2_k, and gamma_k in a last row for the intercept.
+    """H_jk = gamma_k var_j + l2_jk, and gamma_k in a last row for the intercept.
 
-    A column without spread has H = 0. ``l2`` is a number, or has one for each output.
+    A column without spread has H = 0. ``l2`` is a number, or an array of shape
+    (n_outputs,) or (n_features or 1, n_outputs or 1).
     """
     cdef Py_ssize_t j, k, d = len(var), K = len(gamma)
-    ridges, out = np.empty(K), np.zeros((d + 1, K))
+    cdef Py_ssize_t step = K if np.ndim(l2) == 2 and len(l2) == d else 0
+    ridges, out = np.empty((d if step else 1, K)), np.zeros((d + 1, K))
     ridges[...] = l2
     cdef double* H = entries(out, d + 1, K)
     cdef const double* spread = entries(var, d, 0)
     cdef const double* curvature = entries(gamma, K, 0)
-    cdef const double* ridge = entries(ridges, K, 0)
+    cdef const double* ridge = entries(ridges, len(ridges), K)
     with nogil:
         for j in range(d):
             if spread[j] > 0.0:
                 for k in range(K):
-                    H[j * K + k] = curvature[k] * spread[j] + ridge[k]
+                    H[j * K + k] = curvature[k] * spread[j] + ridge[j * step + k]
         for k in range(K):
             H[d * K + k] = curvature[k]
     return out

@@ -46,6 +46,8 @@ cdef class RowSteps(Reduced):
     cdef double* steps                  # eta D; NULL where features have records
     cdef double* intercept_steps        # its last row
     cdef double* shrinks                # 1/(1 + eta D l2), without the last row
+    cdef double[::1] threshold_view
+    cdef double* thresholds             # eta D l1, without the last row; NULL: one l1
     cdef double* z                      # raw prediction, K
     cdef double* z0                     # before the implicit step, K
     cdef double* c                      # new derivatives, K
@@ -56,7 +58,7 @@ cdef class RowSteps(Reduced):
     cdef bint reports_ahead             # coef is one step along G further on
     cdef readonly object position_array
 
-    def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
+    def __init__(self, Problem problem, coef, l1, l2, sizes, centre=None,
                  basis=None, dense=True, compact=False, signs=None):
         cdef Py_ssize_t K = problem.n_outputs, d = problem.n_features
         Reduced.__init__(self, problem, coef, l1, l2, compact, signs)
@@ -90,7 +92,11 @@ cdef class RowSteps(Reduced):
             self.take_entries(sizes, False)
             self.step_view = np.zeros(K)
             self.steps, self.intercept_steps = NULL, &self.step_view[0]
-        self.reports_ahead = self.implicit and (l1 > 0.0 or signs is not None)
+        self.thresholds = NULL
+        if dense and self.l1s != NULL:
+            self.threshold_view = np.zeros(d * K)
+            self.thresholds = &self.threshold_view[0]
+        self.reports_ahead = self.implicit and (bool(np.any(l1)) or signs is not None)
         self.position_array = coef
         if dense or self.reports_ahead:
             self.position_array = np.zeros_like(coef)
@@ -120,8 +126,9 @@ cdef class RowSteps(Reduced):
         if self.reports_ahead:
             steps = np.asarray(self.step_view).reshape(coef.shape)[:d]
             moved = position[:d] - steps * self.mean_array[:d]
-            kept = np.maximum(np.abs(moved) - steps * self.l1, 0.0)
-            coef[:d] = np.copysign(kept, moved) / (1.0 + steps * self.l2) + 0.0
+            l1, l2 = self.strengths
+            kept = np.maximum(np.abs(moved) - steps * l1, 0.0)
+            coef[:d] = np.copysign(kept, moved) / (1.0 + steps * l2) + 0.0
             if self.signs != NULL:
                 keep_signs(self.coef, self.signs, NULL, d, self.n_outputs)
         if self.basis != NULL:
@@ -187,7 +194,10 @@ cdef class RowSteps(Reduced):
             return
         for i in range(d * K):
             self.steps[i] = eta * (&self.sizes_view[0, 0])[i]
-            self.shrinks[i] = 1.0 / (1.0 + self.steps[i] * self.l2)
+            self.shrinks[i] = 1.0 / (
+                1.0 + self.steps[i] * (self.l2 if self.l2s == NULL else self.l2s[i]))
+            if self.thresholds != NULL:
+                self.thresholds[i] = self.steps[i] * self.l1s[i]
         with nogil:
             while start < stop:
                 m = min(BLOCK, stop - start)
@@ -275,7 +285,7 @@ cdef class RowSteps(Reduced):
                         i = j * K + k
                         v[i] -= e[i] * self.delta[k] * x[j]
                         G[i] += share * self.change[k] * x[j]
-        elif K == 1:
+        elif K == 1 and self.thresholds == NULL:
             c, h = self.delta[0], share * self.change[0]
             if l1 > 0.0:
                 for j in range(d):
@@ -290,7 +300,8 @@ cdef class RowSteps(Reduced):
                 for k in range(K):
                     i = j * K + k
                     c = self.delta[k] * x[j]
-                    v[i] = soft(v[i] - e[i] * (c + G[i]), e[i] * l1) * shrink[i]
+                    h = e[i] * l1 if self.thresholds == NULL else self.thresholds[i]
+                    v[i] = soft(v[i] - e[i] * (c + G[i]), h) * shrink[i]
                     G[i] += share * self.change[k] * x[j]
         if self.signs != NULL and not self.implicit:
             keep_signs(v, self.signs, NULL, d, K)
@@ -304,7 +315,10 @@ cdef class RowSteps(Reduced):
         cdef double* G = self.mean
         cdef double* e = self.steps
         cdef double* shrink = self.shrinks
-        if l1 > 0.0:
+        if self.thresholds != NULL:
+            for i in range(size):
+                v[i] = soft(v[i] - e[i] * G[i], self.thresholds[i]) * shrink[i]
+        elif l1 > 0.0:
             for i in range(size):
                 v[i] = soft(v[i] - e[i] * G[i], e[i] * l1) * shrink[i]
         else:
@@ -335,7 +349,6 @@ cdef class RowSteps(Reduced):
         cdef Py_ssize_t begin = self.first[i], end = self.first[i + 1]
         cdef Py_ssize_t vary = self.features.vary
         cdef double e, x, share = 1.0 / self.problem.n_samples
-        cdef double l1 = self.l1, l2 = self.l2
         cdef double* record
         cdef double* v
         cdef double* G
@@ -367,8 +380,10 @@ cdef class RowSteps(Reduced):
             if not self.implicit:
                 for k in range(K):
                     e = record[1 + k * vary]
-                    v[k] = soft(v[k] - e * (delta[k] * x + G[k]), e * l1) / (
-                        1.0 + e * l2)
+                    v[k] = soft(
+                        v[k] - e * (delta[k] * x + G[k]),
+                        e * self.features.l1_of(self.columns[p], k)) / (
+                            1.0 + e * self.features.l2_of(self.columns[p], k))
                 if self.signs != NULL:
                     keep_signs(v, self.signs, &self.columns[p], 1, K)
             else:

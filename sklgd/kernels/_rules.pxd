@@ -1,6 +1,10 @@
 from sklgd.kernels._lagged_penalty cimport Thresholds
 
 
+cdef enum:
+    POWERS = 8                          # terms of the series in `SGDRule.decayed`
+
+
 cdef struct Place:
     double* w                           # coordinates
     const double* l1                    # penalty per coordinate
@@ -44,8 +48,19 @@ cdef class SGDRule(Rule):
     cdef object paid_owner
     cdef double* average                # (stored_share * stored + average) / average_unit
     cdef double stored_share, average_unit
+    cdef bint varied                    # True if coefficients have strengths of their own
+    cdef double centre, spread          # learning rates are centre + spread * x, |x| <= 1
+    cdef const double* powers           # (n + 1) * POWERS: sums of x^p before step i
+    cdef object power_owner
     cdef double[8] unused               # keeps rules of two threads in different cache lines
 
+    cdef prepare_powers(self, const double[::1] etas)
+    cdef double decayed(
+        self, double w, double l1, double l2, Py_ssize_t first,
+        Py_ssize_t now) noexcept nogil
+    cdef void lagged_strengths(
+        self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
+        double* sums) noexcept nogil
     cdef Py_ssize_t last_alive(
         self, double size, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     cdef start_rows(

@@ -15,7 +15,7 @@ its NumPy twin is in tests/reference.py.
 """
 cimport cython
 from sklgd.kernels cimport _numpy as cnp
-from libc.math cimport INFINITY, exp, expm1, fabs, fmax, log
+from libc.math cimport INFINITY, exp, expm1, fabs, fmax, log, log1p
 
 import numpy as np
 
@@ -205,6 +205,54 @@ cdef class SGDRule(Rule):
         self.tables = (a, b, c, tail)
         self.table = Thresholds(&a[0], &b[0])
         self.log_factor, self.tail = &c[0], &tail[0]
+        self.varied = False
+        if l1 == 0.0 and l2 == 0.0:
+            for i in range(self.size):
+                if self.whole.l1[i] != 0.0 or self.whole.l2[i] != 0.0:
+                    self.varied = True
+                    break
+        if self.varied:
+            self.prepare_powers(etas)
+
+    cdef prepare_powers(self, const double[::1] etas):
+        """Tables of `decayed`: learning rates c + r x with x in [-1, 1], and sums of x^p."""
+        cdef const double[:, ::1] view
+        eta = np.asarray(etas)
+        low, high = eta.min(initial=np.inf), eta.max(initial=0.0)
+        low = min(low, high)
+        self.centre, self.spread = 0.5 * (low + high), 0.5 * (high - low)
+        table = np.zeros((len(eta) + 1, POWERS))
+        if self.spread > 0.0:
+            x = (eta - self.centre) / self.spread
+            np.cumsum(x[:, None] ** np.arange(1, POWERS + 1), axis=0, out=table[1:])
+        view = self.power_owner = table
+        self.powers = &view[0, 0]
+
+    cdef double decayed(
+            self, double w, double l1, double l2, Py_ssize_t first,
+            Py_ssize_t now) noexcept nogil:
+        """Steps first ... now - 1 of w = ST(max(0, 1 - eta l2) w, eta l1).
+
+        |w| + l1/l2 shrinks by the product of the factors 1 - eta l2 = (1 - c l2)(1 - q x),
+        whose logarithm is a series in q. It has reached rounding after POWERS terms if q is
+        small; otherwise the steps are made one by one.
+        """
+        cdef double q = self.spread * l2 / (1.0 - self.centre * l2), size, factor = 1.0
+        cdef const double* begin = self.powers + first * POWERS
+        cdef const double* end = self.powers + now * POWERS
+        cdef Py_ssize_t i, p
+        if not (self.centre * l2 < 0.5 and q < 0.02):
+            for i in range(first, now):
+                if w == 0.0:
+                    break
+                w = soft(fmax(0.0, 1.0 - self.etas[i] * l2) * w, self.etas[i] * l1)
+            return w
+        size = (now - first) * log1p(-self.centre * l2)
+        if q > 0.0:
+            for p in range(POWERS):
+                factor *= q
+                size -= factor / (p + 1) * (end[p] - begin[p])
+        return shrunk(w, l1 / l2, expm1(size))
 
     cdef void lagged_update(
             self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
@@ -214,7 +262,10 @@ cdef class SGDRule(Rule):
         cdef double* added = NULL
         cdef double product, change, ratio, size, sign
         if self.l2 == 0.0 and self.l1 == 0.0:
+            # No penalty, or strengths of each coefficient.
             Rule.lagged_update(self, n, since, now, sums)
+            if self.varied:
+                self.lagged_strengths(n, since, now, sums)
             return
         ratio = self.l1 / self.l2 if self.l2 > 0.0 else 0.0
         for i in range(n):
@@ -242,6 +293,32 @@ cdef class SGDRule(Rule):
                         size * (self.tail[first] - product * self.tail[last])
                         - ratio * (last - first))
                 w[j] = shrunk(w[j], ratio, change)
+
+    cdef void lagged_strengths(
+            self, Py_ssize_t n, const Py_ssize_t* since, Py_ssize_t now,
+            double* sums) noexcept nogil:
+        """`lagged_update` if the coefficients have strengths of their own."""
+        cdef Py_ssize_t i, j, K = self.n_outputs
+        cdef double* w = self.at.w
+        cdef const double* l1 = self.at.l1
+        cdef const double* l2 = self.at.l2
+        cdef double before
+        for i in range(n):
+            if since[i] == now:
+                continue
+            for j in range(i * K, (i + 1) * K):
+                if w[j] == 0.0:
+                    continue
+                if l2[j] > 0.0:
+                    w[j] = self.decayed(w[j], l1[j], l2[j], since[i], now)
+                elif l1[j] > 0.0:
+                    before = w[j]
+                    w[j] = lagged_threshold(
+                        before, l1[j], &self.table, since[i], now,
+                        NULL if sums == NULL else sums + j)
+                    if sums != NULL:
+                        # (`Rule.lagged_update` has added what it was without a penalty.)
+                        sums[j] -= (now - since[i]) * before
 
     cdef Py_ssize_t last_alive(
             self, double size, Py_ssize_t first, Py_ssize_t last) noexcept nogil:

@@ -22,9 +22,18 @@ cdef class Features:
     cdef Py_ssize_t vary                # 1 if D differs between outputs, else 0
     cdef Py_ssize_t w, G, sum           # offsets in a record
     cdef double l1, l2, eta
+    cdef const double* l1s              # strengths of the coefficients in place of l1 and
+    cdef const double* l2s              # l2; NULL: the same for all
     cdef const signed char* signs       # of the features; NULL: either for all
 
     cdef void signed_update(self, double* record, Py_ssize_t j, double missed) noexcept nogil
+    cdef void varied_update(self, double* record, Py_ssize_t j, double missed) noexcept nogil
+
+    cdef inline double l1_of(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
+        return self.l1 if self.l1s == NULL else self.l1s[j * self.n_outputs + k]
+
+    cdef inline double l2_of(self, Py_ssize_t j, Py_ssize_t k) noexcept nogil:
+        return self.l2 if self.l2s == NULL else self.l2s[j * self.n_outputs + k]
 
     cdef inline double* lagged_update(self, Py_ssize_t j, double t) noexcept nogil:
         """The record of feature j, after the steps up to t."""
@@ -39,6 +48,9 @@ cdef class Features:
         record[0] = t
         if self.signs != NULL and self.signs[j] != 0:
             self.signed_update(record, j, missed)
+            return record
+        if self.l1s != NULL:
+            self.varied_update(record, j, missed)
             return record
         if K == 1 and w[0] == 0.0 and fabs(G[0]) <= l1:
             return record
@@ -79,6 +91,10 @@ cdef class Reduced:
     cdef float* compact                 # the same in float32
     cdef Py_ssize_t size, n_outputs, n_features
     cdef double l1, l2
+    cdef const double[:, ::1] l1_view, l2_view
+    cdef const double* l1s              # strengths of the coefficients in place of l1 and
+    cdef const double* l2s              # l2; NULL: the same for all
+    cdef readonly tuple strengths       # l1 and l2, numbers or arrays
     cdef const signed char[::1] sign_view
     cdef const signed char* signs       # of the features; NULL: either for all
     cdef readonly object coef_array, mean_array

@@ -61,6 +61,7 @@ cdef class Features:
     def __init__(self, shape, sizes, double l1, double l2, bint batches):
         cdef Py_ssize_t K, n_sizes, length
         self.signs = NULL
+        self.l1s = self.l2s = NULL
         self.n_features, self.n_outputs = shape
         K = self.n_outputs
         self.sizes, self.l1, self.l2, self.eta = sizes, l1, l2, -1.0
@@ -110,19 +111,30 @@ cdef class Features:
         and what is beyond zero becomes zero. Point-SAGA may start on the wrong side.
         """
         cdef Py_ssize_t k
-        cdef double x, u, e, steps, sign = self.signs[j]
+        cdef double x, u, e, l2, steps, sign = self.signs[j]
         for k in range(self.n_outputs):
-            x, u = sign * record[self.w + k], sign * record[self.G + k] + self.l1
-            e, steps = record[1 + k * self.vary], missed
+            x, u = sign * record[self.w + k], sign * record[self.G + k] + self.l1_of(j, k)
+            e, l2, steps = record[1 + k * self.vary], self.l2_of(j, k), missed
             if x < 0.0:
-                x = (x - e * u) / (1.0 + e * self.l2)
+                x = (x - e * u) / (1.0 + e * l2)
                 x = 0.0 if x < 0.0 else x
                 steps -= 1.0
-            if self.l2 > 0.0:
-                x -= expm1(-steps * log1p(e * self.l2)) * (-u / self.l2 - x)
+            if l2 > 0.0:
+                x -= expm1(-steps * log1p(e * l2)) * (-u / l2 - x)
             else:
                 x -= steps * e * u
             record[self.w + k] = 0.0 if x <= 0.0 else sign * x
+
+    cdef void varied_update(self, double* record, Py_ssize_t j, double missed) noexcept nogil:
+        """The missed steps of a feature whose coefficients have strengths of their own."""
+        cdef Py_ssize_t k
+        cdef double e, l2, gone
+        cdef double* w = record + self.w
+        for k in range(self.n_outputs):
+            e, l2 = record[1 + k * self.vary], self.l2_of(j, k)
+            gone = -expm1(-missed * log1p(e * l2)) if l2 > 0.0 else 0.0
+            w[k] = lagged_steps(
+                w[k], record[self.G + k], e, gone, self.l1_of(j, k), l2, missed)
 
     def apply_lagged(self, double t, coef, mean, ahead=None):
         """All steps up to t; w and G into arrays of shape (n_features + 1, n_outputs).
@@ -144,7 +156,8 @@ cdef class Features:
                     to_w[j, k], to_G[j, k] = w, G
                     if wanted:
                         e = record[1 + k * self.vary]
-                        to_next[j, k] = soft(w - e * G, e * self.l1) / (1.0 + e * self.l2)
+                        to_next[j, k] = soft(w - e * G, e * self.l1_of(j, k)) / (
+                            1.0 + e * self.l2_of(j, k))
             if wanted and self.signs != NULL:
                 keep_signs(
                     &to_next[0, 0], self.signs, NULL, self.n_features, self.n_outputs)
@@ -182,15 +195,15 @@ cdef class Reduced:
     problem : Problem
     coef : float64 array of shape (n_features + 1, n_outputs)
         Raw coefficients, updated in place.
-    l1, l2 : float
-        Penalty of every feature.
+    l1, l2 : float, or array that broadcasts to (n_features, n_outputs)
+        Penalty of the features.
     compact : bool
         True for a table in float32.
     signs : int8 array of shape (n_features,) or None
         Signs of the coefficients.
     """
 
-    def __init__(self, Problem problem, coef, double l1, double l2, bint compact, signs):
+    def __init__(self, Problem problem, coef, l1, l2, bint compact, signs):
         self.problem, self.signs = problem, NULL
         if signs is not None:
             self.sign_view = signs
@@ -198,7 +211,14 @@ cdef class Reduced:
                 raise ValueError("signs must have n_features entries")
             self.signs = &self.sign_view[0]
         self.n_outputs, self.n_features = problem.n_outputs, problem.n_features
-        self.l1, self.l2 = l1, l2
+        self.strengths, self.l1s, self.l2s = (l1, l2), NULL, NULL
+        if isinstance(l1, float) and isinstance(l2, float):
+            self.l1, self.l2 = l1, l2
+        else:
+            shape = self.n_features, self.n_outputs
+            self.l1_view = np.ascontiguousarray(np.broadcast_to(l1, shape))
+            self.l2_view = np.ascontiguousarray(np.broadcast_to(l2, shape))
+            self.l1s, self.l2s = &self.l1_view[0, 0], &self.l2_view[0, 0]
         self.coef_array = self.coef_view = coef
         problem._check(self.coef_view)
         self.mean_array = np.zeros_like(coef)
@@ -220,6 +240,7 @@ cdef class Reduced:
         shape = self.n_features, self.n_outputs
         self.features = Features(shape, sizes, self.l1, self.l2, batches)
         self.features.signs = self.signs
+        self.features.l1s, self.features.l2s = self.l1s, self.l2s
         self.stale = True
         for i in range(self.problem.rows.n_samples):
             capacity = max(capacity, self.problem.rows.n_entries(NULL, i, 1))
@@ -338,7 +359,7 @@ cdef class SnapshotSteps(Reduced):
     cdef const double* centre
     cdef const double* matrix
 
-    def __init__(self, Problem problem, coef, double l1, double l2, sizes, centre=None,
+    def __init__(self, Problem problem, coef, l1, l2, sizes, centre=None,
                  matrix=None, lazy=False, compact=False, signs=None):
         Reduced.__init__(self, problem, coef, l1, l2, compact, signs)
         if signs is not None and matrix is not None:
@@ -461,20 +482,22 @@ cdef class SnapshotSteps(Reduced):
 
     cdef void leap(self, double eta, Py_ssize_t m, Py_ssize_t t) noexcept nogil:
         """Step t of the features that are active in its batch of m rows, and the intercept."""
-        cdef Py_ssize_t i, k, K = self.n_outputs, d = self.n_features
+        cdef Py_ssize_t i, j, k, K = self.n_outputs, d = self.n_features
         cdef double e
         cdef double* record
         cdef double* w
         cdef double* G
         cdef double* total
         for i in range(self.n_active):
-            record = self.features.records + self.active_view[i] * self.features.stride
+            j = self.active_view[i]
+            record = self.features.records + j * self.features.stride
             w, G = record + self.features.w, record + self.features.G
             total = record + self.features.sum
             for k in range(K):
                 e = record[1 + k * self.features.vary]
-                w[k] = soft(w[k] - e * (total[k] / m + G[k]), e * self.l1) / (
-                    1.0 + e * self.l2)
+                w[k] = soft(
+                    w[k] - e * (total[k] / m + G[k]), e * self.features.l1_of(j, k)) / (
+                        1.0 + e * self.features.l2_of(j, k))
                 total[k] = 0.0
             if self.signs != NULL:
                 keep_signs(w, self.signs, &self.active_view[i], 1, K)
@@ -545,7 +568,7 @@ cdef class SnapshotSteps(Reduced):
                     grad[j * K + k] -= self.centre[j] * grad[d * K + k]
         if self.matrix != NULL:
             for i in range(d * K):
-                grad[i] += self.l2 * w[i]
+                grad[i] += (self.l2 if self.l2s == NULL else self.l2s[i]) * w[i]
             if K == 1:
                 dgemv(b"N", &n, &n, &one, <double*> self.matrix, &n, grad, &unit,
                       &zero, step, &unit)
@@ -558,7 +581,10 @@ cdef class SnapshotSteps(Reduced):
         else:
             for i in range(d * K):
                 e = eta * sizes[i]
-                new = soft(w[i] - e * grad[i], e * self.l1) / (1.0 + e * self.l2)
+                if self.l1s == NULL:
+                    new = soft(w[i] - e * grad[i], e * self.l1) / (1.0 + e * self.l2)
+                else:
+                    new = soft(w[i] - e * grad[i], e * self.l1s[i]) / (1.0 + e * self.l2s[i])
                 step[i] = new - w[i]
                 w[i] = new
             if self.signs != NULL:

@@ -132,12 +132,25 @@ def dots(a, b, bint together):
     return out
 
 
-def derivatives_along(coef, raw, p, gradient, double l2, bint together):
+def derivatives_along(coef, raw, p, gradient, l2, bint together):
     """Derivative and penalty along p, for each output or for all together.
 
     Rows of three numbers: the derivative p.g of the smooth part of F; and l2 w.d and
     l2 d.d with the raw coefficients d of p, as the penalty adds l2 (w.d t + d.d t^2 / 2).
+    ``l2`` is a number, or an array of shape (n_features or 1, n_outputs or 1).
     """
+    if isinstance(l2, np.ndarray):
+        # l2 d takes the place of d, and the factor is one.
+        weighted = raw.copy()
+        weighted[:-1] *= l2
+        out = derivatives_along(coef, weighted, p, gradient, 1.0, together)
+        out[:, 2] = dots(weighted[:-1], raw[:-1], together)
+        return out
+    return derivatives_of_one_penalty(coef, raw, p, gradient, l2, together)
+
+
+cdef derivatives_of_one_penalty(coef, raw, p, gradient, double l2, bint together):
+    """`derivatives_along` with one l2 for all coefficients."""
     cdef Py_ssize_t last = p.shape[0] - 1, K = p.shape[1], i, j, k, row
     cdef Py_ssize_t n = 1 if together else K
     out = np.zeros((n, 3))
