@@ -34,14 +34,14 @@ from ._partial_fit import learn_by_rule
 from ._pickle import VersionedPickle, description
 from ._prediction import raw_prediction
 from ._scoring import column_means, validation_of, warn_if_unlike
-from ._signs import keep_signs, signs_of_features
+from ._signs import keep_signs
 from ._solvers.base import Solver
 from ._solvers.fista import FISTASolver
 from ._solvers.newton import NewtonSolver
 from ._solvers.online import OnlineSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
-from ._strengths import with_strengths
+from ._strengths import penalty_of
 from ._validation import (
     canonical,
     check_indices,
@@ -54,7 +54,6 @@ from ._validation import (
 )
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
-from .penalties import PENALTIES
 
 # Optimizer.training -> the class that runs its epochs.
 SOLVERS: dict[str, type[Solver]] = {
@@ -176,19 +175,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
         return np.array(self.alpha, float) if np.ndim(self.alpha) else float(self.alpha)
 
     def _penalty(self, alpha=None, l1_ratio=None, sizes=None):
-        """The penalty; what is given takes the place of the parameters.
-
-        ``sizes`` are the standard deviations of the columns for ``standardize=True``;
-        None means those of the last fit, or ones before the first.
-        """
+        """As `penalty_of`; what is given takes the place of the parameters."""
         alpha = self._alpha() if alpha is None else alpha
-        l1_ratio = self.l1_ratio if l1_ratio is None else l1_ratio
-        if sizes is None and self.standardize and "_state" in vars(self):
-            sizes = self._state.sizes(self.n_features_in_)
-        if np.ndim(alpha):
-            alpha = np.reshape(alpha, (1, -1))
-        penalty = with_strengths(self, PENALTIES[self.penalty](alpha, l1_ratio), sizes)
-        return penalty.with_signs(signs_of_features(self))
+        return penalty_of(self, alpha, l1_ratio, sizes)
 
     def _start(self, coef_init, intercept_init, n_features, n_outputs):
         """Starting point of a fit, or None: the arguments', else a warm start's."""

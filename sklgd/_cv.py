@@ -17,12 +17,14 @@ from ._classifier import GDClassifier, has_proba
 from ._compat import CallbackSupport, has_callbacks, routing_enabled, warn
 from ._export import CONVERT
 from ._fit.offset import without_offset
+from ._fit.statistics import Statistics
 from ._hints import PARAMETERS_OF_OTHER_SEARCHES, ExplainsKeywords, did_you_mean
 from ._html import ShowsFit
 from ._log import say
 from ._regressor import GDRegressor
 from ._scoring import Scorer
 from ._signs import without_names
+from ._strengths import without_names_of_factors
 from ._tuning.fits import FittedModels
 from ._tuning.grid import column_scale, default_alphas, starts_at_zero
 from ._tuning.models import Fold, all_rows, train_weights
@@ -197,7 +199,10 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         def alphas_of(l1_ratio):
             if given:
                 return alphas
-            free, penalty = without_offset(data, offset), view._penalty(1.0, l1_ratio)
+            free, sizes = without_offset(data, offset), None
+            if self.standardize:
+                sizes = Statistics.of_columns(data).sizes
+            penalty = view._penalty(1.0, l1_ratio, sizes)
             return default_alphas(free, penalty, alphas, models.known_moments())
 
         def is_complete(l1_ratio):
@@ -328,6 +333,8 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         exact = optimizer_name(self.optimizer) in ("auto", "newton") and (
             penalty(1.0, l1_ratios[0]).closed_form
         )
+        # (Folds have standard deviations of their own.)
+        exact = exact and penalty(1.0, l1_ratios[0]).uniform and not self.standardize
         if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
             return MomentModels(without_offset(data, offset), folds, penalty)
         if exact and self.tol is not None:
@@ -345,7 +352,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
                 return QuasiNewtonModels(*arguments)
         estimators = [self._model(1.0, view.l1_ratio) for _ in folds]
         for est in estimators:
-            est.set_params(**without_names(view))
+            est.set_params(**without_names(view), **without_names_of_factors(view))
         return FittedModels(estimators, X, y, sample_weight, folds, offset)
 
     def _weighs_folds_alike(self):
@@ -503,6 +510,9 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         Parameters of some losses.
     positive, monotonic_cst : see `GDRegressor`
         Signs of the coefficients, which hold for all fits.
+    penalty_factor, standardize : see `GDRegressor`
+        Strengths of the penalty. The standard deviations are those of the training rows
+        of each fold.
 
     Attributes
     ----------
@@ -591,6 +601,8 @@ n_features + 1)
         power=1.5,
         positive=False,
         monotonic_cst=None,
+        penalty_factor=None,
+        standardize=False,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -613,6 +625,8 @@ n_features + 1)
         self.power = power
         self.positive = positive
         self.monotonic_cst = monotonic_cst
+        self.penalty_factor = penalty_factor
+        self.standardize = standardize
 
     @all_or_nothing
     def fit(self, X, y, sample_weight=None, *, offset=None, groups=None, **params):
@@ -732,6 +746,9 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
         As in `GDClassifier`.
     positive, monotonic_cst : see `GDClassifier`
         Signs of the coefficients, which hold for all fits.
+    penalty_factor, standardize : see `GDRegressor`
+        Strengths of the penalty. The standard deviations are those of the training rows
+        of each fold.
 
     Attributes
     ----------
@@ -787,6 +804,8 @@ coefs_paths_, column_scale_, n_splits_
         epsilon=0.1,
         positive=False,
         monotonic_cst=None,
+        penalty_factor=None,
+        standardize=False,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -808,6 +827,8 @@ coefs_paths_, column_scale_, n_splits_
         self.epsilon = epsilon
         self.positive = positive
         self.monotonic_cst = monotonic_cst
+        self.penalty_factor = penalty_factor
+        self.standardize = standardize
 
     @all_or_nothing
     def fit(self, X, y, sample_weight=None, *, groups=None, **params):

@@ -19,6 +19,7 @@ from ._fit.passes import LocalEngine, sum_of
 from ._fit.plan import make_plan_of_blocks
 from ._fit.settings import Settings
 from ._fit.state import State
+from ._fit.statistics import Statistics
 from ._log import Log
 from ._signs import keep_signs
 from ._solvers.block_newton import BlockFISTA, BlockNewton
@@ -78,6 +79,13 @@ def describe(est, engine, task, validated):
     return description
 
 
+def spread_of(description):
+    """`Statistics` of the columns of described rows."""
+    columns = description.columns
+    mean, var = columns.statistics()
+    return Statistics(columns.weight, mean, var, np.zeros(0), np.zeros(0))
+
+
 def learn(
     est,
     engine,
@@ -111,6 +119,12 @@ def learn(
     """
     log = Log(est.verbose) if est.verbose else None
     settings, loss = Settings.of(est), est._make_loss()
+    if est.standardize and description.has_offset and loss.link == "log":
+        raise ValueError(
+            f"standardize=True is not possible with fit_blocks, offsets and loss="
+            f"{loss.name!r}. Use fit, or penalty_factor with the variances of the "
+            "columns and penalty='l2'."
+        )
     everything = description.sample.stride == 1
     few = Block(*description.sample.together())
     X, target, weights = rows(few)
@@ -121,16 +135,19 @@ def learn(
         base=description.left_out / description.weight,
     )  # fmt: skip
     columns, sample, evaluate = None, data, sum_of
+    spread = spread_of(description) if est.standardize else None
+    settings = settings.suited(est, n_outputs, spread)
     if everything:
         columns, data.n_columns = columns_to_fit(X, None, start, n_outputs)
         data = sample = data.of_columns(columns)
-        settings = settings.of_columns(columns)
     elif checkpoint is not None:
         stored = Checkpoint(checkpoint, key_of(est, start, n_rows=n_rows))
         marks = [] if held_out is None else held_out.marks()
         stored.check_blocks([*engine.marks(), *marks])
         evaluate = stored.sum_of
-    tasks = None
+    settings, tasks = settings.of_columns(columns), None
+    if spread is not None:
+        spread = spread.of_some_columns(columns)
     if has_callbacks(est):
         reads = not everything or (held_out is not None and held_out.reads)
         tasks = FitTasks(
@@ -149,7 +166,7 @@ def learn(
     state: Any = State(
         coef, make_plan_of_blocks(settings, data), None, est.random_state
     )
-    state.columns = columns
+    state.columns, state.spread = columns, spread
     warn_without_effect(est, state.plan, own_validation=held_out is not None)
     state.weight_sum = state.weight_rows = float(n_rows)
     null, validation = data.fit_intercept_only(), None

@@ -307,9 +307,7 @@ class ElasticNet(Penalty):
         """
         if self.uniform:
             return self
-        return ElasticNet(
-            *(s[:, [k]] if np.shape(s)[1:] > (1,) else s for s in (self.l1, self.l2))
-        )
+        return ElasticNet(_columns_of(self.l1, [k]), _columns_of(self.l2, [k]))
 
     def of_columns(self, columns: np.ndarray | None) -> Penalty:
         """As in `Penalty`.
@@ -320,10 +318,9 @@ class ElasticNet(Penalty):
         """
         if columns is None or self.uniform:
             return self
-        return ElasticNet(
-            *(s[columns] if len(np.shape(s)) and len(s) > 1 else s
-              for s in (self.l1, self.l2))
-        )  # fmt: skip
+        l1, l2 = np.transpose(self.l1), np.transpose(self.l2)
+        l1, l2 = _columns_of(l1, columns), _columns_of(l2, columns)
+        return ElasticNet(np.transpose(l1), np.transpose(l2))
 
     def terms(self, w: np.ndarray) -> np.ndarray:
         """p(w) of each coefficient.
@@ -341,9 +338,10 @@ class ElasticNet(Penalty):
         ----------
         coef : ndarray of shape (n_features + 1, n_outputs)
         """
-        if not self.uniform:
-            return super().value(coef)
-        return elastic_net_value(coef, self.l1, self.l2)
+        l1, l2 = self.l1, self.l2
+        if isinstance(l1, float) and isinstance(l2, float):
+            return elastic_net_value(coef, l1, l2)
+        return super().value(coef)
 
     def prox(self, w: np.ndarray, step: float | np.ndarray) -> np.ndarray:
         """The soft threshold: w moved towards zero by l1 step, and 0 within that.
@@ -483,6 +481,12 @@ def zero_if_wrong(w: np.ndarray, signs: np.ndarray | None) -> np.ndarray:
     """w, changed in place, with zeros where it does not have the sign."""
     w[w * signs < 0.0] = 0.0
     return w
+
+
+def _columns_of(strength: Strength, columns: Any) -> np.ndarray:
+    """Some columns of an array of strengths, or all if they are the same."""
+    array = np.asarray(strength)
+    return array[:, columns] if array.ndim and array.shape[1] > 1 else array
 
 
 def number_if_equal(strength: Strength) -> Strength:

@@ -1,4 +1,4 @@
-"""Strengths of coefficients: `penalty_factor`, `standardize`, `alpha` for each target."""
+"""Strengths of coefficients: `penalty_factor`, `standardize`, `alpha` as an array."""
 
 import pickle
 
@@ -10,10 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklgd import GDClassifier, GDRegressor, to_sklearn
+from sklgd import GDClassifier, GDRegressor, GDRegressorCV, path, to_sklearn
 from sklgd._fit.objective import Objective
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
@@ -50,7 +51,8 @@ def violation(model, X, y, sample_weight=None):
     penalty = model._penalty()
     l1, l2 = (np.broadcast_to(s, coef[:-1].shape) for s in (penalty.l1, penalty.l2))
     slope = (gradient[:-1] + l2 * coef[:-1]) / scale
-    wrong = reference.soft_threshold(coef[:-1] * scale - slope, l1 / scale) - coef[:-1] * scale
+    w = coef[:-1] * scale
+    wrong = reference.soft_threshold(w - slope, l1 / scale) - w
     return max(np.abs(wrong).max(), np.abs(gradient[-1]).max())
 
 
@@ -85,9 +87,7 @@ def test_it_is_the_lasso_of_columns_divided_by_the_factors(
     model = GDRegressor(penalty="l1", alpha=0.05, penalty_factor=factors, tol=1e-13)
     model.set_params(optimizer=optimizer, max_iter=20_000).fit(storage(X), y)
     scale = X.std(axis=0)
-    assert_allclose(
-        scale * model.coef_, scale * lasso.coef_ / factors, atol=2e-6
-    )
+    assert_allclose(scale * model.coef_, scale * lasso.coef_ / factors, atol=2e-6)
     assert_array_equal(model.coef_ == 0.0, lasso.coef_ == 0.0)
 
 
@@ -114,9 +114,7 @@ def test_unpenalised_features_are_projected_out(optimizer, mixed_units):
     model = GDRegressor(alpha=2.0, penalty_factor=[0, 1, 1, 1, 0, 1], tol=1e-14)
     model.set_params(optimizer=optimizer, max_iter=5000).fit(X, y)
     scale = others.std(axis=0)
-    assert_allclose(
-        scale * model.coef_[[1, 2, 3, 5]], scale * ridge.coef_, atol=1e-6
-    )
+    assert_allclose(scale * model.coef_[[1, 2, 3, 5]], scale * ridge.coef_, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", BATCH)
@@ -250,13 +248,11 @@ def test_equal_factors_change_no_bit(optimizer, storage, mixed_units):
 @pytest.mark.parametrize("schedule", [0.05, InvScaling(eta0=0.1), InvScaling(5.0)])
 @pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize("optimizer", RULES)
-def test_sparse_iterates_are_the_dense_ones(
-    optimizer, average, schedule, penalty, rng
-):
+def test_sparse_iterates_are_the_dense_ones(optimizer, average, schedule, penalty, rng):
     if OPTIMIZERS[optimizer].needs_smooth_penalty and penalty != "l2":
         penalty = "l2"
-    n, d = 60, 300
-    X = sp.random(n, d, 0.02, format="csr", random_state=0)
+    n, d = 60, 6000
+    X = sp.random(n, d, 0.001, format="csr", random_state=0)
     y = (X @ rng.normal(size=d) > 0.0).astype(int)
     factors = rng.choice([0.0, 0.3, 1.0, 40.0], size=d)
     model = GDClassifier(optimizer=optimizer, penalty=penalty, alpha=0.01, tol=None)
@@ -265,6 +261,29 @@ def test_sparse_iterates_are_the_dense_ones(
     dense = clone(model).fit(X.toarray(), y)
     model.fit(X, y)
     assert_allclose(model.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("K", [1, 2])
+@pytest.mark.parametrize("optimizer", REDUCED)
+def test_lagged_steps_of_variance_reduction(optimizer, K, penalty, rng):
+    X = sp.random(50, 400, 0.01, format="csr", random_state=0)
+    Y = rng.normal(size=(50, K))
+    model = GDRegressor(penalty=penalty, alpha=[0.02] if K == 1 else [0.02, 0.1])
+    model.set_params(penalty_factor=rng.choice([0.0, 0.3, 1.0, 40.0], size=400))
+    model.set_params(optimizer=optimizer, learning_rate=0.3, max_iter=3, tol=None)
+    model.set_params(fit_intercept=False, batch_size="auto", random_state=0)
+    model.set_params(monotonic_cst=np.resize([1, 0, 0], 400)).fit(X, Y)
+    # Columns of zeros do not change the order of the rows, nor the iterates.
+    few = clone(model).set_params(penalty_factor=model.penalty_factor[:290])
+    few.set_params(monotonic_cst=np.resize([1, 0, 0], 290))
+    wide = X[:, :290]
+    dense = clone(few).fit(wide.toarray(), Y)
+    padded = sp.hstack([wide, sp.csr_array((50, 110))], format="csr")
+    model.fit(padded, Y)
+    assert_allclose(
+        np.atleast_2d(model.coef_)[:, :290], np.atleast_2d(dense.coef_), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -305,6 +324,55 @@ def test_a_dict_names_features(mixed_units):
         model.fit(X, y)
     with pytest.raises(ValueError, match="the key 'g', which is not the name"):
         model.set_params(penalty_factor={"g": 0.0}).fit(frame, y)
+
+
+# -------------------------------------------------------------- blocks, path, searches
+
+
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_blocks_give_the_model_of_all_rows(
+    penalty, in_memory, mixed_units, monkeypatch
+):
+    if not in_memory:
+        monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 1000)
+    X, y = mixed_units
+    model = GDRegressor(penalty=penalty, alpha=0.3, standardize=True, tol=1e-10)
+    model.set_params(penalty_factor=FACTORS, l1_ratio=0.5)
+    whole = clone(model).fit(X, y)
+    model.fit_blocks([(X[:70], y[:70]), (X[70:], y[70:])])
+    scale = X.std(axis=0)
+    assert_allclose(scale * model.coef_, scale * whole.coef_, atol=1e-4)
+    assert_allclose(model._state.sizes(6), scale)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_a_path_has_the_models_of_fits(penalty, mixed_units):
+    X, y = mixed_units
+    model = GDRegressor(penalty=penalty, standardize=True, penalty_factor=FACTORS)
+    model.set_params(tol=1e-10)
+    followed = path(model, X, y, alphas=[1.0, 0.1])
+    for k, alpha in enumerate([1.0, 0.1]):
+        one = clone(model).set_params(alpha=alpha).fit(X, y)
+        assert_allclose(followed.coef[k], one.coef_, atol=1e-7, rtol=1e-5)
+        assert_allclose(followed.objective[k], one.loss_curve_[-1])
+    # The unpenalised feature has one degree of freedom whatever alpha is.
+    assert 1.0 <= path(model, X, y, alphas=[1e9]).df[0] <= 1.0 + 1e-6
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_searches_are_grid_searches(penalty, mixed_units):
+    X, y = mixed_units
+    params = {"penalty": penalty, "standardize": True, "penalty_factor": FACTORS}
+    alphas = np.geomspace(10.0, 1e-3, 7)
+    search = GDRegressorCV(alphas=alphas, cv=3, **params).fit(X, y)
+    grid = GridSearchCV(
+        GDRegressor(**params), {"alpha": alphas}, cv=3,
+        scoring="neg_mean_squared_error",
+    ).fit(X, y)  # fmt: skip
+    assert search.alpha_ == grid.best_params_["alpha"]
+    assert_allclose(search.coef_, grid.best_estimator_.coef_, rtol=1e-2, atol=1e-4)
+    assert GDRegressorCV(alphas=5, cv=3, **params).fit(X, y).score(X, y) > 0.5
 
 
 # -------------------------------------------------------------- what is not possible

@@ -115,10 +115,15 @@ def mark_of(task: Any) -> int:
     return mark
 
 
+def _written(value: Any) -> str:
+    """A parameter as text; NumPy abbreviates long arrays."""
+    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
+
+
 def key_of(est: Any, start: Any, **others: Any) -> dict[str, Any]:
     """What the result of a fit depends on, beside the blocks."""
     key = {
-        name: getattr(value, "__qualname__", repr(value))
+        name: getattr(value, "__qualname__", _written(value))
         for name, value in est.get_params().items()
         if name not in WITHOUT_EFFECT
     }

@@ -137,7 +137,8 @@ class Statistics:
     def of_columns(cls, data):
         """Statistics of the columns alone, with the weights of the rows."""
         weight = data.n_rows * data.mean_of_weights
-        return cls(weight, *column_statistics(data), np.zeros(0), np.zeros(0))
+        mean, var = column_statistics(data)
+        return cls(weight, mean, var, np.zeros(0), np.zeros(0))
 
     def of_all_columns(self, columns, n_features):
         """The same with zeros for columns without entries that were left out.
@@ -149,6 +150,12 @@ class Statistics:
         mean, var = np.zeros((2, n_features))
         mean[columns], var[columns] = self.mean, self.var
         return replace(self, mean=mean, var=var)
+
+    def of_some_columns(self, columns):
+        """The same for the columns of these numbers; None means all."""
+        if columns is None:
+            return self
+        return replace(self, mean=self.mean[columns], var=self.var[columns])
 
     @property
     def sizes(self):

@@ -48,7 +48,7 @@ def starts_at_zero(penalty):
 
     ``penalty`` is the one of ``alpha=1``.
     """
-    return penalty.l1 >= LITTLE_L1
+    return penalty.l1 >= LITTLE_L1 if penalty.uniform else penalty.has_l1
 
 
 def default_alphas(data, penalty, n_alphas, known=None):
@@ -77,6 +77,11 @@ def default_alphas(data, penalty, n_alphas, known=None):
         warn_of_small_columns(data)
     if starts_at_zero(penalty):
         return l1_alphas(data, penalty, n_alphas)
+    if not penalty.uniform:
+        l2 = np.broadcast_to(penalty.l2, (data.X.shape[1], 1))[:, 0]
+        sizes = np.divide(spread(data), l2, out=np.zeros_like(l2), where=l2 > 0.0)
+        unit = curvature(data) * max(sizes.sum() / data.n_rows, sizes.max(initial=0.0))
+        return (unit or 1.0) * np.geomspace(*WIDE_RANGE, n_alphas)
     e = eigenvalues(data, known)
     if e is None:
         high, low = WIDE_RANGE
@@ -103,7 +108,11 @@ def l1_alphas(data, penalty, n_alphas):
     pull = -gradient[:-1]
     if penalty.signs is not None:
         pull[pull * penalty.signs < 0.0] = 0.0
-    largest = np.abs(pull).max(initial=0.0) / (data.mean_weight * penalty.l1)
+    l1 = penalty.l1
+    if not penalty.uniform:
+        # (Features without an l1 penalty have a coefficient with any alpha.)
+        pull, l1 = pull / np.where(l1 > 0.0, l1, np.inf), 1.0
+    largest = np.abs(pull).max(initial=0.0) / (data.mean_weight * l1)
     if not largest > 0.0:
         largest = 1.0
     low = L1_RANGE[data.n_rows <= data.X.shape[1]]

@@ -1,6 +1,7 @@
 """`path`: the models of one estimator for many alphas."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import eigvalsh
@@ -9,7 +10,9 @@ from sklearn.base import clone
 from .._base import BaseGD
 from .._fit.data import Data
 from .._fit.offset import without_offset
+from .._fit.statistics import Statistics
 from .._signs import without_names
+from .._strengths import without_names_of_factors
 from .._validation import (
     check_number,
     check_offset,
@@ -126,19 +129,24 @@ default=None
     sample_weight = check_weights(sample_weight, X.shape[0])
     given = all_rows(est, X, y, sample_weight)
     offset = check_offset(offset, X.shape[0], given.n_outputs)
-    data, penalty = without_offset(given, offset), est._penalty(1.0)
+    data, sizes = without_offset(given, offset), None
+    if est.standardize:
+        sizes = Statistics.of_columns(given).sizes
+    penalty_of = partial(est._penalty, sizes=sizes)
+    penalty = penalty_of(1.0)
     if isinstance(alphas, int):
         alphas = default_alphas(data, penalty, alphas)
-    if penalty.closed_form and MomentModels.suit(data, []):
-        coefs = _by_moments(est, data, alphas)
+    if penalty.closed_form and penalty.uniform and MomentModels.suit(data, []):
+        coefs = _by_moments(est, data, alphas, penalty_of)
     else:
         known = {} if offset is None else {"offset": offset}
         fitted = clone(est).set_params(**without_names(est))
+        fitted.set_params(**without_names_of_factors(est))
         coefs = _by_fits(fitted, X, y, sample_weight, alphas, known)
     objectives, freedoms = [], []
     term = data.term()
     for alpha, coef in zip(alphas, coefs, strict=True):
-        penalty = est._penalty(float(alpha))
+        penalty = penalty_of(float(alpha))
         loss = data.base + term.value(coef) / data.mean_weight
         objectives.append(loss + penalty.value(coef))
         freedoms.append(degrees_of_freedom(data, coef, penalty))
@@ -179,8 +187,8 @@ def check_alphas(alphas):
     return alphas
 
 
-def _by_moments(est, data, alphas):
-    models = MomentModels(data, [], est._penalty)
+def _by_moments(est, data, alphas, penalty):
+    models = MomentModels(data, [], penalty)
     return [models.of_all_rows(float(alpha), est.l1_ratio) for alpha in alphas]
 
 
@@ -197,7 +205,7 @@ def _by_fits(est, X, y, sample_weight, alphas, known):
 def degrees_of_freedom(data: Data, coef, penalty):
     """See `RegularizationPath`."""
     at_zero = np.zeros(coef[:-1].shape, dtype=bool)
-    if penalty.closed_form and penalty.l1 == 0.0 and penalty.signs is not None:
+    if penalty.closed_form and not penalty.has_l1 and penalty.signs is not None:
         at_zero = (coef[:-1] == 0.0) & (penalty.signs != 0)
     elif not penalty.smooth:
         return float(np.count_nonzero(coef[:-1]))
@@ -222,7 +230,20 @@ def degrees_of_freedom(data: Data, coef, penalty):
         free = np.flatnonzero(~at_zero[:, k])
         if len(free) < d:
             A = A[np.ix_(free, free)]
+        if not penalty.uniform:
+            total += _freedom_of_strengths(
+                A / (n * data.mean_weight), np.broadcast_to(penalty.l2, (d, 1))[free, 0]
+            )
+            continue
         e = np.maximum(eigvalsh(A), 0.0) / (n * data.mean_weight)
         e = e[e > 1e-13 * e.max(initial=0.0)]
         total += float((e / (e + penalty.l2)).sum())
     return total
+
+
+def _freedom_of_strengths(A, l2):
+    """trace(A (A + diag(l2))^-1), of columns scaled to a diagonal of ones."""
+    size = np.sqrt(np.diag(A) + l2)
+    size[size == 0.0] = 1.0
+    A, l2 = A / size / size[:, None], l2 / size**2
+    return float(np.trace(np.linalg.pinv(A + np.diag(l2), hermitian=True) @ A))

@@ -21,7 +21,7 @@ class Descent:
         scale: Any = ...,
         gradient_scale: Any = ...,
         rotation: Any = ...,
-        l2: float = ...,
+        ridge: Any = ...,
         row_penalty: Any = ...,
         by_features: Any = ...,
         average: Any = ...,
