@@ -23,7 +23,7 @@ from ._fit.monitor import Monitor
 from ._fit.offset import without_offset
 from ._fit.plan import make_plan
 from ._fit.result_dtype import dtype_of_result
-from ._fit.settings import Settings
+from ._fit.settings import Settings, penalty_of
 from ._fit.state import State, mark_of_reported
 from ._fit.statistics import Statistics
 from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
@@ -41,7 +41,6 @@ from ._solvers.newton import NewtonSolver
 from ._solvers.online import OnlineSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
-from ._strengths import penalty_of
 from ._validation import (
     canonical,
     check_indices,

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from ._hints import did_you_mean
-from ._signs import signs_of_features
-from .penalties import PENALTIES, Penalty
 
 
 def check_penalty_factor(penalty_factor: Any) -> None:
@@ -113,38 +111,6 @@ def factors_of_features(est: Any) -> np.ndarray | None:
                 "features. Give one entry for each feature, or a dict from names."
             )
     return factors[:, None]
-
-
-def penalty_of(est: Any, alpha: Any, l1_ratio: Any, sizes: Any) -> Penalty:
-    """The penalty that the parameters of an estimator ask for.
-
-    Parameters
-    ----------
-    est : GDRegressor or GDClassifier
-        As in `factors_of_features`.
-    alpha : float or ndarray of shape (n_outputs,)
-    l1_ratio : float or None
-        None means the parameter.
-    sizes : ndarray of shape (n_features,) or None
-        Standard deviations of the columns, for ``standardize=True``; None means those
-        of the last fit, or ones before the first.
-    """
-    if np.ndim(alpha):
-        alpha = np.reshape(alpha, (1, -1))
-    l1_ratio = est.l1_ratio if l1_ratio is None else l1_ratio
-    penalty = PENALTIES[est.penalty](alpha, l1_ratio)
-    if not est.standardize:
-        sizes = None
-    elif sizes is None and "_state" in vars(est):
-        sizes = est._state.sizes(est.n_features_in_)
-    factors = factors_of_features(est)
-    if not (factors is None and sizes is None):
-        ones = np.ones((est.n_features_in_, 1))
-        penalty = penalty.weighted(
-            ones if factors is None else factors,
-            ones if sizes is None else sizes[:, None],
-        )
-    return penalty.with_signs(signs_of_features(est))
 
 
 def has_strengths(est: Any) -> bool:

@@ -163,6 +163,7 @@ def test_targets_have_alphas_of_their_own(optimizer, loss, mixed_units, rng):
         assert_allclose(clone(exported).fit(X, Y).coef_, ridge.coef_)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error"])
 def test_objective_of_the_formula_has_no_lower_value(loss, penalty, mixed_units, rng):
@@ -187,6 +188,7 @@ def test_objective_of_the_formula_has_no_lower_value(loss, penalty, mixed_units,
     assert least <= best + 1e-8
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("optimizer", ABLE)
@@ -207,6 +209,7 @@ def test_every_optimizer_heads_for_the_minimiser(
     assert violation(model, X, y) <= (1e-3 if optimizer in BATCH else 2e-2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
 @pytest.mark.parametrize("optimizer", [*BATCH, "nesterov", "adam", *REDUCED])
 def test_several_classes(optimizer, loss, mixed_units):
@@ -244,6 +247,7 @@ def test_equal_factors_change_no_bit(optimizer, storage, mixed_units):
     assert_array_equal(other.coef_, model.coef_)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("schedule", [0.05, InvScaling(eta0=0.1), InvScaling(5.0)])
 @pytest.mark.parametrize("average", [False, True])
@@ -263,6 +267,7 @@ def test_sparse_iterates_are_the_dense_ones(optimizer, average, schedule, penalt
     assert_allclose(model.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("K", [1, 2])
 @pytest.mark.parametrize("optimizer", REDUCED)
@@ -360,6 +365,7 @@ def test_a_path_has_the_models_of_fits(penalty, mixed_units):
     assert 1.0 <= path(model, X, y, alphas=[1e9]).df[0] <= 1.0 + 1e-6
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 def test_searches_are_grid_searches(penalty, mixed_units):
     X, y = mixed_units

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from .._strengths import check_number_of_alphas
-from ..penalties import Penalty
+from .._signs import signs_of_features
+from .._strengths import check_number_of_alphas, factors_of_features
+from ..penalties import PENALTIES, Penalty
 
 
 class Settings(NamedTuple):
@@ -101,3 +102,35 @@ class Settings(NamedTuple):
             isinstance(est, ClassifierMixin),
             getattr(est, "feature_names_in_", None),
         )
+
+
+def penalty_of(est: Any, alpha: Any, l1_ratio: Any, sizes: Any) -> Penalty:
+    """The penalty that the parameters of an estimator ask for.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+        As in `factors_of_features`.
+    alpha : float or ndarray of shape (n_outputs,)
+    l1_ratio : float or None
+        None means the parameter.
+    sizes : ndarray of shape (n_features,) or None
+        Standard deviations of the columns, for ``standardize=True``; None means those
+        of the last fit, or ones before the first.
+    """
+    if np.ndim(alpha):
+        alpha = np.reshape(alpha, (1, -1))
+    l1_ratio = est.l1_ratio if l1_ratio is None else l1_ratio
+    penalty = PENALTIES[est.penalty](alpha, l1_ratio)
+    if not est.standardize:
+        sizes = None
+    elif sizes is None and "_state" in vars(est):
+        sizes = est._state.sizes(est.n_features_in_)
+    factors = factors_of_features(est)
+    if not (factors is None and sizes is None):
+        ones = np.ones((est.n_features_in_, 1))
+        penalty = penalty.weighted(
+            ones if factors is None else factors,
+            ones if sizes is None else sizes[:, None],
+        )
+    return penalty.with_signs(signs_of_features(est))
