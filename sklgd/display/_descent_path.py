@@ -1,14 +1,13 @@
 """`DescentPathDisplay`: the paths of optimizers over the contours of a function."""
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from .._fit.objective import Objective
 from .._minimize import minimize
-from .._validation import check_choice, check_number, parameters_of
+from .._validation import check_choice, check_number
 from ._matplotlib import (
     MARKERS,
     axes_to_draw_on,
@@ -23,6 +22,7 @@ from ._matplotlib import (
 )
 from ._paths import checked_paths, limits_of, points_of
 from ._runs import trajectory
+from ._section import check_same_objective, coordinates, others_exist
 
 # Points of the grid along an axis: of a curve, and of a function of two variables.
 CURVE_POINTS, GRID_POINTS = 400, 121
@@ -31,11 +31,6 @@ CURVE_POINTS, GRID_POINTS = 400, 121
 SECTION_POINTS, ROWS_READ = (81, 201), 2e7
 # Epochs that are shown of an estimator, unless the caller says how many.
 MOST_EPOCHS = 100
-# Parameters that the objective depends on.
-OBJECTIVE = (
-    "loss", "penalty", "alpha", "l1_ratio", "fit_intercept", "class_weight", "epsilon",
-    "quantile", "power",
-)  # fmt: skip
 # What the picture of an estimator says about its contours.
 SECTION = "contours: section at the fitted values of the other coefficients"
 # A path is drawn (to be cut at the frame) up to so many widths of the picture from it.
@@ -306,9 +301,9 @@ class DescentPathDisplay:
             name: Objective(estimator, X, y, sample_weight)
             for name, estimator in named.items()
         }
-        _check_same_objective(named)
+        check_same_objective(named)
         first, objective = next(iter(named.values())), next(iter(objectives.values()))
-        places, names = _coordinates(first, features)
+        places, names = coordinates(first, features)
         check_number(
             "output", output, low=0, high=objective.data.n_outputs - 1, integer=True
         )
@@ -334,7 +329,7 @@ class DescentPathDisplay:
             values=values.reshape([len(line) for line in grid[::-1]]),
             variable_names=names,
             value_name="objective",
-            note=SECTION if _others_exist(first, objective, places) else None,
+            note=SECTION if others_exist(first, objective, places) else None,
         )
         return display.plot(
             ax, kind=kind, levels=levels, line_kw=line_kw, contour_kw=contour_kw
@@ -605,12 +600,6 @@ class DescentPathDisplay:
         self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
 
 
-def _others_exist(estimator, objective, places):
-    """True if there are coefficients beside those that the picture shows."""
-    n_coefs = estimator.n_features_in_ + bool(estimator.fit_intercept)
-    return n_coefs * objective.data.n_outputs > len(places)
-
-
 def _points_of(line):
     """The points of a line in two or three dimensions."""
     is_flat = not hasattr(line, "get_data_3d")
@@ -624,49 +613,3 @@ def _move(line, points):
 
 def _name_of_run(run):
     return getattr(run["optimizer"], "name", run["optimizer"])
-
-
-def _check_same_objective(named):
-    """Raise ValueError unless all estimators minimise the same F."""
-    (first, model), *others = named.items()
-    wanted = parameters_of(model) | {"alpha": model._alpha()}
-    for name, other in others:
-        params = parameters_of(other) | {"alpha": other._alpha()}
-        for key in OBJECTIVE:
-            if params.get(key) != wanted.get(key):
-                raise ValueError(
-                    f"{first!r} has {key}={wanted.get(key)!r}, but {name!r} has "
-                    f"{params.get(key)!r}: one picture shows one objective. Draw the "
-                    "paths on separate axes."
-                )
-
-
-def _coordinates(estimator, features):
-    """Rows of the coefficients, and what the axes are called."""
-    if len(features) not in (1, 2) or len(set(features)) < len(features):
-        raise ValueError(
-            f"features must hold one or two different ones, got {features!r}."
-        )
-    known = list(getattr(estimator, "feature_names_in_", ()))
-    n_features = estimator.n_features_in_
-    places, names = [], []
-    for feature in features:
-        if feature == "intercept" and feature not in known:
-            if not estimator.fit_intercept:
-                raise ValueError(
-                    "features holds 'intercept', but the estimator has "
-                    "fit_intercept=False."
-                )
-            places.append(n_features)
-            names.append("intercept")
-            continue
-        place = known.index(feature) if feature in known else feature
-        if not isinstance(place, Integral) or not 0 <= int(place) < n_features:
-            raise ValueError(
-                f"features holds {feature!r}; give numbers from 0 to {n_features - 1}, "
-                "names of columns, or 'intercept'."
-            )
-        places.append(int(place))
-        name = known[place] if known else f"feature {place}"
-        names.append(f"coefficient of {name}")
-    return places, names
