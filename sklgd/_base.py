@@ -14,6 +14,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, warn
+from ._data_checks import (
+    canonical,
+    check_indices,
+    check_start,
+    gathered,
+    has_nothing_to_check,
+    has_nothing_to_check_in_target,
+    rows_with_weight,
+)
 from ._effects import warn_without_effect
 from ._fit.data import Data, columns_to_fit
 from ._fit.diagnosis import explain, warning
@@ -37,28 +46,18 @@ from ._scoring import column_means, validation_of, warn_if_unlike
 from ._signs import keep_signs
 from ._solvers.base import Solver
 from ._solvers.fista import FISTASolver
-from ._solvers.newton import NewtonSolver
 from ._solvers.online import OnlineSolver
+from ._solvers.quasi_newton import QuasiNewtonSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
-from ._validation import (
-    canonical,
-    check_indices,
-    check_start,
-    gathered,
-    has_nothing_to_check,
-    has_nothing_to_check_in_target,
-    optimizer_name,
-    rows_with_weight,
-)
 from .losses import LOSSES
-from .optimizers import OPTIMIZERS
+from .optimizers import OPTIMIZERS, optimizer_name
 
 # Optimizer.training -> the class that runs its epochs.
 SOLVERS: dict[str, type[Solver]] = {
     "descent": RuleSolver,
     "variance_reduced": VarianceReducedSolver,
-    "quasi_newton": NewtonSolver,
+    "quasi_newton": QuasiNewtonSolver,
     "proximal_gradient": FISTASolver,
     "online": OnlineSolver,
 }

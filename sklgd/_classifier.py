@@ -10,6 +10,13 @@ from sklearn.utils.metaestimators import available_if
 
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
+from ._data_checks import (
+    check_weights,
+    gathered,
+    multiply_weights,
+    refuse_parts_of_validation,
+    rows_with_weight,
+)
 from ._export import plain_model
 from ._fit.block_data import IndicatorRows, LabelledRows
 from ._fit.block_validation import AccuracySums, IndicatorsToJudge, LabelsToJudge
@@ -30,18 +37,10 @@ from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import labels_of, learn_blocks
 from ._random import random_split
 from ._scoring import Accuracy, predicted_codes
-from ._validation import (
-    check_choice,
-    check_parameters,
-    check_weights,
-    gathered,
-    multiply_weights,
-    optimizer_class,
-    refuse_parts_of_validation,
-    rows_with_weight,
-)
+from ._validation import check_choice, check_parameters
 from ._validation_blocks import validation_set
 from .losses import LOSSES
+from .optimizers import optimizer_class
 
 # Rows whose labels are compared together.
 BLOCK = 16384

@@ -15,6 +15,7 @@ from ._all_or_nothing import all_or_nothing
 from ._callbacks import FitTasks
 from ._classifier import GDClassifier, has_proba
 from ._compat import CallbackSupport, has_callbacks, routing_enabled, warn
+from ._data_checks import check_offset, check_weights
 from ._export import CONVERT
 from ._fit.offset import without_offset
 from ._fit.statistics import Statistics
@@ -43,14 +44,12 @@ from ._tuning.search import (
 from ._validation import (
     check_bool,
     check_number,
-    check_offset,
     check_parameters,
     check_scoring,
-    check_weights,
-    optimizer_name,
     parameter_names,
     parameters_of,
 )
+from .optimizers import optimizer_name
 
 SELECTIONS = "best", "1se"
 

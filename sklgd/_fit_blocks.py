@@ -24,12 +24,19 @@ from ._log import Log
 from ._signs import keep_signs
 from ._solvers.block_newton import BlockFISTA, BlockNewton
 from ._solvers.fista import FISTASolver
-from ._solvers.newton import NewtonSolver
+from ._solvers.quasi_newton import QuasiNewtonSolver
 from .blocks._source import Block, as_blocks
+
+
+class BlockQuasiNewton(BlockNewton):
+    """Newton's method and L-BFGS on blocks, after a run on the rows in memory."""
+
+    in_memory = QuasiNewtonSolver
+
 
 # Optimizer.training -> the class that runs its epochs, in memory and on blocks.
 SOLVERS = {
-    "quasi_newton": (NewtonSolver, BlockNewton),
+    "quasi_newton": (QuasiNewtonSolver, BlockQuasiNewton),
     "proximal_gradient": (FISTASolver, BlockFISTA),
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._compat import warn
+from ._data_checks import rows_with_weight
 from ._effects import warn_without_effect
 from ._fit.data import Data
 from ._fit.diagnosis import explain_divergence, explain_rule_stream, warning
@@ -23,9 +24,8 @@ from ._fit.statistics import Statistics
 from ._log import Log
 from ._signs import keep_signs
 from ._solvers.rules import RuleSolver
-from ._validation import optimizer_class, rows_with_weight
 from .kernels._vector import all_finite
-from .optimizers import OPTIMIZERS
+from .optimizers import OPTIMIZERS, optimizer_class
 
 
 def learns_from_streams(est):

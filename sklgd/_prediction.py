@@ -8,8 +8,8 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from ._blas import blas_threads
+from ._data_checks import check_indices, has_good_form
 from ._threads import effective_threads
-from ._validation import check_indices, has_good_form
 from .kernels._predict import raw_predictions as kernel_predictions
 from .kernels._rows import Rows
 from .kernels._vector import all_finite

@@ -10,6 +10,13 @@ from sklearn.utils.metaestimators import available_if
 from ._all_or_nothing import all_or_nothing
 from ._base import BaseGD
 from ._compat import warn
+from ._data_checks import (
+    check_offset,
+    check_weights,
+    in_c_order,
+    refuse_parts_of_validation,
+    rows_with_weight,
+)
 from ._export import plain_model
 from ._fit.block_data import TargetRows
 from ._fit.block_validation import D2Sums, R2Sums, TargetsToJudge
@@ -19,14 +26,7 @@ from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import learn_blocks
 from ._random import random_split
 from ._scoring import D2, R2
-from ._validation import (
-    check_offset,
-    check_parameters,
-    check_weights,
-    in_c_order,
-    refuse_parts_of_validation,
-    rows_with_weight,
-)
+from ._validation import check_parameters
 from ._validation_blocks import validation_set
 from .losses import LOSSES
 

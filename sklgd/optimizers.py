@@ -1394,6 +1394,20 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }  # fmt: skip
 """Optimizer name -> parameter class."""
 
+
+def optimizer_class(est: Any) -> type[Optimizer]:
+    """Class of the parameter ``optimizer``; `Optimizer` itself for "auto"."""
+    optimizer = est.optimizer
+    if isinstance(optimizer, str):
+        return OPTIMIZERS.get(optimizer.lower(), Optimizer)
+    return type(optimizer) if isinstance(optimizer, Optimizer) else Optimizer
+
+
+def optimizer_name(optimizer: Any) -> str | None:
+    """Name of an optimizer that is given by name, in lower case; else None."""
+    return optimizer.lower() if isinstance(optimizer, str) else None
+
+
 __all__ = [
     "FISTA",
     "FTRL",

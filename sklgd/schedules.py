@@ -1070,6 +1070,21 @@ def schedule_class(learning_rate):
     return SCHEDULES.get(learning_rate) if isinstance(learning_rate, str) else None
 
 
+def schedule_of(est):
+    """The schedule of an estimator whose learning rate is explicit."""
+    cls = schedule_class(est.learning_rate)
+    used = cls is not None and "eta0" in cls.parameters
+    return as_schedule(est.learning_rate, est.eta0 if used else None, est.power_t)
+
+
+def step_is_explicit(est):
+    """True if the learning rate is the user's: then the textbook form is run."""
+    if isinstance(est.learning_rate, str):
+        cls = schedule_class(est.learning_rate)
+        return cls is not None and not (cls.needs_eta0 and est.eta0 is None)
+    return True
+
+
 def _from_name(name, eta0, power_t):
     """Return the schedule called ``name`` with the first learning rate ``eta0``."""
     if name == "auto":

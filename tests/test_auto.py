@@ -13,13 +13,13 @@ from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
+from sklgd._data_checks import canonical
 from sklgd._fit.data import Data
 from sklgd._fit.feature_scaling import FeatureScaling, rotate
 from sklgd._fit.plan import make_plan, renew_rotation
 from sklgd._fit.settings import Settings
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers.variance_reduced import batch_preconditioner, row_preconditioner
-from sklgd._validation import canonical
 from sklgd.losses import LOSSES, LogLoss, SquaredError
 from sklgd.optimizers import OPTIMIZERS, SGD
 from sklgd.penalties import ElasticNet

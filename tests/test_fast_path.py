@@ -14,12 +14,12 @@ from sklearn import config_context
 
 import sklgd._base
 from sklgd import GDClassifier, GDRegressor
-from sklgd._random import random_stream
-from sklgd._validation import (
+from sklgd._data_checks import (
     canonical,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
 )
+from sklgd._random import random_stream
 from sklgd.kernels._vector import all_finite
 
 RNG = np.random.default_rng(0)

@@ -28,7 +28,7 @@ LAYERS = [
 LAYER = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # One fit goes through the data, the plan, the state, a solver, and an estimator, on
 # which searches stand. Each of these needs some of the ones before it.
-MOST_LEVELS = 10
+MOST_LEVELS = 9
 
 
 def statements(body):

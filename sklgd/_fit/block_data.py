@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from .._data_checks import canonical
 from .._labels import encode, find_unknown, plain_label, targets_of
-from .._validation import canonical
 from ..blocks._source import Block
 from ..kernels import _gram
 from ..kernels._problem import Problem

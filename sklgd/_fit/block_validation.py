@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._data_checks import canonical
 from .._labels import encode, targets_of
 from .._scoring import (
     best_constant,
@@ -20,7 +21,6 @@ from .._scoring import (
     predicted_codes,
     rest_of_deviance,
 )
-from .._validation import canonical
 from ..blocks._source import Block
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows

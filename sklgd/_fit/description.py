@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from .._data_checks import canonical, check_offset, check_weights
 from .._labels import (
     check_labels,
     encode,
@@ -18,7 +19,6 @@ from .._labels import (
     plain_label,
     targets_of,
 )
-from .._validation import canonical, check_offset, check_weights
 from ..blocks._source import Block
 from ..kernels import _gram
 from ..kernels._rows import Rows

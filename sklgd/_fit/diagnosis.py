@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._validation import optimizer_name
+from ..optimizers import optimizer_name
 from .row_blocks import batches
 from .statistics import Statistics, raw_curvatures
 from .trial_step import possible_gain

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..losses import Loss
-
 if TYPE_CHECKING:
+    from ..losses import Loss
     from .data import Data
 
 # Largest offset with a log link: its exponential can be squared in float64.

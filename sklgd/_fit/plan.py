@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import optimizer_name, schedule_of, step_is_explicit
-from ..optimizers import OPTIMIZERS, Optimizer
-from ..schedules import as_schedule
+from ..optimizers import OPTIMIZERS, Optimizer, optimizer_name
+from ..schedules import as_schedule, schedule_of, step_is_explicit
 from .cost import MAX_FACTOR, has_costly_hessians, has_few_rows
 from .feature_scaling import FeatureScaling, rotate
 from .row_blocks import batches

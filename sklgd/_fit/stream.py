@@ -8,17 +8,18 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compat import warn
+from .._data_checks import rows_with_weight
 from .._effects import warn_without_effect
 from .._log import Log
 from .._random import random_stream
 from .._signs import signs_of_features
 from .._strengths import has_strengths
-from .._validation import optimizer_name, rows_with_weight
 from ..kernels._online import OnlineLearner
 from ..kernels._rows import Rows
 from ..losses import LOSSES
-from ..optimizers import OPTIMIZERS
+from ..optimizers import OPTIMIZERS, optimizer_name
 from ..schedules import Constant
+from .column_statistics import size_error
 from .data import LARGE_TARGET, target_size_error
 from .diagnosis import explain_stream, stream_warning
 from .offset import absorb
@@ -26,7 +27,6 @@ from .online_learner import make_learner
 from .plan import Plan
 from .settings import Settings
 from .state import State, check_assigned, together
-from .statistics import size_error
 
 # A rounding error of float32 in a prediction, in units of the deviation of y or, for
 # classification, of one, up to which coefficients are reported in float32.

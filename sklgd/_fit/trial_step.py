@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from ..kernels._hessian import hessian_diagonal
+from .column_statistics import column_statistics
 from .row_blocks import row_blocks
-from .statistics import column_statistics
 
 # Rows and entries of X on which the length is searched for.
 ROWS, ENTRIES = 4096, 2**22

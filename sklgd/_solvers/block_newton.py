@@ -30,7 +30,7 @@ from .batch import ROUNDING, BatchSolver
 from .duality import duality_gap
 from .fista import FISTASolver
 from .hessian import MAX_COUPLED, Diagonal, Factored, ratio
-from .newton import SLOW, SLOWEST, NewtonSolver
+from .newton import SLOW, SLOWEST
 from .raw_predictions import SweptLines
 
 # A Hessian may take so many times as long as the rest of its pass, if it is computed
@@ -176,8 +176,6 @@ class OverBlocks(BatchSolver):
 
 class BlockNewton(OverBlocks):
     """Newton's method and L-BFGS on blocks."""
-
-    in_memory = NewtonSolver
 
     def __init__(self, data, state, penalty):
         optimizer = state.plan.optimizer

@@ -8,22 +8,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._fit.cost import has_few_rows
 from .._fit.minimum_norm import FULL
 from ..kernels._vector import add_scaled, curvatures_along
 from .batch import ROUNDING, SETTLED, BatchSolver
-from .fista import FISTASolver
 from .head_start import prepare, stochastic_passes
 from .hessian import (
     HESSIAN_SWEEPS,
     Diagonal,
     HessianSchedule,
-    factored,
     ratio,
 )
 from .lanczos import Lanczos
 from .look_ahead import excess_ahead
-from .row_space import RowSpaceSolver
 
 # Ratio of gain and predicted decrease of a step within which the model is right.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
@@ -84,21 +80,7 @@ class NewtonSolver(BatchSolver):
 
     @classmethod
     def start(cls, data, state, penalty, shuffle, average):
-        """The run of a state, or one for each output if the loss is a sum over them.
-
-        With few rows and many columns it is a run in the space of the rows. If there is
-        an l1 penalty and the matrix for coordinate descent is too large, it is a run of
-        FISTA.
-        """
-        if not penalty.smooth and not factored(data):
-            return FISTASolver.start(data, state, penalty, shuffle, average)
-        if (
-            penalty.smooth
-            and penalty.same_for_features()
-            and state.plan.optimizer.curvature
-            and has_few_rows(data)
-        ):
-            return RowSpaceSolver(cls.start, data, state, penalty)
+        """The run of a state, or one for each output if the loss is a sum over them."""
         apart = data.n_outputs > 1 and not data.loss.coupled(data.n_outputs)
         if apart and not data.loss.quadratic:
             return SeparateOutputs.after(stochastic_passes, data, state, penalty)

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from .._fit.column_statistics import column_statistics
 from .._fit.cost import COPY_BYTES
 from .._fit.l1_zeros import with_zeros
 from .._fit.plan import add_scaling, moves_by_features, renew_rotation
 from .._fit.row_blocks import batches
-from .._fit.statistics import column_statistics
 from .base import Point, Solver
 from .mixed_rows import rows_are_mixed
 from .output_threads import descend

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 
 from .._compat import warn
-from .._fit.statistics import LARGE_COLUMN, column_statistics
+from .._fit.column_statistics import LARGE_COLUMN, column_statistics
 
 # Largest number of rows or columns for which eigenvalues are computed.
 MAX_EIGENVALUES = 3000

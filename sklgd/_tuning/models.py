@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._data_checks import rows_with_weight
 from .._fit.data import Data, KnownMoments
-from .._validation import rows_with_weight
 
 
 @dataclass

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import qr
 
+from .._fit.column_statistics import column_statistics
 from .._fit.data import KnownMoments
 from .._fit.minimum_norm import null_space
-from .._fit.statistics import column_statistics
 from ..kernels._coordinate import l1_refine, l1_step
 from ..kernels._hessian import cholesky, solve
 from .models import Models, are_partition

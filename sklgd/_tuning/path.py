@@ -8,17 +8,13 @@ from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
 from .._base import BaseGD
+from .._data_checks import check_offset, check_weights
 from .._fit.data import Data
 from .._fit.offset import without_offset
 from .._fit.statistics import Statistics
 from .._signs import without_names
 from .._strengths import without_names_of_factors
-from .._validation import (
-    check_number,
-    check_offset,
-    check_parameters,
-    check_weights,
-)
+from .._validation import check_number, check_parameters
 from .grid import column_scale, default_alphas
 from .models import all_rows
 from .moments import MomentModels

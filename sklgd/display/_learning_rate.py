@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._fit.objective import Objective
 from .._fit.statistics import stable_step
 from .._minimize import minimize
-from .._validation import optimizer_class
+from ..optimizers import optimizer_class
 from ._matplotlib import axes_to_draw_on, style
 from ._runs import copy_for_runs
 

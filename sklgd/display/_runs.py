@@ -7,7 +7,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compat import has_callbacks
-from .._validation import parameters_of, plain_class, step_is_explicit
+from .._validation import parameters_of, plain_class
+from ..schedules import step_is_explicit
 
 
 def copy_for_runs(estimator):
