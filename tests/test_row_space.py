@@ -62,11 +62,11 @@ def test_the_minimum_is_that_of_the_columns(
     model = LOSSES[loss](
         loss, alpha=0.1, fit_intercept=fit_intercept, optimizer="newton", tol=1e-9
     )
-    monkeypatch.setattr("sklgd._solvers.newton.has_few_rows", is_wide)
+    monkeypatch.setattr("sklgd._solvers.quasi_newton.has_few_rows", is_wide)
     model.fit(container(table), y, weights)
     assert runs
     coef, objective = model.coef_.copy(), model.loss_curve_[-1]
-    monkeypatch.setattr("sklgd._solvers.newton.has_few_rows", lambda data: False)
+    monkeypatch.setattr("sklgd._solvers.quasi_newton.has_few_rows", lambda data: False)
     model.fit(container(table), y, weights)
     assert objective == pytest.approx(model.loss_curve_[-1], rel=1e-6)
     np.testing.assert_allclose(coef, model.coef_, atol=2e-3 * np.abs(coef).max())
@@ -75,17 +75,17 @@ def test_the_minimum_is_that_of_the_columns(
 @pytest.mark.parametrize("loss", ["hinge", "log_loss"])
 def test_several_classes(loss, table, runs, rng, monkeypatch):
     y = targets(loss, table, rng, n_classes=3)
-    monkeypatch.setattr("sklgd._solvers.newton.has_few_rows", is_wide)
+    monkeypatch.setattr("sklgd._solvers.quasi_newton.has_few_rows", is_wide)
     model = GDClassifier(loss, alpha=0.1, optimizer="newton", tol=1e-9).fit(table, y)
     assert runs
     objective = model.loss_curve_[-1]
-    monkeypatch.setattr("sklgd._solvers.newton.has_few_rows", lambda data: False)
+    monkeypatch.setattr("sklgd._solvers.quasi_newton.has_few_rows", lambda data: False)
     assert objective == pytest.approx(model.fit(table, y).loss_curve_[-1], rel=1e-6)
 
 
 def test_a_warm_start_begins_at_the_given_coefficients(table, runs, rng, monkeypatch):
     y = targets("squared_hinge", table, rng)
-    monkeypatch.setattr("sklgd._solvers.newton.has_few_rows", is_wide)
+    monkeypatch.setattr("sklgd._solvers.quasi_newton.has_few_rows", is_wide)
     settings = dict(alpha=0.1, optimizer="newton", random_state=0)
     model = GDClassifier("squared_hinge", tol=1e-9, **settings).fit(table, y)
     again = GDClassifier("squared_hinge", max_iter=1, tol=None, **settings).fit(
