@@ -17,12 +17,14 @@ from ._matplotlib import (
     import_matplotlib,
     is_one_estimator,
     is_one_result,
+    move,
     name_of_result,
+    points_on,
     style,
 )
 from ._paths import checked_paths, limits_of, points_of
-from ._runs import trajectory
-from ._section import check_same_objective, coordinates, others_exist
+from ._runs import name_of_run, trajectory
+from ._section import SECTION, check_same_objective, coordinates, others_exist
 
 # Points of the grid along an axis: of a curve, and of a function of two variables.
 CURVE_POINTS, GRID_POINTS = 400, 121
@@ -31,8 +33,6 @@ CURVE_POINTS, GRID_POINTS = 400, 121
 SECTION_POINTS, ROWS_READ = (81, 201), 2e7
 # Epochs that are shown of an estimator, unless the caller says how many.
 MOST_EPOCHS = 100
-# What the picture of an estimator says about its contours.
-SECTION = "contours: section at the fitted values of the other coefficients"
 # A path is drawn (to be cut at the frame) up to so many widths of the picture from it.
 FAR = 1e3
 # Iterates of a path up to which each gets a dot. Of the longest path about so many get
@@ -218,7 +218,7 @@ class DescentPathDisplay:
         """
         if not isinstance(optimizers, Mapping):
             runs = [{"optimizer": optimizer} for optimizer in optimizers]
-            optimizers = by_name(runs, lambda _: False, _name_of_run)
+            optimizers = by_name(runs, lambda _: False, name_of_run)
         results = {
             name: minimize(fun, x0, args, jac=jac, **{**options, **run})
             for name, run in optimizers.items()
@@ -547,15 +547,15 @@ class DescentPathDisplay:
         self.plot(ax, **plot_kw)
         from matplotlib.animation import FuncAnimation
 
-        places = [_points_of(line) for line in self.lines_]
+        places = [points_on(line) for line in self.lines_]
         longest = max(len(points) for points in places)
         counts = np.linspace(1, longest, min(n_frames, longest)).round().astype(int)
 
         def draw(count):
             artists = []
             for points, line, end in zip(places, self.lines_, self.ends_, strict=True):
-                _move(line, points[:count])
-                _move(end, points[:count][-1:])
+                move(line, points[:count])
+                move(end, points[:count][-1:])
                 artists += [line, end]
             self.ax_.set_title(f"step {count - 1}")
             return artists
@@ -598,18 +598,3 @@ class DescentPathDisplay:
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         self.animation_.save(filename, writer=PillowWriter(fps=fps), dpi=dpi)
-
-
-def _points_of(line):
-    """The points of a line in two or three dimensions."""
-    is_flat = not hasattr(line, "get_data_3d")
-    return np.array(line.get_data() if is_flat else line.get_data_3d()).T
-
-
-def _move(line, points):
-    """Give a line in two or three dimensions other points."""
-    (line.set_data if points.shape[1] == 2 else line.set_data_3d)(*points.T)
-
-
-def _name_of_run(run):
-    return getattr(run["optimizer"], "name", run["optimizer"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from scipy.optimize import OptimizeResult
 
 # Okabe and Ito 2008, "Color Universal Design": eight colours that people with any kind
@@ -127,3 +128,14 @@ def is_one_result(results):
 def name_of_result(result):
     """Name of an OptimizeResult that was given none."""
     return result.optimizer.name if "optimizer" in result else "path"
+
+
+def points_on(line):
+    """The points of a line in two or three dimensions."""
+    is_flat = not hasattr(line, "get_data_3d")
+    return np.array(line.get_data() if is_flat else line.get_data_3d()).T
+
+
+def move(line, points):
+    """Give a line in two or three dimensions other points."""
+    (line.set_data if points.shape[1] == 2 else line.set_data_3d)(*points.T)

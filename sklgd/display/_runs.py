@@ -79,3 +79,8 @@ def _by_fits(model, estimator, X, y, sample_weight, n_epochs):
         # (A clone draws the same random numbers again.)
         shorter = clone(model).set_params(max_iter=epochs, tol=None)
         yield shorter.fit(X, y, sample_weight=sample_weight)
+
+
+def name_of_run(run):
+    """What the path of keywords of `minimize` is called."""
+    return getattr(run["optimizer"], "name", run["optimizer"])

@@ -9,6 +9,8 @@ OBJECTIVE = (
     "loss", "penalty", "alpha", "l1_ratio", "fit_intercept", "class_weight", "epsilon",
     "quantile", "power",
 )  # fmt: skip
+# What the picture of an estimator says about its contours.
+SECTION = "contours: section at the fitted values of the other coefficients"
 
 
 def others_exist(estimator, objective, places):
