@@ -82,8 +82,8 @@ def minimize(
     learning_rate : str, float, Schedule or callable, default="auto"
         Learning rate of each step. "auto" finds it during the run: after a step that
         lowers the function it is multiplied by 1.25; a step that does not is undone,
-        the optimizer starts anew from there, and the learning rate is halved (the "bold
-        driver" [1]_). The values of the function then never rise. This needs values
+        the optimizer forgets its past gradients, and the learning rate is halved (the
+        "bold driver" [1]_). The function then never increases. This needs values
         without noise. A float is a constant learning rate. A name ("constant",
         "invscaling", "adaptive", "linear", "cosine", "step", "exponential", "warmup")
         is a schedule that starts at ``eta0``. An object of `sklgd.schedules`, or any

@@ -239,7 +239,7 @@ def read_csr_npy(
     y : path or sequence of paths
         As many files, of shape (n_samples,) or (n_samples, n_outputs).
     n_features : int
-        Number of columns, which the arrays do not tell.
+        Number of columns, which the three arrays do not contain.
     sample_weight, offset : path or sequence of paths, default=None
     rows : int, default=None
         Rows of a block; None takes about 32 MB.

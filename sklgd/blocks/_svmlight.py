@@ -96,7 +96,7 @@ def read_svmlight(
     ----------
     paths : path or sequence of paths
     n_features : int
-        Number of columns; it cannot be told from a part of a file.
+        Number of columns, which cannot be found from a part of a file.
     zero_based : bool, default=False
         True if the first column has the number 0 in the files, False if it has 1.
     dtype : {np.float32, np.float64}, default=np.float64

@@ -33,10 +33,10 @@ class LearningRateDisplay:
     """Objective after a few epochs against the learning rate.
 
     Each point is a separate short run from the same start, so that the picture shows
-    what that learning rate does. Smith's range test [1]_ raises the learning rate
-    within one run, which is cheaper where an epoch is; there the start of each step is
-    the end of the last, and a bad step spoils those that follow. Linear models can
-    afford the exact picture.
+    what that learning rate does. Smith's range test [1]_ increases the learning rate
+    within one run. That is cheaper, but each step starts where the last one ended, so
+    a bad step spoils those that follow. Linear models are fast enough for separate
+    runs.
 
     Parameters
     ----------
