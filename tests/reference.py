@@ -343,7 +343,7 @@ def penalty_strengths(penalty, alpha, l1_ratio, factors=1.0, sizes=1.0):
 
 
 def penalty_value(w, l1, l2):
-    return l1 * np.abs(w).sum() + 0.5 * l2 * (w**2).sum()
+    return np.sum(l1 * np.abs(w)) + 0.5 * np.sum(l2 * w**2)
 
 
 def soft_threshold(w, threshold):

@@ -503,6 +503,8 @@ NONSENSE: dict[str, list[Any]] = {
     "power": [0.5, -1.0, None],
     "positive": ["yes", None, 1.5],
     "monotonic_cst": ["up", [0.5], [[1]], 3],
+    "penalty_factor": ["std", [-1.0], [[1.0]], 2.0, [np.inf]],
+    "standardize": ["yes", None],
 }
 
 
@@ -583,6 +585,8 @@ def draw(seed: int) -> Case:
     if estimator is GDClassifier:
         y = draw_several_labels(seed, entries, y, params, fit_args)
     params |= draw_signs(seed, estimator, params, y, d)
+    if tame:
+        params |= draw_strengths(seed, params, y, d)
     case = Case(seed, estimator, params, table, layout, y, fit_args, tame)
     return spoil(rng, case) if rng.random() < 0.03 else case
 
@@ -624,6 +628,28 @@ def draw_signs(
     if rng.random() < 0.5:
         return {"positive": True}
     return {"monotonic_cst": rng.integers(-1, 2, size=d)}
+
+
+def draw_strengths(
+    seed: int, params: dict[str, Any], y: Array, d: int
+) -> dict[str, Any]:
+    """Strengths of coefficients, in few cases; numbers of a generator of their own."""
+    rng = np.random.default_rng([seed, 4])
+    optimizer = params.get("optimizer", "auto")
+    name = optimizer if isinstance(optimizer, str) else optimizer.name
+    possible = name == "auto" or OPTIMIZERS[name].why_uniform is None
+    if rng.random() > (0.12 if possible else 0.01):
+        return {}
+    drawn: dict[str, Any] = {}
+    if rng.random() < 0.6:
+        drawn["penalty_factor"] = rng.choice([0.0, 0.1, 1.0, 7.0], size=d)
+    # (Deviations are those of the rows that are not held out.)
+    if rng.random() < 0.5 and not params.get("early_stopping"):
+        drawn["standardize"] = True
+    if y.dtype.kind == "f" and y.ndim == 2 and rng.random() < 0.5:
+        if params.get("learning_rate") != "optimal":
+            drawn["alpha"] = rng.choice([0.0, 1e-3, 0.1, 10.0], size=y.shape[1])
+    return drawn
 
 
 def draw_layout(rng: Rng, table: Array) -> str:

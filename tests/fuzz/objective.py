@@ -23,7 +23,7 @@ class Objective:
     loss : reference.Loss
     loss_params : dict
     n_outputs : int
-    l1, l2 : float
+    l1, l2 : float or array that broadcasts to (n_outputs, n_features)
     fit_intercept : bool
     signs : array of shape (n_features,) or None
         Of the coefficients; 0 for either.
@@ -35,8 +35,8 @@ class Objective:
     loss: reference.Loss
     loss_params: dict[str, float]
     n_outputs: int
-    l1: float
-    l2: float
+    l1: float | Array
+    l2: float | Array
     fit_intercept: bool
     signs: Array | None = None
 
@@ -64,13 +64,12 @@ class Objective:
                 target = np.where(np.arange(n_outputs) == target[:, None], 1.0, -1.0)
             if loss.task == "regression":
                 target = target.reshape(len(target), -1)
-        l1, l2 = reference.penalty_strengths(
-            case.param("penalty"), case.param("alpha"), case.param("l1_ratio")
-        )
+        weights = weights / weights.sum()
+        l1, l2 = strengths(case, weights)
         return cls(
             case.table,
             target,
-            weights / weights.sum(),
+            weights,
             loss,
             {k: case.param(k) for k in loss.params},
             n_outputs,
@@ -214,20 +213,21 @@ class Solver:
         """The minimiser of the objective, rounded off at its jumps."""
         F, size = self.F, u.size
         back = self.z_unit / self.scale[:, None]
-        parts = F.l1 > 0.0 or F.signs is not None
+        l1, l2 = np.transpose(F.l1), np.transpose(F.l2)
+        parts = bool(np.any(l1 > 0.0)) or F.signs is not None
 
         def fun(v: Array) -> tuple[float, Array]:
             u = (v[:size] - v[size:] if parts else v).reshape(self.shape)
             z = self.z_unit * (self.rows @ u)
             value, slope = self.smoothed(z, barrier_weight)
             w = back * u[:-1]
-            total = F.weights @ value + 0.5 * F.l2 * np.sum(w**2)
+            total = F.weights @ value + 0.5 * np.sum(l2 * w**2)
             gradient = self.z_unit * (self.rows.T @ (F.weights[:, None] * slope))
-            gradient[:-1] += F.l2 * back * w
+            gradient[:-1] += l2 * back * w
             g = gradient.ravel() / self.F_unit
             if parts:
                 cost = np.zeros(self.shape)
-                cost[:-1] = F.l1 * back
+                cost[:-1] = l1 * back
                 cost = cost.ravel()
                 total += cost @ (v[:size] + v[size:])
                 cost = cost / self.F_unit
@@ -262,6 +262,23 @@ class Solver:
             value += c * x - 0.5 * barrier_weight * c**2
             slope += c * dx
         return value.sum(axis=1), slope
+
+
+def strengths(case: Case, weights: Array) -> Any:
+    """l1 and l2 of the coefficients; the weights add up to one."""
+    alpha, sizes, factors = case.param("alpha"), 1.0, case.param("penalty_factor")
+    if np.ndim(alpha):
+        alpha = np.reshape(alpha, (-1, 1))
+    if case.param("standardize"):
+        with np.errstate(all="ignore"):
+            mean = weights @ case.table
+            spread = np.sqrt(weights @ (case.table - mean) ** 2)
+        largest = np.abs(case.table).max(axis=0, initial=0.0)
+        sizes = np.where(spread > 1e-13 * largest, spread, 1.0)
+    return reference.penalty_strengths(
+        case.param("penalty"), alpha, case.param("l1_ratio"),
+        1.0 if factors is None else factors, sizes,
+    )  # fmt: skip
 
 
 def class_weights(case: Case, classes: Array, codes: Array, weights: Array) -> Array:

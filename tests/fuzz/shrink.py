@@ -37,6 +37,8 @@ def of_columns(case: Case, columns: Array) -> Case:
     params = dict(case.params)
     if "monotonic_cst" in params:
         params["monotonic_cst"] = np.asarray(params["monotonic_cst"])[columns]
+    if "penalty_factor" in params:
+        params["penalty_factor"] = np.asarray(params["penalty_factor"])[columns]
     return replace(case, params=params, table=case.table[:, columns], fit_args=args)
 
 
