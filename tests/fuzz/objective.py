@@ -213,7 +213,8 @@ class Solver:
         """The minimiser of the objective, rounded off at its jumps."""
         F, size = self.F, u.size
         back = self.z_unit / self.scale[:, None]
-        l1, l2 = np.transpose(F.l1), np.transpose(F.l2)
+        shape = F.n_outputs, F.table.shape[1]
+        l1, l2 = (np.broadcast_to(strength, shape).T for strength in (F.l1, F.l2))
         parts = bool(np.any(l1 > 0.0)) or F.signs is not None
 
         def fun(v: Array) -> tuple[float, Array]:
