@@ -11,9 +11,17 @@ import re
 import sys
 from pathlib import Path
 
+import setuptools
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import FileError
+
+# pip installs one that suits pyproject.toml. Whoever calls this file has to.
+if int(setuptools.__version__.partition(".")[0]) < 77:
+    sys.exit(
+        f"setuptools {setuptools.__version__} cannot read the SPDX licence expression "
+        'of pyproject.toml. Run: python -m pip install "setuptools>=77"'
+    )
 
 DEBUG = os.environ.get("SKLGD_DEBUG", "0") not in ("", "0")
 # As many as there are processors; Python 3.13 and later know the limit of the process.

@@ -50,6 +50,7 @@ from ._solvers.online import OnlineSolver
 from ._solvers.quasi_newton import QuasiNewtonSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
+from ._validation import PLAIN
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, optimizer_name
 
@@ -63,8 +64,6 @@ SOLVERS: dict[str, type[Solver]] = {
 }
 # What alpha="auto" means, but for streams of the online learner, which need no penalty.
 ALPHA = 1e-4
-# Values of parameters that can be compared as they are.
-PLAIN = str, int, float, type(None)
 
 
 class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
