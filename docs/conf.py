@@ -112,8 +112,8 @@ html_css_files = ["sklgd.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": f"sklgd {version}"},
-    "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
+    "logo": {"text": "sklgd"},
+    "navbar_start": ["navbar-logo", "version-switcher"],
     # The list of versions is that of the newest release, on the pages of all versions.
     "switcher": {
         "json_url": html_baseurl + "_static/versions.json",
@@ -127,7 +127,7 @@ html_theme_options = {
             "icon": "fa-brands fa-github",
         }
     ],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
