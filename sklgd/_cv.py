@@ -333,7 +333,7 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
             penalty(1.0, l1_ratios[0]).closed_form
         )
         # (Folds have standard deviations of their own.)
-        exact = exact and penalty(1.0, l1_ratios[0]).uniform and not self.standardize
+        exact = exact and not self.standardize
         if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
             return MomentModels(without_offset(data, offset), folds, penalty)
         if exact and self.tol is not None:

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -367,17 +367,21 @@ def test_a_path_has_the_models_of_fits(penalty, mixed_units):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
-def test_searches_are_grid_searches(penalty, mixed_units):
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_searches_fit_each_fold(loss, standardize, penalty, mixed_units):
     X, y = mixed_units
-    params = {"penalty": penalty, "standardize": True, "penalty_factor": FACTORS}
+    params = {"loss": loss, "penalty": penalty, "penalty_factor": FACTORS}
+    params |= {"standardize": standardize, "tol": 1e-8, "epsilon": 1.0}
     alphas = np.geomspace(10.0, 1e-3, 7)
-    search = GDRegressorCV(alphas=alphas, cv=3, **params).fit(X, y)
-    grid = GridSearchCV(
-        GDRegressor(**params), {"alpha": alphas}, cv=3,
-        scoring="neg_mean_squared_error",
-    ).fit(X, y)  # fmt: skip
-    assert search.alpha_ == grid.best_params_["alpha"]
-    assert_allclose(search.coef_, grid.best_estimator_.coef_, rtol=1e-2, atol=1e-4)
+    search = GDRegressorCV(alphas=alphas, cv=3, store_path=True, **params).fit(X, y)
+    for k, (train, _) in enumerate(KFold(3).split(X)):
+        for alpha, coef in zip(alphas, search.coefs_paths_[k, 0], strict=True):
+            one = GDRegressor(alpha=alpha, **params).fit(X[train], y[train])
+            size = X.std(axis=0)
+            assert_allclose(coef[..., :-1].ravel() * size, one.coef_ * size, atol=5e-3)
+    one = GDRegressor(alpha=search.alpha_, **params).fit(X, y)
+    assert_allclose(search.predict(X), one.predict(X), atol=5e-3)
     assert GDRegressorCV(alphas=5, cv=3, **params).fit(X, y).score(X, y) > 0.5
 
 

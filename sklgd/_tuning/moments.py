@@ -145,9 +145,15 @@ class LeastSquares:
         c : ndarray of shape (n_sets, n_outputs)
         """
         B, l1, l2 = self.A.copy(), penalty.l1, penalty.l2
+        if not penalty.uniform:
+            # (All targets have the same alpha.)
+            l1, l2 = np.ravel(l1), np.ravel(l2)
         np.einsum("fjj->fj", B)[...] += l2 * self.scale**2
         if penalty.smooth:
-            w = self.solve(B, np.sqrt(1.0 + l2 * self.scale**2))
+            root = np.sqrt(1.0 + l2 * self.scale**2)
+            # (With other strengths the minimiser of least norm need not be in the space
+            # of the rows.)
+            w = self.solve(B, root, shortens=penalty.uniform)
         else:
             signs = penalty.signs_of_features()
             for matrix, u, q, scale in zip(B, self.u, self.q, self.scale, strict=True):
@@ -158,10 +164,11 @@ class LeastSquares:
             c = self.b - (self.a[:, None] @ w)[:, 0]
         return w, c
 
-    def solve(self, B, root):
-        """The coefficients whose scaled ones are B^-1 q, of the least norm.
+    def solve(self, B, root, shortens):
+        """The coefficients whose scaled ones are B^-1 q.
 
-        ``root`` is the square root of the diagonal of B.
+        They are those of the least norm if ``shortens``. ``root`` is the square root of
+        the diagonal of B.
         """
         B /= root[:, :, None]
         B /= root[:, None]
@@ -177,7 +184,7 @@ class LeastSquares:
             u += rest
             rest = q - B @ u
         w = u * (self.scale / root)[:, :, None]
-        for k in np.flatnonzero(singular):
+        for k in np.flatnonzero(singular & shortens):
             self.shorten(k, w[k])
         return w
 

@@ -132,7 +132,7 @@ default=None
     penalty = penalty_of(1.0)
     if isinstance(alphas, int):
         alphas = default_alphas(data, penalty, alphas)
-    if penalty.closed_form and penalty.uniform and MomentModels.suit(data, []):
+    if penalty.closed_form and MomentModels.suit(data, []):
         coefs = _by_moments(est, data, alphas, penalty_of)
     else:
         known = {} if offset is None else {"offset": offset}

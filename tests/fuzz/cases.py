@@ -85,6 +85,12 @@ class Case:
         return None if given is None else np.asarray(given, dtype=float)
 
     @property
+    def has_strengths(self) -> bool:
+        """True if coefficients have strengths of the penalty of their own."""
+        names = "penalty_factor", "standardize"
+        return bool({*names} & {*self.params}) or np.ndim(self.param("alpha")) > 0
+
+    @property
     def several_labels(self) -> bool:
         """True if y is an indicator matrix."""
         return self.estimator is GDClassifier and self.y.ndim == 2

@@ -800,7 +800,7 @@ def clone_fitted(model: Any) -> Any:
     return copy.deepcopy(model)
 
 
-@check(share=0.05, when=lambda case, fit: case.tame)
+@check(share=0.05, when=lambda case, fit: case.tame and not case.has_strengths)
 def plain_model_predicts_the_same(case: Case, fit: Fit, rng: Rng) -> None:
     """to_sklearn gives a model of scikit-learn with the same predictions."""
     X = LAYOUTS["C"](case.table)
