@@ -504,7 +504,8 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
         With ``optimizer="auto"`` and ``learning_rate="auto"`` this is online learning
         of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks.
-        After a `fit` it goes on from the coefficients.
+        After a `fit` it goes on from the coefficients. With ``positive`` or
+        ``monotonic_cst`` it is an epoch of Adam over each chunk.
 
         With an explicit learning rate it is one epoch, and two calls on the same data
         are two epochs of `fit`. The step count, the optimizer's moments, the schedule
