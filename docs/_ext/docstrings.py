@@ -54,7 +54,7 @@ def index_parameters(app, what, name, obj, options, lines):
         return
     owner = name.rpartition(".")[2]
     entries = [
-        f"   single: ! {parameter}; parameter of {owner}"
+        f"   ! single: {parameter}; parameter of {owner}"
         for parameter in inspect.signature(obj).parameters
         if parameter not in ("args", "kwargs")
     ]
