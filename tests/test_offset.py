@@ -444,7 +444,8 @@ def test_a_path_with_an_offset_has_the_fits_of_each_alpha(loss, penalty):
         )
         assert value == pytest.approx(known, rel=1e-9)
     if penalty == "l1":
-        assert not found.coef[0].any() and found.coef[1].any()
+        # (At the largest alpha itself, rounding decides.)
+        assert np.abs(found.coef[0]).max() < 1e-12 and found.coef[1].any()
 
 
 def test_searches_refuse_scorers_with_an_offset_and_warn_without_one():
