@@ -221,6 +221,54 @@ def test_several_classes(optimizer, loss, mixed_units):
     assert violation(model, X, labels) <= (1e-3 if optimizer in BATCH else 2e-2)
 
 
+# By glum 3.4.1: GeneralizedLinearRegressor(family="poisson", alpha=0.1, P1=[0, 1, 2,
+# 0.5], P2 the same, gradient_tol=1e-12), and without P1 and P2, scale_predictors=True.
+OF_GLUM = [
+    (
+        {"l1_ratio": 0.0},
+        [0.733310994, 0.151597134, -0.012737881, 0.209627077, 0.824703618],
+    ),
+    ({"l1_ratio": 0.5}, [0.727675796, 0.147499293, 0.0, 0.186776525, 0.829672415]),
+    ({"l1_ratio": 1.0}, [0.722043990, 0.143385901, 0.0, 0.162120419, 0.834538379]),
+    (
+        {"l1_ratio": 0.5, "penalty_factor": None, "standardize": True},
+        [0.653203063, 0.132854906, 0.0, 0.189708129, 0.857098464],
+    ),
+]
+
+
+@pytest.mark.parametrize(("params", "expected"), OF_GLUM)
+@pytest.mark.parametrize("optimizer", ALL_PENALTIES)
+def test_coefficients_are_those_of_glum(optimizer, params, expected):
+    i = np.arange(40.0)
+    X = np.column_stack(
+        [
+            np.sin(i),
+            3 * np.cos(2 * i),
+            np.sin(5 * i + 1) / 10,
+            np.cos(i) * np.sin(3 * i),
+        ]
+    )
+    y = np.abs(np.floor(2 + 2 * np.sin(i) + 1.5 * np.cos(2 * i) + i % 3))
+    model = GDRegressor("poisson", penalty="elasticnet", alpha=0.1, tol=1e-14)
+    model.set_params(penalty_factor=[0, 1, 2, 0.5], optimizer=optimizer, max_iter=5000)
+    model.set_params(**params).fit(X, y)
+    found = np.append(model.coef_, model.intercept_)
+    assert_allclose(found, expected, atol=2e-6)
+
+
+def test_two_epochs_are_two_calls_and_rows_held_out_do_not_count(mixed_units):
+    X, y = mixed_units
+    model = GDRegressor(alpha=0.1, standardize=True, optimizer="adam", tol=None)
+    model.set_params(learning_rate=0.01, max_iter=2, shuffle=False, batch_size=8)
+    stream = clone(model).partial_fit(X, y).partial_fit(X, y)
+    assert_allclose(stream.coef_, model.fit(X, y).coef_, rtol=1e-9)
+    model.set_params(early_stopping=True, random_state=0).fit(X, y)
+    sizes = model._state.sizes(6)
+    assert (np.abs(sizes / X.std(axis=0) - 1.0) > 1e-6).any()
+    assert_allclose(sizes, X.std(axis=0), rtol=0.2)
+
+
 def test_signs_and_factors_combine(mixed_units):
     X, y = mixed_units
     factors = FACTORS + 0.1
