@@ -294,6 +294,8 @@ def test_blocks_of_several_labels_give_the_model_of_all_rows(
         assert_allclose(found.coef_, expected.coef_, atol=1e-4)
         assert_array_equal(found.predict(X), expected.predict(X))
         assert found.validation_scores_[-1] == expected.validation_scores_[-1]
+    matrices = [(A, sp.csr_array(B), *s) for A, B, *s in blocks]
+    assert_array_equal(clone(model).fit_blocks(matrices).coef_, found.coef_)
     by_loss = clone(model).set_params(scoring="loss")
     read = clone(by_loss).fit_blocks(blocks, validation=validation)
     known = by_loss.fit(X, Y, weight, X_val=X, y_val=Y).validation_scores_[-1]

@@ -206,7 +206,8 @@ class Blocks:
                 "A block must be a tuple (X, y), (X, y, sample_weight) or (X, y, "
                 f"sample_weight, offset); this one is {_described(item)}."
             )
-        X, y = item[0], np.asarray(item[1])
+        X, y = item[0], item[1]
+        y = y.toarray() if sp.issparse(y) else np.asarray(y)
         if y.dtype == object and any(v is None or v != v for v in y.ravel()):
             raise ValueError("y of a block has missing values. Leave these rows out.")
         self._check_names(X)

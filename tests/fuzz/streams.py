@@ -62,7 +62,8 @@ class Stream:
 def draw_stream(case: Case, rng: Rng) -> Stream:
     """A stream of the rows of a case."""
     params = {name: case.params[name] for name in PARAMS if name in case.params}
-    if rng.random() < 0.6:
+    # (One alpha for each target is not for the online learner.)
+    if rng.random() < 0.6 or np.ndim(params.get("alpha", 0.0)):
         params.pop("alpha", None)
     if isinstance(case.params.get("class_weight"), dict):
         params["class_weight"] = case.params["class_weight"]
