@@ -14,6 +14,7 @@ then another one. Without SKLGD_DATA the sets are scikit-learn's own.
 import argparse
 import json
 import time
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -96,8 +97,17 @@ def held_out(model, X, y, loss):
     return float(-0.5 * ((prediction - y) ** 2).mean())
 
 
-def measure(search, data, loss):
-    """A record of one search."""
+def peak_of(search, X, y):
+    """Megabytes of arrays that a search takes beyond X and y."""
+    tracemalloc.start()
+    search.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    return peak
+
+
+def measure(search, data, loss, memory=False):
+    """A record of one search; its memory is measured in another run."""
     X_train, X_test, y_train, y_test = data
     start = time.process_time()
     search.fit(X_train, y_train)
@@ -106,23 +116,24 @@ def measure(search, data, loss):
         "seconds": seconds,
         "alpha": alpha_of(search, X_train.shape[0] * (FOLDS - 1) / FOLDS),
         "score": held_out(search, X_test, y_test, loss),
+        "megabytes": peak_of(search, X_train, y_train) if memory else float("nan"),
     }
 
 
-def run(name, penalty, n_alphas, cap):
+def run(name, penalty, n_alphas, cap, memory):
     """Records of all searches on one set."""
     *data, loss = load_problem(name, cap)
     ours = (GDClassifierCV if loss == "log_loss" else GDRegressorCV)(
         loss, penalty=penalty, alphas=n_alphas, cv=FOLDS
     )
-    first = measure(ours, data, loss)
+    first = measure(ours, data, loss, memory)
     again = measure(ours, data, loss)
     first["seconds"] = min(first["seconds"], again["seconds"])
     records = {type(ours).__name__: first}
     for peer, search in peers(loss, penalty, ours.alphas_[0], data[0], data[2]):
-        records[peer] = measure(search, data, loss)
+        records[peer] = measure(search, data, loss, memory)
     plain = (GDClassifier if loss == "log_loss" else GDRegressor)(loss, penalty=penalty)
-    records["alpha=1e-4, no search"] = measure(plain, data, loss)
+    records["alpha=1e-4, no search"] = measure(plain, data, loss, memory)
     return [
         {"set": name, "penalty": penalty, "search": search, **record}
         for search, record in records.items()
@@ -131,14 +142,15 @@ def run(name, penalty, n_alphas, cap):
 
 def table(records):
     """Rows of a Markdown table."""
-    yield "| set | search | seconds | times ours | alpha | held-out score |"
-    yield "|---|---|---|---|---|---|"
+    yield "| set | search | seconds | times ours | alpha | held-out score | MB |"
+    yield "|---|---|---|---|---|---|---|"
     for record in records:
         ours = next(r for r in records if r["set"] == record["set"])
         yield (
             f"| {record['set']}, {record['penalty']} | {record['search']} | "
             f"{record['seconds']:.3g} | {record['seconds'] / ours['seconds']:.1f} | "
-            f"{record['alpha']:.2g} | {record['score']:.5g} |"
+            f"{record['alpha']:.2g} | {record['score']:.5g} | "
+            f"{record['megabytes']:.3g} |"
         )
 
 
@@ -148,13 +160,19 @@ def main(arguments=None):
     parser.add_argument("--penalty", choices=["l2", "l1"], default="l2")
     parser.add_argument("--alphas", type=int, default=12)
     parser.add_argument("--cap", type=int, default=50_000, help="most rows of a set")
+    parser.add_argument(
+        "--memory", action="store_true",
+        help="measure the memory beyond X, too, in another run",
+    )  # fmt: skip
     parser.add_argument("--output", type=Path, help="JSON file with the records")
     options = parser.parse_args(arguments)
     records = []
     for name in options.sets or problem_names():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            records += run(name, options.penalty, options.alphas, options.cap)
+            records += run(
+                name, options.penalty, options.alphas, options.cap, options.memory
+            )
     print("\n".join(table(records)))
     if options.output:
         options.output.write_text(json.dumps(records, indent=1))

@@ -165,11 +165,12 @@ def test_the_benchmark_of_searches_prints_a_table(
     figures = tmp_path / "tuning.json"
     out = run_here(
         "tuning.py", "--sets", "diabetes", "wine", "--penalty", penalty, "--alphas",
-        "4", "--output", figures, monkeypatch=monkeypatch, capsys=capsys,
+        "4", "--memory", "--output", figures, monkeypatch=monkeypatch, capsys=capsys,
     )  # fmt: skip
     assert f"| diabetes, {penalty} | GDRegressorCV |" in out
     records = json.loads(figures.read_text())
     found = {r["search"]: r for r in records if r["set"] == "diabetes"}
+    assert all(r["megabytes"] > 0.0 for r in records)
     peer = found["RidgeCV" if penalty == "l2" else "LassoCV"]
     assert found["GridSearchCV(GDRegressor)"]["score"] == pytest.approx(
         found["GDRegressorCV"]["score"], rel=0.02
