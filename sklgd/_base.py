@@ -553,8 +553,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
 
         The optimizer's moments, averages, column statistics and the position of the
         shuffle stream go. Predictions and all fitted attributes stay as they are.
-        `partial_fit` still works: it goes on from ``coef_`` with an optimizer that
-        starts afresh.
+        `partial_fit` still works: it continues from ``coef_`` with a new state of the
+        optimizer.
 
         Returns
         -------

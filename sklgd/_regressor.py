@@ -137,7 +137,7 @@ class GDRegressor(RegressorMixin, BaseGD):
         smallest validation loss is kept.
     warm_start : bool, default=False
         Whether `fit` starts from the present coefficients. The step count, the moments
-        of the optimizer and the random order start anew, as if the coefficients were
+        of the optimizer and the random order start again, as if the coefficients were
         passed as ``coef_init``.
     average : bool or int, default=False
         Whether the mean of the coefficients over all steps is returned (Polyak and
@@ -263,7 +263,7 @@ class GDRegressor(RegressorMixin, BaseGD):
     `partial_fit` and pickling keep the complete state: coefficients, moments, step
     count, average and random order. `fit` keeps the coefficients and, if the learning
     rate is explicit, the last iterate, its average and the step count. The moments and
-    the random order start anew in a `partial_fit` that follows.
+    the random order start again in a `partial_fit` that follows.
 
     With an l1 penalty, steps on single rows and mini-batches move most coefficients off
     zero. ``coef_`` and ``intercept_`` are therefore the last iterate (or the average),

@@ -1304,7 +1304,7 @@ class Online(Optimizer):
     A row of weight 3 is learnt as three rows. An entry that is ten times further from
     the mean of its column than its size is an outlier: it is left out of the update,
     and counts as if it were at this limit in the size of the column. The first 40 rows
-    of centred columns are learnt anew if they hold one. An l2 penalty is
+    of centred columns are learnt again if they hold one. An l2 penalty is
     applied to a feature when the next row with it comes, such that weights are those of
     follow-the-regularised-leader. With an l1 penalty the update has the dual form of
     FTRL-Proximal, which has exact zeros: those of the last iterate are reported.

@@ -46,7 +46,8 @@ BANNED = re.compile(
     r"\b(step sizes?|natural (size|scale)s?|null models?|rules? of descent|touched "
     r"features|catch(es)? up|catch-up|glides?|coasts?|kinks?|films?|lessons?|of (one's|"
     r"your) own|and (its|their) like|as there|leave away|are let go|in favour of the "
-    r"former|no particular kind)\b",
+    r"former|no particular kind|anew|afresh|goes on|go on from|whoever|beside|at the "
+    r"price|for the price|is bought|settles?|looks? around|tells|is told|on the way)\b",
     re.IGNORECASE,
 )
 PUBLIC = [

@@ -125,8 +125,9 @@ right.legend()
 plt.show()
 
 # %%
-# The velocity of momentum grows on the way out. Adam divides by the size of past
-# gradients, so that its steps are not short where the gradient is small.
+# The velocity of momentum grows with each step away from the saddle. Adam divides by
+# the size of past gradients, so that its steps are not short where the gradient is
+# small.
 #
 # A plateau
 # ---------

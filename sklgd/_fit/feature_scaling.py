@@ -95,8 +95,8 @@ class FeatureScaling:
             held = np.isfinite(scaling.gradient_scale * scale).all()
         if not held:
             raise ValueError(
-                "X, y: the columns of X are so small beside y that the coefficients' "
-                "squares leave float64. Scale X and y."
+                "X, y: the columns of X are so small compared with y that the squares "
+                "of the coefficients leave float64. Scale X and y."
             )
         return scaling
 

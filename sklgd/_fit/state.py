@@ -441,8 +441,8 @@ class State:
             )
         warn(
             f"This {name} was stored by another version of sklgd. It predicts as "
-            "before; partial_fit goes on from coef_, with an optimizer that starts "
-            "afresh."
+            "before; partial_fit continues from coef_, with a new state of the "
+            "optimizer."
         )
         plan = Plan(est.optimizer_, est.batch_size_, est.learning_rate_, True)
         coef = together(est.coef_, est.intercept_, None)

@@ -3,8 +3,8 @@
 Choosing alpha
 ==============
 
-How strong should the penalty be? Cross-validation answers for about the price of a few
-fits, and a picture shows how much the answer matters.
+How strong should the penalty be? Cross-validation answers this in about the time of a
+few fits, and a picture shows how much the answer matters.
 """
 
 # %%
