@@ -22,6 +22,7 @@ from ._fit.state import State
 from ._fit.statistics import Statistics
 from ._log import Log
 from ._signs import keep_signs
+from ._solvers.block_merged import BlockMerged
 from ._solvers.block_newton import BlockFISTA, BlockNewton
 from ._solvers.fista import FISTASolver
 from ._solvers.quasi_newton import QuasiNewtonSolver
@@ -34,9 +35,15 @@ class BlockQuasiNewton(BlockNewton):
     in_memory = QuasiNewtonSolver
 
 
+class BlockSolver(BlockMerged):
+    """The run on blocks for a loss, a penalty and a number of columns."""
+
+    in_memory, otherwise = QuasiNewtonSolver, BlockQuasiNewton
+
+
 # Optimizer.training -> the class that runs its epochs, in memory and on blocks.
 SOLVERS = {
-    "quasi_newton": (QuasiNewtonSolver, BlockQuasiNewton),
+    "quasi_newton": (QuasiNewtonSolver, BlockSolver),
     "proximal_gradient": (FISTASolver, BlockFISTA),
 }
 

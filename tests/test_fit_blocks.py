@@ -131,6 +131,38 @@ def test_non_smooth_losses_reach_the_optimum_as_well(
     assert_allclose(objective(model), objective(reference), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("loss", "y", "params", "most"),
+    [
+        ("hinge", "two", {}, 8),
+        ("hinge", "two", {"penalty": "l1", "alpha": 1e-3}, 8),
+        ("absolute_error", "number", {}, 8),
+        ("quantile", "number", {"quantile": 0.8}, 10),
+        ("epsilon_insensitive", "number", {"fit_intercept": False}, 8),
+    ],
+)
+@pytest.mark.parametrize("form", [np.asarray, sparse])
+def test_non_smooth_losses_take_few_passes_to_an_honest_gap(
+    beyond_memory, table, loss, y, params, most, form
+):
+    X, target = form(table[0]), table[1][y]
+    cls = GDClassifier if loss == "hinge" else GDRegressor
+    reference = cls(loss, optimizer="newton", tol=1e-8, **params).fit(X, target)
+    model = cls(loss, tol=1e-4, **params).fit_blocks(cut(X, target))
+    assert model.n_passes_ <= most
+    gap, best = model.optimality_gap_, objective(reference)
+    assert model.stop_reason_ == "converged" and gap <= 1e-4
+    null = constant_objective(model, X, target)
+    true = (objective(model) - best) / (null - best)
+    assert true <= 3.0 * gap + 1e-7
+
+
+def constant_objective(model, X, target):
+    """F of the best constant model, zero without an intercept."""
+    null = type(model)(**model.get_params()).set_params(penalty="l1", alpha=1e6)
+    return objective(null.set_params(optimizer="newton").fit(X, target))
+
+
 @pytest.mark.parametrize("penalty", ["elasticnet", None])
 def test_other_penalties(beyond_memory, table, penalty):
     X, y = table[0], table[1]["two"]
@@ -158,7 +190,7 @@ def test_each_batch_optimizer_is_possible(beyond_memory, table, optimizer):
 
 
 def test_columns_that_leave_no_room_for_a_matrix(beyond_memory, monkeypatch, table):
-    monkeypatch.setattr("sklgd._solvers.block_newton.MAX_FACTOR", 3)
+    monkeypatch.setattr("sklgd._solvers.over_blocks.MAX_FACTOR", 3)
     for y in "two", "pair":
         cls = GDClassifier if y == "two" else GDRegressor
         X, target = table[0], table[1][y]
@@ -177,7 +209,7 @@ def test_hessians_of_some_rows_lead_to_the_same_optimum(
     beyond_memory, monkeypatch, table
 ):
     monkeypatch.setattr("sklgd._fit.block_data.BlockTerm.pass_cost", lambda term: 1.0)
-    monkeypatch.setattr("sklgd._solvers.block_newton.ROWS_PER_COEFFICIENT", 40)
+    monkeypatch.setattr("sklgd._solvers.over_blocks.ROWS_PER_COEFFICIENT", 40)
     for y in "two", "three":
         X, target = table[0], table[1][y]
         reference = GDClassifier(optimizer="newton", tol=1e-13).fit(X, target)

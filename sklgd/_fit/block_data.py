@@ -20,6 +20,7 @@ from . import cost
 from .data import Data, DataOfFit
 from .description import Description, check_kinds, labels_of_rows
 from .offset import absorb
+from .passes import aligned
 
 # Predicted nanoseconds of a pass beside its arithmetic: for the pass, and for each byte
 # of its blocks (1 GB/s, which disks and the parsing of files reach).
@@ -47,6 +48,8 @@ class LabelledRows:
     factors: np.ndarray
     n_outputs: int
     task: str
+
+    labelled = True
 
     def __call__(self, block: Block) -> tuple[Any, np.ndarray, Any]:
         y = labels_of_rows(block.y)
@@ -79,6 +82,8 @@ class TargetRows:
     unit: float
     loss: Loss
 
+    labelled = False
+
     def __call__(self, block: Block) -> tuple[Any, np.ndarray, Any]:
         target = np.require(block.y, np.float64, ("C", "A")).reshape(len(block.y), -1)
         weights = None
@@ -104,6 +109,8 @@ class IndicatorRows:
 
     unit: float
 
+    labelled = True
+
     def __call__(self, block: Block) -> tuple[Any, np.ndarray, Any]:
         y = labels_of_rows(block.y)
         target = targets_of(y, y.shape[1], "classification")
@@ -123,16 +130,6 @@ def with_weight(
         some = np.flatnonzero(weights)
         X, target, weights = X[some], target[some], weights[some]
     return X, target, weights
-
-
-def aligned(state: dict[str, Any]) -> dict[str, Any]:
-    """Attributes that another process has sent, whose arrays may lie at any address."""
-    return {
-        name: np.require(value, requirements=("C", "A"))
-        if isinstance(value, np.ndarray)
-        else value
-        for name, value in state.items()
-    }
 
 
 class BlockData(DataOfFit):
@@ -517,6 +514,10 @@ class BlockTerm:
         sums.gradient /= self.n_samples
         exact = value if task.exact is None else exact
         return Evaluation(value, exact, np.array(others), sums.gradient, sums.hessian)
+
+    def sum_of(self, task: Any) -> Any:
+        """The sums of any task over all blocks."""
+        return self.data.sum_of(task)
 
     def value(self, coef: np.ndarray) -> float:
         """Mean loss at ``coef``."""

@@ -25,8 +25,9 @@ from ..blocks._source import Block
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite
-from .block_data import Sums, aligned
+from .block_data import Sums
 from .description import labels_of_rows
+from .passes import aligned
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class Checkpoint:
             with np.load(path, allow_pickle=False) as stored:
                 # (On another processor the coefficients may have other bits.)
                 if int(stored["mark"]) == mark:
-                    return Sums.unpack(stored)
+                    return getattr(type(task), "result", Sums).unpack(stored)
         sums = sum_of(engine, task)
         packed = {**sums.pack(), "mark": np.array(mark)}
         self._write(path.name, lambda file: np.savez(file, **packed))
@@ -110,7 +110,8 @@ def mark_of(task: Any) -> int:
     mark = crc32(f"{type(task).__name__} {type(curvature).__name__}".encode())
     mark = crc32(repr(getattr(curvature, "stride", None)).encode(), mark)
     mark = crc32(repr(getattr(task.loss, "barrier_weight", None)).encode(), mark)
-    for a in (task.coef, getattr(task, "others", None)):
+    others = (getattr(task, name, None) for name in ("others", "reach"))
+    for a in (task.coef, *others):
         mark = crc32(b"" if a is None else np.ascontiguousarray(a).tobytes(), mark)
     return mark
 

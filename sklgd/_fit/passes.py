@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+import numpy as np
+
 from .._log import say
 from ..blocks._source import Block, Blocks, SamePasses, read_ahead
 
@@ -140,6 +142,16 @@ def numbered(
     for part in order:
         for number, block in enumerate(passes.part(part)):
             yield (part, number), block
+
+
+def aligned(state: dict[str, Any]) -> dict[str, Any]:
+    """Attributes that another process has sent, whose arrays may lie at any address."""
+    return {
+        name: np.require(value, requirements=("C", "A"))
+        if isinstance(value, np.ndarray)
+        else value
+        for name, value in state.items()
+    }
 
 
 class Tally:

@@ -427,9 +427,7 @@ class BatchSolver(Solver):
         loss : float
             The last point evaluated is that at t.
         """
-        derivatives = derivatives_along(
-            self.state.coef, raw, p, self.gradient, self.penalty.l2, self.coupled
-        )
+        derivatives = self.derivatives(p, raw)
         l1_start, l1_derivative, jumps = self.l1_along(p, 0.0)
         if not self.penalty.smooth:
             derivatives[:, 0] += l1_derivative + jumps
@@ -468,6 +466,12 @@ class BatchSolver(Solver):
                 break
         t = np.array([root.safe for root in roots])
         return t, self.line(self.loss, t)[0]
+
+    def derivatives(self, p, raw):
+        """Derivative of F along p, and the penalty's; see `derivatives_along`."""
+        return derivatives_along(
+            self.state.coef, raw, p, self.gradient, self.penalty.l2, self.coupled
+        )
 
     def longest_steps(self, p):
         """The length at which a coefficient leaves its side of zero, at least one.
