@@ -11,8 +11,6 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from ._compat import warn
 from ._validation import plain_class
 from .losses import LOSSES
@@ -190,7 +188,7 @@ def parameters_set(est, stream):
     chosen = [
         name
         for name, value, known in values
-        if isinstance(value, np.ndarray) or value not in known
+        if getattr(value, "ndim", 0) or value not in known
     ]
     return [name for name in chosen if name not in FIT_ONLY] if stream else chosen
 

@@ -139,6 +139,12 @@ def learn(
             f"{loss.name!r}. Use fit, or penalty_factor with the variances of the "
             "columns and penalty='l2'."
         )
+    if est.standardize and getattr(est, "class_weight", None) == "balanced":
+        raise ValueError(
+            "standardize=True is not possible with class_weight='balanced' in "
+            "fit_blocks: the weights that the standard deviations need are known after "
+            "the first pass only. Pass the weights of the classes as a dict."
+        )
     everything = description.sample.stride == 1
     few = Block(*description.sample.together())
     X, target, weights = rows(few)

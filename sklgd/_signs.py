@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -157,4 +158,4 @@ def keep_signs(penalty: Any, coef: np.ndarray) -> bool:
 
 
 def _is_dict(value):
-    return hasattr(value, "items")
+    return isinstance(value, Mapping)

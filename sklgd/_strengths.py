@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -170,4 +171,4 @@ def _by_name(given, names, n_features):
 
 
 def _is_dict(value):
-    return hasattr(value, "items")
+    return isinstance(value, Mapping)

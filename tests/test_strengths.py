@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference
 import scipy.sparse as sp
@@ -479,3 +480,27 @@ def test_models_without_an_equal_are_not_exported(mixed_units):
     model = GDRegressor(alpha=0.1, standardize=True).fit(*mixed_units)
     with pytest.raises(ValueError, match="differs between features"):
         to_sklearn(model)
+
+
+@pytest.mark.parametrize("dtype", [float, int])
+def test_series_are_arrays(dtype, rng):
+    X, Y = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    numbers = pd.Series([1, 0, 1], dtype=dtype)
+    for name in ("penalty_factor", "monotonic_cst"):
+        given = GDRegressor(**{name: numbers}, alpha=0.1).fit(X, Y[:, 0])
+        listed = GDRegressor(**{name: [1, 0, 1]}, alpha=0.1).fit(X, Y[:, 0])
+        np.testing.assert_array_equal(given.coef_, listed.coef_)
+    given = GDRegressor(alpha=pd.Series([1, 2], dtype=dtype)).fit(X, Y)
+    listed = GDRegressor(alpha=[1, 2]).fit(X, Y)
+    np.testing.assert_array_equal(given.coef_, listed.coef_)
+
+
+def test_blocks_refuse_standard_deviations_of_balanced_rows(rng):
+    X, y = rng.normal(size=(40, 2)), np.arange(40) % 4 == 0
+    model = GDClassifier(standardize=True, class_weight="balanced", alpha=0.1)
+    with pytest.raises(ValueError, match="Pass the weights of the classes as a dict"):
+        model.fit_blocks([(X, y)])
+    weights = {False: 40 / 60, True: 40 / 20}
+    blocks = model.set_params(class_weight=weights, tol=1e-12).fit_blocks([(X, y)])
+    model = GDClassifier(**{**model.get_params(), "class_weight": "balanced"})
+    np.testing.assert_allclose(blocks.coef_, model.fit(X, y).coef_, rtol=1e-6)

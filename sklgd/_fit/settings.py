@@ -83,13 +83,15 @@ class Settings(NamedTuple):
     def of(cls, est: Any, stream: bool = False) -> Settings:
         """Those of an estimator; ``stream`` is True for the online learner's chunks."""
         alpha = est._alpha(stream)
+        # (An array of all columns would be most of what a call on sparse rows takes.)
+        sizes = np.ones(est.n_features_in_) if est.standardize else None
         return cls(
             est.optimizer,
             est.batch_size,
             est.learning_rate,
             est.eta0,
             est.power_t,
-            est._penalty(alpha, sizes=np.ones(est.n_features_in_)),
+            est._penalty(alpha, sizes=sizes),
             est.penalty,
             alpha,
             est.fit_intercept,
