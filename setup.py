@@ -17,11 +17,6 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import FileError
 
 # pip installs one that suits pyproject.toml. Whoever calls this file has to.
-if int(setuptools.__version__.partition(".")[0]) < 77:
-    sys.exit(
-        f"setuptools {setuptools.__version__} cannot read the SPDX licence expression "
-        'of pyproject.toml. Run: python -m pip install "setuptools>=77"'
-    )
 
 DEBUG = os.environ.get("SKLGD_DEBUG", "0") not in ("", "0")
 # As many as there are processors; Python 3.13 and later know the limit of the process.
@@ -166,6 +161,12 @@ class BuildKernels(build_ext):
 
 
 if __name__ == "__main__":
+    if int(setuptools.__version__.partition(".")[0]) < 77:
+        sys.exit(
+            f"setuptools {setuptools.__version__} cannot read the SPDX licence "
+            "expression of pyproject.toml. Run: "
+            'python -m pip install "setuptools>=77"'
+        )
     readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
     setup(
         long_description=package_description(readme),

@@ -200,6 +200,7 @@ def test_lines_by_sweeps(optimizer, penalty, loss, n_outputs, part, monkeypatch)
     monkeypatch.setattr(raw_predictions, "SHARE", 0.0)
     monkeypatch.setattr(raw_predictions, "LITTLE", 0)
     swept = model.fit(X, y, weights).loss_curve_
-    # Searches end at their first points, which are the same to rounding.
-    np.testing.assert_allclose(kept[:3], swept[:3], rtol=1e-9)
+    # Searches end at their first points, which are the same to rounding, but whether a
+    # later one takes one more point can depend on it.
+    np.testing.assert_allclose(kept[:2], swept[:2], rtol=1e-9)
     np.testing.assert_allclose(kept[-1], swept[-1], rtol=1e-5)
