@@ -283,7 +283,7 @@ class ElasticNet(Penalty):
 
     def __init__(self, l1: Strength = 0.0, l2: Strength = 0.0) -> None:
         self.l1, self.l2 = number_if_equal(l1), number_if_equal(l2)
-        self.has_l1, self.has_l2 = bool(np.any(self.l1)), bool(np.any(self.l2))
+        self.has_l1, self.has_l2 = has_any(self.l1), has_any(self.l2)
         self.uniform = isinstance(self.l1, float) and isinstance(self.l2, float)
         self.smooth = not self.has_l1
         self.absent = self.smooth and not self.has_l2
@@ -489,8 +489,16 @@ def _columns_of(strength: Strength, columns: Any) -> np.ndarray:
     return array[:, columns] if array.ndim and array.shape[1] > 1 else array
 
 
+def has_any(strength: Strength) -> bool:
+    """True if a strength is not zero."""
+    return bool(strength.any() if isinstance(strength, np.ndarray) else strength)
+
+
 def number_if_equal(strength: Strength) -> Strength:
     """A float if the strengths are equal, else a float64 array."""
+    if isinstance(strength, (int, float)):
+        # (NumPy takes microseconds for a number, which tells in the smallest fits.)
+        return float(strength)
     array = np.asarray(strength, dtype=np.float64)
     if (array != array.flat[:1]).any():
         return array
