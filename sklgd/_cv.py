@@ -1,9 +1,11 @@
 """`GDRegressorCV` and `GDClassifierCV`: alpha chosen by cross-validation."""
 
 from copy import deepcopy
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy.special import fdtrc
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
@@ -28,7 +30,7 @@ from ._signs import without_names
 from ._strengths import without_names_of_factors
 from ._tuning.fits import FittedModels
 from ._tuning.grid import column_scale, default_alphas, starts_at_zero
-from ._tuning.models import Fold, all_rows, train_weights
+from ._tuning.models import Fold, all_rows, share_between, train_weights
 from ._tuning.moments import MomentModels
 from ._tuning.newton import NewtonModels
 from ._tuning.path import check_alphas
@@ -52,6 +54,13 @@ from ._validation import (
 from .optimizers import optimizer_name
 
 SELECTIONS = "best", "1se"
+
+# A search with folds of consecutive rows warns if this share of the variance of y lies
+# between them, and if random rows would have as much with a probability below that of
+# the F ratio. (Of 14 sets of regression and counts in their original order, 8 exceed
+# it; their scores are up to 75 % worse than those of shuffled folds, and the chosen
+# alpha differs by factors up to 1e4. Below it, differences are up to 18 % and 4.)
+BETWEEN_FOLDS, RANDOM = 0.05, 1e-6
 
 
 class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
@@ -324,6 +333,8 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
                     f"class, {first.tolist()[0]!r}. Use a stratified splitter, such as "
                     "cv=5, or one that shuffles."
                 )
+        if not classifies and (self.cv is None or isinstance(self.cv, Integral)):
+            _warn_of_order(folds, y)
         return folds
 
     def _models(self, view, l1_ratios, data, X, y, sample_weight, folds, offset):
@@ -441,6 +452,22 @@ class Listener:
             self.tasks.end(lambda: results)
 
 
+def _warn_of_order(folds, y):
+    """Warn of folds of consecutive rows whose targets differ more than by chance."""
+    share, n, k = share_between(folds, y), len(y), len(folds)
+    if share <= BETWEEN_FOLDS or n <= k:
+        return
+    ratio = share / (k - 1) / max((1.0 - share) / (n - k), np.finfo(float).tiny)
+    if fdtrc(k - 1, n - k, ratio) < RANDOM:
+        warn(
+            f"The rows are not in random order: {share:.0%} of the variance of y lies "
+            f"between the {k} folds, which are consecutive rows. Scores and alpha are "
+            "those of models for other rows than they have learnt from. If the order "
+            "has no meaning, use cv=KFold(5, shuffle=True, random_state=0). If new "
+            "rows will differ in the same way, use TimeSeriesSplit or GroupKFold."
+        )
+
+
 def _warn_of(search, models):
     """Warn of fits that did not converge, and of a grid that ends too early."""
     n = models.n_unconverged
@@ -486,6 +513,8 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         tried.
     cv : int, splitter or iterable, default=None
         Splitter, as in `sklearn.model_selection.cross_val_score`. None means 5 folds.
+        For a number, the folds are consecutive rows, and a warning says if the targets
+        of the folds differ more than those of random rows.
     scoring : str, callable or None, default=None
         Score of a candidate; greater is better. None and "loss" mean minus the mean
         loss of the held-out rows. It can also be a scorer of scikit-learn, its name, or

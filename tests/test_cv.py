@@ -12,7 +12,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import ElasticNet, Lasso, Ridge
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_absolute_error
 from sklearn.model_selection import (
     GridSearchCV,
@@ -26,7 +26,8 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import shuffle
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklgd import (
@@ -497,7 +498,7 @@ def test_models_of_added_alphas_do_not_start_at_those_of_other_folds(rng, monkey
 
 @pytest.mark.parametrize("search", [GDRegressorCV(alphas=3), GDClassifierCV(alphas=3)])
 def test_columns_too_small_for_any_alpha_are_warned_of(search):
-    X, y = IRIS
+    X, y = shuffle(*IRIS, random_state=0)
     X = X * [1.0, 1.0, 1e-200, 1.0]
     with pytest.warns(UserWarning, match="first of them column 2. Scale them"):
         search.fit(X, y)
@@ -842,6 +843,46 @@ def test_a_training_row_that_is_repeated_counts_as_often(loss, rng):
 def test_folds_that_make_no_sense_are_refused(loss, cv, message):
     with pytest.raises(ValueError, match=message):
         GDRegressorCV(loss, alphas=[1.0], cv=cv).fit(*DIABETES)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e100])
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_folds_of_sorted_rows_are_warned_of(n_targets, scale, rng):
+    X = rng.standard_normal((200, 3))
+    y = X[:, 0] + rng.standard_normal(200)
+    order = np.argsort(y)
+    X, y = X[order], y[order]
+    share = r_squared_of_folds(y)
+    if n_targets:
+        y = np.column_stack([rng.standard_normal(200), y])
+    with pytest.warns(UserWarning, match=f"order: {share:.0%} of the variance of y"):
+        GDRegressorCV(alphas=[1.0, 0.1]).fit(X * scale, y * scale)
+
+
+def r_squared_of_folds(y):
+    """Share of the variance of y that a mean for each fold explains."""
+    folds = np.repeat(np.arange(5), len(y) // 5)
+    means = OneHotEncoder().fit_transform(folds[:, None])
+    return LinearRegression(fit_intercept=False).fit(means, y).score(means, y)
+
+
+@pytest.mark.parametrize("kind", ["random", "constant", "shuffled", "classes"])
+def test_folds_of_other_rows_are_not_warned_of(kind, rng):
+    X = rng.standard_normal((200, 3))
+    y = X[:, 0] + rng.standard_normal(200)
+    search = GDRegressorCV(alphas=[1e9, 0.1])
+    if kind == "constant":
+        y = np.full(200, 3.0)
+    elif kind == "shuffled":
+        order = np.argsort(y)
+        X, y = X[order], y[order]
+        search.set_params(cv=KFold(5, shuffle=True, random_state=0))
+    elif kind == "classes":
+        y, search = np.sort(y) > 0.0, GDClassifierCV(alphas=[1.0, 0.1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(X, y)
+    assert not [w for w in caught if "random order" in str(w.message)]
 
 
 def test_an_iterator_of_folds_serves_one_fit():

@@ -36,6 +36,28 @@ class Fold:
         return cls(train, test, float(sample_weight[test].sum()))
 
 
+def share_between(folds, y):
+    """Share of the variance of the targets that lies between the test rows of folds.
+
+    It is about ``(n_folds - 1) / n_samples`` if the rows are in random order, and
+    nearly 1 if they are sorted by y. For several targets it is the largest of theirs.
+
+    Parameters
+    ----------
+    folds : list of Fold
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    """
+    tests = [y[fold.test].astype(float) for fold in folds]
+    scale = max(np.abs(test).max() for test in tests)
+    if scale == 0.0:
+        return 0.0
+    tests = [test / scale for test in tests]  # squares neither overflow nor vanish
+    mean = np.mean(np.concatenate(tests), axis=0)
+    between = sum(len(test) * np.square(test.mean(axis=0) - mean) for test in tests)
+    total = sum(np.square(test - mean).sum(axis=0) for test in tests)
+    return float(np.max(between / np.where(total > 0.0, total, np.inf)))
+
+
 def row_numbers(rows, n_samples):
     """Rows as numbers from 0 to n_samples - 1, in ascending order.
 
