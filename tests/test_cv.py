@@ -845,7 +845,7 @@ def test_folds_that_make_no_sense_are_refused(loss, cv, message):
         GDRegressorCV(loss, alphas=[1.0], cv=cv).fit(*DIABETES)
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e100])
+@pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
 @pytest.mark.parametrize("n_targets", [None, 2])
 def test_folds_of_sorted_rows_are_warned_of(n_targets, scale, rng):
     X = rng.standard_normal((200, 3))
