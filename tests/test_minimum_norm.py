@@ -7,7 +7,7 @@ from conftest import BATCH_METHODS
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, GDRegressorCV
 from sklgd._fit import minimum_norm
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
@@ -231,3 +231,43 @@ def test_a_column_far_from_zero_leaves_the_products_of_rows_definite(make):
     model = GDRegressor(penalty=None).fit(make(X), y)
     w = np.array([0.7, 4.7, 0.0]) * -2.0 / (0.7**2 + 4.7**2)
     assert_allclose(model.coef_, w, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+def test_columns_in_units_of_any_size_give_the_solution_of_lstsq(
+    storage, fit_intercept, rng
+):
+    """The products of the rows do not show the directions of the small columns."""
+    X = rng.normal(size=(30, 60)) * 10.0 ** rng.uniform(-6.0, 6.0, 60)
+    y = rng.normal(size=(30, 2))
+    centred = X - X.mean(axis=0) * fit_intercept
+    assert np.linalg.cond(centred[1:]) > 1e6
+    exact = np.linalg.lstsq(centred, y - y.mean(axis=0) * fit_intercept)[0]
+    for weight in (None, rng.uniform(0.5, 2.0, 30)):
+        model = fit(storage(X), y, weight, fit_intercept=fit_intercept)
+        assert_allclose(model.coef_.T, exact, atol=1e-7 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("n_rows", [20, 21])
+def test_an_intercept_leaves_as_many_rows_as_columns_one_dimension_less(n_rows, rng):
+    X = rng.normal(size=(n_rows, 20)) * 10.0 ** rng.uniform(-4.0, 4.0, 20)
+    y = rng.normal(size=n_rows)
+    differences = X[:-1] - X[-1]
+    exact = np.linalg.lstsq(differences, y[:-1] - y[-1])[0]
+    assert_allclose(fit(X, y).coef_, exact, atol=1e-6 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
+def test_a_start_at_the_solution_stays_there(optimizer):
+    """F cannot show the decrease of a further step, which may be of any length."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(200, 10)) @ rng.normal(size=(10, 20))
+        y = rng.normal(size=200)
+        exact = LinearRegression().fit(X, y)
+        model = GDRegressor(penalty=None, optimizer=optimizer)
+        model.fit(X, y, coef_init=exact.coef_, intercept_init=exact.intercept_)
+        assert_allclose(model.coef_, exact.coef_, atol=1e-14)
+    search = GDRegressorCV(alphas=[0.0], cv=3).fit(X, y)
+    assert_allclose(search.coef_, exact.coef_, atol=1e-12)

@@ -31,6 +31,9 @@ FULL, NONE = 1e-9, 1e-11
 # What the second moments of rows are given on the diagonal, in units of it; and how
 # often the residual is solved for again, which takes this out of the solution.
 RIDGE, REFINEMENTS = 1e-12, 8
+# Share of the raw predictions that may be missing after that. With more, directions in
+# which the rows vary by less than the rounding of their products are missing.
+MISSING = 1e-9
 # F may change by this share of the scale of the loss, which is rounding; a penalty of
 # this size changes nothing.
 ROUNDING = 1e-10
@@ -67,13 +70,16 @@ def minimise_norm(training, unit):
     if penalty(coef) > ROUNDING * unit:
         return None
     largest = MAX_FACTOR if data.loss.quadratic else MAX_ORDER
-    if min(data.n_rows, data.X.shape[1]) > largest or training.has_full_rank():
+    n, d = data.n_rows, data.X.shape[1]
+    # (Rounding may hide from a factor that an intercept leaves the rows one dimension
+    # less.)
+    independent = n - data.fit_intercept >= d and training.has_full_rank()
+    if min(n, d) > largest or independent:
         return None
     value = training.problem.value
     before = value(np.ascontiguousarray(coef)) / data.mean_weight
     shorten = by_rows if data.n_rows <= data.X.shape[1] else by_columns
-    rounded = data.loss.quadratic and data.X.dtype == np.float32
-    for unresolved in (False, True) if rounded else (False,):
+    for unresolved in (False, True) if _is_rounded(data) else (False,):
         shorter = shorten(data, coef, unresolved)
         if shorter is None:
             return None
@@ -82,6 +88,11 @@ def minimise_norm(training, unit):
             coef[...] = shorter
             return after + penalty(coef)
     return None
+
+
+def _is_rounded(data):
+    """True if directions that float32 does not resolve count as null space."""
+    return data.loss.quadratic and data.X.dtype == np.float32
 
 
 def by_columns(data, coef, unresolved):
@@ -179,19 +190,59 @@ def by_rows(data, coef, unresolved):
         rows -= mean
         moments, centre = rows @ rows.T, np.zeros(d)
     solve = (_solver_of_resolved if unresolved else _solver)(moments)
-    if solve is None:
-        return None
-    out = np.zeros_like(coef)
-    w = out[:-1]
     wanted = rows @ coef[:-1] - centre @ coef[:-1]
-    for _ in range(REFINEMENTS):
+    w = None
+    if solve is not None:
+        w = np.zeros_like(coef[:-1])
+        for _ in range(REFINEMENTS):
+            missing = wanted - (rows @ w - centre @ w)
+            part = solve(missing)
+            w += rows.T @ part - np.outer(centre, part.sum(axis=0))
         missing = wanted - (rows @ w - centre @ w)
-        part = solve(missing)
-        w += rows.T @ part - np.outer(centre, part.sum(axis=0))
-    out[-1] = coef[-1]
+    if w is None or np.abs(missing).max() > MISSING * np.abs(wanted).max():
+        if 8 * n * d <= LARGEST_COPY and not _is_rounded(data):
+            w = _by_factor(rows, mean, centre, wanted)
+        elif w is None:
+            return None
+    out = np.empty_like(coef)
+    out[:-1], out[-1] = w, coef[-1]
     if data.fit_intercept:
         out[-1] += mean @ (coef[:-1] - w)
     return out
+
+
+def _by_factor(rows, mean, centre, wanted):
+    """The combination of the centred rows that has raw predictions ``wanted``.
+
+    By orthogonal factors of the rows, whose error grows with the condition number of
+    the rows, and not with its square as that of their products.
+
+    Parameters
+    ----------
+    rows : ndarray or CSR matrix of shape (n, d)
+        Their ``centre``, of shape (d,), is to be subtracted.
+    mean : ndarray of shape (d,)
+        What was or is to be subtracted, which shows how precise the difference is.
+    centre : ndarray of shape (d,)
+    wanted : ndarray of shape (n, n_outputs)
+    """
+    n, d = rows.shape
+    columns = np.empty((d, n), order="F")
+    columns.T[...] = rows.toarray() if sp.issparse(rows) else rows
+    columns -= centre[:, None]
+    size = np.linalg.norm(columns, axis=0) + np.linalg.norm(mean)
+    size[size == 0.0] = 1.0
+    columns /= size
+    Q, R = qr(columns, mode="economic", overwrite_a=True, check_finite=False)
+    # Only the small factor shows which rows depend on others.
+    P, R, order = qr(R, mode="economic", pivoting=True, check_finite=False)
+    precise = np.abs(np.diag(R)) > np.finfo(float).eps * max(n, d)
+    rank = n if precise.all() else int(precise.argmin())
+    independent = order[:rank]
+    part = solve_triangular(
+        R[:rank, :rank], wanted[independent] / size[independent, None], trans="T"
+    )
+    return Q @ (P[:, :rank] @ part)
 
 
 def _solver(moments):

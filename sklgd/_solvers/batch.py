@@ -22,7 +22,7 @@ from .base import Solver
 from .duality import bound_here
 from .head_start import stochastic_passes
 from .hessian import HESSIAN_SWEEPS
-from .line_search import NEGLIGIBLE, Root
+from .line_search import INVISIBLE, NEGLIGIBLE, Root
 from .raw_predictions import make_lines
 
 # The barrier of a non-smooth loss is multiplied by SHRINK as soon as the predicted
@@ -438,10 +438,13 @@ class BatchSolver(Solver):
                 derivatives.tolist(), limits, strict=True
             )
         ]
+        # (If F cannot show the decrease, as along directions without effect, the step
+        # of the model is as good as any other, and longer ones could have any length.)
+        least = INVISIBLE * abs(self.value + self.penalised)
         if len(roots) > 1:
-            least = NEGLIGIBLE * sum([abs(root.at_start) for root in roots])
-            for root in roots:
-                root.negligible = abs(root.at_start) <= least
+            least += NEGLIGIBLE * sum([abs(root.at_start) for root in roots])
+        for root in roots:
+            root.negligible = abs(root.at_start) <= least
         slack = sum([abs(root.linear) for root in roots])
         slack = ROUNDING * (abs(self.value) + slack)
         for _ in range(self.max_trials):

@@ -7,6 +7,8 @@ SHARE = 0.5
 # The derivative of an output below this share of those of all outputs is a rounding
 # error, which has no root to look for.
 NEGLIGIBLE = 1e-13
+# A derivative below this share of F is no more than a rounding error of F.
+INVISIBLE = 2.0**-52
 
 
 class Root:
