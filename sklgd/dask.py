@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -82,8 +82,9 @@ def from_dask(X: Any, y: Any, sample_weight: Any = None) -> DelayedBlocks:
     ----------
     X : dask array, dask data frame, or list of delayed blocks
         Arrays may have sparse blocks. A block has some rows and all columns.
-    y, sample_weight : dask array, series, or list of delayed blocks
-        With blocks of the same rows as those of X.
+    y, sample_weight : dask array, series, array, or list of delayed blocks
+        With blocks of the same rows as those of X. Arrays in memory are cut into such
+        blocks, if X is a dask array whose chunks have known sizes.
 
     Returns
     -------
@@ -106,6 +107,8 @@ def from_dask(X: Any, y: Any, sample_weight: Any = None) -> DelayedBlocks:
         if data is None:
             columns.append([None] * len(columns[0]))
             continue
+        if not _is_delayed(data) and hasattr(data, "shape"):
+            data = _as_dask(data, name, n_rows)
         parts, chunks = _delayed(data, n_rows)
         n_rows = chunks if n_rows is None else n_rows
         if columns and len(parts) != len(columns[0]):
@@ -115,6 +118,20 @@ def from_dask(X: Any, y: Any, sample_weight: Any = None) -> DelayedBlocks:
             )
         columns.append(parts)
     return DelayedBlocks(list(zip(*columns, strict=True)), names)
+
+
+def _as_dask(data: Any, name: str, n_rows: Any) -> Any:
+    """An array in memory as a dask array with so many rows in each chunk."""
+    import dask.array as da
+
+    array = np.asarray(data)
+    if n_rows is None or np.isnan(n_rows).any() or sum(n_rows) != len(array):
+        raise ValueError(
+            f"{name} is an array in memory of {len(array)} rows. It can be cut into "
+            "the blocks of X only if X is a dask array of as many rows, in chunks of "
+            "known sizes. Pass a dask collection with the same blocks as X."
+        )
+    return da.from_array(array, chunks=(n_rows, *array.shape[1:]))
 
 
 def _delayed(data: Any, n_rows: Any) -> tuple[list[Any], Any]:
@@ -168,7 +185,7 @@ class Engine:
                 f"{__version__}. Install the same version everywhere."
             )
 
-    def round(self, task: Any) -> Iterator[Any]:
+    def round(self, task: Any) -> Generator[Any]:
         """The task's sums over each part, in the order of the parts.
 
         Parameters
@@ -368,10 +385,10 @@ class _OnDask:
             warnings.simplefilter("ignore")
             meta = call(first)[:0]
         parts, lengths = _delayed(X, None)
-        make, arrays = delayed(call), []
+        make, arrays = delayed(_of_block), []
         for part, n in zip(parts, lengths or [np.nan] * len(parts), strict=True):
             shape = (n, *meta.shape[1:])
-            arrays.append(da.from_delayed(make(part), shape, meta=meta))
+            arrays.append(da.from_delayed(make(call, part), shape, meta=meta))
         return da.concatenate(arrays, allow_unknown_chunksizes=True)
 
     def predict(self, X: Any, offset: Any = None) -> Any:
@@ -405,9 +422,14 @@ def _is_delayed(X: Any) -> bool:
     return hasattr(first, "__dask_graph__")
 
 
+def _of_block(call: Any, X: Any) -> Any:
+    """What a method gives for the rows of a block."""
+    return call(X.to_scipy_sparse() if hasattr(X, "to_scipy_sparse") else X)
+
+
 def _predictions(local: Any, X: Any, y: Any, weights: Any) -> tuple[Any, ...]:
     """Raw predictions, targets and weights of a block."""
-    z = local._raw_prediction(X)
+    z = _of_block(local._raw_prediction, X)
     return z, np.asarray(y), None if weights is None else np.asarray(weights)
 
 

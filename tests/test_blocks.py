@@ -501,6 +501,20 @@ class Chunked:
         return self.a[rows]
 
 
+def test_matrices_of_the_package_sparse_become_csr(table):
+    X, _, z, _ = table
+
+    class COO:
+        """What this package's arrays have in common."""
+
+        def to_scipy_sparse(self):
+            return sp.coo_matrix(X)
+
+    (block,) = Blocks([lambda: iter([(COO(), z)])])
+    assert block.X.format == "csr"
+    assert_array_equal(block.X.toarray(), X)
+
+
 def test_chunked_arrays_are_read_by_their_chunks(table, monkeypatch):
     X, _, z, _ = table
     monkeypatch.setattr("sklgd.blocks._source.BLOCK_BYTES", 700 * D * 4)

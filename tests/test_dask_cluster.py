@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,99 @@ def test_the_bits_are_those_of_one_process(beyond_memory, table):
         assert model.n_passes_ == reference.n_passes_ > 1
         assert_array_equal(model.coef_, reference.coef_)
         assert model.loss_curve_ == reference.loss_curve_
+
+
+def test_the_bits_are_those_of_one_worker(beyond_memory, table):
+    X, y, _ = table
+    data = da.from_array(X, (ROWS, D)), da.from_array(y, ROWS)
+    two = GDClassifier(tol=1e-10).fit(*data)
+    options = {"dashboard_address": None, "worker_dashboard_address": None}
+    with distributed.Client(
+        n_workers=1, threads_per_worker=1, processes=False, set_as_default=False,
+        **options,
+    ) as single:  # fmt: skip
+        one = GDClassifier(tol=1e-10).fit(*data, client=single)
+    assert one.n_passes_ == two.n_passes_ > 3
+    assert_array_equal(one.coef_, two.coef_)
+    assert one.loss_curve_ == two.loss_curve_
+
+
+def test_ctrl_c_keeps_the_best_coefficients_and_cancels_tasks(
+    client, beyond_memory, table
+):
+    X, y, _ = table
+
+    class Interrupted(Engine):
+        def round(self, task):
+            for sums in super().round(task):
+                if self.n_passes == 4:
+                    raise KeyboardInterrupt
+                yield sums
+
+    blocks = from_dask(da.from_array(X, (ROWS, D)), da.from_array(y, ROWS))
+    for number, part in enumerate(blocks.rows):
+        blocks.rows[number] = dask.delayed(slowly)(part[0]), *part[1:]
+    model = sklgd.GDClassifier(tol=1e-12)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit_blocks(blocks, engine=Interrupted)
+    assert model.stop_reason_ == "interrupted" and model.n_passes_ == 4
+    assert model.score(X, y) > 0.6
+
+    def left():
+        tasks = client.run_on_scheduler(
+            lambda dask_scheduler: list(dask_scheduler.tasks)
+        )
+        return [key for key in tasks if "pass-4" in str(key)]
+
+    end = time.monotonic() + 10.0
+    while left() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not left()
+
+
+def keys(dask_scheduler):
+    return [str(key) for key in dask_scheduler.tasks]
+
+
+def slowly(X):
+    time.sleep(0.02)
+    return X
+
+
+def test_a_task_that_fails_once_is_made_again(client, table, tmp_path):
+    X, y, _ = table
+
+    def unreliable(k):
+        if k == 1 and not (tmp_path / "failed").exists():
+            (tmp_path / "failed").touch()
+            raise OSError("the network is down")
+        return X[k * ROWS : (k + 1) * ROWS]
+
+    parts = [dask.delayed(unreliable)(k) for k in range(N // ROWS)]
+    labels = [dask.delayed(y[k : k + ROWS]) for k in range(0, N, ROWS)]
+    model = GDClassifier().fit(parts, labels)
+    assert (tmp_path / "failed").exists()
+    assert_array_equal(model.coef_, GDClassifier().fit(parts, labels).coef_)
+
+
+def test_workers_of_another_version_are_refused(table):
+    class Other:
+        def run(self, version):
+            return {"one": sklgd.__version__, "two": "0.0.1"}
+
+    with pytest.raises(RuntimeError, match=r"workers have sklgd 0\.0\.1, this process"):
+        Engine(local_blocks(*table[:2]), client=Other())
+
+
+def test_targets_in_memory_are_cut_like_the_rows(client, table):
+    X, y, _ = table
+    data, weights = da.from_array(X, ((700, 500), D)), np.arange(N) % 3 + 1.0
+    model = GDClassifier().fit(data, y, pd.Series(weights))
+    reference = sklgd.GDClassifier(optimizer="newton").fit(X, y, weights)
+    assert_allclose(model.coef_, reference.coef_, rtol=1e-6)
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=3)
+    with pytest.raises(ValueError, match="y is an array in memory of 1200 rows"):
+        GDClassifier().fit(frame, y)
 
 
 def test_a_worker_that_dies_changes_nothing(client, beyond_memory, table):

@@ -1,11 +1,13 @@
 """`fit_blocks`: the minimiser that `fit` finds, from rows that come in blocks."""
 
 import logging
+import signal
 import subprocess
 import sys
 import time
 import warnings
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import sklgd._fit.description as description
 from sklgd import GDClassifier, GDRegressor
-from sklgd.blocks import Blocks, from_iterable
+from sklgd.blocks import Blocks, from_iterable, read_npy
 
 N, D = 2000, 6
 CLASSIFIERS = "log_loss", "squared_hinge", "modified_huber", "squared_error"
@@ -486,16 +488,28 @@ def test_a_checkpoint_holds_the_passes_over_validation_blocks(
         GDClassifier().fit_blocks(blocks, validation=changed, checkpoint=tmp_path)
 
 
-def test_read_only_and_unaligned_arrays(beyond_memory, table):
-    X, y = table[0], table[1]["two"]
-    raw = bytearray(X.nbytes + 1)
-    shifted = np.frombuffer(raw, dtype=np.float64, count=X.size, offset=1)
-    shifted = shifted.reshape(X.shape)
-    shifted[...] = X
-    shifted.flags.writeable = False
-    reference = GDClassifier().fit_blocks(cut(X, y))
-    model = GDClassifier().fit_blocks(cut(shifted, y))
-    assert_array_equal(model.coef_, reference.coef_)
+def unaligned(a):
+    """A read-only copy at an odd address."""
+    raw = bytearray(a.nbytes + 1)
+    out = np.frombuffer(raw, dtype=a.dtype, count=a.size, offset=1).reshape(a.shape)
+    out[...] = a
+    out.flags.writeable = False
+    return out
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_read_only_and_unaligned_arrays(beyond_memory, table, loss):
+    X, y = table[0], table[1]["number"]
+    weights, offset = np.arange(N) % 3 + 1.0, np.arange(N) / N
+    model = GDRegressor(loss)
+    reference = model.fit_blocks([(X, y, weights, offset)]).coef_
+    moved = tuple(map(unaligned, (X, y, weights, offset)))
+    assert_array_equal(model.fit_blocks([moved]).coef_, reference)
+    S = sparse(X)
+    reference = model.fit_blocks([(S, y)]).coef_
+    for name in "data", "indices", "indptr":
+        setattr(S, name, unaligned(getattr(S, name)))
+    assert_array_equal(model.fit_blocks([(S, y)]).coef_, reference)
 
 
 def test_a_source_may_use_its_arrays_again(table):
@@ -564,6 +578,9 @@ def test_what_else_is_refused(table):
         GDClassifier().fit_blocks([(X, y, None, np.zeros(N))])
     with pytest.raises(ValueError, match="same form in all blocks"):
         GDClassifier().fit_blocks([(X, y), (sp.csr_array(X), y)])
+    collection = SimpleNamespace(__dask_graph__=dict)
+    with pytest.raises(TypeError, match=r"Pass sklgd\.dask\.from_dask"):
+        GDClassifier().fit_blocks(collection)
 
 
 def test_an_error_says_where_it_happened(beyond_memory, table):
@@ -676,6 +693,51 @@ def test_a_checkpoint_of_another_fit_is_refused(beyond_memory, table, tmp_path):
     changed[777, 3] += 1e-9
     with pytest.raises(RuntimeError, match="have changed since checkpoint="):
         GDClassifier().fit_blocks(cut(changed, y), checkpoint=tmp_path)
+
+
+KILLED = """
+import os, signal, sys
+import sklgd._fit.description as description
+from sklgd import GDClassifier
+from sklgd.blocks import Blocks, read_npy
+
+description.SAMPLE_BYTES, description.TARGET_BYTES = 12_000, 2_000
+folder, n_reads = sys.argv[1], []
+rows = read_npy(f"{folder}/X.npy", f"{folder}/y.npy", rows=300)
+
+def deadly():
+    n_reads.append(1)
+    for number, block in enumerate(rows):
+        if len(n_reads) == 4 and number == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield tuple(block[:2])
+
+GDClassifier(tol=1e-10).fit_blocks(deadly, checkpoint=f"{folder}/checkpoint")
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
+def test_a_process_that_is_killed_is_continued_by_another(
+    beyond_memory, table, tmp_path
+):
+    X, y = table[0], table[1]["two"]
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    blocks = read_npy(tmp_path / "X.npy", tmp_path / "y.npy", rows=300)
+    reference = GDClassifier(tol=1e-10).fit_blocks(blocks)
+    model, passes = GDClassifier(tol=1e-10), tmp_path / "checkpoint"
+    model.fit_blocks(blocks, checkpoint=passes)
+    assert_array_equal(model.coef_, reference.coef_)
+    assert model.loss_curve_ == reference.loss_curve_
+    # (Two of the passes after the first one were stored.)
+    assert model.n_passes_ == reference.n_passes_ - 2
+    X[777, 3] += 1e-9
+    np.save(tmp_path / "X.npy", X)
+    with pytest.raises(RuntimeError, match="have changed since checkpoint="):
+        model.fit_blocks(blocks, checkpoint=passes)
 
 
 def test_each_pass_is_logged(beyond_memory, table, caplog):

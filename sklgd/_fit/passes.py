@@ -10,7 +10,8 @@ read, nor the process that reads them, has any effect on the bits.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ class Engine(Protocol):
     n_passes: int
     name: str
 
-    def round(self, task: Task) -> Iterator[Any]:
+    def round(self, task: Task) -> Generator[Any]:
         """The task's sums over the blocks of each part, in the order of the parts.
 
         Parts without rows are left out.
@@ -102,7 +103,7 @@ class LocalEngine:
         self.blocks, self.verbose = blocks, verbose
         self.passes, self.n_passes = SamePasses(blocks), 0
 
-    def round(self, task: Task) -> Iterator[Any]:
+    def round(self, task: Task) -> Generator[Any]:
         """See `Engine.round`."""
         blocks, tally, last = self.blocks, Tally(), None
         sums = PartSums(task, blocks.n_parts, blocks.add_place)
@@ -125,11 +126,13 @@ class LocalEngine:
 def sum_of(engine: Engine, task: Task) -> Any:
     """The task's sum over all blocks; raises ValueError if there are no rows."""
     total = None
-    for found in engine.round(task):
-        if total is None:
-            total = found
-        else:
-            total += found
+    # (An error, or Ctrl-C, ends the round at once: its tasks are cancelled.)
+    with closing(engine.round(task)) as round_:
+        for found in round_:
+            if total is None:
+                total = found
+            else:
+                total += found
     if total is None:
         raise ValueError("blocks: the source has no rows.")
     return total

@@ -443,6 +443,11 @@ def as_blocks(blocks: Any) -> Blocks:
         return from_iterable(blocks)
     if isinstance(blocks, Sequence) and not isinstance(blocks, str | bytes):
         return from_iterable(lambda: iter(blocks))
+    if hasattr(blocks, "__dask_graph__"):
+        raise TypeError(
+            "blocks: a dask collection is no source of blocks. Pass "
+            "sklgd.dask.from_dask(X, y), or call fit of an estimator of sklgd.dask."
+        )
     raise TypeError(
         f"blocks: a {type(blocks).__name__!r} cannot be read more than once. Pass a "
         "source of sklgd.blocks, a function that returns an iterator over blocks (X, "
@@ -472,6 +477,9 @@ def cut(n_rows: int, rows: int) -> list[tuple[int, int]]:
 
 def _canonical(X: Any) -> Any:
     """An array or CSR matrix as the kernels read it; raises ValueError."""
+    if hasattr(X, "to_scipy_sparse"):
+        # (The sparse chunks of dask arrays are often those of the package `sparse`.)
+        X = X.to_scipy_sparse()
     if sp.issparse(X):
         if X.format != "csr":
             X = X.tocsr()
