@@ -8,6 +8,7 @@ import sklgd
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+from elsewhere import MAPPING  # noqa: E402
 from palette import STYLE  # noqa: E402
 
 project = "sklgd"
@@ -17,6 +18,7 @@ version = release = sklgd.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
@@ -30,11 +32,13 @@ extensions = [
     "mathml",
     "messages",
     "names",
+    "narrow_tables",
     "nested",
     "page_head",
     "registries",
     "benchmark_report",
 ]
+intersphinx_mapping = MAPPING
 default_role = "name"  # `GDRegressor` in a docstring is a link to its page
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]
@@ -49,8 +53,20 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_member_order = "bysource"
+autodoc_type_aliases = {"ArrayLike": "numpy.typing.ArrayLike"}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+# Of the words in the types of parameters only these are links.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = {
+    "ndarray": "numpy.ndarray",
+    "RandomState": "numpy.random.RandomState",
+    "Axes": "matplotlib.axes.Axes",
+    "Figure": "matplotlib.figure.Figure",
+    "DataFrame": "pandas.DataFrame",
+    "OptimizeResult": "scipy.optimize.OptimizeResult",
+}
 numpydoc_validation_checks = {
     "GL03",  # blank lines
     "GL05",  # tabs
@@ -138,3 +154,13 @@ html_theme_options = {
 }
 # Pages without others beneath them.
 html_sidebars = {name: [] for name in ("benchmarks", "changelog", "maths", "start")}
+
+
+def without_comments_for_formatters(app, docname, source):
+    """Scripts of the gallery need them, and readers of its pages do not."""
+    if docname.startswith("auto_examples/"):
+        source[0] = source[0].replace("  # fmt: skip", "")
+
+
+def setup(app):
+    app.connect("source-read", without_comments_for_formatters)

@@ -549,12 +549,12 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
         return raw_prediction(self, X)
 
     def drop_training_state(self):
-        """Drop what only `partial_fit` needs, for a smaller file and less memory.
+        """Remove what only `partial_fit` needs, for a smaller file and less memory.
 
-        The optimizer's moments, averages, column statistics and the position of the
-        shuffle stream go. Predictions and all fitted attributes stay as they are.
-        `partial_fit` still works: it continues from ``coef_`` with a new state of the
-        optimizer.
+        This removes the moments of the optimizer, averages, statistics of the columns
+        and the state of the random generator. Predictions and all fitted attributes do
+        not change. `partial_fit` still works: it continues from ``coef_`` with a new
+        state of the optimizer.
 
         Returns
         -------

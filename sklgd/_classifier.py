@@ -502,15 +502,17 @@ class GDClassifier(ClassifierMixin, BaseGD):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Learn rows that are not seen again, continuing from the last call.
 
-        With ``optimizer="auto"`` and ``learning_rate="auto"`` this is online learning
-        of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks.
-        After a `fit` it goes on from the coefficients. With ``positive`` or
-        ``monotonic_cst`` it is an epoch of Adam over each chunk.
+        With ``optimizer="auto"`` and ``learning_rate="auto"``, this is online learning
+        of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks. The
+        first call after a `fit` starts from its coefficients. With ``positive`` or
+        ``monotonic_cst``, a call is an epoch of Adam over the given rows.
 
-        With an explicit learning rate it is one epoch, and two calls on the same data
-        are two epochs of `fit`. The step count, the optimizer's moments, the schedule
-        and the shuffle stream go on; after a `fit` they go on from there, if its
-        optimizer learns from streams, otherwise from the coefficients.
+        With an explicit learning rate, a call is one epoch over the given rows, and two
+        calls on the same data are two epochs of `fit`: the step count, the moments of
+        the optimizer, the schedule and the random generator are kept between calls.
+        The first call after a `fit` continues its step count and schedule, if the
+        optimizer of the fit can learn from streams. Otherwise it starts from the
+        coefficients.
 
         Parameters
         ----------
@@ -521,12 +523,13 @@ class GDClassifier(ClassifierMixin, BaseGD):
             as in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever occur; needed in the first call, unless y is an
-            indicator matrix. Those that never come do no harm.
+            indicator matrix. They may include labels that never occur.
         sample_weight : array-like of shape (n_samples,), default=None
-            In units of the mean weight of all rows seen so far; in online learning a
-            weight of 3 is three rows, unless that mean is below 1/8 or above 8. A call
-            in which all weights are zero changes nothing; if it is the first one, the
-            model becomes one of zeros that still waits for its first rows.
+            Weights of the rows. They are divided by the mean weight of all rows seen so
+            far. In online learning a row of weight 3 is learnt as three rows, unless
+            that mean is below 1/8 or above 8. A call in which all weights are zero
+            changes nothing; if it is the first call, all coefficients are zero after
+            it.
 
         Returns
         -------
@@ -613,10 +616,10 @@ class GDClassifier(ClassifierMixin, BaseGD):
         """Fit the model to rows that do not fit into memory.
 
         The result is that of `fit` on all rows together: the minimiser of the same
-        objective. One pass over the blocks counts rows and labels and keeps evenly
-        spaced rows, up to 64 MB. If these are all rows, they are fitted in memory.
-        Otherwise the run starts at their optimum, and each step takes a pass over the
-        blocks, most often.
+        objective. One pass over the blocks counts rows and labels and keeps an evenly
+        spaced sample of at most 64 MB. If the sample contains all rows, they are fitted
+        in memory. Otherwise the run starts at the optimum of the sample, and usually
+        each step takes one pass over the blocks.
 
         Parameters
         ----------
@@ -632,12 +635,13 @@ source of blocks, default=None
             source of blocks, as ``blocks`` is, that has more than 64 MB is read once
             after each epoch; ``scoring`` is None or "loss" then.
         engine : callable, default=None
-            What runs the passes. None means this process, which reads the next block
-            while one is at work. `sklgd.dask.Engine` runs them on a cluster.
+            Engine that runs the passes. None means this process, which reads the next
+            block while it computes with the current one. `sklgd.dask.Engine` runs the
+            passes on a cluster.
         checkpoint : str or path, default=None
-            Folder in which the results of the passes are stored. A fit with the same
-            parameters, blocks and folder goes on from there after an interruption, and
-            gives the same bits. Other parameters and other blocks are refused.
+            Folder in which the results of the passes are stored. After an interruption,
+            a fit with the same parameters, blocks and folder continues from there, with
+            exactly the same result. Other parameters or other blocks raise an error.
 
         Returns
         -------
@@ -647,8 +651,8 @@ source of blocks, default=None
         Raises
         ------
         ValueError
-            For a parameter, label, weight or block that makes no sense. A note of the
-            exception says which block of which part it was.
+            If a parameter, label, weight or block is invalid. A note of the exception
+            says which block of which part it was.
 
         Examples
         --------
@@ -806,8 +810,8 @@ source of blocks, default=None
     def to_sklearn(self):
         """The plain, fitted scikit-learn model that equals this one.
 
-        For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
-        predictions are those of this model, to rounding.
+        It serves tools that support only the classes of scikit-learn, such as ONNX,
+        PMML and skops. Its predictions equal those of this model up to rounding.
 
         =================================  ==========================================
         loss                               model
@@ -818,10 +822,10 @@ source of blocks, default=None
 
         With several labels per row: OneVsRestClassifier of these.
 
-        It is the class that minimises the same F, with the parameters that say so;
-        those of the descent are scikit-learn's defaults. Signs of the coefficients are
-        left out, because the classes have no such parameter. ``sum_i s_i`` counts all
-        rows that `partial_fit` saw, with their class weights.
+        The class minimises the same F, and its parameters for the penalty are set
+        accordingly. Its other parameters have their defaults. Signs of the coefficients
+        are left out, because the classes have no such parameter. ``sum_i s_i`` counts
+        all rows that `partial_fit` saw, with their class weights.
 
         Returns
         -------

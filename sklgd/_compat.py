@@ -85,7 +85,8 @@ class CallbackSupport:
         ----------
         *callbacks_ : instances of callbacks
             Such as `sklearn.callback.ProgressBar` and
-            `sklearn.callback.ScoringMonitor`; none takes all away.
+            `sklearn.callback.ScoringMonitor`; without arguments, all callbacks
+            are removed.
 
         Returns
         -------

@@ -682,7 +682,7 @@ default=None
         Raises
         ------
         ValueError
-            For a parameter, target, weight or offset that makes no sense.
+            If a parameter, target, weight or offset is invalid.
 
         Warns
         -----
@@ -883,7 +883,7 @@ coefs_paths_, column_scale_, n_splits_
         Raises
         ------
         ValueError
-            For a parameter, label or weight that makes no sense.
+            If a parameter, label or weight is invalid.
 
         Warns
         -----

@@ -136,9 +136,9 @@ def to_sklearn(estimator):
     """A copy of a fitted estimator whose models are plain scikit-learn models.
 
     Every fitted `GDRegressor` and `GDClassifier` inside becomes the scikit-learn model
-    that equals it (see `GDRegressor.to_sklearn`), wherever it is: in a pipeline, a
-    column transformer, a search or an ensemble. Programs that know scikit-learn's own
-    classes, such as skl2onnx and skops, then take the whole.
+    that equals it (see `GDRegressor.to_sklearn`), also in a pipeline, a column
+    transformer, a search or an ensemble. Programs that support only the classes of
+    scikit-learn, such as skl2onnx and skops, accept the result.
 
     Parameters
     ----------
@@ -148,10 +148,10 @@ def to_sklearn(estimator):
     Returns
     -------
     plain : estimator
-        It shares no memory with ``estimator``, and predicts the same, to rounding.
-        Estimators that were never fitted themselves, such as the parameter
-        ``estimator`` of a search, become unfitted models of the kind that the first
-        fitted one with their loss became; without such a one they stay as they are.
+        It shares no memory with ``estimator``, and its predictions are equal up to
+        rounding. An estimator that was never fitted itself, such as the parameter
+        ``estimator`` of a search, becomes an unfitted model of the class that the first
+        fitted one with the same loss became. Without such a one it is not changed.
 
     Raises
     ------

@@ -465,15 +465,17 @@ default=None
     def partial_fit(self, X, y, sample_weight=None, *, offset=None):
         """Learn rows that are not seen again, continuing from the last call.
 
-        With ``optimizer="auto"`` and ``learning_rate="auto"`` this is online learning
-        of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks.
-        After a `fit` it goes on from the coefficients. With ``positive`` or
-        ``monotonic_cst`` it is an epoch of Adam over each chunk.
+        With ``optimizer="auto"`` and ``learning_rate="auto"``, this is online learning
+        of single rows (`sklgd.optimizers.Online`), whatever the size of the chunks. The
+        first call after a `fit` starts from its coefficients. With ``positive`` or
+        ``monotonic_cst``, a call is an epoch of Adam over the given rows.
 
-        With an explicit learning rate it is one epoch, and two calls on the same data
-        are two epochs of `fit`. The step count, the optimizer's moments, the schedule
-        and the shuffle stream go on; after a `fit` they go on from there, if its
-        optimizer learns from streams, otherwise from the coefficients.
+        With an explicit learning rate, a call is one epoch over the given rows, and two
+        calls on the same data are two epochs of `fit`: the step count, the moments of
+        the optimizer, the schedule and the random generator are kept between calls.
+        The first call after a `fit` continues its step count and schedule, if the
+        optimizer of the fit can learn from streams. Otherwise it starts from the
+        coefficients.
 
         Parameters
         ----------
@@ -481,10 +483,11 @@ default=None
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            In units of the mean weight of all rows seen so far; in online learning a
-            weight of 3 is three rows, unless that mean is below 1/8 or above 8. A call
-            in which all weights are zero changes nothing; if it is the first one, the
-            model becomes one of zeros that still waits for its first rows.
+            Weights of the rows. They are divided by the mean weight of all rows seen so
+            far. In online learning a row of weight 3 is learnt as three rows, unless
+            that mean is below 1/8 or above 8. A call in which all weights are zero
+            changes nothing; if it is the first call, all coefficients are zero after
+            it.
         offset : array-like of shape (n_samples,) or (n_samples, n_outputs), or float, \
 default=None
             Known part of the raw prediction, as in `fit`.
@@ -554,10 +557,10 @@ default=None
         """Fit the model to rows that do not fit into memory.
 
         The result is that of `fit` on all rows together: the minimiser of the same
-        objective. One pass over the blocks counts the rows and keeps evenly spaced
-        ones, up to 64 MB. If these are all rows, they are fitted in memory. Otherwise
-        the run starts at their optimum, and each step takes a pass over the blocks,
-        most often.
+        objective. One pass over the blocks counts the rows and keeps an evenly spaced
+        sample of at most 64 MB. If the sample contains all rows, they are fitted in
+        memory. Otherwise the run starts at the optimum of the sample, and usually each
+        step takes one pass over the blocks.
 
         Parameters
         ----------
@@ -571,12 +574,13 @@ default=None
             source of blocks, as ``blocks`` is, that has more than 64 MB is read once
             after each epoch; ``scoring`` is None or "loss" then.
         engine : callable, default=None
-            What runs the passes. None means this process, which reads the next block
-            while one is at work. `sklgd.dask.Engine` runs them on a cluster.
+            Engine that runs the passes. None means this process, which reads the next
+            block while it computes with the current one. `sklgd.dask.Engine` runs the
+            passes on a cluster.
         checkpoint : str or path, default=None
-            Folder in which the results of the passes are stored. A fit with the same
-            parameters, blocks and folder goes on from there after an interruption, and
-            gives the same bits. Other parameters and other blocks are refused.
+            Folder in which the results of the passes are stored. After an interruption,
+            a fit with the same parameters, blocks and folder continues from there, with
+            exactly the same result. Other parameters or other blocks raise an error.
 
         Returns
         -------
@@ -712,8 +716,9 @@ default=None
     def to_sklearn(self):
         """The plain, fitted scikit-learn model that equals this one.
 
-        For tools that know scikit-learn's own classes: ONNX, PMML, skops. Its
-        predictions and its `score` are those of this model, to rounding. (The `score`
+        It serves tools that support only the classes of scikit-learn, such as ONNX,
+        PMML and skops. Its predictions and its `score` equal those of this model up to
+        rounding. (The `score`
         of MultiOutputRegressor is R2 for every loss.)
 
         =============================  ==============================================
@@ -731,11 +736,11 @@ default=None
 
         Several outputs: MultiOutputRegressor of these, but for squared_error.
 
-        It is the class that minimises the same F, with the parameters that say so;
-        those of the descent are scikit-learn's defaults. A part of the penalty that
-        the class does not have is left out (l1 of the log-link models, l2 of the
+        The class minimises the same F, and its parameters for the penalty are set
+        accordingly. Its other parameters have their defaults. A part of the penalty
+        that the class does not have is left out (l1 of the log-link models, l2 of the
         quantile), as are signs of coefficients other than those of ``positive=True``
-        with squared_error, and ``sum_i s_i`` counts all rows that `partial_fit` saw.
+        with squared_error. ``sum_i s_i`` counts all rows that `partial_fit` saw.
 
         Returns
         -------

@@ -165,7 +165,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         return float(self.eta(np.array([t], dtype=np.float64))[0])
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense.
+        """Raise a ValueError if a parameter is invalid.
 
         The message names the parameter, its value and what to do about it.
         """
@@ -182,7 +182,7 @@ class Schedule(ExplainsKeywords, BaseEstimator):
         """
 
     def bind(self, *, alpha=None, total_steps=None, dloss=None):
-        """Complete the schedule with what only the training run knows.
+        """Complete the schedule with values that only the training run can provide.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ class Constant(Schedule):
         return _constant(self.eta0, t)
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_eta0(self)
 
 
@@ -292,7 +292,7 @@ class InvScaling(Schedule):
         return self.eta0 / np.power(t, self.power_t, dtype=np.float64)
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_eta0(self)
         _check_real(self, "power_t", "a finite number, for example 0.5")
 
@@ -446,7 +446,7 @@ class Adaptive(Schedule):
         return _constant(self.eta0, t)
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_eta0(self)
         wanted = "a number between 0 and 1 (both excluded), for example 0.2"
         _check_real(self, "factor", wanted, above=0.0, below=1.0)
@@ -486,7 +486,7 @@ class _Annealed(Schedule):
         return self.eta0 * left + self.eta_end * (1.0 - left)
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_eta0(self)
         _check_real(self, "eta_end", "a number of at least 0, for example 0.0", low=0.0)
         if self.total_steps is not None:
@@ -593,7 +593,7 @@ class _Geometric(Schedule):
         self.every = every
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_eta0(self)
         wanted = "a number above 0 and at most 1, for example 0.5"
         _check_real(self, "factor", wanted, above=0.0, high=1.0)
@@ -767,7 +767,7 @@ class WarmUp(Schedule):
         return self._inner().eta(t) * np.minimum(t / self.steps, 1.0)
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_integer(self, "steps", "an integer of at least 1 (a number of steps)")
         self._inner().check()
 
@@ -801,7 +801,7 @@ class _PassiveAggressive(Schedule):
         return _constant(self.eta0, t)
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         _check_eta0(self)
 
     def check_run(self, settings, loss, optimizer, batch_size):
@@ -932,7 +932,7 @@ class FromCallable(Schedule):
         return value
 
     def check(self):
-        """Raise a ValueError if a parameter makes no sense."""
+        """Raise a ValueError if a parameter is invalid."""
         if not callable(self.function):
             raise ValueError(
                 f"FromCallable(function={self.function!r}) is not possible: function "

@@ -342,6 +342,24 @@ def test_links_lead_somewhere(page):
             assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/_inventories").iterdir()), ids=lambda path: path.stem
+)
+def test_inventories_name_what_there_is(path):
+    pytest.importorskip(path.stem)
+    entries = path.read_text("utf-8").splitlines()[3:]
+    assert entries == sorted(set(entries))
+    for entry in entries:
+        name, _, page = entry.split()
+        if not name.startswith("sklearn.callback"):  # new in 1.9
+            assert names_something(name), name
+        assert page.endswith((f"/{name}.html", *(f"{p}.html" for p in SHARED_PAGES)))
+
+
+# Pages of several objects in other documentations.
+SHARED_PAGES = ("/generator", "/legacy", "/typing", "api")
+
+
 def test_versions_are_the_same_everywhere():
     version = sklgd.__version__
     about = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

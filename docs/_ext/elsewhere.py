@@ -1,29 +1,37 @@
-"""Links to the API pages of the libraries below, made from their addresses.
+"""Links to the documentation of other libraries, by inventories in _inventories.
 
-The build has no network, so there are no inventories to look names up in. All pages of
-these sites are named after what they describe.
+The build has no network, so it cannot load the inventories of those sites. The files in
+that folder list what our pages name, as `name kind page`. A name of such a library that
+is not in its file is a warning, so that no link leads to a page that does not exist.
 """
 
-from docutils import nodes
+from pathlib import Path
 
+from sphinx.util import logging
+
+log = logging.getLogger(__name__)
+FOLDER = Path(__file__).parent.parent / "_inventories"
 SITES = {
-    "sklearn": "https://scikit-learn.org/stable/modules/generated/{name}.html#{name}",
-    "numpy": "https://numpy.org/doc/stable/reference/generated/{name}.html#{name}",
-    "scipy": "https://docs.scipy.org/doc/scipy/reference/generated/{name}.html#{name}",
-    "matplotlib": "https://matplotlib.org/stable/api/_as_gen/{name}.html#{name}",
+    "dask": "https://docs.dask.org/en/stable/",
+    "distributed": "https://distributed.dask.org/en/stable/",
+    "matplotlib": "https://matplotlib.org/stable/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "pandas": "https://pandas.pydata.org/docs/",
+    "scipy": "https://docs.scipy.org/doc/scipy/",
+    "sklearn": "https://scikit-learn.org/stable/",
 }
+MAPPING = {name: (site, str(FOLDER / f"{name}.inv")) for name, site in SITES.items()}
 
 
-def link(app, env, node, content):
+def warn(app, env, node, content):
+    """Called for what no inventory has."""
     name = node.get("reftarget", "")
     library = name.partition(".")[0]
-    if node.get("refdomain") != "py" or library not in SITES or name == library:
-        return None
-    address = SITES[library].format(name=name)
-    title = f"(in {library})"
-    return nodes.reference("", "", content, refuri=address, reftitle=title)
+    if node.get("refdomain") == "py" and library in SITES and name != library:
+        message = "%s is not in docs/_inventories/%s.inv"
+        log.warning(message, name, library, location=node, type="elsewhere")
 
 
 def setup(app):
-    app.connect("missing-reference", link)
+    app.connect("missing-reference", warn, priority=900)  # after intersphinx
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -129,7 +129,7 @@ class LossCurveDisplay:
         estimators : estimator, list of estimators, or dict of str -> estimator
             Fitted by `fit` or by calls of `partial_fit`; in the latter case a point is
             the objective on the rows of one call. Any estimator with a ``loss_curve_``
-            will do; of a pipeline take the last step, ``pipeline[-1]``.
+            can be drawn; of a pipeline, pass the last step, ``pipeline[-1]``.
         kind : {"auto", "objective", "gap"}, default="auto"
             "objective" draws the objective itself. "gap" draws its distance from the
             minimum ``F_star`` on a logarithmic scale, on which curves remain apart

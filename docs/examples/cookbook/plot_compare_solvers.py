@@ -79,3 +79,13 @@ for ax, (title, rows) in zip(
 axes[0].set_ylabel("objective minus its minimum")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
+
+# %%
+# On the raw features, `SGDClassifier` stays far from the minimum, because one learning
+# rate cannot suit features of such different sizes. On scaled features all of them
+# approach it.
+#
+# Keras and PyTorch can minimise this objective as well. You then write the loop, choose
+# the learning rate and scale the features yourself.
+# :doc:`Keras </coming_from/keras>` and :doc:`PyTorch </coming_from/pytorch>` have
+# programs of both libraries, and the calls of sklgd that take the same steps.
