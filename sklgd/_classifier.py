@@ -930,6 +930,8 @@ source of blocks, default=None
         """Check X and y of a search, and remember the classes."""
         X, y = self._validate(X, y)
         self.classes_, self._multilabel = find_classes(y), y.ndim == 2
+        if len(self.classes_) == 1:
+            self._require_two_classes(np.zeros(len(y), dtype=np.intp), None)
         return X, y
 
     def _targets_and_weights(self, y, sample_weight, train_weight):

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from fractions import Fraction
+from functools import partial
 from unittest.mock import Mock
 
 import numpy as np
@@ -423,6 +424,15 @@ def test_a_best_alpha_at_the_end_of_given_alphas_is_warned_of(rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GDRegressorCV(alphas=[1e-9, 1e-12, 1e-3]).fit(X, y)
+
+
+def test_no_alpha_is_smaller_than_zero(rng):
+    X = rng.normal(size=(50, 3))
+    search = GDRegressorCV(alphas=[1.0, 0.1, 0.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(X, X @ [1.0, 2.0, 3.0])
+    assert search.alpha_ == 0.0
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
@@ -903,6 +913,17 @@ def test_a_fold_that_learns_from_one_class_is_refused(loss):
         GDClassifierCV(loss, cv=KFold(2)).fit(X[:100], y[:100])
 
 
+def test_targets_of_one_class_are_refused_as_by_the_plain_estimator():
+    X, y = IRIS
+    messages = set()
+    path_of = partial(path, GDClassifier())
+    for fit in (GDClassifier().fit, GDClassifierCV().fit, path_of):
+        with pytest.raises(ValueError, match="at least 2 classes, but the data") as e:
+            fit(X[:50], y[:50])
+        messages.add(str(e.value))
+    assert len(messages) == 1
+
+
 def test_a_scorer_that_is_not_defined_on_any_fold_is_refused():
     def score(model, X, y):
         return np.nan
@@ -971,6 +992,10 @@ def test_a_callback_ends_the_search():
         ({"alphas": []}, "alphas must be a number of alphas"),
         ({"alphas": [-1.0]}, "alphas must be a number of alphas"),
         ({"alphas": True}, "alphas must be a number of alphas"),
+        ({"alphas": [[1.0, 2.0]]}, "a one-dimensional array of finite alphas"),
+        ({"alphas": ["1.0"]}, "alphas must be a number of alphas"),
+        ({"alphas": np.array(["1.0"])}, "alphas must be a number of alphas"),
+        ({"alphas": [1.0, True]}, "alphas must be a number of alphas"),
         ({"alphas": [True]}, "alphas must be a number of alphas"),
         ({"select": lambda results: True}, "select must return an index of the"),
         ({"alphas": "many"}, "alphas must be a number of alphas"),
@@ -1110,6 +1135,9 @@ def test_a_search_is_drawn_with_its_scores_and_coefficients():
         PathDisplay.from_path(lasso, axes=[drawn.axes_[0]] * 2)
     with pytest.raises(NotFittedError):
         PathDisplay.from_estimator(GDRegressorCV())
+    other = GridSearchCV(GDRegressor(), {"alpha": [1.0]}).fit(X, y)
+    with pytest.raises(TypeError, match="GDClassifierCV, got GridSearchCV"):
+        PathDisplay.from_estimator(other)
     pyplot.close("all")
 
 

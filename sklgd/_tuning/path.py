@@ -164,23 +164,24 @@ def check_alphas(alphas):
     ValueError
         If they are neither.
     """
-    given = alphas
     if isinstance(alphas, (int, np.integer)) and not isinstance(alphas, bool):
         check_number("alphas", alphas, low=1, integer=True)
         return int(alphas)
     try:
-        numbers = np.asarray(alphas, dtype=float).ravel()
-        # (True is no number, though it can be read as one.)
-        alphas = np.unique(numbers[: 0 if np.asarray(alphas).dtype == bool else None])
-        alphas = alphas[::-1]
-    except (TypeError, ValueError):
-        alphas = np.empty(0)
-    if not len(alphas) or not (np.isfinite(alphas) & (alphas >= 0.0)).all():
-        raise ValueError(
-            "alphas must be a number of alphas, at least 1, or an array of finite "
-            f"alphas of zero or more, got {given!r}."
+        values = np.asarray(alphas, dtype=object)
+        # (Text and True are no numbers, though they can be read as some.)
+        suits = values.ndim == 1 and not any(
+            isinstance(value, (str, bytes, bool)) for value in values.tolist()
         )
-    return alphas
+        numbers = values.astype(float) if suits else np.empty(0)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if not len(numbers) or not (np.isfinite(numbers) & (numbers >= 0.0)).all():
+        raise ValueError(
+            "alphas must be a number of alphas, at least 1, or a one-dimensional array "
+            f"of finite alphas of zero or more, got {alphas!r}."
+        )
+    return np.unique(numbers)[::-1]
 
 
 def _by_moments(est, data, alphas, penalty):

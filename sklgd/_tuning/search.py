@@ -210,7 +210,7 @@ n_features + 1)
         Returns
         -------
         end : {"weak", "strong"} or None
-            None if the step to the end has gained little, too.
+            None if the step to the end has gained little, too, or the end is zero.
         """
         best = [self.means(path.scores).max() for path in self.paths]
         return self.end_of(self.paths[int(np.argmax(best))])
@@ -220,7 +220,7 @@ n_features + 1)
         scores = np.array(path.scores)
         means, last = self.means(scores), len(scores) - 1
         best = best_of(means)
-        if last < 1 or 0 < best < last:
+        if last < 1 or 0 < best < last or (best and not path.alphas[best]):
             return None
         neighbour = best - 1 if best else 1
         gain, error = means[best] - means[neighbour], standard_errors(scores)[best]

@@ -96,9 +96,16 @@ class PathDisplay:
 
         Raises
         ------
+        TypeError
+            If it is another estimator.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
         """
+        if not hasattr(search, "store_path"):
+            raise TypeError(
+                "search must be a GDRegressorCV or GDClassifierCV, got "
+                f"{type(search).__name__}. Pass the last step of a pipeline."
+            )
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
         on_path = results["param_l1_ratio"] == search.l1_ratio_
