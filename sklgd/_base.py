@@ -502,16 +502,14 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
             "optimizer_": state.plan.optimizer,
             "batch_size_": state.plan.batch_size,
             "learning_rate_": state.plan.schedule,
-            "optimality_gap_": np.nan,
+            **{"optimality_gap_": np.nan, "optimality_gap_is_bound_": False},
             "validation_scores_": None,
             "best_validation_score_": None,
             "diagnosis_": None,
             "alpha_": self._alpha(),
         }
         if monitor is not None:
-            results["n_iter_"] = len(monitor.loss_curve)
-            results["stop_reason_"] = monitor.stop_reason
-            results["optimality_gap_"] = monitor.gap
+            results |= monitor.figures()
             if monitor.validation_scores:
                 results["validation_scores_"] = monitor.validation_scores
                 results["best_validation_score_"] = float(monitor.best_score)

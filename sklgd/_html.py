@@ -51,7 +51,8 @@ def summary(search):
     if len(curve):
         facts["objective"] = f"{curve[-1]:.6g}"
     if np.isfinite(estimator.optimality_gap_):
-        facts["optimality gap"] = f"{estimator.optimality_gap_:.1e}"
+        least = "at most " if estimator.optimality_gap_is_bound_ else ""
+        facts["optimality gap"] = f"{least}{estimator.optimality_gap_:.1e}"
     if estimator.best_validation_score_ is not None:
         facts["best validation score"] = f"{estimator.best_validation_score_:.4g}"
     rows = "".join(

@@ -217,6 +217,9 @@ class GDRegressor(RegressorMixin, BaseGD):
     optimality_gap_ : float
         Estimate of (F - F*)/(F_null - F*), where F* is the minimum of the objective and
         F_null that of a constant model; nan for optimizers that give no estimate.
+    optimality_gap_is_bound_ : bool
+        True if `optimality_gap_` is a proven upper bound of the optimality gap, False
+        if it is an estimate.
     optimizer_, batch_size_, learning_rate_ : Optimizer, int or "full", Schedule
         Optimizer, batch size and schedule that were used. With ``learning_rate="auto"``
         the schedule refers to the internally scaled features.

@@ -42,7 +42,7 @@ GROSS = 20.0
 
 
 class Loss:
-    """A loss l(y, z), convex in z (Tweedie: for 1 <= power <= 2 only).
+    """A loss l(y, z), convex in z unless ``convex`` is False.
 
     Attributes
     ----------
@@ -54,6 +54,8 @@ class Loss:
         then, one against the rest from three classes on.
     params : tuple of str
         Constructor arguments, taken from the estimator's parameters.
+    convex : bool
+        True if the loss is convex in z for every target.
     smooth : bool
         True if the gradient is Lipschitz continuous on bounded sets.
     twice_smooth : bool
@@ -96,6 +98,7 @@ class Loss:
     task: ClassVar[str] = "regression"
     classifies: ClassVar[bool] = False
     params: ClassVar[tuple[str, ...]] = ()
+    convex: bool = True
     smooth: ClassVar[bool] = True
     twice_smooth: ClassVar[bool] = True
     quadratic: ClassVar[bool] = False
@@ -817,6 +820,7 @@ class Tweedie(LogLink):
 
     def __init__(self, power: float = 1.5) -> None:
         self.power = power
+        self.convex = 1.0 <= power <= 2.0
         super().__init__()
 
     def natural_scale(

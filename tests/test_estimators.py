@@ -203,6 +203,7 @@ FITTED = [
         "stop_reason_",
         "diagnosis_",
         "optimality_gap_",
+        "optimality_gap_is_bound_",
         "optimizer_",
     ),
     *("batch_size_", "learning_rate_", "n_features_in_", "alpha_"),

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
+from sklgd._solvers import raw_predictions
 from sklgd._solvers.duality import bound_here, duality_gap
 from sklgd._solvers.fista import FISTASolver
 from sklgd._solvers.newton import Lanczos, NewtonSolver
@@ -174,6 +175,78 @@ def test_the_duality_gap_is_a_bound_wherever_it_is_taken(l1, l2, rng):
             assert size or bound <= 1e-3
     run = SimpleNamespace(l1_u=0.0 * u, l2_u=0.0 * u, signs=None)
     assert duality_gap(run, u, gradient, F) == np.inf
+
+
+def text(n, d, nnz, n_classes, seed=0):
+    """Rows of length one with few entries, whose columns differ in frequency."""
+    rng = np.random.RandomState(seed)
+    indices = (d * rng.rand(n, nnz) ** 2).astype(int)
+    starts = np.arange(0, n * nnz + 1, nnz)
+    X = sp.csr_matrix((rng.rand(n * nnz), indices.ravel(), starts), shape=(n, d))
+    X.sum_duplicates()
+    X = sp.diags(1.0 / np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel())) @ X
+    z = X @ rng.randn(d, n_classes) + 0.1 * rng.randn(n, n_classes)
+    return sp.csr_matrix(X), z.argmax(axis=1) if n_classes > 1 else z.ravel()
+
+
+CERTIFIED = [
+    ("log_loss", 2, {}), ("log_loss", 5, {}), ("log_loss", 5, {"fit_intercept": False}),
+    ("modified_huber", 3, {}), ("squared_hinge", 2, {}), ("huber", 1, {}),
+    ("log_loss", 2, {"optimizer": "fista"}), ("tweedie", 1, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss, n_classes, settings", CERTIFIED)
+def test_a_bound_without_a_hessian_ends_runs_on_text(
+    loss, n_classes, settings, monkeypatch
+):
+    """It is above F - F*, with weights, too, and log losses need no product at all."""
+    X, y = text(400, 900, 12, n_classes)
+    weights = 1.0 + np.arange(400) % 3
+    cls = GDRegressor if n_classes == 1 else GDClassifier
+    if loss == "tweedie":
+        y = np.exp(y)
+    settings = {"optimizer": "lbfgs", "alpha": 3e-3, **settings}
+    model = cls(loss, **settings, tol=1e-3)
+    best = cls(loss, **settings | {"optimizer": "lbfgs"}, tol=1e-11)
+    best.fit(X, y, weights)
+    null = cls(loss, alpha=1e9, fit_intercept=model.fit_intercept).fit(X, y, weights)
+    null = null.loss_curve_[-1]
+    counted = SimpleNamespace(products=0)
+    product = NewtonSolver.hessian_product
+
+    def count(*args):
+        counted.products += 1
+        return product(*args)
+
+    monkeypatch.setattr(NewtonSolver, "hessian_product", count)
+    model.fit(X, y, weights)
+    truth = (model.loss_curve_[-1] - best.loss_curve_[-1]) / (
+        null - best.loss_curve_[-1]
+    )
+    assert model.optimality_gap_is_bound_
+    assert counted.products == 0 or loss in ("squared_hinge", "tweedie")
+    assert truth <= model.optimality_gap_ <= model.tol
+
+
+def test_a_loss_that_is_not_convex_and_a_hessian_give_no_bound():
+    X, y = text(200, 400, 10, 1)
+    model = GDRegressor("tweedie", power=3.0, alpha=1e-3, optimizer="lbfgs", tol=1e-3)
+    assert not model.fit(X, np.exp(y)).optimality_gap_is_bound_
+    assert not GDRegressor().fit(X.toarray()[:, :9], y).optimality_gap_is_bound_
+
+
+def test_raw_predictions_kept_for_products_keep_the_bits(monkeypatch):
+    """Where they are too many, each product computes them anew."""
+    X, y = text(300, 800, 12, 4)
+    coefs = []
+    for held in (raw_predictions.HELD, -1):
+        monkeypatch.setattr(raw_predictions, "HELD", held)
+        monkeypatch.setattr(raw_predictions, "LITTLE", 0)
+        coefs.append(
+            GDClassifier(alpha=1e-6, tol=1e-5, optimizer="lbfgs").fit(X, y).coef_
+        )
+    np.testing.assert_array_equal(*coefs)
 
 
 @pytest.mark.exhaustive

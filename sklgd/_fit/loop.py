@@ -206,6 +206,7 @@ class Run:
     def choose_result(self):
         """Choose the coefficients to report, and give `Monitor` their figures."""
         training, monitor = self.training, self.monitor
+        monitor.certified = training.is_certified()
         monitor.gap = training.likely_gap(monitor.gap)
         if self.settings.early_stopping:
             before, _ = self.score()

@@ -62,6 +62,8 @@ class Monitor:
         One entry per epoch; the objectives are without ``base``.
     gap : float
         Estimate of (F - F*) / (F_null - F*) after the last epoch, or nan.
+    certified : bool
+        True if ``gap`` is a proven upper bound at the end.
     steps : (float, float)
         The last learning rate and the largest.
     best, best_score : float
@@ -96,11 +98,21 @@ class Monitor:
         self.no_change = 0
         self.stop_reason = None
         self.gap, self.barrier, self.refined = np.nan, None, False
+        self.certified = False
         self.steps = 0.0, 0.0
         self.growth, self.n_epochs = growth, 0
         self.far = min(null + FAR * max(unit, abs(start - null)), LARGEST)
         # An objective above this ends the run, and one that is not finite.
         self.limit = LARGEST if patient or bounded else self.far
+
+    def figures(self):
+        """Fitted attributes of a run that has ended."""
+        return {
+            "n_iter_": len(self.loss_curve),
+            "stop_reason_": self.stop_reason,
+            "optimality_gap_": self.gap,
+            "optimality_gap_is_bound_": self.certified,
+        }
 
     def expect(self, largest):
         """Note the end of an epoch whose largest learning rate is ``largest``.

@@ -413,6 +413,7 @@ def learn_chunk(est, optimizer, X, target, weights, n_outputs, offset=None):
             learning_rate_=stream.plan.schedule,
             alpha_=est._alpha(stream=True),
             optimality_gap_=np.nan,
+            optimality_gap_is_bound_=False,
             validation_scores_=None,
             best_validation_score_=None,
             stop_reason_="partial_fit" if diagnosis is None else "stalled",

@@ -275,6 +275,10 @@ class Solver(ABC):
         """Estimate of the optimality gap at the end, where ``gap`` is a bound of it."""
         return gap
 
+    def is_certified(self) -> bool:
+        """True if the last result of `gap` is a bound that has been proven."""
+        return False
+
     def growth(self) -> float:
         """By how much an epoch of learning rate one can raise a degenerate objective.
 

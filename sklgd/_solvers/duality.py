@@ -20,6 +20,11 @@ BALANCING, BALANCED, ENOUGH = 30, 1e-12, 1e-3
 def duality_gap(run, u, gradient, objective):
     """Bound of F - F* at u by the gradient of F without the l1 penalty there."""
     l1, l2 = run.l1_u[:-1], run.l2_u[:-1]
+    # (The intercept's curvature is about one.)
+    of_intercept = 0.5 * float((gradient[-1] ** 2).sum())
+    if run.signs is None and not l1.any() and (l2 > 0.0).all():
+        # The terms below add up to this.
+        return 0.5 * float((gradient[:-1] ** 2 / l2).sum()) + of_intercept
     w, v = u[:-1], gradient[:-1] - l2 * u[:-1]
     if run.signs is not None:
         # R* allows any derivative that points to the side without coefficients.
@@ -34,8 +39,17 @@ def duality_gap(run, u, gradient, objective):
     if rest.any():
         weak = rest > 0.0
         gap += float((rest[weak] / l1[weak]).max()) * objective
-    # The intercept's curvature is about one.
-    return gap + 0.5 * float((gradient[-1] ** 2).sum())
+    return gap + of_intercept
+
+
+def looks_small(run, excess):
+    """True if the bound of F - F* is about this excess or less, with the gradient at u.
+
+    It is the one for the present intercepts, in place of the best ones, and takes no
+    pass over X. So `bound_here` is not computed in vain.
+    """
+    size = run.objective() if run.data.loss.nonnegative else np.inf
+    return duality_gap(run, run.u, run.gradient, size) <= excess
 
 
 def bound_here(run):
@@ -45,21 +59,22 @@ def bound_here(run):
     """
     problem, loss = run.problem, run.loss
     z = np.array(run.lines.block(0, problem.n_samples))
-    ones, shift = np.ones_like(z), np.zeros(problem.n_outputs)
-    gradients, along = np.empty_like(z), np.empty_like(shift)
-    before = value = problem.line(loss, z, ones, shift, gradients, along)
+    still, gradients = np.zeros(problem.n_outputs), np.empty_like(z)
+    unused = np.empty_like(still)
+    before = value = problem.line(loss, z, z, still, gradients, unused)
     enough = ENOUGH * run.target() * run.mean_weight**2
     if run.data.fit_intercept:
         for _ in range(BALANCING):
+            along = gradients.sum(axis=0) / problem.n_samples
             if along @ along <= enough:
                 break
             size = np.abs(gradients).sum(axis=0) / problem.n_samples
             if (np.abs(along) <= BALANCED * size).all():
                 break
-            h = problem.curvatures(loss, z + shift).sum(axis=0) / problem.n_samples
+            h = problem.curvatures(loss, z).sum(axis=0) / problem.n_samples
             step = np.where(h > 0.0, along / np.where(h > 0.0, h, 1.0), 0.0)
-            shift = shift - (0.5 * step if run.coupled else step)
-            value = problem.line(loss, z, ones, shift, gradients, along)
+            z -= 0.5 * step if run.coupled else step
+            value = problem.line(loss, z, z, still, gradients, unused)
     raw = np.empty_like(run.u)
     problem.gradient(gradients, raw)
     run.state.rows += problem.n_samples

@@ -26,6 +26,7 @@ class FISTASolver(BatchSolver):
         )
         self.prox = penalty.prox_in(self.scaling.scale)
         self.left, self.left_at, self.due = 0.0, None, 0.0
+        self.left_is_bound = False
         self.step, self.sure = None, False
 
     def epoch(self):
@@ -99,6 +100,7 @@ class FISTASolver(BatchSolver):
         """
         left = 0.0 if self.at_rest else self.extrapolated()
         enough = max(self.target(), SETTLED * self.barrier_gap())
+        self.certified = False
         if left > enough:
             return left
         now = self.smoothed_objective()
@@ -106,8 +108,10 @@ class FISTASolver(BatchSolver):
             before = self.left - (self.left_at - now)
             waits = self.state.steps < self.due and before > enough
             if now == self.left_at or waits:
+                self.certified = self.left_is_bound
                 return before
         self.left, self.left_at = self.decrease(left), now
+        self.left_is_bound = self.certified
         self.due = PATIENCE * self.state.steps
         return self.left
 
@@ -119,15 +123,19 @@ class FISTASolver(BatchSolver):
         """Decrease of F to the minimiser of its quadratic model at u.
 
         Further steps correct it (see `look_ahead`). If the Hessian is too expensive,
-        the result is ``otherwise``, or a share of a duality gap if that is more.
+        the result is a duality gap if that proves the end, else ``otherwise``, or a
+        share of the duality gap if that is more.
         """
         self.step, self.sure = None, False
         if not self.penalty.closed_form:
             return otherwise
         hessian = self.affordable_hessian()
         if hessian is None:
-            bound = self.bound_here()
-            return max(bound / BELIEF, otherwise) if bound < np.inf else otherwise
+            bound = self.bound_here() if self.has_bound else np.inf
+            if bound == np.inf:
+                return otherwise
+            self.certified = bound <= self.target()
+            return bound if self.certified else max(bound / BELIEF, otherwise)
         value, _ = self.line(self.loss, 0.0)
         self.gradient = self.gradient_at(self.u)
         self.state.rows += 2 * self.problem.n_samples

@@ -18,6 +18,8 @@ from ..kernels._vector import add_scaled, dots
 # more.
 SHARE = 0.05
 LITTLE = 2**20
+# `hold` keeps raw predictions of so many bytes, or as many as the coefficients take.
+HELD = 2**24
 # Raw predictions that become smaller by this factor still contain the rounding errors
 # of the larger ones. If all of them were equal, SOME of them are checked.
 FALLEN, SOME = 0.1, 64
@@ -63,6 +65,10 @@ class KeptLines:
         self.raw, self.along = np.empty(shape), np.zeros(shape)
         self.gradients = np.empty(shape)
         self.last: Any = None
+
+    def hold(self):
+        """Keep the raw predictions at w until it moves; False without room for them."""
+        return True
 
     def begin(self):
         """Compute the raw predictions at w."""
@@ -145,11 +151,17 @@ class SweptLines:
     def __init__(self, data, problem, coef):
         self.data, self.problem, self.coef = data, problem, coef
         self.raw, self.last_gradient = None, np.empty_like(coef)
-        self.other = None
+        self.other = self.held = None
+
+    def hold(self):
+        """As in `KeptLines`, like all methods that follow."""
+        n, K = self.problem.n_samples, self.problem.n_outputs
+        if self.held is None and 8 * n * K <= max(self.coef.nbytes, HELD):
+            self.held = self.block(0, n)
+        return self.held is not None
 
     def begin(self):
-        """As in `KeptLines`, like all methods that follow."""
-        self.raw = None
+        self.raw = self.held = None
 
     def lost_digits(self):
         return False
@@ -181,16 +193,18 @@ class SweptLines:
         out[...] = self.last_gradient
 
     def move(self, t):
-        self.raw = None
+        self.raw = self.held = None
 
     def block(self, start, stop, t=0.0):
+        if t == 0.0 and self.held is not None:
+            return self.held[start:stop]
         out = np.empty((stop - start, self.problem.n_outputs))
         coef = self.coef if t == 0.0 else self.coef + t * self.raw
         self.problem.raw_predictions(coef, out, start)
         return out
 
     def hessian_product(self, loss, raw, out):
-        self.problem.hessian_product(loss, self.coef, raw, out)
+        self.problem.hessian_product(loss, self.coef, raw, out, self.held)
 
     def remember(self):
         pass
@@ -202,4 +216,4 @@ class SweptLines:
         return self.of(loss).value(raw)
 
     def accept(self):
-        pass
+        self.held = None

@@ -123,6 +123,9 @@ class RowSpaceSolver(BatchSolver):
         lost = self.lost()
         return self.run.likely_gap(gap - lost) + lost
 
+    def is_certified(self):
+        return self.run.is_certified()
+
     def lost(self):
         """Gap that belongs to the rounding of the coefficients turned back."""
         lost = max(self.judged - self.run.objective(), 0.0)
