@@ -53,20 +53,12 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_member_order = "bysource"
-autodoc_type_aliases = {"ArrayLike": "numpy.typing.ArrayLike"}
+autodoc_type_aliases = {
+    "ArrayLike": "numpy.typing.ArrayLike",
+    "Client": "distributed.Client",
+}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-# Of the words in the types of parameters only these are links.
-numpydoc_xref_param_type = True
-numpydoc_xref_ignore = "all"
-numpydoc_xref_aliases = {
-    "ndarray": "numpy.ndarray",
-    "RandomState": "numpy.random.RandomState",
-    "Axes": "matplotlib.axes.Axes",
-    "Figure": "matplotlib.figure.Figure",
-    "DataFrame": "pandas.DataFrame",
-    "OptimizeResult": "scipy.optimize.OptimizeResult",
-}
 numpydoc_validation_checks = {
     "GL03",  # blank lines
     "GL05",  # tabs
