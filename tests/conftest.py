@@ -1,6 +1,8 @@
 """Data sets and helpers that several test files share."""
 
+import ast
 import functools
+import gc
 import os
 import pickle
 import zlib
@@ -23,7 +25,7 @@ BATCH_METHODS = [n for n, cls in OPTIMIZERS.items() if issubclass(cls, BatchOpti
 
 # Up to so many cases of a test are all in the fast tier; of more it takes those that
 # cover the values of each parameter.
-FEW_CASES = 6
+FEW_CASES = 3
 
 
 def pytest_addoption(parser):
@@ -32,6 +34,14 @@ def pytest_addoption(parser):
         action="store_true",
         help="run scikit-learn's checks for every loss in every mode",
     )
+
+
+def pytest_collection_finish():
+    """Take what was collected out of the garbage collection, which would follow it.
+
+    Thousands of cases stay until the end; looking at all of them costs seconds.
+    """
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -51,11 +61,24 @@ def pytest_collection_modifyitems(items):
     for item in items:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for cases in tests.values():
-        if len(cases) > FEW_CASES and not cases[0].get_closest_marker("all_cases"):
-            kept = covering_ids([item.callspec.id for item in cases])
-            for item in cases:
-                if item.callspec.id not in kept:
-                    item.add_marker("exhaustive")
+        one = len(cases) > 1 and cases[0].get_closest_marker("one_case")
+        few = len(cases) <= FEW_CASES or cases[0].get_closest_marker("all_cases")
+        if few and not one:
+            continue
+        ids = [item.callspec.id for item in cases if not is_exhaustive(item)]
+        kept = set(in_fixed_order(ids)[:1]) if one else covering_ids(ids)
+        for item in cases:
+            if item.callspec.id not in kept:
+                item.add_marker("exhaustive")
+
+
+def is_exhaustive(item):
+    return item.get_closest_marker("exhaustive") is not None
+
+
+def in_fixed_order(ids):
+    """Ids in an order that depends on nothing but the ids."""
+    return sorted(ids, key=lambda name: zlib.crc32(name.encode()))
 
 
 def covering_ids(ids):
@@ -65,16 +88,19 @@ def covering_ids(ids):
     "hinge-csr-l1". The case with the most values that no case before it has is next; of
     several the first in an order that depends on nothing but the ids.
     """
-    values = {
-        name: set(enumerate(name.split("-")))
-        for name in sorted(ids, key=lambda name: zlib.crc32(name.encode()))
-    }
+    values = {name: set(enumerate(name.split("-"))) for name in in_fixed_order(ids)}
     kept, left = set(), set().union(*values.values())
     while left:
         name = max(values, key=lambda name: len(values[name] & left))
         kept.add(name)
         left -= values.pop(name)
     return kept
+
+
+@functools.cache
+def parsed(path):
+    """The syntax tree of a file of the package."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @functools.lru_cache(maxsize=500)

@@ -195,6 +195,7 @@ def test_defaults_on_raw_data(name, kind):
     assert (np.diff(curve) <= 0.0).all()
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("name", ["wine", "diabetes", "linnerud"])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adadelta", "ftrl"])
 @pytest.mark.parametrize("batch_size", [1, 32, "full"])
@@ -564,6 +565,7 @@ def test_batch_sizes_of_named_optimizers():
 SEVEN = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam"]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", SEVEN)
 @pytest.mark.parametrize("name", ["iris", "cancer", "wine", "digits", "diabetes"])
 def test_named_optimizers_reach_the_optimum(name, optimizer):

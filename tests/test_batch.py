@@ -169,6 +169,7 @@ def test_lbfgs_step_by_step(loss, n_outputs, memory, weighted, rng):
         u = new
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize(
     ("loss", "n_outputs"),
@@ -216,6 +217,7 @@ def test_squared_error_is_solved_in_one_step():
     assert_allclose(model.predict(X), ridge.predict(X), rtol=1e-9)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("rank", [3, 8, 30])
 def test_coordinate_descent(rank, rng):
     """The step with the l1 penalty: its optimality conditions, and the twin."""
@@ -529,6 +531,7 @@ def test_gap_is_calibrated(name, method, tol):
     assert model.optimality_gap_ <= max(gap / 0.3, 0.25 * tol)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("tol", [1e-2, 1e-4])
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
 def test_gap_with_an_l1_penalty(name, tol):
@@ -875,6 +878,7 @@ def test_a_warm_start_makes_no_stochastic_passes():
     assert model.t_ < seen and model.n_iter_ <= 2
 
 
+@pytest.mark.exhaustive
 def test_the_end_is_certified_with_few_products(monkeypatch):
     # Where little is left, conjugate gradients need not tell how little exactly.
     X, y = datasets.load_digits(return_X_y=True)
@@ -934,6 +938,7 @@ def test_dense_and_sparse_runs_of_many_steps_end_at_the_same_minimum():
     assert_allclose(dense.intercept_, sparse.intercept_, rtol=1e-9)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_an_output_at_its_minimum_does_not_hold_up_the_others(cls, penalty):

@@ -541,6 +541,7 @@ def test_live_curve_draws_each_epoch_and_the_end():
     assert live.n_pictures_ == 2 and live.display_.score_lines_
 
 
+@pytest.mark.exhaustive
 def test_live_curve_replaces_its_picture_in_the_notebook(monkeypatch):
     pytest.importorskip("matplotlib")
     from sklgd.display import LiveLossCurve

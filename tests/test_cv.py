@@ -189,6 +189,7 @@ def exact_ridge(X, y, alpha):
     return (Z.T @ b).astype(float), mean.astype(float), float(middle)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("alpha", [0.0, 1e-20, 1e-12, 1e-6])
 @pytest.mark.parametrize("decades", [0, 3, 6])
 def test_fewer_rows_than_columns_are_solved_in_all_units(decades, alpha, rng):
@@ -212,6 +213,7 @@ def test_other_losses_take_no_moments(rng):
 # ------------------------------------------------------------------ other losses
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     "search",
     [
@@ -245,6 +247,7 @@ def test_the_losses_are_those_of_a_fit_of_each_fold(search, form):
             assert -search.scores_[k, 0, a] == pytest.approx(loss, rel=0.01, abs=1e-4)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize(
@@ -282,6 +285,7 @@ def test_newtons_method_for_all_folds_ends_at_the_minimisers(
             )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_lbfgs_for_all_folds_ends_at_the_minimisers(n_classes, form, rng):
@@ -301,6 +305,7 @@ def test_lbfgs_for_all_folds_ends_at_the_minimisers(n_classes, form, rng):
     assert not search.coefs_paths_[..., :5].any()
 
 
+@pytest.mark.exhaustive
 def test_the_gaps_of_lbfgs_for_all_folds_are_within_the_tolerance(rng):
     X = sp.random_array((300, 2000), density=0.02, rng=rng, format="csr")
     sign = np.where(X @ rng.normal(size=2000) + 0.3 * rng.normal(size=300) > 0, 1, -1)
@@ -334,6 +339,7 @@ def test_separable_classes_are_searched(n_classes, rng):
     assert losses[-1] < 0.01 < losses[0]
 
 
+@pytest.mark.exhaustive
 def test_a_rule_of_descent_can_be_searched(rng):
     X, y = IRIS
     search = GDClassifierCV(optimizer="adam", alphas=[1e-1, 1e-3], random_state=0)
@@ -386,6 +392,7 @@ def test_the_unit_of_a_column_does_not_change_the_choice(rng):
     assert scaled.alpha_ == pytest.approx(1e6 * plain.alpha_, rel=1e-6)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
 def test_the_largest_alpha_of_l1_is_the_smallest_that_makes_all_zero(loss):
     X, y = DIABETES
@@ -447,6 +454,7 @@ def test_default_alphas_of_l1_end_where_all_coefficients_are_zero(loss, rng):
     np.testing.assert_allclose(search.alpha_, largest, rtol=1e-12)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_alphas_are_added_beside_a_best_one_that_has_none_near(n_classes, rng):
     centres = np.arange(n_classes)[:, None] * [float(n_classes), 0.0, 0.0]
@@ -579,6 +587,7 @@ def test_shares_of_l1_that_are_repeated_count_once():
     assert search.scores_.shape == (5, 2, 3)
 
 
+@pytest.mark.exhaustive
 def test_a_share_of_l1_of_zero_does_not_make_the_others_smooth(rng):
     X = sp.random_array((60, 1600), density=0.02, rng=rng, format="csr")
     y = np.arange(60) % 2
@@ -639,6 +648,7 @@ REFITTED = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("search", REFITTED, ids=lambda s: f"{s.loss}, {s.penalty}")
 def test_the_refitted_model_is_a_fit_that_has_reached_the_tolerance(search, form, rng):
@@ -717,6 +727,7 @@ def test_a_failed_fit_leaves_the_search_as_it_was():
     search.predict(DIABETES[0])
 
 
+@pytest.mark.exhaustive
 def test_a_search_is_the_last_step_of_a_pipeline_and_part_of_a_search():
     X, y = IRIS
     pipeline = make_pipeline(StandardScaler(), GDClassifierCV(alphas=[1e-1, 1e-3]))
@@ -808,6 +819,7 @@ def test_folds_may_overlap_and_repeat():
         assert -search.scores_[k, 0, 0] == pytest.approx(loss, rel=1e-9)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["squared_error", "squared_hinge", "hinge"])
 def test_folds_may_be_masks_and_negative_numbers_in_any_order(loss, rng):
     X, y = IRIS

@@ -174,7 +174,7 @@ def test_curves_of_several_fits_are_gaps_on_a_logarithmic_scale(data):
 
 
 def test_epochs_are_whole_numbers():
-    for n_epochs in (1, 2, 3, 8):
+    for n_epochs in (1, 3):
         ax = LossCurveDisplay.from_estimator(fitted(max_iter=n_epochs)).ax_
         ax.figure.canvas.draw()
         assert all(tick == round(tick) for tick in ax.get_xticks())
@@ -448,6 +448,7 @@ def test_colour_bar_is_only_in_figures_of_the_display(axes):
     assert shown.colorbar_ is None and axes.figure.axes == [axes]
 
 
+@pytest.mark.exhaustive
 def test_surface_with_the_paths_on_it():
     results = runs((0.05, 0.3))
     shown = DescentPathDisplay.from_result(
@@ -485,6 +486,7 @@ def test_surface_needs_two_variables_and_axes_in_three_dimensions(axes):
         DescentPathDisplay.from_result(result, bowl, kind="bars")
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("jac", ["function", True, None])
 def test_from_function_runs_minimize(jac):
     fun = (lambda x, a: (a * bowl(x), a * slope(x))) if jac is True else None
@@ -513,6 +515,7 @@ def test_from_function_takes_a_list_of_optimizers():
     assert [line.get_label() for line in shown.lines_] == ["sgd", "adam"]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     "params",
     [
@@ -747,6 +750,7 @@ def test_range_test_draws_what_it_found(data, axes):
     assert low < min(expected) and shown.start < high < 2.0 * shown.start
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("params", "name"),
     [
@@ -817,6 +821,7 @@ def test_range_test_at_a_minimum_suggests_nothing():
     assert shown.limit == shown.learning_rates[0]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_range_test_of_a_function(optimizer):
     with warnings.catch_warnings():

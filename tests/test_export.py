@@ -54,7 +54,7 @@ def fitted(loss, n_outputs=1, dtype=np.float64, form="dense", labels=None, **par
         y = np.asarray(labels)[y]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return cls(loss, random_state=0, max_iter=50, **params).fit(X, y), X, y
+        return cls(loss, random_state=0, max_iter=10, **params).fit(X, y), X, y
 
 
 def assert_same(plain, model, X, y, rtol):

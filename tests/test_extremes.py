@@ -386,6 +386,7 @@ BATCH = dict.fromkeys(BATCH_METHODS, "auto")
 BATCH |= {"auto": "auto", "adam": "auto", "nesterov": 16, "sgd": 1}
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", BATCH)
 @pytest.mark.parametrize("loss", ROBUST)
 def test_however_far_an_outlier_is_robust_losses_keep_their_model(loss, optimizer, rng):

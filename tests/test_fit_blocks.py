@@ -113,6 +113,7 @@ def test_the_minimum_is_that_of_fit(beyond_memory, table, cls, loss, y, penalty,
         assert_array_equal(model.coef_ == 0.0, reference.coef_ == 0.0)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("cls", "loss", "y"),
     [
@@ -133,6 +134,7 @@ def test_non_smooth_losses_reach_the_optimum_as_well(
     assert_allclose(objective(model), objective(reference), rtol=1e-3)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("loss", "y", "params", "most"),
     [
@@ -182,6 +184,7 @@ def test_the_number_of_blocks_changes_no_more_than_rounding(beyond_memory, table
         assert_same_optimum(model, reference)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "fista"])
 def test_each_batch_optimizer_is_possible(beyond_memory, table, optimizer):
     X, y = table[0], table[1]["two"]
@@ -363,6 +366,7 @@ def test_a_validation_set(beyond_memory, table):
         model.fit_blocks(cut(X, y), validation=X)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("scoring", [None, "loss"])
 @pytest.mark.parametrize(
     ("cls", "loss", "y"),
@@ -648,6 +652,7 @@ def test_ctrl_c_keeps_the_best_coefficients(beyond_memory, table):
     assert model.score(X, y) > 0.5
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     "params",
     [

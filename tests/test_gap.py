@@ -128,6 +128,7 @@ def test_the_gap_of_fista_is_no_extrapolation(name, penalty):
         assert estimate <= 3.0 * truth + 1e-4, loss
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", ["newton", "fista"])
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet", "l1"])
 @pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
@@ -281,6 +282,7 @@ def test_gap_of_a_non_smooth_loss_is_no_mere_bound(loss, penalty):
     assert max(ratios) < 5.0
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["hinge", "absolute_error"])
 def test_lbfgs_estimates_the_gap_of_a_non_smooth_loss_too(loss):
     """It reported the bound, 3 to 30 times the truth in seven runs of ten."""

@@ -45,6 +45,7 @@ def test_summary_of_a_fit(data):
     assert 'class="sklgd-fit"' in bundle["text/html"]
 
 
+@pytest.mark.exhaustive
 def test_summary_of_other_runs(data):
     X, y = data
     stopped = GDClassifier(

@@ -35,6 +35,7 @@ def fitted(loss, X, z, **parameters):
     return model.fit(X, y, sample_weight=weights), 2.0 * y - 1.0 if classify else y
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("loss", REGRESSION + CLASSIFICATION)
 def test_the_optimality_conditions_hold_where_rows_are_few(loss, l1_ratio):
@@ -117,6 +118,7 @@ def plain_data(X, fit_intercept):
     )  # fmt: skip
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_start_where_no_row_has_a_curvature_is_left(storage, weighted):

@@ -149,6 +149,7 @@ def test_one_object_serves_a_whole_call(rule):
     assert np.max(np.abs(sums - expected[2]) / (n_steps * w_size)) < 1e-11
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("rule", RULES)
 def test_small_numbers_keep_their_digits(rule):
     """l2 alone for 5000 steps: w falls to e^-100 of its start, in a few products."""

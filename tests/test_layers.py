@@ -5,6 +5,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from conftest import parsed
+
 import sklgd
 
 PACKAGE = Path(sklgd.__file__).parent
@@ -49,7 +51,7 @@ def imports(module):
     """Names of the modules of the package that a module imports."""
     path, found = MODULES[module], set()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")).body):
+    for node in statements(parsed(path).body):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*base, *filter(None, [node.module])])

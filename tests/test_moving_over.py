@@ -111,6 +111,7 @@ def test_every_combination_that_sgd_fits_is_fitted(kind):
         assert model.predict(X).shape == y.shape
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("kind", PAIRS)
 @pytest.mark.parametrize("old", [False, True])
 def test_the_defaults_of_sgd_are_accepted_without_a_warning(kind, old):
@@ -127,6 +128,7 @@ def test_the_defaults_of_sgd_are_accepted_without_a_warning(kind, old):
         ours(optimizer="newton", **params).fit(X, y)
 
 
+@pytest.mark.one_case
 @both
 def test_the_grid_that_everybody_has_loses_no_fit(cls, y):
     grid = {
@@ -462,6 +464,7 @@ GLMS = {
 }
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", GLMS)
 def test_the_score_of_a_log_link_is_the_d2_of_scikit_learn(name, weighted):

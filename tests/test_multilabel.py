@@ -231,6 +231,7 @@ def test_a_grid_search_takes_several_labels():
     assert warm.fit(X, Y).n_iter_ <= 2
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize(
@@ -275,6 +276,7 @@ def blocks_of(form, weight):
         yield block if weight is None else (*block, weight[rows])
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("few", [False, True])

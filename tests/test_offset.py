@@ -378,6 +378,7 @@ def test_searches_and_pipelines_route_offsets():
             )  # fmt: skip
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 @pytest.mark.parametrize(
@@ -554,6 +555,7 @@ def blocks_of(y, weight=None, offset=OFFSET):
         yield X[rows], y[rows], s, offset[rows]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("few", [False, True])
 @pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "tweedie", "quantile"])
 def test_blocks_with_offsets_give_the_model_of_all_rows(loss, few, monkeypatch):

@@ -42,7 +42,7 @@ def make_learner(
     )  # fmt: skip
 
 
-def make_stream(loss, n=70, seed=0):
+def make_stream(loss, n=56, seed=0):
     """Rows with columns in several units, one of them rare, and targets."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 5)) * [1.0, 100.0, 1e-3, 1.0, 1.0]
@@ -184,6 +184,7 @@ def case_of(name, n=200):
     return model, X, np.digitize(z, np.quantile(z, [0.3, 0.7])[: 1 + (name[0] == "c")])
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("name", CASES)
 def test_the_size_of_the_chunks_changes_no_bit(name, storage):
@@ -358,6 +359,7 @@ def make_text(n, n_classes):
     return X, np.argmax(z + 0.3 * rng.normal(size=z.shape), axis=1)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_classes", [2, 5])
 def test_text_in_small_chunks_is_learnt_as_well_as_by_sgd(n_classes):
     X, y = make_text(3000, n_classes)
@@ -374,9 +376,9 @@ def test_text_in_small_chunks_is_learnt_as_well_as_by_sgd(n_classes):
 
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_a_call_and_a_prediction_take_memory_of_their_rows_alone(n_classes, rng):
-    columns = rng.integers(0, 2**20, (64, 50)).astype(np.int32)
+    columns = rng.integers(0, 2**18, (64, 50)).astype(np.int32)
     starts = np.arange(0, columns.size + 1, 50, dtype=np.int32)
-    X = sp.csr_array((rng.random(columns.size), columns.ravel(), starts), (64, 2**20))
+    X = sp.csr_array((rng.random(columns.size), columns.ravel(), starts), (64, 2**18))
     X.sum_duplicates()
     y = np.arange(64) % n_classes
     model = GDClassifier().partial_fit(X[:32], y[:32], np.arange(n_classes))
@@ -596,6 +598,7 @@ def test_batches_are_refused_by_name_and_without_effect_with_auto():
         GDRegressor(batch_size=32).partial_fit(X, y)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "log_loss", "hinge"])
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 def test_repeated_passes_reach_the_minimiser(loss, penalty, rng):
@@ -670,6 +673,7 @@ def test_the_first_positive_count_among_zeros_is_no_outlier(rng):
     assert_allclose(model.predict(X).mean(), y.mean(), rtol=0.1)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("row", [1, 5, 15])
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
@@ -706,6 +710,7 @@ def test_an_outlier_among_the_first_rows_is_no_exponential_loss(loss):
     assert model.progressive_loss_ < 10.0 * y.max()
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("loss", "penalty", "gap"),
     [("log_loss", "l1", 1.8e-3), ("log_loss", "l2", 7e-4), ("hinge", "l2", 0.018)],
@@ -728,11 +733,12 @@ def test_rare_features_reach_the_minimum_in_few_passes(loss, penalty, gap):
     assert_allclose((model.coef_ != 0).sum(), (best.coef_ != 0).sum(), rtol=0.2)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("penalty", ["none", "l2", "elasticnet"])
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss", "hinge", "quantile"])
 def test_what_is_learnt_of_repeated_rows_is_that_of_the_twin(loss, penalty):
     X, y = make_stream(loss, 55)
-    X, y = np.tile(X, (4, 1)), np.tile(y, 4)
+    X, y = np.tile(X, (3, 1)), np.tile(y, 3)
     l1, l2 = PENALTIES[penalty]
     twin = reference.Online(loss, X.shape[1], centred=False, l1=l1, l2=l2)
     for row in zip(X, y, strict=True):
@@ -758,6 +764,7 @@ def test_equal_rows_of_a_stream_are_no_second_pass(rng):
     assert once == 0.0 < twice
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 def test_a_penalised_fit_is_not_penalised_again_by_the_next_rows(penalty):
     """Nor is a coefficient whose column they do not show yet."""
@@ -770,6 +777,7 @@ def test_a_penalised_fit_is_not_penalised_again_by_the_next_rows(penalty):
     assert np.linalg.norm(model.coef_ - coef) < 0.002 * np.linalg.norm(coef)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_hinge"])
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
@@ -840,6 +848,7 @@ def test_a_low_prediction_of_a_high_power_is_no_infinite_loss(rng):
     assert np.isfinite(model.partial_fit(X, y).progressive_loss_)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_a_few_rows_after_a_fit_leave_a_good_model_good(task, form):
@@ -1005,6 +1014,7 @@ def test_the_pickle_of_a_dense_stream_holds_one_triangle(n_outputs, rng):
     assert_array_equal(twin.coef_, model.coef_)
 
 
+@pytest.mark.exhaustive
 def test_the_pickle_of_a_stream_holds_no_more_than_its_records():
     X = sp.random(500, 4000, 0.01, format="csr", random_state=0)
     y = np.arange(500) % 2

@@ -216,6 +216,7 @@ def test_not_smooth(loss, params):
 ETA = {"sgd": 0.5, "adagrad": 1.0, "adadelta": 3.0, "rmsprop": 0.05, "ftrl": 1.0}
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize(
     ("optimizer", "decay"),

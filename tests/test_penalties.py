@@ -151,6 +151,7 @@ def optimum(model, X, y, penalty):
     return now, coef
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     "form, dtype",
     [(np.asarray, np.float64), (sp.csr_array, np.float64), (np.asarray, np.float32)],

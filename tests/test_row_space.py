@@ -72,6 +72,7 @@ def test_the_minimum_is_that_of_the_columns(
     np.testing.assert_allclose(coef, model.coef_, atol=2e-3 * np.abs(coef).max())
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["hinge", "log_loss"])
 def test_several_classes(loss, table, runs, rng, monkeypatch):
     y = targets(loss, table, rng, n_classes=3)
@@ -122,6 +123,7 @@ def test_without_penalty_the_objective_is_that_of_the_coefficients(
     assert F(F.coef) < 1e-3 * zero
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_an_l1_penalty_is_fitted_to_its_optimum(penalty, table, runs, rng):
     """FISTA, which would be faster, ended far above the optimum of such data."""

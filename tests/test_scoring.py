@@ -122,6 +122,7 @@ def test_class_weights_count_in_the_loss_and_not_in_the_score():
 # ----------------------------------------------------------------------------- scorers
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("split", [True, False])
 @pytest.mark.parametrize(
@@ -249,6 +250,7 @@ def test_of_equal_scores_the_smaller_loss_wins():
     assert_array_equal(model.coef_, part.coef_)
 
 
+@pytest.mark.exhaustive
 def test_the_loss_stops_later_than_the_accuracy_on_rare_positives():
     worse = 0
     for seed in range(4):

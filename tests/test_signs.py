@@ -266,6 +266,7 @@ def test_grids_and_paths_take_them(correlated):
         assert_allclose(coef, alone.coef_, atol=1e-4)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize(
@@ -323,6 +324,7 @@ def test_searches_and_paths_take_names_of_features(correlated):
         assert list(models.feature_names) == list(frame.columns)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss"])
 def test_only_features_that_may_move_count_for_the_largest_alpha(loss, rng):
     est, X, y, _ = make_problem(rng, loss)

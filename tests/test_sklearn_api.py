@@ -102,7 +102,7 @@ def covering():
 
 def ranked(loss, mode):
     """The case, which takes a second, marked as exhaustive but for a few."""
-    few = mode == "auto" and loss in ("squared_error", "hinge", "log_loss")
+    few = mode == "auto" and loss in ("squared_error", "log_loss")
     return pytest.param(loss, mode, marks=[] if few else pytest.mark.exhaustive)
 
 
@@ -129,6 +129,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("loss, mode", [ranked(*case) for case in found])
 
 
+@pytest.mark.all_cases
 @pytest.mark.filterwarnings("ignore")
 def test_check_estimator(loss, mode):
     estimator = make(loss, **MODES[mode])
@@ -266,6 +267,7 @@ class AdamClassifier(GDClassifier):
         )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("model", "plain"),
     [

@@ -442,7 +442,7 @@ def test_any_fit_by_all_rows_ends_at_the_same_minimum(optimizer, case):
 
 @pytest.mark.parametrize("optimizer", RULES)
 @given(case=CASES)
-@settings(examples, max_examples=6)
+@settings(examples, max_examples=3)
 def test_any_fit_is_textbook(optimizer, case):
     """The same steps by the formulas of the papers."""
     case = replace(case, dtype="float64", shuffle=False)

@@ -1,6 +1,7 @@
 """State: epochs in several calls, pickles, warm starts, refits and streams."""
 
 import pickle
+from itertools import product
 
 import joblib
 import numpy as np
@@ -108,6 +109,7 @@ def test_epochs_in_several_calls(optimizer, batch_size, step, sparse, average):
         assert_same(epochs(half, X, y, 1), parts)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @pytest.mark.parametrize("step", SAME_COURSE)
 @pytest.mark.parametrize("weighted", [False, True])
@@ -308,7 +310,11 @@ def diabetes():
 
 
 @pytest.mark.parametrize(
-    "size, sparse", [(1, False), (32, False), (200, False), (200, True), (32, True)]
+    "size, sparse",
+    [
+        pytest.param(1, False, marks=pytest.mark.exhaustive),
+        *product([32, 200], [False, True]),
+    ],
 )
 def test_stream_of_raw_chunks_classifier(cancer, size, sparse):
     X, y = cancer
@@ -319,7 +325,11 @@ def test_stream_of_raw_chunks_classifier(cancer, size, sparse):
 
 
 @pytest.mark.parametrize(
-    "size, sparse", [(1, False), (32, False), (200, False), (200, True), (32, True)]
+    "size, sparse",
+    [
+        pytest.param(1, False, marks=pytest.mark.exhaustive),
+        *product([32, 200], [False, True]),
+    ],
 )
 def test_stream_of_raw_chunks_regressor(diabetes, size, sparse):
     X, y = diabetes

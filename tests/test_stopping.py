@@ -47,8 +47,8 @@ SCALING = {name: unit for name, unit in SCALING.items() if unit is not None}
 
 PATHS = {
     "auto": {},
-    "auto-stochastic": {"optimizer": "sgd", "batch_size": 1},
-    "auto-adam": {"optimizer": "adam", "batch_size": 8},
+    "auto_stochastic": {"optimizer": "sgd", "batch_size": 1},
+    "auto_adam": {"optimizer": "adam", "batch_size": 8},
     "sgd": {"optimizer": "sgd", "batch_size": 1, "learning_rate": 0.01},
     "momentum": {"optimizer": "momentum", "batch_size": 8, "learning_rate": 0.01},
 }
@@ -118,7 +118,7 @@ def test_scale_of_the_weights(loss, path):
     weight = np.random.default_rng(1).uniform(0.2, 2.0, len(y))
     settings = {"alpha": 0.01, "max_iter": 15} | PATHS[path]
     model = estimator(loss, **settings).fit(X, y, weight)
-    for c in (1e-8, 3.0, 1e9):
+    for c in (1e-8, 3e9):
         twin = estimator(loss, **settings).fit(X, y, c * weight)
         assert_same_course(model, twin, X)
         if is_kinked(loss) and path == "auto":
@@ -131,7 +131,7 @@ def test_scale_of_the_weights(loss, path):
 
 @quiet
 @pytest.mark.parametrize("loss", reference.LOSSES)
-@pytest.mark.parametrize("path", ["auto", "auto-stochastic", "auto-adam"])
+@pytest.mark.parametrize("path", ["auto", "auto_stochastic", "auto_adam"])
 def test_scale_of_the_columns(loss, path):
     X, y = make_problem(loss)
     scale = 2.0 ** np.array([-20, -3, 0, 1, 11, 30])
@@ -289,6 +289,7 @@ def noisy(cls, n=120):
     return X[:n], y[:n], X[n:], y[n:]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("average", [False, True])

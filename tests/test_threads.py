@@ -132,6 +132,7 @@ def fit_in_child(n_jobs, batch_size="full", connection=None):
     return result
 
 
+@pytest.mark.one_case
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("batch_size", ["full", 2_048])
@@ -267,6 +268,7 @@ def assert_same_bits(model, X, y, weights, groups, calls=("fit",)):
     assert np.isfinite(expected[0]).all()
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
@@ -310,6 +312,7 @@ def test_outputs_of_a_working_copy_have_the_same_bits(groups):
     assert_same_bits(model, X, Y, None, groups)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("loss", ["huber", "poisson", "tweedie", "quantile"])
 def test_outputs_of_every_loss_have_the_same_bits(storage, loss, groups):
@@ -440,6 +443,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", ["auto", *OPTIMIZERS])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_blas_has_one_thread_during_fits(shape, optimizer, during_fits, blas):

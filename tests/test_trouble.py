@@ -472,6 +472,7 @@ def test_no_limit_is_named_that_is_no_number(optimizer):
 # --------------------------------------------------------------------- exploding steps
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     "optimizer",
     [OPTIMIZERS["sgd"](), *(f(m) for f in (Momentum, Nesterov) for m in (0.3, 0.9))],
@@ -740,7 +741,9 @@ def test_a_run_without_progress_says_so(seed):
         assert (model.diagnosis_ is None) == (not caught)
 
 
-@pytest.mark.parametrize("size", [1, 32, 400])
+@pytest.mark.parametrize(
+    "size", [pytest.param(1, marks=pytest.mark.exhaustive), 32, 400]
+)
 @pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_error", "huber"])
 def test_a_stream_with_an_explicit_learning_rate_that_goes_wrong_says_so(loss, size):
     """SGD's "optimal" starts with large steps on purpose, which no limit stops."""

@@ -133,6 +133,7 @@ def test_every_penalty_on_rare_features(method, penalty, n_outputs, storage):
         assert 0 < np.sum(theirs == 0) < theirs.size
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_weights_schedule_and_storage(method, fit_intercept, storage, rng):

@@ -224,6 +224,7 @@ def test_validation_rows_of_weight_zero_are_absent(loss):
     assert_allclose(full.validation_scores_, few.validation_scores_, rtol=1e-13)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["squared_error", "tweedie", "log_loss"])
 def test_equal_weights_are_no_weights_to_the_last_bit_of_the_scores(loss, rng):
     regression = loss != "log_loss"
