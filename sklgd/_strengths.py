@@ -72,7 +72,7 @@ def check_number_of_alphas(alpha: Any, n_outputs: int) -> None:
         With "auto" resolved.
     n_outputs : int
     """
-    if np.ndim(alpha) and len(alpha) != n_outputs:
+    if isinstance(alpha, np.ndarray) and len(alpha) != n_outputs:
         raise ValueError(
             f"alpha has {len(alpha)} entries, but y has {n_outputs} target(s). Give "
             "one for each target, or a number."

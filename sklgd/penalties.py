@@ -141,8 +141,9 @@ class Penalty(ABC):
 
     def same_for_features(self) -> bool:
         """True if l1 and l2 are the same for all features of an output."""
-        return np.shape(self.l1)[:1] in ((), (1,)) and (
-            np.shape(self.l2)[:1] in ((), (1,))
+        # (NumPy takes microseconds for the shape of a number.)
+        return self.uniform or (
+            np.shape(self.l1)[:1] in ((), (1,)) and np.shape(self.l2)[:1] in ((), (1,))
         )
 
     def of_output(self, k: int) -> Penalty:
@@ -214,8 +215,8 @@ class Penalty(ABC):
         l1, l2 : ndarrays of the same shape
             Zero for the intercepts.
         """
-        l1, l2 = np.zeros_like(scale), np.zeros_like(scale)
-        l1[:-1], l2[:-1] = self.l1 * scale[:-1], self.l2 * scale[:-1] * scale[:-1]
+        (l1, l2), w = np.zeros((2, *scale.shape)), scale[:-1]
+        l1[:-1], l2[:-1] = self.l1 * w, self.l2 * w * w
         return l1, l2
 
     def prox_in(self, scale: np.ndarray) -> Prox:

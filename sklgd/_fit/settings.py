@@ -120,7 +120,7 @@ def penalty_of(est: Any, alpha: Any, l1_ratio: Any, sizes: Any) -> Penalty:
         Standard deviations of the columns, for ``standardize=True``; None means those
         of the last fit, or ones before the first.
     """
-    if np.ndim(alpha):
+    if isinstance(alpha, np.ndarray):
         alpha = np.reshape(alpha, (1, -1))
     l1_ratio = est.l1_ratio if l1_ratio is None else l1_ratio
     penalty = PENALTIES[est.penalty](alpha, l1_ratio)
