@@ -818,7 +818,7 @@ class Nadam(MomentOptimizer):
 
 
 class AdaMax(MomentOptimizer):
-    """AdaMax: Adam with the largest gradient in place of the mean square.
+    """AdaMax: Adam with the largest gradient instead of the mean square.
 
     The updates are ``u = max(beta_2 * u, abs(G))`` and ``w = w - eta * m_hat / (u +
     epsilon)``, with ``m_hat`` as in `Adam`.
@@ -1048,7 +1048,7 @@ class PointSAGA(VarianceReducedOptimizer):
 
 
 class SVRG(VarianceReducedOptimizer):
-    """SVRG: mini-batches, corrected by the full gradient at the last epoch's end.
+    """SVRG: mini-batches, corrected by the full gradient at the end of the last epoch.
 
     The update with a batch is ``w = prox(w - eta * (mean((d_i - c_i) * x_i) + G))``.
     Here d_i is the derivative of the loss of row i, c_i the one at the last snapshot,
@@ -1146,7 +1146,7 @@ class BatchOptimizer(Optimizer):
 
 
 class Newton(BatchOptimizer):
-    """Newton's method; the Hessian is computed where that saves time.
+    """Newton's method, with the Hessian or an approximation of it.
 
     The update is ``w = w - t * inverse(B) @ gradient`` with a step length t from a line
     search. The matrix B is diagonal at first, then a bound of the Hessian (for several
@@ -1267,7 +1267,7 @@ class FISTA(BatchOptimizer):
 
 
 class Online(Optimizer):
-    """Online learning of single rows, for streams: no scaling, no learning rate.
+    """Online learning of single rows, without scaling and without a learning rate.
 
     The update with a row x is ``w_j = w_j - D_j * a * x_j``, a proximal step: a is the
     derivative of the row's loss after the update, so that no update passes the minimum

@@ -249,7 +249,7 @@ class Constant(Schedule):
 
 
 class InvScaling(Schedule):
-    r"""Decay with a power of the step number.
+    r"""The first learning rate divided by a power of the step number.
 
     .. math:: \eta_t = \eta_0 / t^{p}, \qquad p = \mathtt{power\_t}
 
@@ -398,7 +398,7 @@ class Optimal(Schedule):
 
 
 class Adaptive(Schedule):
-    r"""Constant until training stops improving, then smaller.
+    r"""Constant, and multiplied by ``factor`` whenever training stops improving.
 
     .. math:: \eta_t = \eta_0\,f^{k}, \qquad f = \mathtt{factor}
 
@@ -601,7 +601,7 @@ class _Geometric(Schedule):
 
 
 class Step(_Geometric):
-    r"""Constant for ``every`` steps, then multiplied by ``factor``, and so on.
+    r"""Stairs: multiplied by ``factor`` after each ``every`` steps.
 
     .. math::
 
@@ -638,7 +638,7 @@ class Step(_Geometric):
 
 
 class Exponential(_Geometric):
-    r"""Smooth geometric decay, by ``factor`` in ``every`` steps.
+    r"""Exponential decay: smaller in each step, by ``factor`` in ``every`` steps.
 
     .. math::
 
@@ -675,7 +675,7 @@ class Exponential(_Geometric):
 
 
 class WarmUp(Schedule):
-    r"""Another schedule with a gentle start.
+    r"""Another schedule that is multiplied by a linear rise from 0 to 1 at the start.
 
     .. math:: \eta_t = \eta^{\text{inner}}_t \min(t / s, 1), \qquad s = \mathtt{steps}
 
@@ -831,7 +831,7 @@ class _PassiveAggressive(Schedule):
 
 
 class PA1(_PassiveAggressive):
-    r"""Passive-aggressive steps, PA-I: as far as the row asks for, at most ``eta0``.
+    r"""Passive-aggressive steps (PA-I): zero loss of the row, with ``eta0`` as limit.
 
     .. math:: \eta_i = \min(\eta_0,\; \ell_i / \lVert x_i \rVert^2)
 
@@ -863,11 +863,12 @@ class PA1(_PassiveAggressive):
 
 
 class PA2(_PassiveAggressive):
-    r"""Passive-aggressive steps, PA-II: all of them shortened, the larger ones more.
+    r"""Passive-aggressive steps (PA-II): shorter than needed for zero loss of the row.
 
     .. math:: \eta_i = \ell_i / (\lVert x_i \rVert^2 + 1/(2 \eta_0))
 
-    with the loss of the row before the step. What is said of `PA1` holds here, too.
+    with the loss of the row before the step. The losses and the other conditions are
+    those of `PA1`.
 
     Parameters
     ----------

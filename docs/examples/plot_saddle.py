@@ -72,7 +72,8 @@ plt.show()
 
 # %%
 for name, result in results.items():
-    print(f"{name}: x = {result.x[0]:.3f}, F = {result.fun:.3f}. {result.message}")
+    print(f"{name}: x = {result.x[0]:.3f}, F = {result.fun:.3f}")
+    print(textwrap.indent(textwrap.fill(result.message), "  "))
 
 # %%
 # In both cases the gradient is zero: each run ends at a local minimum. No method that

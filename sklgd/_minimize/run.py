@@ -243,7 +243,7 @@ class Run:
             return (
                 f"this is no minimum: fun is lower by {drop:.3g} at a distance of "
                 f"{distance:.3g}. It is a saddle point, a maximum or a plateau: start "
-                "from another x0, for example a little beside this one."
+                "from another x0, for example one near this point."
             )
         lower = self.lower_far(tol)
         if lower is None:
