@@ -802,7 +802,7 @@ coefs_paths_, column_scale_, n_splits_
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sklgd import GDClassifierCV
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> search = GDClassifierCV(scoring="accuracy", alphas=[1e-5, 1e-3, 1e-1]).fit(X, y)
+    >>> search = GDClassifierCV(scoring="accuracy", alphas=[1e-7, 1e-5, 1e-3]).fit(X, y)
     >>> search.scores_.shape
     (5, 1, 3)
     """
