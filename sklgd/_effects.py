@@ -188,7 +188,8 @@ def parameters_set(est, stream):
     chosen = [
         name
         for name, value, known in values
-        if value is not known[0] and (getattr(value, "ndim", 0) or value not in known)
+        if value is not known[0]
+        and (getattr(value, "ndim", False) or value not in known)
     ]
     return [name for name in chosen if name not in FIT_ONLY] if stream else chosen
 

@@ -215,6 +215,10 @@ class Penalty(ABC):
         l1, l2 : ndarrays of the same shape
             Zero for the intercepts.
         """
+        if self.uniform:
+            l1, l2 = self.l1 * scale, self.l2 * scale * scale
+            l1[-1] = l2[-1] = 0.0
+            return l1, l2
         (l1, l2), w = np.zeros((2, *scale.shape)), scale[:-1]
         l1[:-1], l2[:-1] = self.l1 * w, self.l2 * w * w
         return l1, l2

@@ -47,7 +47,7 @@ def hessian_diagonal(var, gamma, l2):
     (n_outputs,) or (n_features or 1, n_outputs or 1).
     """
     cdef Py_ssize_t j, k, d = len(var), K = len(gamma)
-    cdef Py_ssize_t step = K if np.ndim(l2) == 2 and len(l2) == d else 0
+    cdef Py_ssize_t step = K if isinstance(l2, np.ndarray) and l2.ndim == 2 and len(l2) == d else 0
     ridges, out = np.empty((d if step else 1, K)), np.zeros((d + 1, K))
     ridges[...] = l2
     cdef double* H = entries(out, d + 1, K)
