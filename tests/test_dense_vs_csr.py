@@ -377,3 +377,21 @@ def test_weights_may_be_a_list_or_strided(task, storage, rng):
     for same in (weight.tolist(), np.column_stack([weight, weight])[:, 0]):
         model = build(task).fit(storage(X), y, sample_weight=same)
         assert_same_model(model, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", ["log_loss", "poisson"])
+def test_dense_rows_are_looked_at_one_row_ahead(loss, dtype):
+    """The prediction of the next row follows each step and each change of the scale."""
+    rng = np.random.RandomState(0)
+    X = rng.randn(150, 11).astype(dtype)
+    y = (X[:, 0] > 0.0).astype(int)
+    cls = GDClassifier if loss == "log_loss" else GDRegressor
+    # (The common factor of the coefficients is halved by each step.)
+    model = cls(loss, optimizer="sgd", batch_size=1, learning_rate=0.1, alpha=5.0)
+    model.set_params(max_iter=2, tol=None, random_state=0)
+    coefs = [
+        model.fit(rows, y, 1.0 + np.arange(150) % 2).coef_.copy()
+        for rows in (X, sparse.csr_matrix(X))
+    ]
+    np.testing.assert_allclose(*coefs, rtol=1e-9 if dtype is np.float64 else 1e-6)

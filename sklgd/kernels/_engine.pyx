@@ -557,6 +557,7 @@ cdef class Descent:
         sgd.value = <sklgd_point_function> self.problem.function.value_at
         sgd.limit, sgd.intercept_rate = self.problem.gradient_limit, self.intercept_rate
         sgd.aggressive = self.aggressive
+        sgd.exponential = self.problem.function.exponential
         sgd.loss = <void*> self.problem.function
         self.source.rows.descend(&walk, &sgd)
         self.row_rule.scale, self.row_rule.l1_sum = sgd.scale, sgd.l1_sum

@@ -33,6 +33,8 @@ cdef class LossFunction:
     cdef points_function points
     cdef prox_points_function prox_points
     cdef bint has_unit
+    # Whether a derivative takes an exponential.
+    cdef bint exponential
     # With several outputs: whether each has a target of its own.
     cdef public bint separate_targets
 

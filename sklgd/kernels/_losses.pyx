@@ -661,6 +661,7 @@ cdef void use_loops(AnyLoss loss) noexcept:
     loss.gradient_at = <scalar_function> gradient_at[AnyLoss]
     loss.value_at = <scalar_function> value_at[AnyLoss]
     loss.has_unit = AnyLoss in Pointwise
+    loss.exponential = AnyLoss in Exponential
     if AnyLoss in Logistic:
         loss.points = <points_function> points_of_log_loss
         loss.prox_points = <prox_points_function> prox_points_of_log_loss

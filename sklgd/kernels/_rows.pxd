@@ -17,6 +17,7 @@ cdef extern from "rows.h":
         double scale, l1_sum, due, l1, l2, intercept_rate, limit
         bint fit_intercept
         int aggressive
+        bint exponential
         sklgd_point_function gradient, value
         void* loss
 

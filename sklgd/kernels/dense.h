@@ -10,7 +10,8 @@
 enum {
     FEW_MODELS = 4, /* models that share each load of an entry of X */
     TILE_ROWS = 16, /* rows that are read once for all models */
-    PANEL = 512     /* columns whose coefficients stay in the L1 cache */
+    PANEL = 512,    /* columns whose coefficients stay in the L1 cache */
+    NARROW = 40     /* columns up to which looking one row ahead pays */
 };
 
 #define LANES 8

@@ -229,6 +229,77 @@ static TARGET double NAME(square)(const REAL *x, ptrdiff_t d) {
     return total;
 }
 
+/* *p = x.w and *q = x.other, each in the lanes of `dot`. */
+static TARGET SKLGD_INLINE void NAME(two_dots)(
+        const REAL *SKLGD_RESTRICT x, const double *SKLGD_RESTRICT w,
+        const REAL *other, ptrdiff_t d, double *p, double *q) {
+    sklgd_lanes s = {0}, t = {0}, u = {0}, v = {0};
+    double rest = 0.0, more = 0.0;
+    ptrdiff_t j = 0;
+    for (; j + LANES <= d; j += LANES) {
+        const sklgd_lanes a = NAME(entries)(x + j), b = NAME(entries)(x + j + 4);
+        NAME(mul_add)(&s, a, NAME(coefs)(w + j));
+        NAME(mul_add)(&t, b, NAME(coefs)(w + j + 4));
+        NAME(mul_add)(&u, a, NAME(entries)(other + j));
+        NAME(mul_add)(&v, b, NAME(entries)(other + j + 4));
+    }
+    for (; j < d; j++) {
+        rest += x[j] * w[j];
+        more += (double) x[j] * other[j];
+    }
+    *p = NAME(total)(&s, &t) + rest;
+    *q = NAME(total)(&u, &v) + more;
+}
+
+/* `descend` without l1, where dl/dz takes long: a step waits for the raw prediction, this
+   for the dot product with the coefficients, and these for the last step. As the next row
+   x' has x'.(w + c x) = x'.w + c x'.x, both products are computed while dl/dz is, and a
+   step waits for one multiplication instead of a dot product. */
+static TARGET void NAME(descend_ahead)(
+        const void *data, ptrdiff_t d, const sklgd_walk *walk, sklgd_sgd *sgd) {
+    const REAL *X = (const REAL *) data;
+    const ptrdiff_t n_bytes = d * (ptrdiff_t) sizeof(REAL);
+    const ptrdiff_t ahead = walk->ahead ? walk->ahead : sklgd_ahead(n_bytes);
+    double *SKLGD_RESTRICT w = sgd->coef;
+    double scale = sgd->scale, intercept = w[d], at;
+    ptrdiff_t i, j, row = ROW(walk->visit, walk->start);
+    const REAL *x = X + row * d;
+    at = NAME(dot)(x, w, d);
+    for (i = 0; i < walk->m; i++) {
+        const ptrdiff_t following =
+            i + 1 < walk->m ? ROW(walk->visit, walk->start + i + 1) : row;
+        const REAL *x_next = X + following * d;
+        const double z = scale * at + intercept, eta = walk->etas[i];
+        double g, p, q;
+        if (walk->fetch != NULL && i + ahead < walk->m) {
+            const ptrdiff_t next = walk->fetch[walk->start + i + ahead];
+            NAME(request)(X, d, row, next, ahead);
+            sklgd_prefetch_far(walk->y + next);
+        }
+        NAME(two_dots)(x_next, w, x, d, &p, &q);
+        g = sgd->gradient(sgd->loss, walk->y[row], z);
+        if (g > sgd->limit || g < -sgd->limit) g = g > 0.0 ? sgd->limit : -sgd->limit;
+        if (walk->s != NULL) g *= walk->s[row];
+        scale = sklgd_decayed(scale, eta, sgd->l2);
+        if (scale < SMALLEST_SCALE) {
+            for (j = 0; j < d; j++) w[j] *= scale;
+            p *= scale;
+            scale = 1.0;
+        }
+        at = p;
+        if (g != 0.0) {
+            const double c = (-eta / scale) * g;
+            if (sgd->fit_intercept) intercept += -eta * sgd->intercept_rate * g;
+            NAME(add)(x, c, d, w);
+            at += c * q;
+        }
+        row = following;
+        x = x_next;
+    }
+    sgd->scale = scale;
+    w[d] = intercept;
+}
+
 /* Plain SGD on single rows: walk->m steps, see `sklgd_sgd`. */
 static TARGET void NAME(descend)(
         const void *data, ptrdiff_t d, const sklgd_walk *walk, sklgd_sgd *sgd) {
@@ -239,6 +310,10 @@ static TARGET void NAME(descend)(
     double *SKLGD_RESTRICT paid = sgd->paid;
     double scale = sgd->scale, due = sgd->due, intercept = w[d];
     ptrdiff_t i, j;
+    if (sgd->exponential && sgd->l1 == 0.0 && !sgd->aggressive && d <= NARROW) {
+        if (walk->m > 0) NAME(descend_ahead)(data, d, walk, sgd);
+        return;
+    }
     for (i = 0; i < walk->m; i++) {
         const ptrdiff_t row = ROW(walk->visit, walk->start + i);
         const REAL *x = X + row * d;

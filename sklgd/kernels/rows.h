@@ -49,6 +49,7 @@ typedef struct {
     double scale, l1_sum, due, l1, l2, intercept_rate, limit;
     int fit_intercept;
     int aggressive; /* 1, 2: a passive-aggressive step, PA-I or PA-II; 0: eta */
+    int exponential; /* true if `gradient` takes an exponential */
     sklgd_point_function gradient, value;
     void *loss;
 } sklgd_sgd;
