@@ -69,6 +69,13 @@ def signature_of_constructor(app, what, name, obj, options, signature, returns):
     return None
 
 
+def plain_aliases(app, what, name, obj, options, signature, returns):
+    """Names of types in place of Sphinx's own objects for autodoc_type_aliases."""
+    if signature and "TypeAliasForwardRef" in signature:
+        return re.sub(r"TypeAliasForwardRef\('([\w.]+)'\)", r"\1", signature), returns
+    return None
+
+
 def drop_c_types(app, domain, objtype, content):
     for parameter in content.parent.findall(addnodes.desc_parameter):
         for text in list(parameter.findall(nodes.Text)):
@@ -82,5 +89,6 @@ def setup(app):
     # After numpydoc, which makes the list of parameters.
     app.connect("autodoc-process-docstring", index_parameters, priority=900)
     app.connect("autodoc-process-signature", signature_of_constructor)
+    app.connect("autodoc-process-signature", plain_aliases)
     app.connect("object-description-transform", drop_c_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,6 +36,8 @@ def link_names(app, doctree, docname):
         parents = (nodes.reference, nodes.title)
         if found is None or any(isinstance(p, parents) for p in ancestors(node)):
             continue
+        if docname.startswith("coming_from/") and in_first_column(node):
+            continue  # another library's
         names.pop(node.astext().removesuffix("()"))
         address = app.builder.get_relative_uri(docname, found.docname)
         link = nodes.reference(
@@ -49,6 +51,11 @@ def ancestors(node):
     while node.parent is not None:
         node = node.parent
         yield node
+
+
+def in_first_column(node):
+    cells = (p for p in ancestors(node) if isinstance(p, nodes.entry))
+    return any(cell.parent.index(cell) == 0 for cell in cells)
 
 
 def setup(app):
