@@ -27,7 +27,7 @@ from ._effects import warn_without_effect
 from ._fit.data import Data, columns_to_fit
 from ._fit.diagnosis import explain, warning
 from ._fit.loop import Run
-from ._fit.minimum_norm import minimise_norm
+from ._fit.minimum_norm import keep_centred, minimise_norm
 from ._fit.monitor import Monitor
 from ._fit.offset import without_offset
 from ._fit.plan import make_plan
@@ -383,7 +383,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
             run.choose_result()
         if diagnosis is None and interrupt is None:
             diagnosis = explain(settings, training, monitor)
-        training.keep()
+        keep_centred(training)
         if self._may_shorten(state.plan, monitor, penalty):
             objective = minimise_norm(training, unit)
             if objective is not None:

@@ -185,6 +185,20 @@ class Penalty(ABC):
         w[wrong] = 0.0
         return bool(wrong.any())
 
+    def without(self, coef: np.ndarray) -> np.ndarray:
+        """True for each of the coefficients (w, b) that has no penalty.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features + 1, n_outputs)
+            Only its shape counts.
+        """
+        free = np.ones(coef.shape, dtype=bool)
+        if not self.absent:
+            one = np.ones_like(coef[:-1])
+            free[:-1] = self.terms(one) + self.terms(-one) == 0.0
+        return free
+
     def signs_of_features(self) -> np.ndarray | None:
         """``signs`` as an array of shape (n_features,), or None."""
         return None if self.signs is None else np.ascontiguousarray(self.signs[:, 0])

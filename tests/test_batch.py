@@ -185,6 +185,9 @@ def test_fista_step_by_step(loss, n_outputs, penalty):
         model.set_params(max_iter=n, tol=None).fit(X, y)
         u = reference.fista(F, start, n)
         coef, intercept = F.to_raw(u)
+        if loss == "log_loss" and n_outputs > 1:
+            # (The intercepts of softmax are centred at the end.)
+            intercept = intercept - intercept.mean()
         assert reference.distance(model.coef_, coef) < 1e-7
         assert_allclose(np.ravel(model.intercept_), intercept, rtol=1e-6, atol=1e-9)
         assert model.loss_curve_[-1] == pytest.approx(F.value(u), rel=1e-10)

@@ -271,3 +271,34 @@ def test_a_start_at_the_solution_stays_there(optimizer):
         assert_allclose(model.coef_, exact.coef_, atol=1e-14)
     search = GDRegressorCV(alphas=[0.0], cv=3).fit(X, y)
     assert_allclose(search.coef_, exact.coef_, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", METHODS)
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@quiet
+def test_coefficients_of_classes_without_a_penalty_are_centred(penalty, optimizer, rng):
+    """Softmax does not depend on their mean."""
+    if (optimizer, penalty) == ("lbfgs", "l1"):
+        return
+    X = rng.normal(size=(120, 3))
+    y = (X @ rng.normal(size=(3, 3)) + rng.normal(size=(120, 3))).argmax(axis=1)
+    model = GDClassifier(
+        penalty=penalty, alpha=0.02, penalty_factor=[0.0, 1.0, 1.0], tol=1e-9,
+        optimizer=optimizer, random_state=0, max_iter=300,
+    )  # fmt: skip
+    free = model.fit(X, y).coef_.copy(), model.intercept_.copy()
+    start = {"coef_init": rng.normal(size=(3, 3)) + 1.0, "intercept_init": [1, 2, 3]}
+    model.fit(X, y, **start)
+    for coef, intercept in (free, (model.coef_, model.intercept_)):
+        assert_allclose([coef[:, 0].mean(), intercept.mean()], 0.0, atol=1e-8)
+    assert_allclose(model.coef_, free[0], atol=2e-3)
+
+
+def test_a_start_away_from_the_mean_of_the_classes_does_not_stay_there(rng):
+    """Newton's steps never change the mean, and the l2 penalty grows with it."""
+    X, y = rng.normal(size=(90, 4)), np.arange(90) % 3
+    for optimizer in ("newton", "lbfgs"):
+        model = GDClassifier(alpha=0.01, optimizer=optimizer, tol=1e-10)
+        exact = model.fit(X, y).coef_.copy()
+        model.fit(X, y, coef_init=np.ones((3, 4)), intercept_init=np.zeros(3))
+        assert_allclose(model.coef_, exact, atol=1e-5)

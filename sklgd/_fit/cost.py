@@ -25,6 +25,8 @@ OVERHEAD = 6e4
 # row and square of it; what the smaller problem costs at least; and the largest copy of
 # the rows, in bytes.
 QR, CUBE, SQUARE, ROWS_OVERHEAD, ROWS_COPY = 0.08, 0.03, 0.034, 5e5, 2**28
+# Time of a Hessian in terms of the rows, beside its products and factors.
+ROW_HESSIAN = 1e5
 # Hessians of a run: of a smooth loss, and of a non-smooth one along the path of its
 # barrier; and sweeps over X of a run of a smooth loss without a Hessian.
 HESSIANS, HESSIANS_NON_SMOOTH, SWEEPS = 6.0, 30.0, 40.0
@@ -117,6 +119,31 @@ def softmax_cost(n, n_features, n_outputs):
     pairs = 0.5 * (n_features + 1.0) ** 2
     order = (n_features + 1.0) * n_outputs
     return n * pairs * (0.3 + 0.025 * n_outputs**2) + 0.03 * order**3
+
+
+def row_hessian_cost(data, coupled, known):
+    """Cost of a Hessian in terms of few rows of many columns.
+
+    Parameters
+    ----------
+    data : Data
+    coupled : bool
+        True if the loss couples the outputs.
+    known : bool
+        True if the rows have been factored before.
+
+    Returns
+    -------
+    float
+        Nanoseconds; infinity if the rows are too many for a matrix, or their copy is
+        too large.
+    """
+    n, d, K = data.n_rows, data.X.shape[1], data.n_outputs
+    if 8 * n * d > ROWS_COPY or (n + 1) * (K if coupled else 1) > MAX_FACTOR:
+        return math.inf
+    factor = 0.0 if known else QR * d * n**2 + CUBE * n**3
+    matrices = (K**2, K**3) if coupled else (K, K)
+    return float(ROW_HESSIAN + factor + n**3 * np.dot(matrices, (SQUARE, CUBE)))
 
 
 def has_costly_hessians(data):

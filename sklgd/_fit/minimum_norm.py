@@ -76,18 +76,64 @@ def minimise_norm(training, unit):
     independent = n - data.fit_intercept >= d and training.has_full_rank()
     if min(n, d) > largest or independent:
         return None
-    value = training.problem.value
-    before = value(np.ascontiguousarray(coef)) / data.mean_weight
+
+    def value(coef):
+        return training.problem.value(coef) / data.mean_weight + penalty(coef)
+
+    before = value(np.ascontiguousarray(coef))
     shorten = by_rows if data.n_rows <= data.X.shape[1] else by_columns
     for unresolved in (False, True) if _is_rounded(data) else (False,):
         shorter = shorten(data, coef, unresolved)
         if shorter is None:
             return None
-        after = value(shorter) / data.mean_weight
+        # (The penalty may be that of some features only.)
+        after = value(shorter)
         if after <= before + ROUNDING * unit or (unresolved and np.isfinite(after)):
             coef[...] = shorter
-            return after + penalty(coef)
+            return after
     return None
+
+
+def keep_centred(training):
+    """End a run; coefficients without a penalty then have a mean of zero over classes.
+
+    Softmax does not change if a number is added to the raw predictions of all classes,
+    and so determines coefficients without a penalty up to such a number only. An
+    optimizer that can also learn in several calls ends where its steps have led.
+
+    Parameters
+    ----------
+    training : Solver
+    """
+    training.keep()
+    data, state, coef = training.data, training.state, training.coef
+    if state.plan.streams or not data.loss.coupled(data.n_outputs):
+        return
+    if subtract_means(coef, training.penalty.without(coef)) and coef is state.coef:
+        state.place()
+
+
+def subtract_means(coef, which=None):
+    """Subtract from coefficients their means over the outputs, in place.
+
+    Means of the size of rounding stay.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_features + 1, n_outputs)
+    which : bool array of the same shape, default=None
+        Features with a False entry stay as they are; None means that none does.
+
+    Returns
+    -------
+    changed : bool
+    """
+    means = coef.mean(axis=1, keepdims=True)
+    means[np.abs(means) <= 1e-9 * np.abs(coef).max(axis=1, keepdims=True)] = 0.0
+    if which is not None:
+        means[~which.all(axis=1)] = 0.0
+    coef -= means
+    return bool(means.any())
 
 
 def _is_rounded(data):

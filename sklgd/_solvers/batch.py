@@ -16,6 +16,7 @@ import numpy as np
 
 from .._fit.data_term import DataTerm
 from .._fit.feature_scaling import FeatureScaling
+from .._fit.minimum_norm import subtract_means
 from ..kernels._vector import add_scaled, all_finite, derivatives_along, dots
 from ..schedules import Constant
 from .base import Solver
@@ -42,6 +43,8 @@ MODERATE = 0.5
 MAX_TRIALS = 40
 # A predicted decrease of so many targets will not end the run.
 ENOUGH = 2.0
+# One that F contradicts, or that nothing confirms yet, is at least so many targets.
+UNSURE = 2.0
 # Relative rounding error of an objective. If no more than this share of F is between
 # F* and F of the constant model, that model is the optimum.
 ROUNDING, NOTHING = 1e-13, 1e-12
@@ -100,9 +103,12 @@ class BatchSolver(Solver):
         if penalty.smooth:
             self.l1_u = np.zeros_like(self.l2_u)
         self.signs = penalty.signs_of(state.coef)
+        self.coupled = data.loss.coupled(self.problem.n_outputs)
+        if self.coupled and penalty.smooth:
+            # (No step changes the mean over the classes, which is zero at the minimum.)
+            subtract_means(state.coef)
         # (So that there are no two arrays of scaled coefficients.)
         self.u = state.position = self.scaling.to_scaled(state.coef)
-        self.coupled = data.loss.coupled(self.problem.n_outputs)
         self.lines = self.make_lines(n_runs)
         self.null, self.tol, self.gains = np.inf, None, []
         self.loss, self.barrier_weight, self.started = data.loss, None, False

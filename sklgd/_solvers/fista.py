@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels._vector import all_finite
-from .batch import BELIEF, ROUNDING, SETTLED, BatchSolver
+from .batch import BELIEF, ROUNDING, SETTLED, UNSURE, BatchSolver
 from .hessian import HessianSchedule
 from .look_ahead import excess_ahead
 
@@ -133,7 +133,8 @@ class FISTASolver(BatchSolver):
         if hessian is None:
             bound = self.bound_here() if self.has_bound else np.inf
             if bound == np.inf:
-                return otherwise
+                waits = self.hessians.is_worth_waiting()
+                return max(otherwise, UNSURE * self.target() * waits)
             self.certified = bound <= self.target()
             return bound if self.certified else max(bound / BELIEF, otherwise)
         value, _ = self.line(self.loss, 0.0)

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD
+from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD, row_hessian_cost
 from ..kernels._hessian import cholesky, hessian_block, solve
 from .l1_models import MatrixModel, RowModel
+from .row_hessian import LEAST_RIDGE, RowFactor, RowHessian
 
 # A metric is computed before the first step if it costs no more than so many sweeps
 # over X. For the squared error, whose first step is then the last, it may cost more.
@@ -35,6 +36,8 @@ MAX_COUPLED = 500
 SLAB = 16384
 # A Hessian that only confirms the end of a run costs at most so many sweeps.
 HESSIAN_SWEEPS = 8.0
+# A run on few rows does not end before one of up to so many sweeps has confirmed it.
+WAITING = 100.0
 # Rows whose second derivatives add up to less than this share are left out of that
 # Hessian.
 FLAT_SHARE = 1e-3
@@ -187,7 +190,9 @@ class HessianSchedule:
         self.total_weight = problem.n_samples * data.mean_weight
         self.sweep = OVERHEAD + problem.pass_cost()
         apart = not data.loss.coupled(problem.n_outputs)
-        self.by_rows = l1 and apart and problem.n_samples < problem.n_features
+        self.few_rows = problem.n_samples <= problem.n_features
+        self.by_rows = l1 and apart and self.few_rows
+        self.l1, self.row_factor = l1, None
         free = FREE_SQUARED if data.loss.quadratic else FREE_SWEEPS
         self.spent, self.allowance = 0.0, free * self.sweep
         self.levels = self.plan() if curvature else []
@@ -246,6 +251,24 @@ class HessianSchedule:
 
     def price_at_the_end(self):
         """Cost of `at_the_end` in sweeps; infinity if there is no such Hessian."""
+        columns = self.price_of_columns()
+        return min(columns, self.price_of_rows(columns))
+
+    def price_of_rows(self, columns):
+        """Cost of `RowHessian` in sweeps, or infinity.
+
+        It needs a ridge. For coefficients without a penalty, a Hessian of the columns
+        is more accurate, if there is one; ``columns`` is its cost.
+        """
+        penalised = (self.l2[:-1] >= LEAST_RIDGE) | (self.scaling.scale[:-1] == 0.0)
+        exists = self.few_rows and not self.l1
+        if not exists or (columns <= WAITING and not penalised.all()):
+            return math.inf
+        known = self.row_factor is not None
+        return row_hessian_cost(self.data, self.coupled, known) / self.sweep
+
+    def price_of_columns(self):
+        """Cost of the last of the metrics in sweeps, or infinity."""
         order, K = self.problem.n_features + 1, self.problem.n_outputs
         if self.coupled and order * K > MAX_COUPLED:
             return math.inf
@@ -266,6 +289,9 @@ class HessianSchedule:
         """
         if self.price_at_the_end() > sweeps:
             return None
+        columns = self.price_of_columns()
+        if self.price_of_rows(columns) < columns:
+            return self.row_hessian(loss, raw_predictions)
         _, make = self.plan()[-1]
         learnt = (
             self.blocks_at, self.heights, self.sample, self.damping,
@@ -279,6 +305,14 @@ class HessianSchedule:
             self.rejected, self.calm,
         ) = learnt  # fmt: skip
         return metric
+
+    def is_worth_waiting(self):
+        """True if a run on few rows shall go on until a Hessian confirms its end.
+
+        Conjugate gradients are easily wrong there: the Hessian has as many small
+        eigenvalues as there are columns more than rows.
+        """
+        return self.few_rows and self.price_at_the_end() <= WAITING
 
     def learn_from_step(self, t):
         """Adapt to the length of a step: a new metric, or None to keep the present one.
@@ -383,6 +417,9 @@ class HessianSchedule:
         fallen = before - self.sampled(loss, raw_predictions)
         lost = np.maximum(fallen, 0.0).sum(axis=0)
         share = float(ratio(lost, before.sum(axis=0), 0.0).max())
+        if self.few_rows:
+            # (A row may have a leverage of one.)
+            return share > 0.0
         return share > min(LOST / (self.problem.n_features + 1), LOST_SHARE)
 
     def renewed(self, blocks, heights):
@@ -450,6 +487,24 @@ class HessianSchedule:
         H *= np.multiply.outer(S, S / self.total_weight)
         np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
         return Factored([H], exact=True)
+
+    def row_hessian(self, loss, raw_predictions):
+        """The Hessian in terms of the rows."""
+        if self.row_factor is None:
+            self.row_factor = RowFactor(self.data, self.problem, self.scaling, self.l2)
+        n = self.problem.n_samples
+        z = raw_predictions(0, n)
+        if self.coupled:
+            p, s = softmax(z, axis=1), self.data.part(0, n)[2]
+            h = -p[:, :, None] * p[:, None]
+            np.einsum("ikk->ik", h)[...] += p
+            h *= 1.0 if s is None else s[:, None, None]
+        else:
+            h = self.problem.curvatures(loss, z)
+        return RowHessian(
+            self.row_factor, h / self.total_weight, self.data.fit_intercept,
+            self.sampled(loss, raw_predictions),
+        )  # fmt: skip
 
     def slabs(self):
         """Pairs (start, stop) of the positions of blocks of rows."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._fit.minimum_norm import FULL
 from ..kernels._vector import add_scaled, curvatures_along
-from .batch import ROUNDING, SETTLED, BatchSolver
+from .batch import ROUNDING, SETTLED, UNSURE, BatchSolver
 from .head_start import prepare, stochastic_passes
 from .hessian import (
     HESSIAN_SWEEPS,
@@ -23,11 +23,12 @@ from .look_ahead import excess_ahead
 
 # Ratio of gain and predicted decrease of a step within which the model is right.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
-# A predicted decrease that F contradicts counts as at least so many targets.
-UNSURE = 2.0
 # A Hessian is misleading if no more than this share of its step is taken. L-BFGS
 # computes no further one after so many of them.
 SHORT, MISLED = 0.1, 4
+# On few rows, a Hessian of the last point ends a run only if the predicted decrease has
+# fallen to this share: on nearly separable classes the Hessian falls from step to step.
+RAPID = 0.1
 # If a step leaves this share of the predicted decrease, the Hessian was right.
 FALLEN = 0.003
 # Conjugate gradients end when the later half of them has added less than this share to
@@ -78,13 +79,12 @@ class NewtonSolver(BatchSolver):
         self.step, self.trusted, self.round = None, False, None
         self.tries, self.ahead, self.refuted = data.loss.smooth, None, False
         self.proven = self.goal = 0.0
+        self.last_predicted = math.inf
         self.sample = None
-        # (A run that computes Hessians needs none at its end.)
-        self.near, self.asked, self.misled = (
-            0,
-            False,
-            MISLED if self.hessians.levels else 0,
-        )
+        # (A run that computes Hessians needs none at its end, unless they are those of
+        # many columns and few rows, which it may not wait for.)
+        computes = self.hessians.levels and not self.hessians.few_rows
+        self.near, self.asked, self.misled = 0, False, MISLED if computes else 0
 
     @classmethod
     def start(cls, data, state, penalty, shuffle, average):
@@ -121,7 +121,8 @@ class NewtonSolver(BatchSolver):
             return None
         q = self.apply(self.gradient)
         predicted = 0.5 * float(np.vdot(q, self.gradient))
-        if predicted > self.target():
+        fallen = not self.hessians.few_rows or predicted <= RAPID * self.last_predicted
+        if predicted > self.target() or not fallen:
             return None
         self.sure = True
         return np.negative(q, out=q), predicted
@@ -160,11 +161,13 @@ class NewtonSolver(BatchSolver):
                 return np.negative(q, out=q), bound
             self.misled, self.sample, self.sure = MISLED, None, self.metric.exact
             step = self.truncated_step(q)
-            if self.hessians.levels or step[1] > self.target():
+            few_rows = self.hessians.few_rows
+            if step[1] > self.target() or (self.hessians.levels and not few_rows):
                 return step
             hessian = self.affordable_hessian()
             if hessian is None:
-                return step
+                waits = self.hessians.is_worth_waiting()
+                return step[0], max(step[1], UNSURE * self.target() * waits)
         self.asked, self.sample, self.sure = True, hessian.sample, True
         q = self.centred(hessian.solve(self.gradient.copy()))
         return -q, 0.5 * float(np.vdot(q, self.gradient))
@@ -334,6 +337,7 @@ class NewtonSolver(BatchSolver):
             self.lower_barrier()
             return 0.0, 0.0
         before, start = self.gradient, self.smoothed_objective()
+        self.last_predicted = predicted
         self.move(t, p, raw)
         if self.lines.lost_digits():
             self.begin()
@@ -346,6 +350,7 @@ class NewtonSolver(BatchSolver):
         self.gains.append(gain)
         self.trusted = not self.refuted and gain <= TRUST * predicted
         right = exact and self.trusted and gain >= predicted / TRUST
+        right = right and not self.hessians.few_rows
         self.proven = FALLEN * predicted if right else 0.0
         self.refuted = False
         self.refresh()
@@ -470,6 +475,10 @@ class NewtonSolver(BatchSolver):
         sure = predicted
         if share > 1.0:
             sure /= max(2.0 - share, 2.0 - MOST_GAIN)
+            if self.sure and self.hessians.few_rows:
+                # (The Hessian of this point falls along the step. Where F falls like
+                # an exponential, the share is 1.26 and F - F* twice the prediction.)
+                sure /= max(2.0 - share, 2.0 - MOST_GAIN)
         if LEAST_GAIN <= share <= MOST_GAIN:
             return sure
         # The Hessian is of no use for the next step either.
