@@ -43,9 +43,13 @@ LEAST_GAIN, HALVINGS, N_DAMPED, HARDER, DAMPING, ROUNDS = 0.1, 10, 3, 8.0, 1e-3,
 # The damping is increased and decreased if steps gain such shares of what is predicted.
 # The Hessian of the rows in memory is always damped a little.
 LITTLE, ENOUGH, LEAST_DAMPING = 0.25, 0.7, 1e-4
-# A first step may turn out to be too long if it predicts a larger decrease, as a share
-# of what was gained over the constant model.
-FAR = 0.01
+# Damping ends if a step gains this share of what is predicted without it.
+NEARLY = 0.9
+# A step may turn out to be too long if it predicts a larger decrease, as a share of
+# what was gained over the constant model.
+FAR = 3e-3
+# Dampings that the rows in memory compare.
+DAMPINGS = 0.0, 1e-3, 4e-3, 1.6e-2, 6.4e-2, 0.25, 1.0
 # The largest damping, and the largest factor by which an estimate is corrected.
 MOST_DAMPING = 1e6
 MOST_GAIN = 2.0
@@ -64,8 +68,9 @@ class BlockNewton(OverBlocks):
         self.step, self.gain, self.at_rest = None, math.inf, False
         # What the Hessian predicted at the last step.
         self.predicted = math.inf
-        # True if the last step was too long, or gained little.
-        self.cautious = False
+        # True if the last step was too long, or gained little; and while it has gained
+        # what the rows in memory estimated.
+        self.cautious, self.trusted = False, self.kind is not None
         super().__init__(data, state, penalty)
 
     @classmethod
@@ -113,14 +118,44 @@ class BlockNewton(OverBlocks):
             return self.direction()
         return self.step_of(self.metric.damped(damping))
 
+    def likely_damping(self):
+        """The damping that lowers F most, and by how much, as the rows in memory say.
+
+        They estimate what F has beside its value and gradient, which are known.
+        """
+        loss, sample = self.data.loss, self.data.sample
+        if loss.quadratic or not (loss.smooth and self.penalty.smooth):
+            return self.damping, math.inf
+        term, weight, at = sample.term(), sample.mean_weight, self.state.coef
+        raw, none = np.empty_like(self.u), np.zeros_like(self.u)
+        start = term.value_and_gradient(at, raw) / weight + self.penalised
+        change = self.gradient - self.l2_u * self.u
+        change -= self.scaling.gradient(raw, weight, none, none)
+        values = []
+        for damping in DAMPINGS:
+            step, _ = self.damped_step(damping)
+            coef = np.ascontiguousarray(self.scaling.to_raw(self.u + step))
+            value = term.value(coef) / weight + self.penalty.value(coef)
+            value += float(np.vdot(change, step))
+            values.append(value if math.isfinite(value) else math.inf)
+        best = int(np.argmin(values))
+        return DAMPINGS[best], start - values[best]
+
     def trials(self, p, damping):
-        """Shorter and more damped steps than p, to be tried if it fails."""
+        """Shorter steps than p, and steps with more or with less damping.
+
+        They are tried if p fails, and show which damping is best the next time.
+        """
         dampings, steps = [damping] * HALVINGS, []
         steps = [0.5**i * p for i in range(1, HALVINGS + 1)]
         if self.kind is not None or self.uses_sample:
-            for i in range(1, N_DAMPED + 1):
-                dampings.append(HARDER**i * max(damping, DAMPING))
-                steps.append(self.damped_step(dampings[-1])[0])
+            others = [HARDER**i * max(damping, DAMPING) for i in range(1, N_DAMPED + 1)]
+            others += sorted({less(damping), 0.0} - {damping})
+            dampings += others
+            steps += [self.damped_step(other)[0] for other in others]
+            if damping > 0.0:
+                dampings += [0.0] * HALVINGS
+                steps += [0.5**i * steps[-1] for i in range(1, HALVINGS + 1)]
         coefs = np.array([self.scaling.to_raw(self.u + step) for step in steps])
         return Trials(dampings, steps, coefs)
 
@@ -198,7 +233,10 @@ class BlockNewton(OverBlocks):
         if self.at_rest:
             return 0.0, 0.0
         self.state.steps += 1
-        damping, foreseen = self.damping, self.direction()[1]
+        foreseen, damping = self.direction()[1], self.damping
+        estimated = math.inf
+        if self.trusted and (self.cautious or not self.gains):
+            damping, estimated = self.likely_damping()
         p, predicted = self.damped_step(damping)
         trials = None
         before, start = self.gradient, self.smoothed_objective()
@@ -209,11 +247,15 @@ class BlockNewton(OverBlocks):
             damping = max(HARDER * damping, DAMPING)
             p, predicted = self.damped_step(damping)
         far = not self.data.loss.quadratic and foreseen > FAR * (self.null - start)
-        if (self.cautious or (far and not self.gains)) and self.penalty.smooth:
+        if (self.cautious or far) and self.penalty.smooth:
             trials = self.trials(p, damping)
         u, value = self.u.copy(), self.value
         slack = ROUNDING * abs(start)
         found = self.go(u + p, trials)
+        best, tried = damping, trials is not None
+        if tried:
+            values = trials.objectives(self.lines.last.others, self.penalty)
+            best = trials.best_damping(values, found, damping)
         short = start - found < LEAST_GAIN * predicted - slack
         for _ in range(ROUNDS):
             if not start - found < LEAST_GAIN * predicted - slack:
@@ -222,12 +264,11 @@ class BlockNewton(OverBlocks):
                 self.u[...] = u
                 trials = self.trials(p, damping)
                 values = self.problem.values(self.loss, trials.coefs)
-            else:
-                values = self.lines.last.others
-            best, least = trials.best(values, self.penalty)
-            if least < start - slack:
-                p, damping = trials.steps[best], trials.dampings[best]
-                found, predicted = self.go(u + p), 0.0
+                values = trials.objectives(values, self.penalty)
+            number = int(np.argmin(values))
+            if values[number] < start - slack:
+                p, best = trials.steps[number], trials.dampings[number]
+                found, predicted, tried = self.go(u + p), 0.0, True
                 break
             p, damping = 0.5**HALVINGS * p, trials.dampings[-1]
             trials = None
@@ -235,11 +276,13 @@ class BlockNewton(OverBlocks):
             return self.go_back(u, value, before)
         self.refresh()
         self.gain, self.predicted = start - found, foreseen
+        if estimated < math.inf:
+            self.trusted = self.gain >= ENOUGH * estimated
         self.cautious = short or self.gain < ENOUGH * foreseen
         self.gains.append(self.gain)
         self.remember(p, self.gradient - before)
         self.step = None
-        self.learn_from_step(damping, predicted, short)
+        self.learn_from_step(predicted, best, tried)
         self.lower_barrier()
         return 1.0, 1.0
 
@@ -275,10 +318,16 @@ class BlockNewton(OverBlocks):
             self.metric.adapt(y, curvature, self.dot)
         del self.pairs[: max(0, len(self.pairs) - self.memory)]
 
-    def learn_from_step(self, damping, predicted, short):
-        """Adapt the damping and the rows of a Hessian to what a step has gained."""
-        if short:
-            self.damping = damping / HARDER
+    def learn_from_step(self, predicted, best, tried):
+        """Adapt the damping and the rows of a Hessian to what a step has gained.
+
+        ``best`` is the damping of the best step, if others were ``tried``.
+        """
+        if self.gain >= NEARLY * self.predicted:
+            self.damping = 0.0
+        elif tried:
+            # (Later steps need less damping.)
+            self.damping = less(best) if best > self.damping else best
         elif self.gain >= ENOUGH * predicted:
             self.damping /= HARDER
         elif self.gain < LITTLE * predicted:
@@ -337,6 +386,11 @@ class BlockNewton(OverBlocks):
         return duality_gap(self, self.u, self.gradient, size)
 
 
+def less(damping):
+    """The next smaller damping."""
+    return damping / HARDER if damping >= HARDER * DAMPING else 0.0
+
+
 class Trials(NamedTuple):
     """Steps that may be taken in place of one that fails."""
 
@@ -344,15 +398,24 @@ class Trials(NamedTuple):
     steps: list[np.ndarray]
     coefs: np.ndarray
 
-    def best(self, values, penalty):
-        """The number of the best step, and its objective; ``values`` are losses."""
+    def objectives(self, values, penalty):
+        """The objective at the end of each step, infinite instead of NaN.
+
+        ``values`` are the losses there.
+        """
         objectives = [
             value + penalty.value(coef)
             for value, coef in zip(values, self.coefs, strict=True)
         ]
-        finite = [x if math.isfinite(x) else math.inf for x in objectives]
-        best = int(np.argmin(finite))
-        return best, finite[best]
+        return [x if math.isfinite(x) else math.inf for x in objectives]
+
+    def best_damping(self, objectives, found, damping):
+        """The damping of the step that leads to the least objective.
+
+        The step taken has the damping ``damping`` and leads to ``found``.
+        """
+        number = int(np.argmin(objectives))
+        return self.dampings[number] if objectives[number] < found else damping
 
 
 class BlockFISTA(OverBlocks, FISTASolver):
