@@ -22,6 +22,7 @@ from ._fit.block_data import IndicatorRows, LabelledRows
 from ._fit.block_validation import AccuracySums, IndicatorsToJudge, LabelsToJudge
 from ._fit.description import DescribeLabels, LabelTable
 from ._fit_blocks import describe, engine_maker, learn
+from ._hints import as_numbers
 from ._labels import (
     FEW_LABELS,
     check_kinds_of_labels,
@@ -974,6 +975,13 @@ source of blocks, default=None
                 "sample_weight, or OneVsRestClassifier(GDClassifier(class_weight=...))."
             )
         if isinstance(self.class_weight, dict):
+            try:
+                as_numbers(list(self.class_weight.values()))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    "class_weight must have a number for each class, got "
+                    f"{self.class_weight!r}."
+                ) from None
             per_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=y
             )

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._compat import warn
+from ._hints import as_numbers
 from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
 
@@ -33,7 +34,13 @@ def check_weights(sample_weight, n_samples, name="sample_weight", *, all_zero=Fa
         return None
     if isinstance(sample_weight, numbers.Real):
         sample_weight = np.full(n_samples, float(sample_weight))
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weights = as_numbers(sample_weight, bools=True)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be a number or an array of numbers, got a "
+            f"{type(sample_weight).__name__!r} with other entries."
+        ) from None
     if weights.ndim != 1:
         raise ValueError(
             f"{name} must be 1D array or scalar, got {weights.ndim}D array"
@@ -79,7 +86,7 @@ def check_offset(
     if offset is None:
         return None
     try:
-        checked = np.asarray(offset, dtype=np.float64)
+        checked = as_numbers(offset, bools=True)
     except (TypeError, ValueError):
         raise ValueError(
             f"{name} must be a number or an array of numbers, got a "
@@ -277,7 +284,13 @@ def check_start(coef_init, intercept_init, n_features, n_outputs):
     ):
         if value is None:
             continue
-        value = np.asarray(value, dtype=np.float64)
+        try:
+            value = as_numbers(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{name} must be a number or an array of numbers, got a "
+                f"{type(value).__name__!r} with other entries."
+            ) from None
         if n_outputs == 1 and value.size == np.prod(shape) and value.ndim <= len(shape):
             value = value.reshape(shape)
         if value.shape != shape:

@@ -1,8 +1,18 @@
-"""Hints in error messages: the nearest valid value, and where a parameter is found."""
+"""Hints in error messages, and arrays of numbers whose errors give hints.
+
+A hint is the nearest valid value, or says where a parameter is found.
+"""
+
+from __future__ import annotations
 
 import inspect
+import numbers
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
+from typing import Any
+
+import numpy as np
 
 # What other libraries call a value -> what it is called here.
 SYNONYMS = {
@@ -172,3 +182,93 @@ def _unknown_keyword(cls, keyword, known):
         f"{cls.__name__}() got an unexpected keyword argument {keyword!r}."
         f"{hint.format(name=cls.__name__)}"
     )
+
+
+def as_numbers(value: Any, bools: bool = False) -> np.ndarray:
+    """An array-like of numbers as a float64 array.
+
+    NumPy would make numbers of strings and of True and False as well.
+
+    Parameters
+    ----------
+    value : array-like
+    bools : bool, default=False
+        Whether entries may be True and False, as in weights that are a mask.
+
+    Raises
+    ------
+    ValueError
+        If an entry is no number.
+    """
+    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    kinds = "iufb" if bools else "iuf"
+    mixed = not bools and isinstance(value, (list, tuple))
+    if array.dtype.kind == "O" or (mixed and array.dtype.kind in kinds):
+        # (An array of objects; or a list, whose entries may be 1.0 and True.)
+        entries = np.asarray(value, dtype=object).ravel()
+        good = all(
+            isinstance(entry, numbers.Real)
+            and (bools or not isinstance(entry, (bool, np.bool_)))
+            for entry in entries
+        )
+    else:
+        good = array.dtype.kind in kinds or not array.size
+    if not good:
+        raise ValueError("there are entries that are no numbers")
+    return np.asarray(array, dtype=np.float64)
+
+
+def is_dict(value: Any) -> bool:
+    """True for a dict from names of features."""
+    return isinstance(value, Mapping)
+
+
+def numbers_of_features(name: str, est: Any, default: float) -> np.ndarray:
+    """The parameter of an estimator that has a number for each feature.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter. Its value is an array-like of one number for each feature, or
+        a dict from names of features to numbers.
+    est : GDRegressor or GDClassifier
+        With ``n_features_in_``, and ``feature_names_in_`` where the features have
+        names.
+    default : float
+        The number of features that the dict does not name.
+
+    Returns
+    -------
+    values : float64 array of shape (n_features,)
+
+    Raises
+    ------
+    ValueError
+        If the value does not suit the features.
+    """
+    given, n_features = getattr(est, name), est.n_features_in_
+    if not is_dict(given):
+        values = np.asarray(given, dtype=np.float64)
+        if len(values) != n_features:
+            raise ValueError(
+                f"{name} has {len(values)} entries, but X has {n_features} features. "
+                "Give one entry for each feature, or a dict from names."
+            )
+        return values
+    names = getattr(est, "feature_names_in_", None)
+    if names is None:
+        raise ValueError(
+            f"{name} is a dict, but X has no feature names. Pass a data frame, or an "
+            "array of one number for each feature."
+        )
+    places = {feature: j for j, feature in enumerate(names)}
+    values = np.full(n_features, default)
+    for feature, value in given.items():
+        if feature not in places:
+            raise ValueError(
+                f"{name} has the key {feature!r}, which is not the name of a feature."
+                f"{did_you_mean(feature, names)} In a pipeline the names are those "
+                "after the steps before."
+            )
+        values[places[feature]] = value
+    return values

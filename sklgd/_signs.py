@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ._compat import warn
-from ._hints import did_you_mean
+from ._hints import as_numbers, is_dict, numbers_of_features
 
 # What the numbers mean.
 SIGNS_HINT = (
@@ -34,9 +33,9 @@ def check_monotonic_cst(monotonic_cst: Any, positive: Any) -> None:
             "monotonic_cst is not possible with positive=True, which says of all "
             "coefficients that they must not be negative. Use positive=False."
         )
-    values = list(monotonic_cst.values()) if _is_dict(monotonic_cst) else monotonic_cst
+    values = list(monotonic_cst.values()) if is_dict(monotonic_cst) else monotonic_cst
     try:
-        signs = np.asarray(values, dtype=float)
+        signs = as_numbers(values)
     except (TypeError, ValueError):
         signs = np.array([np.nan])
     wrong = ~np.isin(signs, (-1.0, 0.0, 1.0))
@@ -69,18 +68,10 @@ def signs_of_features(est: Any) -> np.ndarray | None:
     given = est.monotonic_cst
     if not est.positive and given is None:
         return None
-    n_features = est.n_features_in_
     if est.positive:
-        signs = np.ones(n_features)
-    elif _is_dict(given):
-        signs = _by_name(given, getattr(est, "feature_names_in_", None), n_features)
+        signs = np.ones(est.n_features_in_)
     else:
-        signs = np.asarray(given, dtype=float)
-        if len(signs) != n_features:
-            raise ValueError(
-                f"monotonic_cst has {len(signs)} entries, but X has {n_features} "
-                "features. Give one entry for each feature, or a dict from names."
-            )
+        signs = numbers_of_features("monotonic_cst", est, 0.0)
     if not signs.any():
         return None
     # (Each label of an indicator matrix has coefficients of its own.)
@@ -109,30 +100,10 @@ def without_names(est: Any) -> dict[str, Any]:
     params : dict
         Empty if the parameter is no dict.
     """
-    if not _is_dict(est.monotonic_cst):
+    if not is_dict(est.monotonic_cst):
         return {}
     signs = signs_of_features(est)
     return {"monotonic_cst": None if signs is None else signs[:, 0].tolist()}
-
-
-def _by_name(given, names, n_features):
-    """The signs of a dict from names of features."""
-    if names is None:
-        raise ValueError(
-            "monotonic_cst is a dict, but X has no feature names. Pass a data frame, "
-            "or an array of one number for each feature."
-        )
-    places = {name: j for j, name in enumerate(names)}
-    signs = np.zeros(n_features)
-    for name, sign in given.items():
-        if name not in places:
-            raise ValueError(
-                f"monotonic_cst has the key {name!r}, which is not the name of a "
-                f"feature.{did_you_mean(name, names)} In a pipeline the names are "
-                "those after the steps before."
-            )
-        signs[places[name]] = sign
-    return signs
 
 
 def keep_signs(penalty: Any, coef: np.ndarray) -> bool:
@@ -155,7 +126,3 @@ def keep_signs(penalty: Any, coef: np.ndarray) -> bool:
             "monotonic_cst asks for. Those of the wrong sign start at zero."
         )
     return changed
-
-
-def _is_dict(value):
-    return isinstance(value, Mapping)

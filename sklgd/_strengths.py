@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ._hints import did_you_mean
+from ._hints import as_numbers, is_dict, numbers_of_features
 
 
 def check_penalty_factor(penalty_factor: Any) -> None:
@@ -20,10 +19,11 @@ def check_penalty_factor(penalty_factor: Any) -> None:
     """
     if penalty_factor is None:
         return
-    is_dict = _is_dict(penalty_factor)
-    values = list(penalty_factor.values()) if is_dict else penalty_factor
+    values = penalty_factor
+    if is_dict(values):
+        values = list(values.values())
     try:
-        factors = np.asarray(values, dtype=float)
+        factors = as_numbers(values)
     except (TypeError, ValueError):
         factors = np.array([np.nan])
     if factors.ndim != 1 or not (np.isfinite(factors) & (factors >= 0.0)).all():
@@ -44,7 +44,7 @@ def check_alphas_of_targets(alpha: Any, task: str) -> None:
     task : {"regression", "classification"}
     """
     try:
-        alphas = np.asarray(alpha, dtype=float)
+        alphas = as_numbers(alpha)
     except (TypeError, ValueError):
         alphas = np.array([np.nan])
     if task == "classification":
@@ -98,20 +98,9 @@ def factors_of_features(est: Any) -> np.ndarray | None:
     ValueError
         If the parameter does not suit the features.
     """
-    given = est.penalty_factor
-    if given is None:
+    if est.penalty_factor is None:
         return None
-    n_features = est.n_features_in_
-    if _is_dict(given):
-        factors = _by_name(given, getattr(est, "feature_names_in_", None), n_features)
-    else:
-        factors = np.asarray(given, dtype=float)
-        if len(factors) != n_features:
-            raise ValueError(
-                f"penalty_factor has {len(factors)} entries, but X has {n_features} "
-                "features. Give one entry for each feature, or a dict from names."
-            )
-    return factors[:, None]
+    return numbers_of_features("penalty_factor", est, 1.0)[:, None]
 
 
 def has_strengths(est: Any) -> bool:
@@ -144,31 +133,7 @@ def without_names_of_factors(est: Any) -> dict[str, Any]:
     params : dict
         Empty if the parameter is no dict.
     """
-    if not _is_dict(est.penalty_factor):
+    if not is_dict(est.penalty_factor):
         return {}
     factors: Any = factors_of_features(est)
     return {"penalty_factor": factors[:, 0].tolist()}
-
-
-def _by_name(given, names, n_features):
-    """The factors of a dict from names of features."""
-    if names is None:
-        raise ValueError(
-            "penalty_factor is a dict, but X has no feature names. Pass a data frame, "
-            "or an array of one number for each feature."
-        )
-    places = {name: j for j, name in enumerate(names)}
-    factors = np.ones(n_features)
-    for name, factor in given.items():
-        if name not in places:
-            raise ValueError(
-                f"penalty_factor has the key {name!r}, which is not the name of a "
-                f"feature.{did_you_mean(name, names)} In a pipeline the names are "
-                "those after the steps before."
-            )
-        factors[places[name]] = factor
-    return factors
-
-
-def _is_dict(value):
-    return isinstance(value, Mapping)

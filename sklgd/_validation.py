@@ -48,9 +48,12 @@ def check_number(name, value, *, low, high=np.inf, closed="both", integer=False)
         noun = "an integer" if integer else "a number"
         opening = "(" if closed == "neither" else "["
         ending = "]" if closed == "both" and np.isfinite(high) else ")"
+        hint = ""
+        if isinstance(value, np.ndarray) and value.size == 1:
+            hint = f" It is an array; use {name}.item()."
         raise ValueError(
             f"{name} must be {noun} in {opening}{low:g}, {high:g}{ending}, "
-            f"got {value!r}."
+            f"got {value!r}.{hint}"
         )
 
 

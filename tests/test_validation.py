@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -544,3 +545,61 @@ def test_the_layout_of_arrays_does_not_matter(layout, dtype, rng):
             close = {"rtol": 1e-5, "atol": 1e-6}
             np.testing.assert_allclose(one.coef_, two.coef_, **close)
             np.testing.assert_allclose(one.predict(a), two.predict(b), **close)
+
+
+NOT_NUMBERS = ["1", "2"], [True, 2.0], np.array([True, False]), [None, 1.0], [1j, 1.0]
+
+
+@pytest.mark.parametrize("values", NOT_NUMBERS, ids=repr)
+def test_entries_of_arrays_are_numbers(values):
+    """NumPy would make 1.0 of a string and of True."""
+    X = pd.DataFrame(np.arange(12.0).reshape(6, 2), columns=["a", "b"])
+    y = np.array([0, 1, 1, 0, 1, 0])
+    named = dict(zip(X.columns, values, strict=True))
+    for cls, name, value in (
+        (GDRegressor, "penalty_factor", values),
+        (GDClassifier, "penalty_factor", named),
+        (GDRegressor, "monotonic_cst", values),
+        (GDClassifier, "monotonic_cst", named),
+        (GDRegressor, "alpha", values),
+        (GDClassifier, "class_weight", dict(enumerate(values))),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} must .* got "):
+            cls(**{name: value}).fit(X, y)
+    for argument in ("coef_init", "intercept_init"):
+        target = y if argument == "coef_init" else np.column_stack([y, y])
+        message = f"^{argument} must be a number or an array of numbers, got a "
+        with pytest.raises(ValueError, match=message):
+            GDRegressor().fit(X, target, **{argument: values})
+
+
+@pytest.mark.parametrize("argument", ["sample_weight", "offset"])
+def test_weights_and_offsets_may_be_a_mask_and_no_strings(argument):
+    X, y = np.arange(12.0).reshape(6, 2), np.array([0.0, 1.0, 1.0, 0.0, 1.0, 3.0])
+    mask = np.array([True, True, False, True, True, True])
+    one, other, third = (
+        GDRegressor().fit(X, y, **{argument: value})
+        for value in (mask, mask.astype(float), mask.tolist())
+    )
+    np.testing.assert_array_equal(one.coef_, other.coef_)
+    np.testing.assert_array_equal(one.coef_, third.coef_)
+    with pytest.raises(ValueError, match=f"^{argument} must be a number or an array"):
+        GDRegressor().fit(X, y, **{argument: ["1"] * 6})
+
+
+def test_an_array_in_the_place_of_a_number_is_named():
+    with pytest.raises(ValueError, match=r"use alpha\.item\(\)"):
+        GDRegressor(alpha=np.array(0.1)).fit([[1.0], [2.0]], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_strengths_that_leave_float64_name_what_is_too_large(penalty, rng):
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    for factors in ([1e308] * 3, [1.0, 1e308, 1.0]):
+        model = GDRegressor(penalty=penalty, alpha=10.0, penalty_factor=factors)
+        with pytest.raises(ValueError, match=r"^alpha times penalty_factor leaves "):
+            model.fit(X, y)
+    model.set_params(penalty_factor=None, standardize=True, alpha=1e300)
+    if penalty == "l2":
+        with pytest.raises(ValueError, match=r"^alpha times the variance of a column"):
+            model.fit(1e10 * X, y)

@@ -131,8 +131,17 @@ def penalty_of(est: Any, alpha: Any, l1_ratio: Any, sizes: Any) -> Penalty:
     factors = factors_of_features(est)
     if not (factors is None and sizes is None):
         ones = np.ones((est.n_features_in_, 1))
-        penalty = penalty.weighted(
-            ones if factors is None else factors,
-            ones if sizes is None else sizes[:, None],
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            penalty = penalty.weighted(
+                ones if factors is None else factors,
+                ones if sizes is None else sizes[:, None],
+            )
+        if not (np.isfinite(penalty.l1).all() and np.isfinite(penalty.l2).all()):
+            parts = ["alpha"]
+            parts += ["penalty_factor"] * (factors is not None)
+            parts += ["the variance of a column of X"] * (sizes is not None)
+            raise ValueError(
+                f"{' times '.join(parts)} leaves float64: there is no such strength of "
+                "the penalty. Use smaller numbers."
+            )
     return penalty.with_signs(signs_of_features(est))
