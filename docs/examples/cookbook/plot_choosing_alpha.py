@@ -34,9 +34,9 @@ print(f"alpha {search.alpha_:.2g}, mean squared error {-2 * search.best_score_:.
 # %%
 # The score against alpha
 # -----------------------
-# The band is the standard error of the mean score, and each thin line is a fold. Within
-# the band, the folds cannot tell the alphas apart. On the right the coefficients grow,
-# and the score falls.
+# The band is the standard error of the mean score, and each thin line is a fold. Alphas
+# whose scores differ by less than the band are about equally good. On the right the
+# coefficients grow, and the score falls.
 
 display = PathDisplay.from_estimator(search)
 display.figure_.suptitle("Ridge regression: scores and coefficients against alpha")
