@@ -79,7 +79,7 @@ class LearningRateDisplay:
     Notes
     -----
     The suggestion is the learning rate whose largest objective in the second half of
-    the run is the lowest (the last one is a matter of luck where gradients are noisy).
+    the run is the lowest (the last one depends on chance if gradients are noisy).
     Only those up to half of ``limit`` count: plain descent is stable up to 2/L, L being
     the largest curvature, and 1/L is the textbook's step. It is then tried in a run up
     to ten times as long, of an estimator with its own ``tol`` and ``max_iter``. If that
