@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import fnmatch
 import importlib
 import importlib.metadata
 import inspect
@@ -259,6 +260,35 @@ def test_troubleshooting_has_every_warning():
     assert len(texts) > 15
     missing = [warning for warning in texts if warning not in text]
     assert not missing, "docs/troubleshooting.md says nothing about these warnings"
+
+
+def test_the_architecture_page_names_what_exists():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = [
+        path
+        for folder in ("sklgd", "tests")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".pyx", ".pxd", ".h")
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    # Paths with and without their endings, after a slash; a star stands for a few.
+    paths = {
+        f"/{path.relative_to(ROOT).as_posix()}"
+        for file in files
+        for path in (file, file.with_suffix(""), file.parent)
+    }
+
+    def exists(name):
+        if "*" in name:
+            return bool(fnmatch.filter(paths, f"*/{name}"))
+        if any(path.endswith(f"/{name.rstrip('/')}") for path in paths):
+            return True
+        words = re.findall(r"\w+", name)
+        return all(re.search(rf"\b{word}\b", text) for word in words)
+
+    names = set(re.findall(r"`([^`\n]+)`", page))
+    assert len(names) > 100
+    assert not [name for name in sorted(names) if not exists(name)]
 
 
 def test_readme_is_short():
