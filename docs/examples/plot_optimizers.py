@@ -113,5 +113,5 @@ display = DescentPathDisplay.from_result(
     limits=[(-0.5, 4.2), (-1.6, 2.0)],
 )
 plt.close(display.figure_)
-animation = display.animate(interval=50)
+animation = display.animate(n_frames=40, interval=120)
 plt.show()
