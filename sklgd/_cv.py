@@ -540,7 +540,7 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         Signs of the coefficients, which hold for all fits.
     penalty_factor, standardize : see `GDRegressor`
         Strengths of the penalty. The standard deviations are those of the training rows
-        of each fold.
+        of each fold, so that standardize=True takes a fit for every fold and alpha.
 
     Attributes
     ----------
@@ -776,7 +776,7 @@ class GDClassifierCV(ClassifierMixin, BaseGDCV):
         Signs of the coefficients, which hold for all fits.
     penalty_factor, standardize : see `GDRegressor`
         Strengths of the penalty. The standard deviations are those of the training rows
-        of each fold.
+        of each fold, so that standardize=True takes a fit for every fold and alpha.
 
     Attributes
     ----------

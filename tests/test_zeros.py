@@ -131,3 +131,16 @@ def test_zeros_do_not_cost_validation_score():
     )
     quietly(model.fit, X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
     assert model.score(X[1::2], y[1::2]) >= model.best_validation_score_
+
+
+def test_rows_of_one_call_dense_and_of_the_next_sparse_are_the_same_rows():
+    X, y, _ = cancer()
+    X = np.where(np.abs(X) < 0.3, 0.0, X)
+    X[:, 7] = 0.0
+    settings = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 7}
+    dense, mixed = GDClassifier(**L1, **settings), GDClassifier(**L1, **settings)
+    for storage in (np.asarray, sp.csr_array, np.asarray):
+        dense.partial_fit(X, y, classes=[0, 1])
+        mixed.partial_fit(storage(X), y, classes=[0, 1])
+    assert (dense.coef_ == 0.0).sum() > 10
+    np.testing.assert_allclose(mixed.coef_, dense.coef_, rtol=1e-9, atol=1e-12)

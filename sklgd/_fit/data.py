@@ -358,17 +358,21 @@ class Data(DataOfFit):
         )
 
     def mark(self):
-        """A number that distinguishes the rows to learn from from other rows."""
+        """A number that distinguishes the rows to learn from from other rows.
+
+        It is the same for dense and sparse rows.
+        """
         rows = self.spaced(-(-self.n_rows // MARKED_ROWS))
         block = self.X[rows]
-        arrays = [rows, self.target]
         if self.sparse:
-            numbers = block.indices.astype(np.int64)
-            if self.columns is not None:
-                numbers = self.columns[numbers]
-            arrays += [block.data, numbers]
+            entries, numbers = block.data, block.indices
+            numbers = numbers[entries != 0.0]
         else:
-            arrays.append(block)
+            entries, numbers = block.ravel(), np.nonzero(block)[1]
+        numbers = numbers.astype(np.int64)
+        if self.columns is not None:
+            numbers = self.columns[numbers]
+        arrays = [rows, self.target, entries[entries != 0.0], numbers]
         mark = 0
         for array in arrays:
             mark = crc32(np.ascontiguousarray(array).tobytes(), mark)
