@@ -25,7 +25,7 @@ BATCH_METHODS = [n for n, cls in OPTIMIZERS.items() if issubclass(cls, BatchOpti
 
 # Up to so many cases of a test are all in the fast tier; of more it takes those that
 # cover the values of each parameter.
-FEW_CASES = 3
+FEW_CASES = 4
 
 
 def pytest_addoption(parser):
@@ -36,12 +36,18 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure():
+    """Collect no garbage while modules are imported and tests are collected."""
+    gc.disable()
+
+
 def pytest_collection_finish():
     """Take what was collected out of the garbage collection, which would follow it.
 
     Thousands of cases stay until the end; looking at all of them costs seconds.
     """
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

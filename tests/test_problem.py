@@ -40,7 +40,7 @@ def test_value_and_gradient_of_a_long_pass(long_pass):
     np.testing.assert_allclose(values, [value, null], rtol=1e-12)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.one_case
 def test_products_of_a_long_pass(long_pass):
     problem, X, Y, W, P = long_pass
     raw = np.empty_like(Y)
@@ -100,6 +100,8 @@ def test_constant_models_of_weighted_rows_are_those_of_repeated_rows(name):
     y = np.array([1.0, 2.0, 3.0])
     weighted = loss.fit_intercept_only(y, np.array([2.0, 1.0, 1.0]))
     repeated = loss.fit_intercept_only(np.array([1.0, 1.0, 2.0, 3.0]), None)
+    if name != "epsilon_insensitive":
+        np.testing.assert_array_equal(weighted, repeated)
     # Several constants may be optimal: the losses are compared.
     at = [np.full(4, float(np.ravel(z)[0])) for z in (weighted, repeated)]
     four = np.array([1.0, 1.0, 2.0, 3.0])

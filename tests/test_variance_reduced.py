@@ -133,11 +133,10 @@ def test_every_penalty_on_rare_features(method, penalty, n_outputs, storage):
         assert 0 < np.sum(theirs == 0) < theirs.size
 
 
-@pytest.mark.one_case
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_weights_schedule_and_storage(method, fit_intercept, storage, rng):
-    X, y = make_problem("log_loss")
+    X, y = make_problem("log_loss", n=16)
     weight = rng.uniform(0.0, 3.0, len(y)) * (rng.random(len(y)) < 0.8)
     job = {"optimizer": method, "loss": "log_loss", "fit_intercept": fit_intercept}
     job |= {"sample_weight": weight, "eta": InvScaling(0.3)}
