@@ -32,6 +32,11 @@ DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
 SCARCE = 4
 # Largest order of the whole Hessian of softmax; above it its blocks are used.
 MAX_COUPLED = 500
+# From so many classes on, dense blocks of softmax count as so many times the Gram
+# matrices that they need: they leave out more of the Hessian, the more classes there are
+# (10000 rows of 50 columns and 100 classes: 1.2 s with them, 0.85 without; with the 10
+# classes of scikit-learn's digits they gain).
+MANY_CLASSES, MANY = 50, 1.5
 # Rows in a block.
 SLAB = 16384
 # A Hessian that only confirms the end of a run costs at most so many sweeps.
@@ -224,7 +229,8 @@ class HessianSchedule:
             price = self.problem.softmax_cost()
             hessian = (price, HessianSchedule.hessian)
         else:
-            hessian = (gram * K, HessianSchedule.blocks)
+            many = loss.coupled(K) and K >= MANY_CLASSES and not self.data.sparse
+            hessian = ((MANY if many else 1.0) * gram * K, HessianSchedule.blocks)
         bounded = loss.smooth and np.isfinite(loss.bound(K))
         return [cheapest, hessian] if K > 1 and bounded else [hessian]
 
