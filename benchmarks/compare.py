@@ -70,6 +70,17 @@ def cells(size):
     ):
         yield "full", problem, full
         yield "full", problem, auto
+    # Ends that a bound proves, columns without an entry, few rows, many classes.
+    hashed = Problem(rows(20_000), 2**20, nnz=50, n_classes=2)
+    yield "text", Problem(rows(15_000), 50_000, nnz=100, n_classes=20), auto
+    yield "text", Problem(rows(20_000), 50_000, nnz=100, n_classes=5), full
+    yield "text", hashed, auto
+    yield "text", hashed, {**adam, "penalty": None}
+    yield "text", hashed, adam
+    yield "shapes", Problem(200, 2900, n_classes=2), {**auto, "loss": "hinge"}
+    for classes in (30, 100):
+        yield "shapes", Problem(rows(10_000), 50, n_classes=classes), auto
+    yield "shapes", Problem(rows(1500), 600, n_classes=26), auto
     for classes in (None, 2):
         yield "stochastic", Problem(rows(50_000), 100, n_classes=classes), {
             **auto, "batch_size": 1,
@@ -82,7 +93,7 @@ def cells(size):
         yield "small", small, auto
 
 
-GROUPS = ("sgd", "minibatch", "full", "stochastic", "small")
+GROUPS = ("sgd", "minibatch", "full", "text", "shapes", "stochastic", "small")
 
 
 def label(problem, parameters):

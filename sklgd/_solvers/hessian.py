@@ -33,9 +33,9 @@ SCARCE = 4
 # Largest order of the whole Hessian of softmax; above it its blocks are used.
 MAX_COUPLED = 500
 # From so many classes on, dense blocks of softmax count as so many times the Gram
-# matrices that they need: they leave out more of the Hessian, the more classes there are
-# (10000 rows of 50 columns and 100 classes: 1.2 s with them, 0.85 without; with the 10
-# classes of scikit-learn's digits they gain).
+# matrices that they need, because they leave out more of the Hessian (10000 rows of 50
+# columns and 100 classes: 1.2 s with them, 0.85 without; with the 10 classes of
+# scikit-learn's digits they gain).
 MANY_CLASSES, MANY = 50, 1.5
 # Rows in a block.
 SLAB = 16384
