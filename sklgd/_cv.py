@@ -190,6 +190,11 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         to_splitter, to_scorer = self._routed(sample_weight, groups, params)
         sample_weight = check_weights(sample_weight, X.shape[0])
         folds = self._folds(X, y, sample_weight, to_splitter)
+        if self.select == "1se" and len(folds) < 2:
+            raise ValueError(
+                "select='1se' needs the standard error of the scores of two folds or "
+                "more, but cv gives one. Use select='best', or more folds."
+            )
         data = all_rows(view, X, y, sample_weight)
         self._check_scorer(offset)
         offset = check_offset(offset, X.shape[0], data.n_outputs)
@@ -211,7 +216,8 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
             if self.standardize:
                 sizes = Statistics.of_columns(data).sizes
             penalty = view._penalty(1.0, l1_ratio, sizes)
-            return default_alphas(free, penalty, alphas, models.known_moments())
+            known = models.known_moments()
+            return default_alphas(free, penalty, alphas, known, may_add=extends)
 
         def is_complete(l1_ratio):
             return not given and starts_at_zero(view._penalty(1.0, l1_ratio))
@@ -343,11 +349,10 @@ class BaseGDCV(ExplainsKeywords, CallbackSupport, ShowsFit):
         exact = optimizer_name(self.optimizer) in ("auto", "newton") and (
             penalty(1.0, l1_ratios[0]).closed_form
         )
-        # (Folds have standard deviations of their own.)
-        exact = exact and not self.standardize
         if exact and self._weighs_folds_alike() and MomentModels.suit(data, folds):
             return MomentModels(without_offset(data, offset), folds, penalty)
-        if exact and self.tol is not None:
+        # (Folds have standard deviations of their own.)
+        if exact and self.tol is not None and not self.standardize:
 
             def weights_of(k):
                 learnt = train_weights(folds[k], sample_weight, X.shape[0])

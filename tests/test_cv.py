@@ -14,7 +14,13 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
-from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_absolute_error
+from sklearn.metrics import (
+    get_scorer,
+    log_loss,
+    make_scorer,
+    mean_absolute_error,
+    mean_squared_error,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -39,7 +45,7 @@ from sklgd import (
     path,
     to_sklearn,
 )
-from sklgd._tuning.grid import alphas_of_freedom, default_alphas
+from sklgd._tuning.grid import alphas_of_freedom, default_alphas, eigenvalues_of
 from sklgd._tuning.models import all_rows
 from sklgd._tuning.moments import MomentModels
 from sklgd._tuning.newton import NewtonModels
@@ -402,6 +408,80 @@ def test_the_largest_alpha_of_l1_is_the_smallest_that_makes_all_zero(loss):
     some = GDRegressor(loss, penalty="l1", alpha=0.9 * largest, epsilon=10.0)
     assert not zero.fit(X, y).coef_.any()
     assert some.set_params(tol=1e-6).fit(X, y).coef_.any()
+
+
+@pytest.mark.parametrize("decades", [5.0, 8.0])
+@pytest.mark.parametrize(
+    ("search", "best"),
+    [
+        (GDRegressorCV(), "squared_error"),
+        (GDRegressorCV(penalty="l1"), "squared_error"),
+        (GDRegressorCV(penalty="elasticnet", l1_ratio=0.5), "squared_error"),
+        (GDRegressorCV("poisson"), "poisson"),
+        (GDClassifierCV(), "log_loss"),
+        (GDClassifierCV(penalty="l1"), "log_loss"),
+    ],
+)
+def test_relevant_columns_in_any_units_are_within_the_default_grid(
+    search, best, decades, rng
+):
+    X = rng.normal(size=(300, 5))
+    z = X @ [0.4, 0.8, 0.2, -0.4, 0.1]
+    y = {
+        "squared_error": z + rng.normal(size=300),
+        "poisson": rng.poisson(np.exp(z)),
+        "log_loss": z + 0.2 * rng.normal(size=300) > 0.0,
+    }[best]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        alike = clone(search).fit(X, y).best_score_
+        X *= 10.0 ** np.linspace(-decades, decades, 5)
+        unlike = clone(search).fit(X, y).best_score_
+    assert abs(unlike - alike) < 0.01 * abs(alike)
+
+
+@pytest.mark.parametrize("decades", [0.0, 4.0, 9.0])
+def test_eigenvalues_of_columns_in_any_units_have_the_determinant(decades, rng):
+    X = rng.normal(size=(50, 6))
+    size = 10.0 ** np.linspace(-decades, decades, 6)
+    covariance = np.cov(X.T)
+    e = eigenvalues_of(covariance * np.outer(size, size))
+    assert (np.diff(e) <= 0.0).all()
+    expected = np.linalg.slogdet(covariance)[1] + 2.0 * np.log(size).sum()
+    np.testing.assert_allclose(np.log(e).sum(), expected, rtol=1e-9)
+    X[:, 5] = X[:, 0] + X[:, 1]
+    assert len(eigenvalues_of(np.cov(X.T) * np.outer(size, size))) == 5
+
+
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+@pytest.mark.parametrize("cv", [KFold(3), ShuffleSplit(3, random_state=0)])
+def test_standardised_penalties_of_least_squares_have_the_moments_of_each_fold(
+    penalty, cv, rng
+):
+    X = rng.normal(size=(90, 4)) * [1.0, 1e3, 1e-3, 5.0]
+    y = X @ [1.0, 1e-3, 1e3, 0.0] + rng.normal(size=90)
+    search = GDRegressorCV(
+        penalty=penalty, l1_ratio=0.5, standardize=True, alphas=[1.0, 0.1], cv=cv
+    ).fit(X, y)
+    for k, (train, test) in enumerate(cv.split(X)):
+        for a, alpha in enumerate(search.alphas_[0]):
+            model = Ridge(alpha=alpha * len(train))
+            if penalty == "elasticnet":
+                model = ElasticNet(alpha=alpha, l1_ratio=0.5, tol=1e-14, max_iter=10**5)
+            model = make_pipeline(StandardScaler(), model).fit(X[train], y[train])
+            loss = 0.5 * mean_squared_error(y[test], model.predict(X[test]))
+            np.testing.assert_allclose(search.scores_[k, 0, a], -loss, rtol=1e-8)
+
+
+def test_scores_of_one_fold_extend_and_refine_the_grid(rng):
+    X = rng.normal(size=(80, 5))
+    y = X @ np.arange(5.0) + 0.01 * rng.normal(size=80)
+    fold = [(np.arange(60), np.arange(60, 80))]
+    with pytest.warns(UserWarning, match="best alpha is the smallest one"):
+        GDRegressorCV(alphas=[100.0, 10.0], cv=fold).fit(X, y)
+    assert GDRegressorCV(alphas=2, cv=fold).fit(X, y).alphas_.size > 2
+    with pytest.raises(ValueError, match="select='1se' needs the standard error"):
+        GDRegressorCV(cv=fold, select="1se").fit(X, y)
 
 
 def test_wide_sparse_rows_have_a_default_grid(rng):
@@ -1150,6 +1230,8 @@ def test_a_search_is_drawn_with_its_scores_and_coefficients():
     other = GridSearchCV(GDRegressor(), {"alpha": [1.0]}).fit(X, y)
     with pytest.raises(TypeError, match="GDClassifierCV, got GridSearchCV"):
         PathDisplay.from_estimator(other)
+    with pytest.raises(TypeError, match="path returns, got GridSearchCV"):
+        PathDisplay.from_path(other)
     pyplot.close("all")
 
 

@@ -84,13 +84,15 @@ class Factored:
         coordinates, output by output within a feature.
     exact : bool
         True for a Hessian, False for a bound of it (which `adapt` may rescale).
+    relative : bool, default=False
+        See `cholesky`.
     """
 
-    def __init__(self, matrices, exact):
+    def __init__(self, matrices, exact, relative=False):
         self.matrices, self.exact, self.theta = matrices, exact, None
         # (This makes the matrices definite to rounding, which coordinate descent
         # needs.)
-        self.factors = [cholesky(matrix) for matrix in matrices]
+        self.factors = [cholesky(matrix, relative) for matrix in matrices]
 
     def solve(self, g):
         """As in `Diagonal`."""

@@ -10,8 +10,10 @@ log alpha do not. For other losses the covariance is multiplied by the second de
 of the loss at the constant model.
 """
 
+import math
+
 import numpy as np
-from scipy.linalg import eigvalsh
+from scipy.linalg import eigh, eigvalsh, qr
 
 from .._compat import warn
 from .._fit.column_statistics import LARGE_COLUMN, column_statistics
@@ -37,8 +39,15 @@ WIDE_RANGE = 1e3, 1e-2
 L1_RANGE = 1e-3, 1e-2
 # A smaller share of l1 has the grid of l2.
 LITTLE_L1 = 0.01
+# An l1 grid has one more alpha for each decade down to this share of the smallest alpha
+# that makes a relevant coefficient zero. A column is relevant if the derivative of the
+# loss, for the column in units of its standard deviation, is this share of the largest.
+BELOW_RELEVANT, RELEVANT = 0.1, 0.1
 # Eigenvalues below this share of the largest are rounding errors.
 RANK = 1e-13
+# If the variances of the columns differ by more than this factor, small eigenvalues are
+# computed from the correlations, because those of the covariance are rounding errors.
+UNLIKE = 1e10
 # Steps towards the logarithms of alphas, and their accuracy.
 MAX_NEWTON, NEWTON_TOL = 200, 1e-6
 
@@ -51,7 +60,7 @@ def starts_at_zero(penalty):
     return penalty.l1 >= LITTLE_L1 if penalty.uniform else penalty.has_l1
 
 
-def default_alphas(data, penalty, n_alphas, known=None):
+def default_alphas(data, penalty, n_alphas, known=None, may_add=False):
     """Alphas in decreasing order.
 
     Parameters
@@ -62,10 +71,12 @@ def default_alphas(data, penalty, n_alphas, known=None):
     n_alphas : int
     known : KnownMoments or None
         Moments that need not be computed again.
+    may_add : bool
+        Whether there may be more than ``n_alphas``.
 
     Returns
     -------
-    alphas : ndarray of shape (n_alphas,)
+    alphas : ndarray of shape (n_alphas or more,)
 
     Warns
     -----
@@ -76,22 +87,24 @@ def default_alphas(data, penalty, n_alphas, known=None):
     if not (mean.all() and var.all()):
         warn_of_small_columns(data)
     if starts_at_zero(penalty):
-        return l1_alphas(data, penalty, n_alphas)
-    if not penalty.uniform:
-        l2 = np.broadcast_to(penalty.l2, (data.X.shape[1], 1))[:, 0]
-        sizes = np.divide(spread(data), l2, out=np.zeros_like(l2), where=l2 > 0.0)
-        unit = curvature(data) * max(sizes.sum() / data.n_rows, sizes.max(initial=0.0))
-        return (unit or 1.0) * np.geomspace(*WIDE_RANGE, n_alphas)
-    e = eigenvalues(data, known)
+        return l1_alphas(data, penalty, n_alphas, may_add)
+    l2 = np.broadcast_to(penalty.l2, (data.X.shape[1], 1))[:, 0]
+    e = eigenvalues(data, known, l2)
     if e is None:
-        high, low = WIDE_RANGE
-        unit = curvature(data) * spread(data).sum() / data.n_rows
-        return unit * np.geomspace(high, low, n_alphas)
+        sizes = np.divide(spread(data), l2, out=np.zeros_like(l2), where=l2 > 0.0)
+        unit = sizes.sum() / data.n_rows
+        if not penalty.uniform:
+            unit = max(unit, sizes.max(initial=0.0))
+        return (curvature(data) * unit or 1.0) * np.geomspace(*WIDE_RANGE, n_alphas)
     return alphas_of_freedom(e, n_alphas)
 
 
-def l1_alphas(data, penalty, n_alphas):
+def l1_alphas(data, penalty, n_alphas, may_add):
     """From the smallest alpha of all zeros on, even steps of log alpha.
+
+    In these steps the coefficients of columns in a much smaller unit might all stay
+    zero. Alphas for which the relevant ones among them do not are then added, or the
+    steps are larger.
 
     For a loss whose derivative jumps at many targets, such as the median of counts, a
     smaller alpha may make all coefficients zero, too. Of coefficients of given signs
@@ -108,15 +121,32 @@ def l1_alphas(data, penalty, n_alphas):
     pull = -gradient[:-1]
     if penalty.signs is not None:
         pull[pull * penalty.signs < 0.0] = 0.0
-    l1 = penalty.l1
+    size, l1 = np.sqrt(spread(data))[:, None], penalty.l1
+    pull = np.abs(pull)
+    standard = np.divide(pull, size, out=np.zeros_like(pull), where=size > 0.0)
     if not penalty.uniform:
         # (Features without an l1 penalty have a coefficient with any alpha.)
         pull, l1 = pull / np.where(l1 > 0.0, l1, np.inf), 1.0
-    largest = np.abs(pull).max(initial=0.0) / (data.mean_weight * l1)
+    pull = pull / (data.mean_weight * l1)
+    largest = pull.max(initial=0.0)
     if not largest > 0.0:
         largest = 1.0
     low = L1_RANGE[data.n_rows <= data.X.shape[1]]
-    return largest * np.geomspace(1.0, low, n_alphas)
+    alphas = largest * np.geomspace(1.0, low, n_alphas)
+    relevant = (standard > RELEVANT * standard.max(initial=0.0)) & (pull > 0.0)
+    low = pull[relevant].min(initial=np.inf)
+    if penalty.has_l2:
+        # (For this alpha both parts of the Hessian are equal.)
+        shrinking = curvature(data) * size**2 / np.where(penalty.l2, penalty.l2, np.inf)
+        shrinking = np.broadcast_to(shrinking, pull.shape)
+        low = min(low, shrinking[relevant & (shrinking > 0.0)].min(initial=np.inf))
+    low *= BELOW_RELEVANT
+    if not 0.0 < low < alphas[-1]:
+        return alphas
+    if not may_add:
+        return np.geomspace(largest, low, n_alphas)
+    more = math.ceil(math.log10(alphas[-1] / low))
+    return np.concatenate([alphas, alphas[-1] * 0.1 ** np.arange(1, more + 1)])
 
 
 def curvature(data):
@@ -153,11 +183,22 @@ def warn_of_small_columns(data):
         )
 
 
-def eigenvalues(data, known):
-    """Those of the second derivative at the constant model, or None if unaffordable."""
+def eigenvalues(data, known, strengths):
+    """Those of the second derivative at the constant model, or None if unaffordable.
+
+    Parameters
+    ----------
+    data : Data
+    known : KnownMoments or None
+    strengths : ndarray of shape (n_features,)
+        Of the l2 penalty. Features are measured in units that make them one; those
+        without a penalty are left out.
+    """
     n, d = data.n_rows, data.X.shape[1]
+    penalised = np.flatnonzero(strengths)
+    scale = strengths[penalised] ** -0.5
     if known is not None:
-        return those_of(known.of_weight(1.0)[0], data)
+        return those_of(known.of_weight(1.0)[0], penalised, scale, data)
     if min(n, d) > MAX_EIGENVALUES:
         return None
     if n < d and CUBE * n**3 > PASSES * data.term().pass_cost():
@@ -168,20 +209,63 @@ def eigenvalues(data, known):
     s = np.ones(n) if data.weights is None else data.weights[rows]
     if d <= n:
         matrix = np.asarray(data.term().weighted_gram(s, data.rows, centre)[0])
-    else:
-        X = data.X[rows]
-        along = X @ centre
-        matrix = X @ X.T
-        matrix = matrix.toarray() if data.sparse else matrix
-        matrix = matrix - along - along[:, None] + centre @ centre
-        matrix *= np.sqrt(np.outer(s, s))
-    return those_of(matrix / s.sum(), data)
+        return those_of(matrix / s.sum(), penalised, scale, data)
+    X = data.X[rows]
+    if len(penalised) < d or (scale != 1.0).any():
+        units = np.zeros(d)
+        units[penalised] = scale
+        X = X.multiply(units).tocsr() if data.sparse else X * units
+        centre = centre * units
+    along = X @ centre
+    matrix = X @ X.T
+    matrix = matrix.toarray() if data.sparse else matrix
+    matrix = matrix - along - along[:, None] + centre @ centre
+    matrix *= np.sqrt(np.outer(s, s))
+    return curvature(data) * above_rounding(eigvalsh(matrix / s.sum())[::-1])
 
 
-def those_of(covariance, data):
-    """The eigenvalues above rounding, in decreasing order."""
-    e = eigvalsh(covariance)[::-1]
-    return curvature(data) * e[e > RANK * e[0]]
+def those_of(covariance, penalised, scale, data):
+    """The eigenvalues above rounding, in decreasing order.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_features, n_features)
+    penalised : intp array of shape (n_penalised,)
+        Features with a penalty.
+    scale : ndarray of shape (n_penalised,)
+        Their units.
+    data : Data
+    """
+    if len(penalised) < len(covariance) or (scale != 1.0).any():
+        covariance = covariance[np.ix_(penalised, penalised)]
+        covariance = covariance * np.outer(scale, scale)
+    return curvature(data) * eigenvalues_of(covariance)
+
+
+def eigenvalues_of(covariance):
+    """Eigenvalues of a covariance matrix above rounding, in decreasing order.
+
+    If the variances are very unlike, they are close approximations, which keep the
+    digits of the small ones: from the QLP decomposition of a root of the matrix
+    (Stewart 1999, SIAM Journal on Scientific Computing 20), whose columns are scaled.
+    """
+    size = np.sqrt(np.diagonal(covariance))
+    seen = np.flatnonzero(size)
+    if not len(seen) or size[seen].max() ** 2 <= UNLIKE * size[seen].min() ** 2:
+        return above_rounding(eigvalsh(covariance)[::-1])
+    size = size[seen]
+    correlations = covariance[np.ix_(seen, seen)] / size / size[:, None]
+    e, directions = eigh(correlations)
+    kept = e > RANK * e[-1]
+    root = (directions[:, kept] * np.sqrt(e[kept])).T * size
+    upper = qr(root, mode="r", pivoting=True)[0]
+    lower = qr(upper.T, mode="r")[0]
+    return np.sort(np.diagonal(lower) ** 2)[::-1]
+
+
+def above_rounding(e):
+    """The eigenvalues, in decreasing order, that are no rounding errors."""
+    return e[e > RANK * e[0]]
 
 
 def alphas_of_freedom(e, n_alphas):

@@ -117,6 +117,9 @@ class LeastSquares:
             A -= self.a[:, :, None] * self.a[:, None]
             q -= self.a[:, :, None] * self.b[:, None]
         diagonal = np.einsum("fjj->fj", A)
+        variance = diagonal if fit_intercept else diagonal - self.a**2
+        spread = variance > CONSTANT * size**2
+        self.sizes = np.sqrt(np.where(spread, variance, 1.0))
         seen = diagonal > CONSTANT * size**2
         self.scale = np.zeros_like(self.a)
         self.scale[seen] = diagonal[seen] ** -0.5
@@ -131,33 +134,38 @@ class LeastSquares:
         """Forget the last minimisers."""
         self.u = np.zeros_like(self.q)
 
-    def minimise(self, penalty):
+    def minimise(self, penalty_of):
         """Coefficients w and intercepts c.
 
         Parameters
         ----------
-        penalty : Penalty
-            In closed form.
+        penalty_of : callable
+            ``penalty_of(sizes)`` is the `Penalty`, in closed form, of a set whose
+            columns have these standard deviations.
 
         Returns
         -------
         w : ndarray of shape (n_sets, n_features, n_outputs)
         c : ndarray of shape (n_sets, n_outputs)
         """
-        B, l1, l2 = self.A.copy(), penalty.l1, penalty.l2
-        if not penalty.uniform:
-            # (All targets have the same alpha.)
-            l1, l2 = np.ravel(l1), np.ravel(l2)
+        penalties = [penalty_of(sizes) for sizes in self.sizes]
+        # (All targets have the same alpha.)
+        shape = self.scale.shape
+        l1, l2 = np.empty(shape), np.empty(shape)
+        for k, penalty in enumerate(penalties):
+            l1[k], l2[k] = np.ravel(penalty.l1), np.ravel(penalty.l2)
+        B = self.A.copy()
         np.einsum("fjj->fj", B)[...] += l2 * self.scale**2
-        if penalty.smooth:
+        if penalties[0].smooth:
             root = np.sqrt(1.0 + l2 * self.scale**2)
             # (With other strengths the minimiser of least norm need not be in the space
             # of the rows.)
-            w = self.solve(B, root, shortens=penalty.uniform)
+            w = self.solve(B, root, shortens=penalties[0].uniform)
         else:
-            signs = penalty.signs_of_features()
-            for matrix, u, q, scale in zip(B, self.u, self.q, self.scale, strict=True):
-                descend(matrix, u, q, l1 * scale, signs)
+            signs = penalties[0].signs_of_features()
+            problems = zip(B, self.u, self.q, l1 * self.scale, strict=True)
+            for matrix, u, q, strengths in problems:
+                descend(matrix, u, q, strengths, signs)
             w = self.u * self.scale[:, :, None]
         c = np.zeros_like(self.b)
         if self.fit_intercept:
@@ -232,7 +240,8 @@ class MomentModels(Models):
     folds : list of Fold
         An empty one is allowed: the path of all rows then has no losses.
     penalty : callable
-        ``penalty(alpha, l1_ratio)`` is the `Penalty`.
+        ``penalty(alpha, l1_ratio, sizes)`` is the `Penalty` of training rows whose
+        columns have these standard deviations.
     """
 
     def __init__(self, data, folds, penalty):
@@ -308,8 +317,12 @@ class MomentModels(Models):
         self.all_rows.begin()
 
     def advance(self, alpha):
-        self.solved = self.problems.minimise(self.penalty(alpha, self.l1_ratio))
+        self.solved = self.problems.minimise(self.penalty_of(alpha, self.l1_ratio))
         self.losses = self.tests.losses(*self.solved)
+
+    def penalty_of(self, alpha, l1_ratio):
+        """The penalty of this alpha, as a function of standard deviations."""
+        return lambda sizes: self.penalty(alpha, l1_ratio, sizes)
 
     def from_zero(self, w, c):
         """Coefficients of shape (n_features + 1, n_outputs) of x and y themselves."""
@@ -321,7 +334,7 @@ class MomentModels(Models):
         return self.from_zero(w[k], c[k])
 
     def of_all_rows(self, alpha, l1_ratio):
-        w, c = self.all_rows.minimise(self.penalty(alpha, l1_ratio))
+        w, c = self.all_rows.minimise(self.penalty_of(alpha, l1_ratio))
         return self.from_zero(w[0], c[0])
 
     def test_loss(self, k):

@@ -411,11 +411,11 @@ class NewtonModels(Models):
                 A, v, H, 1.0 / unit.total, self.scale, self.l2_u, 0,
                 self.data.fit_intercept,
             )  # fmt: skip
-            return Factored([block], exact=True)
+            return Factored([block], exact=True, relative=True)
         S = np.repeat(self.scale, unit.u.shape[1], axis=1).reshape(-1)
         A = A * np.multiply.outer(S, S / unit.total)
         np.einsum("jj->j", A)[...] += np.repeat(self.l2_u, unit.u.shape[1])
-        return Factored([A], exact=True)
+        return Factored([A], exact=True, relative=True)
 
     def find_step(self, unit):
         """The minimiser of the quadratic model, and the decrease that it predicts."""

@@ -133,7 +133,7 @@ default=None
     if isinstance(alphas, int):
         alphas = default_alphas(data, penalty, alphas)
     if penalty.closed_form and MomentModels.suit(data, []):
-        coefs = _by_moments(est, data, alphas, penalty_of)
+        coefs = _by_moments(est, data, alphas)
     else:
         known = {} if offset is None else {"offset": offset}
         fitted = clone(est).set_params(**without_names(est))
@@ -184,8 +184,8 @@ def check_alphas(alphas):
     return np.unique(numbers)[::-1]
 
 
-def _by_moments(est, data, alphas, penalty):
-    models = MomentModels(data, [], penalty)
+def _by_moments(est, data, alphas):
+    models = MomentModels(data, [], est._penalty)
     return [models.of_all_rows(float(alpha), est.l1_ratio) for alpha in alphas]
 
 

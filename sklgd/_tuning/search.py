@@ -20,6 +20,9 @@ WIDE, FLAT, BETWEEN, REFINEMENTS = 10.0**0.5, 0.1, 3, 2
 MOST_ADDED = ADDED * EXTENSIONS + 2 * BETWEEN * REFINEMENTS
 # A gain of less than this share of the standard error of the score is none.
 LITTLE = 0.01
+# What stands for the standard error of a single fold, as a share of the range of the
+# scores.
+ONE_FOLD = 0.1
 
 
 class Stopped(Exception):
@@ -143,7 +146,7 @@ class Search:
             means, best = self.means(scores), best_of(self.means(scores))
             beside = [i for i in (best - 1, best + 1) if 0 <= i < len(means)]
             gains = means[best] - means[beside]
-            if not (gains > FLAT * standard_errors(scores)[best]).any():
+            if not (gains > FLAT * noise_of(scores, means)).any():
                 return
             for i in (best, best - 1):
                 if i >= 0:
@@ -223,8 +226,8 @@ n_features + 1)
         if last < 1 or 0 < best < last or (best and not path.alphas[best]):
             return None
         neighbour = best - 1 if best else 1
-        gain, error = means[best] - means[neighbour], standard_errors(scores)[best]
-        if not gain > LITTLE * error:
+        gain = means[best] - means[neighbour]
+        if not gain > LITTLE * noise_of(scores, means):
             return None
         if best:
             return "weak"
@@ -259,6 +262,15 @@ def standard_errors(scores):
     if n < 2:
         return np.full(len(scores), np.nan)
     return defined.std(axis=1, ddof=1) / np.sqrt(n)
+
+
+def noise_of(scores, means):
+    """Standard error of the best mean score.
+
+    One fold has none: a share of the range of the scores takes its place.
+    """
+    error = standard_errors(scores)[best_of(means)]
+    return ONE_FOLD * np.ptp(means[np.isfinite(means)]) if np.isnan(error) else error
 
 
 def best_of(means):

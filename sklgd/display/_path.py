@@ -151,7 +151,17 @@ class PathDisplay:
         Returns
         -------
         display : PathDisplay
+
+        Raises
+        ------
+        TypeError
+            If it is something else.
         """
+        if not hasattr(path, "objective"):
+            raise TypeError(
+                "path must be what sklgd.path returns, got "
+                f"{type(path).__name__}. Draw a search by from_estimator."
+            )
         coef = path.coef if path.coef.ndim == 3 else path.coef[:, None, :]
         coefs, names = _comparable(coef, path.column_scale, path.feature_names)
         return cls(path.alphas, coefs=coefs, names=names, df=path.df).plot(axes)

@@ -122,11 +122,13 @@ def hessian_block(A, v, double H, double factor, scale, l2, Py_ssize_t k,
     return out
 
 
-def cholesky(matrix):
+def cholesky(matrix, bint relative=False):
     """Lower factor of a positive semidefinite matrix.
 
     Its diagonal is increased, in place, by as little as makes the factorisation
-    possible. The factor of a matrix that is not finite is not finite either.
+    possible: each entry by the same number or, if ``relative``, by the same share,
+    which suits coordinates in unlike units. The factor of a matrix that is not finite
+    is not finite either.
     """
     cdef int n = <int> matrix.shape[0], info = 1
     cdef Py_ssize_t j
@@ -142,11 +144,13 @@ def cholesky(matrix):
                 # A coordinate without effect keeps its value.
                 diagonal[j] = 1.0
             ridge = max(ridge, diagonal[j])
-        ridge *= 1e-12
+        ridge = 1e-12 if relative and isfinite(ridge) else 1e-12 * ridge
         # (A matrix with NaN has no factor, whatever is added.)
         while info != 0 and isfinite(ridge):
             for j in range(n):
-                M[j * n + j] = diagonal[j] + ridge
+                M[j * n + j] = diagonal[j] + (
+                    ridge * diagonal[j] if relative else ridge
+                )
             memcpy(factor, M, <size_t> n * n * sizeof(double))
             info = factorise(factor, n)
             ridge *= 100.0
