@@ -53,6 +53,9 @@ DAMPINGS = 0.0, 1e-3, 4e-3, 1.6e-2, 6.4e-2, 0.25, 1.0
 # The largest damping, and the largest factor by which an estimate is corrected.
 MOST_DAMPING = 1e6
 MOST_GAIN = 2.0
+# Gains of more than so many times what is predicted fall more slowly than predictions:
+# about as their root (kdd99, smurf against others: the estimate was a third of F - F*).
+GROWING = 1.1
 
 
 class BlockNewton(OverBlocks):
@@ -373,6 +376,8 @@ class BlockNewton(OverBlocks):
             if math.isfinite(self.gain):
                 excess *= min(max(self.gain / self.predicted, 1.0), MOST_GAIN)
         if rate > SLOW:
+            if self.gain > GROWING * self.predicted:
+                rate = min(math.sqrt(rate), SLOWEST)
             excess = max(excess, self.gain * rate / (1.0 - rate))
         return min(excess, self.bound_here())
 
