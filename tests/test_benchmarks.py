@@ -176,3 +176,18 @@ def test_the_benchmark_of_searches_prints_a_table(
         found["GDRegressorCV"]["score"], rel=0.02
     )
     assert peer["score"] == pytest.approx(found["GDRegressorCV"]["score"], rel=0.02)
+
+
+def test_the_benchmark_of_blocks_prints_a_table(tmp_path, monkeypatch, capsys):
+    figures = tmp_path / "blocks.json"
+    out = run_here(
+        "blocks.py", "--rows", "3000", "--columns", "5", "--learners", "fit_blocks",
+        "SGDClassifier.partial_fit", "--folder", tmp_path, "--output", figures,
+        monkeypatch=monkeypatch, capsys=capsys,
+    )  # fmt: skip
+    assert "| fit_blocks | 1 |" in out
+    blocks, sgd = json.loads(figures.read_text())
+    assert -1e-9 < blocks["gap"] < 1e-4 < sgd["gap"]
+    assert blocks["passes"] == sgd["passes"] == 1
+    assert min(blocks["peak"]) > blocks["imports"] > 0.0
+    assert list(tmp_path.iterdir()) == [figures]

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
 import sklgd._fit.description as description
 from sklgd import GDClassifier, GDRegressor
@@ -237,6 +238,17 @@ def test_the_gap_is_zero_where_the_constant_model_is_the_optimum(
     model = cls(penalty="l1", alpha=1e9).fit_blocks(cut(X, target))
     assert not model.coef_.any() and model.stop_reason_ == "converged"
     assert model.optimality_gap_ < 1e-12 and model.n_passes_ <= 4
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive"])
+def test_the_gap_of_fista_is_zero_where_the_constant_model_is_the_optimum(
+    beyond_memory, table, loss
+):
+    X, y = table[0], table[1]["number"]
+    model = GDRegressor(loss, penalty="l1", alpha=1e9, optimizer="fista")
+    for fitted in (model.fit(X, y), clone(model).fit_blocks(cut(X, y))):
+        assert not fitted.coef_.any() and fitted.stop_reason_ == "converged"
+        assert fitted.optimality_gap_ < 1e-10
 
 
 def test_rows_that_fit_into_memory_are_read_once(table):

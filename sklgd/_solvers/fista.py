@@ -11,6 +11,9 @@ from .look_ahead import excess_ahead
 GROWTH = 1.1
 # A Hessian is computed again after so many times as many steps.
 PATIENCE = 1.5
+# The barrier is lowered where the gains of the last FEW steps are below this share of
+# the accuracy that it needs.
+FEW, STILL = 3, 1e-3
 
 
 class FISTASolver(BatchSolver):
@@ -116,8 +119,13 @@ class FISTASolver(BatchSolver):
         return self.left
 
     def settled(self, enough):
-        """As in `BatchSolver`; also True if no step lowers F."""
-        return self.at_rest or super().settled(enough)
+        """As in `BatchSolver`; also True if no step lowers F.
+
+        Or if the last steps have gained next to nothing, as they do where the constant
+        model is the optimum; an extrapolation needs more steps.
+        """
+        still = len(self.gains) >= FEW and max(self.gains[-FEW:]) <= STILL * enough
+        return self.at_rest or still or super().settled(enough)
 
     def decrease(self, otherwise):
         """Decrease of F to the minimiser of its quadratic model at u.
