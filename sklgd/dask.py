@@ -75,14 +75,16 @@ class _Computed:
         yield dask.compute(*self.part)
 
 
-def from_dask(X: Any, y: Any, sample_weight: Any = None) -> DelayedBlocks:
+def from_dask(
+    X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+) -> DelayedBlocks:
     """Blocks of dask collections.
 
     Parameters
     ----------
     X : dask array, dask data frame, or list of delayed blocks
         Arrays may have sparse blocks. A block has some rows and all columns.
-    y, sample_weight : dask array, series, array, or list of delayed blocks
+    y, sample_weight, offset : dask array, series, array, or list of delayed blocks
         With blocks of the same rows as those of X. Arrays in memory are cut into such
         blocks, if X is a dask array whose chunks have known sizes.
 
@@ -103,7 +105,10 @@ def from_dask(X: Any, y: Any, sample_weight: Any = None) -> DelayedBlocks:
         names = [str(name) for name in names]
     columns: list[Any] = []
     n_rows = None
-    for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+    given = {"X": X, "y": y, "sample_weight": sample_weight, "offset": offset}
+    if offset is None:
+        del given["offset"]
+    for name, data in given.items():
         if data is None:
             columns.append([None] * len(columns[0]))
             continue
@@ -302,15 +307,15 @@ class _OnDask:
     local: Any
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, client: Any = None,
-        **others: Any,
+        self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None,
+        client: Any = None, **others: Any,
     ) -> Any:  # fmt: skip
         """Fit the model to dask collections; other data are fitted in this process.
 
         Parameters
         ----------
-        X, y, sample_weight
-            As `from_dask` takes them.
+        X, y, sample_weight, offset
+            As `from_dask` takes them. Only a regressor has an offset.
         client : distributed.Client, default=None
             None takes the default client.
         **others
@@ -324,8 +329,11 @@ class _OnDask:
         """
         model: Any = self
         if not _is_delayed(X):
+            if offset is not None:
+                others["offset"] = offset
             return self.local.fit(model, X, y, sample_weight, **others)
-        blocks, validation = from_dask(X, y, sample_weight), others.get("validation")
+        blocks = from_dask(X, y, sample_weight, offset)
+        validation = others.get("validation")
         if isinstance(validation, tuple) and _is_delayed(validation[0]):
             others["validation"] = from_dask(*validation)
         return model.fit_blocks(blocks, engine=partial(Engine, client=client), **others)

@@ -183,6 +183,22 @@ def test_targets_in_memory_are_cut_like_the_rows(client, table):
         GDClassifier().fit(frame, y)
 
 
+def test_offsets_of_a_cluster_are_those_of_one_process(client, rng):
+    X, offset = rng.normal(size=(400, 3)), rng.normal(size=400)
+    y = rng.poisson(np.exp(offset + X[:, 0])).astype(float)
+    arrays = [da.from_array(data, chunks=(100, *data.shape[1:])) for data in (X, y)]
+    local = sklgd.GDRegressor("poisson", tol=1e-12).fit(X, y, offset=offset)
+    for given in (offset, da.from_array(offset, chunks=100)):
+        model = GDRegressor("poisson", tol=1e-12).fit(*arrays, offset=given)
+        assert_allclose(model.coef_, local.coef_, rtol=1e-10)
+    here = GDRegressor("poisson", tol=1e-12).fit(X, y, offset=offset)
+    assert_array_equal(here.coef_, local.coef_)
+    with pytest.raises(ValueError, match="offset is not possible with dask coll"):
+        model.score(*arrays)
+    with pytest.raises(ValueError, match="GDClassifier takes no offsets"):
+        GDClassifier().fit(arrays[0], arrays[1] > 1.0, offset=offset)
+
+
 def test_a_worker_that_dies_changes_nothing(client, beyond_memory, table):
     X, y, _ = table
     reference = sklgd.GDClassifier(tol=1e-10).fit_blocks(local_blocks(X, y))
