@@ -680,7 +680,9 @@ class MomentOptimizer(Optimizer):
         lags = lags and not (summed and penalty.signs is not None)
         if penalty.has_l2 or not lags or self.beta_1 >= self.beta_2**4:
             return INF
-        return 20.0 if penalty.has_l1 else 6.0
+        # (Columns drawn uniformly, batches of 32 and 256 rows of 50 entries: lagged
+        # steps cost less from 24 to 30 columns per entry of a batch on.)
+        return 25.0
 
 
 class Adam(MomentOptimizer):
