@@ -126,7 +126,8 @@ class BlockNewton(OverBlocks):
 
         They estimate what F has beside its value and gradient, which are known.
         """
-        loss, sample = self.data.loss, self.data.sample
+        data: Any = self.data
+        loss, sample = data.loss, data.sample
         if loss.quadratic or not (loss.smooth and self.penalty.smooth):
             return self.damping, math.inf
         term, weight, at = sample.term(), sample.mean_weight, self.state.coef
@@ -241,7 +242,7 @@ class BlockNewton(OverBlocks):
         if self.trusted and (self.cautious or not self.gains):
             damping, estimated = self.likely_damping()
         p, predicted = self.damped_step(damping)
-        trials = None
+        trials: Any = None
         before, start = self.gradient, self.smoothed_objective()
         # (A smoothed loss may be negative.)
         bounded = self.data.loss.nonnegative and self.barrier_weight is None
