@@ -36,11 +36,11 @@ for name, model in models.items():
     print(f"{name:31} R2 {scores.mean():.3f}, {zeros} coefficients are zero")
 
 # %%
-# Signs that are believed cost hardly any accuracy. The last model also forbids the
-# negative effects of sex and s3, which the data show, and predicts worse. Coefficients
-# at the limit are exactly zero.
+# The signs that are known in advance hardly change the accuracy. The last model also
+# excludes the negative effects of sex and s3, which the data show, and predicts worse.
+# Coefficients at the limit are exactly zero.
 
-figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
 place = np.arange(X.shape[1])
 for k, (name, model) in enumerate(models.items()):
     ax.bar(place + 0.27 * (k - 1), model.coef_, 0.27, label=name)
@@ -48,5 +48,5 @@ ax.set_xticks(place, X.columns)
 ax.axhline(0, color="k", lw=0.8)
 ax.set_ylabel("coefficient")
 ax.set_title("Diabetes: coefficients with and without signs")
-ax.legend(frameon=False)
+figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
 plt.show()

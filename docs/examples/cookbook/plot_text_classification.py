@@ -29,7 +29,7 @@ for name in names:
     found = [s for s in re.split(r"[.\n]+", text) if len(s.split()) >= 4]
     sentences += found
     labels += [name] * len(found)
-print(len(sentences), "sentences, for example:", sentences[75].strip())
+print(len(sentences), "sentences, for example:", sentences[57].strip())
 
 # %%
 # Words as features
@@ -47,7 +47,7 @@ print(f"accuracy {scores.mean():.2f}; always the largest class: "
       f"{max(map(labels.count, names)) / len(labels):.2f}")  # fmt: skip
 
 # %%
-# Which words speak for a class? The largest coefficients say so.
+# Which words are typical of a class? Those with the largest coefficients.
 
 model.fit(sentences, labels)
 words = model[0].get_feature_names_out()
