@@ -462,6 +462,17 @@ def test_weights_of_partial_fit(cls, step, optimizer):
         assert np.abs(different.coef_ / none.coef_ - 1).max() > 1e-3
 
 
+@pytest.mark.parametrize("batch_size", [1, "full"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_objective_of_a_call_is_a_mean_in_any_unit_of_its_weights(batch_size):
+    X, y = problem(GDRegressor)
+    model = GDRegressor(optimizer="sgd", batch_size=batch_size, penalty=None)
+    model.set_params(learning_rate=1e-9)
+    for weight in (1.0, 3.0):
+        model.partial_fit(X, y, np.full(N, weight))
+    assert_allclose(model.loss_curve_, 0.5 * np.mean(y**2), rtol=1e-5)
+
+
 def test_parameters_may_change_between_calls():
     """What scikit-learn's users do with SGD*: a new setting for the next chunk."""
     X, y = problem(GDRegressor)
