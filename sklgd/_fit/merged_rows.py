@@ -243,8 +243,7 @@ class MergeRows:
         most = max(1, int(SPARE * self.share * n))
         if len(near) > most:
             near = near[:: -(-len(near) // most)]
-        kept = X[near].astype(np.float64, copy=False)
-        output.kept.append((kept, target[near], s[near]))
+        output.kept.append((X[near], target[near], s[near]))
         far = s.copy()
         far[near] = 0.0
         output.merged = self.merge(rows, loss, target, z, far)
