@@ -158,6 +158,13 @@ def test_names_of_features_reach_every_output():
     assert_same(plain, model, X, y, 1e-12)
 
 
+def test_an_elastic_net_keeps_its_parameters():
+    X, y = make_problem(n=60)
+    model = GDRegressor(penalty="elasticnet", alpha=0.05, l1_ratio=0.3)
+    plain = model.fit(X, y).to_sklearn()
+    assert (plain.alpha, plain.l1_ratio) == pytest.approx((0.05, 0.3))
+
+
 # Entries whose own solvers reach the optimum of the same F.
 EXACT = [
     ("squared_error", {"penalty": None}),
