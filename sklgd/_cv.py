@@ -545,7 +545,8 @@ class GDRegressorCV(RegressorMixin, BaseGDCV):
         Signs of the coefficients, which hold for all fits.
     penalty_factor, standardize : see `GDRegressor`
         Strengths of the penalty. The standard deviations are those of the training rows
-        of each fold, so that standardize=True takes a fit for every fold and alpha.
+        of each fold, so that standardize=True takes a fit for every fold and alpha,
+        except for the squared error.
 
     Attributes
     ----------
