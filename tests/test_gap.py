@@ -518,3 +518,30 @@ def test_a_gain_of_little_over_the_constant_model_counts(rng):
     model = GDRegressor(optimizer="fista", alpha=0.0, tol=1e-3).fit(np.r_[X, X], y)
     assert 0.0 < model.optimality_gap_ <= 1e-3
     assert model.coef_ == pytest.approx([1e-5], rel=0.1)
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
+@pytest.mark.parametrize(
+    ("n_classes", "n_features", "alpha", "tol"),
+    [(2, 300, 8e-5, 2e-5), (10, 100, 3e-3, 2e-5), (26, 100, 8e-3, 6e-4)],
+)
+def test_a_bound_near_separable_classes_has_the_best_intercepts(
+    optimizer, n_classes, n_features, alpha, tol
+):
+    # (There the second derivative of the loss by an intercept is tiny.)
+    bounds = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        centres = rng.normal(size=(n_classes, n_features))
+        y = rng.integers(n_classes, size=300)
+        X = 0.3 * (centres[y] + 0.5 * rng.normal(size=(300, n_features)))
+        model = GDClassifier(alpha=alpha, tol=tol, optimizer=optimizer).fit(X, y)
+        bounds += model.optimality_gap_is_bound_
+        exact = GDClassifier(alpha=alpha, tol=1e-12).fit(X, y).loss_curve_[-1]
+        share = np.bincount(y) / len(y)
+        null = -(share * np.log(share)).sum()
+        gap = (model.loss_curve_[-1] - exact) / (null - exact)
+        assert (
+            gap <= 1.001 * model.optimality_gap_ or not model.optimality_gap_is_bound_
+        )
+    assert bounds

@@ -12,9 +12,12 @@ first sum vanishes. The intercepts have no penalty: their part of v has to be ze
 import numpy as np
 
 # So many steps of the intercepts are made, or until the derivatives add up to this
-# share of their size, or to what costs at most that share of the excess that ends the
-# run; the steps are half as long where the loss couples the outputs.
-BALANCING, BALANCED, ENOUGH = 30, 1e-12, 1e-3
+# share of their size, or until the next step lowers F by at most that share of the
+# excess that ends the run; the steps are half as long where the loss couples the
+# outputs.
+BALANCING, BALANCED, ENOUGH = 100, 1e-12, 1e-3
+# The best intercepts lower F by less than so many times what the last step would.
+LEFT = 4.0
 
 
 def duality_gap(run, u, gradient, objective):
@@ -62,17 +65,21 @@ def bound_here(run):
     still, gradients = np.zeros(problem.n_outputs), np.empty_like(z)
     unused = np.empty_like(still)
     before = value = problem.line(loss, z, z, still, gradients, unused)
-    enough = ENOUGH * run.target() * run.mean_weight**2
+    enough, left = ENOUGH * run.target() * run.mean_weight, 0.0
     if run.data.fit_intercept:
+        left = np.inf
         for _ in range(BALANCING):
             along = gradients.sum(axis=0) / problem.n_samples
-            if along @ along <= enough:
-                break
             size = np.abs(gradients).sum(axis=0) / problem.n_samples
             if (np.abs(along) <= BALANCED * size).all():
+                left = 0.0
                 break
+            # (Near separable classes h is tiny, and small derivatives gain much.)
             h = problem.curvatures(loss, z).sum(axis=0) / problem.n_samples
             step = np.where(h > 0.0, along / np.where(h > 0.0, h, 1.0), 0.0)
+            left = LEFT * 0.5 * float(along @ step) if (h > 0.0).all() else np.inf
+            if left <= enough:
+                break
             z -= 0.5 * step if run.coupled else step
             value = problem.line(loss, z, z, still, gradients, unused)
     raw = np.empty_like(run.u)
@@ -82,4 +89,4 @@ def bound_here(run):
     # An l1 penalty alone bounds the minimiser where no loss is negative.
     size = run.objective() if run.data.loss.nonnegative else np.inf
     bound = duality_gap(run, run.u, gradient, size)
-    return bound + (before - value) / run.mean_weight
+    return bound + (before - value + left) / run.mean_weight
