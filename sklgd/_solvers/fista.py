@@ -12,8 +12,9 @@ GROWTH = 1.1
 # A Hessian is computed again after so many times as many steps.
 PATIENCE = 1.5
 # The barrier is lowered where the gains of the last FEW steps are below this share of
-# the accuracy that it needs.
-FEW, STILL = 3, 1e-3
+# the accuracy that it needs. (A share of 1e-3 takes slow steps for the end: a median of
+# three outputs with an l1 penalty then took 2600 and 14000 steps in place of 1700.)
+FEW, STILL = 3, 1e-4
 
 
 class FISTASolver(BatchSolver):
