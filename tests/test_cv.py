@@ -491,6 +491,20 @@ def test_wide_sparse_rows_have_a_default_grid(rng):
     assert search.score(X, y) > 0.7
 
 
+@pytest.mark.parametrize("n_features", [3, 100])
+@pytest.mark.parametrize(
+    "search",
+    [GDRegressorCV(), GDRegressorCV("huber"), GDRegressorCV(penalty="l1")],
+)
+def test_features_without_a_penalty_leave_nothing_to_choose(search, n_features, rng):
+    X, y = rng.normal(size=(60, n_features)), rng.normal(size=60)
+    search = clone(search).set_params(penalty_factor=np.zeros(n_features), alphas=3)
+    search.fit(X, y)
+    assert np.ptp(search.cv_results_["mean_test_score"]) < 1e-3 * abs(
+        search.best_score_
+    )
+
+
 @pytest.mark.parametrize(("n_rows", "by_freedom"), [(60, True), (900, False)])
 def test_eigenvalues_of_text_are_computed_where_they_are_cheap(n_rows, by_freedom, rng):
     X = sp.random_array((n_rows, 3100), density=0.002, rng=rng, format="csr")

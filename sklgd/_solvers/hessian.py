@@ -317,8 +317,8 @@ class HessianSchedule:
     def is_worth_waiting(self):
         """True if a run on few rows shall go on until a Hessian confirms its end.
 
-        Conjugate gradients are easily wrong there: the Hessian has as many small
-        eigenvalues as there are columns more than rows.
+        Conjugate gradients are easily wrong there: the Hessian has a small eigenvalue
+        for each column in excess of the number of rows.
         """
         return self.few_rows and self.price_at_the_end() <= WAITING
 

@@ -1,8 +1,8 @@
 """The Hessian at the end of a run on few rows with many columns.
 
-With ridges l2_j of the features, B = X~'H X~ + diag(l2) has as many rows as there are
-coefficients, but X~ only as many as there are rows. Let X~ diag(l2)^-1/2 = L Q', where
-L is square and Q has orthonormal columns. Then
+With ridges l2_j of the features, B = X~'H X~ + diag(l2) has a row for each coefficient,
+but X~ has only one for each of the few rows. Let X~ diag(l2)^-1/2 = L Q', where L is
+square and Q has orthonormal columns. Then
 
     B = diag(l2)^1/2 (I + Q L'H L Q') diag(l2)^1/2,
 

@@ -251,7 +251,9 @@ def eigenvalues_of(covariance):
     """
     size = np.sqrt(np.diagonal(covariance))
     seen = np.flatnonzero(size)
-    if not len(seen) or size[seen].max() ** 2 <= UNLIKE * size[seen].min() ** 2:
+    if not len(seen):
+        return np.empty(0)
+    if size[seen].max() ** 2 <= UNLIKE * size[seen].min() ** 2:
         return above_rounding(eigvalsh(covariance)[::-1])
     size = size[seen]
     correlations = covariance[np.ix_(seen, seen)] / size / size[:, None]
