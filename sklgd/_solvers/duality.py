@@ -13,9 +13,14 @@ import numpy as np
 
 # So many steps of the intercepts are made, or until the derivatives add up to this
 # share of their size, or until the next step lowers F by at most that share of the
-# excess that ends the run; the steps are half as long where the loss couples the
-# outputs.
+# excess that ends the run. Where the loss couples the outputs, the first step is half
+# as long.
 BALANCING, BALANCED, ENOUGH = 100, 1e-12, 1e-3
+# Second derivatives with respect to the intercepts are computed again after a longer
+# step. (Those of losses with an exponential change by a factor of exp(0.1) at most.)
+NEARBY = 0.1
+# Rows whose second derivatives are computed at a time: they stay in the cache.
+ROWS = 1024
 # The best intercepts lower F by less than so many times what the last step would.
 LEFT = 4.0
 
@@ -55,6 +60,15 @@ def looks_small(run, excess):
     return duality_gap(run, run.u, run.gradient, size) <= excess
 
 
+def mean_curvatures(problem, loss, z):
+    """Second derivatives of the mean loss with respect to the intercepts."""
+    starts = range(0, len(z), ROWS)
+    return sum(
+        problem.curvatures(loss, z[start : start + ROWS], start).sum(axis=0)
+        for start in starts
+    ) / len(z)
+
+
 def bound_here(run):
     """Bound of F - F* of the smoothed objective where a run is.
 
@@ -67,21 +81,32 @@ def bound_here(run):
     before = value = problem.line(loss, z, z, still, gradients, unused)
     enough, left = ENOUGH * run.target() * run.mean_weight, 0.0
     if run.data.fit_intercept:
-        left = np.inf
+        left, moved, h = np.inf, np.inf, None
+        share = 0.5 if run.coupled else 1.0
+        negligible = BALANCED * np.abs(gradients).sum(axis=0) / problem.n_samples
+        along = gradients.sum(axis=0) / problem.n_samples
         for _ in range(BALANCING):
-            along = gradients.sum(axis=0) / problem.n_samples
-            size = np.abs(gradients).sum(axis=0) / problem.n_samples
-            if (np.abs(along) <= BALANCED * size).all():
+            if (np.abs(along) <= negligible).all():
                 left = 0.0
                 break
             # (Near separable classes h is tiny, and small derivatives gain much.)
-            h = problem.curvatures(loss, z).sum(axis=0) / problem.n_samples
+            if moved > NEARBY or not loss.twice_smooth:
+                h = mean_curvatures(problem, loss, z)
             step = np.where(h > 0.0, along / np.where(h > 0.0, h, 1.0), 0.0)
             left = LEFT * 0.5 * float(along @ step) if (h > 0.0).all() else np.inf
             if left <= enough:
                 break
-            z -= 0.5 * step if run.coupled else step
+            step *= share
+            moved = float(np.abs(step).max())
+            z -= step
             value = problem.line(loss, z, z, still, gradients, unused)
+            last, along = along, gradients.sum(axis=0) / problem.n_samples
+            if run.coupled:
+                # The shorter length of Barzilai and Borwein 1988.
+                change = last - along
+                gained = float(change @ step)
+                if gained > 0.0 and (h > 0.0).all():
+                    share = gained / float(change @ (change / h))
     raw = np.empty_like(run.u)
     problem.gradient(gradients, raw)
     run.state.rows += problem.n_samples
