@@ -3,9 +3,12 @@
 import ast
 import functools
 import gc
+import itertools
 import os
 import pickle
+import re
 import zlib
+from pathlib import Path
 
 # Read when scipy is imported: lets scikit-learn run its array API checks, too.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -26,6 +29,10 @@ BATCH_METHODS = [n for n, cls in OPTIMIZERS.items() if issubclass(cls, BatchOpti
 # Up to so many cases of a test are all in the fast tier; of more it takes those that
 # cover the values of each parameter.
 FEW_CASES = 4
+# Of a test that is marked so it takes as many. Each such test has others.
+SOME_CASES = 3
+# How a file says that all of its tests are exhaustive.
+ALL_EXHAUSTIVE = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.exhaustive\b", re.M)
 
 
 def pytest_addoption(parser):
@@ -36,9 +43,14 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Collect no garbage while modules are imported and tests are collected."""
     gc.disable()
+    # The plugin of hypothesis imports hypothesis at the end, which takes a second.
+    # All tests that use it are exhaustive.
+    plugin = config.pluginmanager.get_plugin("hypothesispytest")
+    if only_fast_tier(config) and plugin:
+        config.pluginmanager.unregister(plugin)
 
 
 def pytest_collection_finish():
@@ -67,24 +79,64 @@ def pytest_collection_modifyitems(items):
     for item in items:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for cases in tests.values():
-        one = len(cases) > 1 and cases[0].get_closest_marker("one_case")
-        few = len(cases) <= FEW_CASES or cases[0].get_closest_marker("all_cases")
-        if few and not one:
-            continue
-        ids = [item.callspec.id for item in cases if not is_exhaustive(item)]
-        kept = set(in_fixed_order(ids)[:1]) if one else covering_ids(ids)
-        for item in cases:
-            if item.callspec.id not in kept:
+        ids = [item.nodeid.partition("[")[2].removesuffix("]") for item in cases]
+        left_out = [item.get_closest_marker("exhaustive") is not None for item in cases]
+        for item, kept in zip(
+            cases, in_fast_tier(cases[0], ids, left_out), strict=True
+        ):
+            if not kept:
                 item.add_marker("exhaustive")
 
 
-def is_exhaustive(item):
-    return item.get_closest_marker("exhaustive") is not None
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc):
+    """Make only the cases that the fast tier takes, where no others are asked for.
+
+    They would be left out by their mark a moment later, but making them costs seconds.
+    """
+    yield
+    cases = getattr(metafunc, "_calls", ())
+    if only_fast_tier(metafunc.config) and len(cases) > 1:
+        test = metafunc.definition
+        whole = test.get_closest_marker("exhaustive") is not None
+        marks = [any(mark.name == "exhaustive" for mark in c.marks) for c in cases]
+        kept = in_fast_tier(test, [c.id for c in cases], [whole or m for m in marks])
+        cases[:] = itertools.compress(cases, kept) if any(kept) else cases[:1]
 
 
-def in_fixed_order(ids):
-    """Ids in an order that depends on nothing but the ids."""
-    return sorted(ids, key=lambda name: zlib.crc32(name.encode()))
+def pytest_ignore_collect(collection_path, config):
+    """Leave out files of exhaustive tests alone, and the imports of these files."""
+    if only_fast_tier(config) and collection_path.suffix == ".py":
+        named = {Path(arg.partition("::")[0]).resolve() for arg in config.args}
+        text = collection_path.read_text(encoding="utf-8")
+        if collection_path not in named and ALL_EXHAUSTIVE.search(text):
+            return True
+    return None
+
+
+def only_fast_tier(config):
+    return config.option.markexpr == "not exhaustive"
+
+
+def in_fast_tier(test, ids, left_out):
+    """True for each case of a test that the fast tier takes.
+
+    ``left_out`` says which cases are exhaustive by a mark of their own.
+    """
+    one = len(ids) > 1 and test.get_closest_marker("one_case")
+    few = len(ids) <= FEW_CASES or test.get_closest_marker("all_cases")
+    if few and not one:
+        return [not out for out in left_out]
+    candidates = [name for name, out in zip(ids, left_out, strict=True) if not out]
+    kept = in_fixed_order(candidates)[:1] if one else covering_ids(candidates)
+    if test.get_closest_marker("some_cases"):
+        kept = in_fixed_order(kept, test.nodeid.partition("[")[0])[:SOME_CASES]
+    return [name in kept for name in ids]
+
+
+def in_fixed_order(ids, salt=""):
+    """Ids in an order that depends on nothing but them and the salt."""
+    return sorted(ids, key=lambda name: zlib.crc32((salt + name).encode()))
 
 
 def covering_ids(ids):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit, logsumexp, softmax, wrightomega
+from scipy.special import expit, softmax, wrightomega
 
 # --------------------------------------------------------------------------------------
 # Losses: functions (y, z, **params) -> (value, derivative in z), element by element
@@ -118,8 +118,13 @@ def modified_huber(y, z):
 def softmax_cross_entropy(codes, z):
     """Multinomial logistic regression: logsumexp(z) - z of the row's class."""
     onehot = np.arange(z.shape[1]) == np.asarray(codes)[:, None]
-    value = logsumexp(z - z[onehot][:, None], axis=1)
-    others = np.where(onehot, 0.0, softmax(z, axis=1))
+    # (SciPy's own logsumexp and softmax take ten times as long for few rows.)
+    d = z - z[onehot][:, None]
+    powers = np.exp(d - d.max(axis=1, keepdims=True))
+    first = np.arange(z.shape[1]) == powers.argmax(axis=1)[:, None]
+    rest = np.where(first, 0.0, powers).sum(axis=1)
+    value = d[first] + np.log1p(rest)
+    others = np.where(onehot, 0.0, powers / (1.0 + rest)[:, None])
     return value, others - onehot * others.sum(axis=1, keepdims=True)
 
 

@@ -171,6 +171,7 @@ KINDS = {
 }
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", DATA)
 def test_defaults_on_raw_data(name, kind):

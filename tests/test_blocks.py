@@ -112,6 +112,7 @@ SOURCES = [
 ]  # fmt: skip
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_source_gives_the_rows_that_were_stored_on_every_pass(
     source, table, tmp_path

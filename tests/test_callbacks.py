@@ -90,6 +90,7 @@ def assert_same(a, b):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), name)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("cls", [GDClassifier, GDRegressor])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
@@ -113,6 +114,7 @@ def test_a_task_for_each_epoch(run, cls, sparse, n_outputs):
     assert isinstance(end.score(X, y), float)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("run", RUNS)
 def test_an_epoch_s_model_is_independent(run):
     """It can go on by itself, and leaves the run alone."""

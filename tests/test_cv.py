@@ -410,6 +410,7 @@ def test_the_largest_alpha_of_l1_is_the_smallest_that_makes_all_zero(loss):
     assert some.set_params(tol=1e-6).fit(X, y).coef_.any()
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("decades", [5.0, 8.0])
 @pytest.mark.parametrize(
     ("search", "best"),

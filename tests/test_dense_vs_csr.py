@@ -235,6 +235,7 @@ def test_other_formats_are_converted_once(store, monkeypatch):
     assert len(calls) == 2
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("task", ["regression", "softmax"])
 @pytest.mark.parametrize("storage", SPARSE_NUMBERS)
 def test_validation_and_prediction_take_every_format(storage, task):
@@ -262,6 +263,7 @@ def test_validation_and_prediction_take_every_format(storage, task):
     assert notes(container) == noted
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", ["auto", *OPTIMIZERS])
 @pytest.mark.parametrize("task", ["regression", "two targets", "softmax"])
 def test_only_the_intercept_is_learnt_from_a_matrix_without_entries(task, optimizer):
@@ -278,6 +280,7 @@ def test_only_the_intercept_is_learnt_from_a_matrix_without_entries(task, optimi
         assert np.array_equal(csr.predict(store(X)), csr.predict(X))
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
 @pytest.mark.parametrize("optimizer", reference.OPTIMIZERS)
 @pytest.mark.parametrize("density", [0.1, 1.0])
@@ -316,6 +319,7 @@ def every_fit(optimizer, task):
     return [model.set_params(batch_size="auto", learning_rate="auto")]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     "storage", [np.asarray, sparse.csr_array], ids=["dense", "csr"]
 )

@@ -225,12 +225,14 @@ def test_guide_has_every_optimizer():
     assert sorted(sections) == sorted(OPTIMIZERS)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.stem)
 def test_user_pages_use_the_words_that_others_use(page):
     text = " ".join(page.read_text(encoding="utf-8").split())
     assert [found[0] for found in BANNED.finditer(text)] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cls", PUBLIC + DISPLAYS, ids=lambda cls: cls.__name__)
 def test_docstrings_use_the_words_that_others_use(cls):
     text = inspect.getdoc(cls).partition("References\n----------")[0]
@@ -253,6 +255,7 @@ def constant_texts():
                         yield first
 
 
+@pytest.mark.exhaustive
 def test_troubleshooting_has_every_warning():
     page = ROOT / "docs" / "troubleshooting.md"
     text = " ".join(page.read_text(encoding="utf-8").replace("> ", "").split())
@@ -262,6 +265,7 @@ def test_troubleshooting_has_every_warning():
     assert not missing, "docs/troubleshooting.md says nothing about these warnings"
 
 
+@pytest.mark.exhaustive
 def test_the_architecture_page_names_what_exists():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     files = [
@@ -349,6 +353,7 @@ def names_something(name):
     return False
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", LINKED_PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
     for link in links(page):
@@ -374,6 +379,7 @@ def test_links_lead_somewhere(page):
             assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "docs/_inventories").iterdir()), ids=lambda path: path.stem
 )
@@ -413,6 +419,7 @@ def test_versions_are_the_same_everywhere():
     assert version.startswith(newest["version"] + ".")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", LINKED_PAGES, ids=lambda page: page.stem)
 def test_images_have_alternative_texts(page):
     text = page.read_text(encoding="utf-8")

@@ -160,6 +160,7 @@ def test_a_start_keeps_its_columns(optimizer):
     assert facts(model, used) == facts(again.fit(narrow, y))
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", ["l2", "l1", None])
 @pytest.mark.parametrize("rate", [0.01, "auto"])
 @pytest.mark.parametrize("optimizer", RULES)

@@ -102,6 +102,7 @@ def test_predictions_are_the_same(loss, n_outputs, dtype, form):
     assert_same(plain, model, X, y, 1e-12 if dtype == np.float64 else 1e-5)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", REGRESSION)
 def test_a_column_of_targets_stays_one(loss):
     X, y = make_problem(loss, n=60)
@@ -120,6 +121,7 @@ def test_labels(loss, labels):
     assert_same(plain, model, X, y, 1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", EXPORTS)
 def test_the_same_attributes_as_after_scikit_learns_own_fit(loss):
     pd = pytest.importorskip("pandas")
@@ -211,6 +213,7 @@ def test_fitted_afresh_it_heads_for_the_same_optimum(
     assert_allclose(other.predict(X), model.predict(X), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet", None])
 @pytest.mark.parametrize(
     "loss",
@@ -247,6 +250,7 @@ def test_alpha_zero_is_no_penalty():
     assert type(export(model)).__name__ == "LinearRegression"
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
 @pytest.mark.parametrize("alpha", [1e-300, 1e300])
@@ -257,6 +261,7 @@ def test_extreme_penalties(loss, alpha, penalty, fit_intercept):
     assert_same(export(model), model, X, y, 1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", EXPORTS)
 def test_a_copy(loss, n_outputs):
@@ -272,6 +277,7 @@ def test_a_copy(loss, n_outputs):
     assert_same(theirs, model, X, y, 1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", EXPORTS)
 def test_sparse_coefficients(loss, n_outputs):
@@ -321,6 +327,7 @@ def test_warm_start_goes_on():
     assert_allclose(plain.coef_, model.coef_, rtol=1e-3)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", EXPORTS)
 def test_random_numbers_are_left_alone(loss):
     generator = np.random.RandomState(3)

@@ -40,6 +40,7 @@ def silent_fit(model, X, y, **more):
 # --------------------------------------------------------------------- X says nothing
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("batch_size", ["auto", 1])
 def test_without_intercept_columns_of_zeros_leave_all_coefficients_at_zero(
@@ -91,6 +92,7 @@ def test_constant_models_have_the_unit_of_y(loss, unit, rng):
     np.testing.assert_allclose(scaled, unit * expected, rtol=1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("batch_size", ["auto", 1, 16])
 @pytest.mark.parametrize("loss", [n for n in REGRESSION if reference.LOSSES[n].unit])
 def test_the_unit_of_y_scales_the_model(loss, batch_size, rng):
@@ -195,6 +197,7 @@ def test_ordinary_float32_columns_give_float32_coefficients(params, rng):
 SIZES = [1e-310, 1e-165, 1e-140, 1e-120, 1e120, 1e139, 1e155, 1e300]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("batch_size", ["auto", 1, 16])
 @pytest.mark.parametrize("loss", LOSSES)
@@ -333,6 +336,7 @@ def test_a_log_link_that_overflows_never_ends_at_minus_infinity(
     assert np.isfinite(model.coef_).all() and np.isfinite(model.loss_curve_[-1])
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_single_row_of_huge_curvature_is_fitted(optimizer):
     """Its curvature at zero is y, and 1 - y has no digit of the 1."""

@@ -240,6 +240,7 @@ def test_the_gap_is_zero_where_the_constant_model_is_the_optimum(
     assert model.optimality_gap_ < 1e-12 and model.n_passes_ <= 4
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive"])
 def test_the_gap_of_fista_is_zero_where_the_constant_model_is_the_optimum(
     beyond_memory, table, loss

@@ -182,6 +182,7 @@ def test_before_the_first_epoch_has_ended(when, interrupted):
     np.testing.assert_array_equal(model.predict(other), predicted)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", RULES)
 @pytest.mark.parametrize("step", [0.01, "auto", "constant"])
 @pytest.mark.parametrize("average", [False, True])

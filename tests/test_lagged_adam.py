@@ -62,6 +62,7 @@ def coordinates(rng, n_features, n_outputs, beta_1, beta_2, root):
     return m, scale * rng.uniform(1.0, 10.0, shape)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.999), (0.5, 0.9), (0.99, 0.9999)])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("rule", RULES)

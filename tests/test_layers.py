@@ -5,6 +5,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+import pytest
 from conftest import parsed
 
 import sklgd
@@ -60,6 +61,7 @@ def imports(module):
     return found - {"sklgd", module}
 
 
+@pytest.mark.exhaustive
 def test_no_modules_import_each_other_and_levels_are_few():
     above = []
 

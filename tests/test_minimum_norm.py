@@ -58,6 +58,7 @@ def test_it_is_the_solution_of_linear_regression(
             )
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - set(METHODS)))
 def test_equal_columns_get_equal_coefficients_from_every_optimizer(optimizer, rng):
@@ -71,6 +72,7 @@ def test_equal_columns_get_equal_coefficients_from_every_optimizer(optimizer, rn
     assert_allclose(w[10:].sum(), 0.0, atol=1e-9)
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("optimizer", ["auto", "lbfgs", "sgd"])
 @pytest.mark.parametrize(

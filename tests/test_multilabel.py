@@ -52,6 +52,7 @@ def works(loss, optimizer):
     return not known.degenerate and (known.smooth or optimizer not in ("saga", "svrg"))
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     "loss, optimizer",
     [(loss, name) for loss in CLASSIFIES for name in METHODS if works(loss, name)],
@@ -76,6 +77,7 @@ def test_the_minimum_is_that_of_a_fit_for_each_label(loss, optimizer):
         assert_allclose(together.coef_, [m.coef_[0] for m in expected], atol=2e-3)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 16])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "momentum"])
@@ -98,6 +100,7 @@ def test_the_steps_are_those_of_a_fit_for_each_label(
     assert_allclose(streamed.coef_, together.coef_, atol=1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("loss", CLASSIFIES)
 def test_the_online_learner_learns_each_label(loss, sparse):

@@ -374,7 +374,9 @@ def test_text_in_small_chunks_is_learnt_as_well_as_by_sgd(n_classes):
     assert scores[0] > scores[1] - 0.02
 
 
-@pytest.mark.parametrize("n_classes", [2, 10])
+@pytest.mark.parametrize(
+    "n_classes", [2, pytest.param(10, marks=pytest.mark.exhaustive)]
+)
 def test_a_call_and_a_prediction_take_memory_of_their_rows_alone(n_classes, rng):
     columns = rng.integers(0, 2**18, (64, 50)).astype(np.int32)
     starts = np.arange(0, columns.size + 1, 50, dtype=np.int32)

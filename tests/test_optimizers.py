@@ -304,6 +304,7 @@ def test_regressor(optimizer, penalty, batch_size, storage):
         assert np.any(estimator.coef_ != 0.0)
 
 
+@pytest.mark.some_cases
 @both_formats
 @every_batch_size
 @pytest.mark.parametrize(("optimizer", "penalty"), jobs("l2", "l1"))
@@ -494,6 +495,7 @@ def test_start_from_coef_init(optimizer, n_outputs, storage, rng):
     assert_same(estimator, coef, intercept)
 
 
+@pytest.mark.some_cases
 @every_optimizer
 def test_batch_size_beyond_n_is_full_batch(optimizer):
     X, y = make_problem()

@@ -277,6 +277,7 @@ def test_models_without_an_intercept_reach_the_optimum(optimizer, batch_size):
     assert F(model.coef_) - F(coef) < 2e-3 * (F(np.zeros(3)) - F(coef))
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("power", [0.0, 1.5, 3.0])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

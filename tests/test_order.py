@@ -233,6 +233,7 @@ def test_converges_like_a_full_shuffle_on_sorted_rows(shuffle):
     assert gap(False) > 20.0 * full
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("storage", ["float64", "csr"])
 @pytest.mark.parametrize(
     "optimizer",

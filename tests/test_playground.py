@@ -57,6 +57,7 @@ def path_of_the_table(name, optimizer, eta, knob, steps):
     return np.array(path)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", RULES)
 def test_updates_are_those_of_minimize(optimizer):
     rule = RULES[optimizer]

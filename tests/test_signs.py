@@ -92,6 +92,7 @@ def violation(model, X, y):
 # -------------------------------------------------------------- the right minimiser
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     ("penalty", "alpha", "expected"),
     [(None, 0, 1.5), ("l2", 1, 0.75), ("l1", 0.25, 1.25), ("elasticnet", 1, 2 / 3)],
@@ -167,6 +168,7 @@ def test_scikit_learns_positive_models(params, peer, optimizer, correlated):
     assert_array_equal(twin.coef_, model.coef_)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 @pytest.mark.parametrize(
     ("loss", "optimizer"),
@@ -378,6 +380,7 @@ def test_blocks_give_the_coefficients_of_fit(
 # ------------------------------------------------------------------- rules of descent
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", [None, "l2", "elasticnet"])
 @pytest.mark.parametrize("optimizer", RULES)
 def test_a_rule_takes_its_own_step_and_then_keeps_the_signs(optimizer, penalty, rng):
@@ -404,6 +407,7 @@ def test_a_rule_takes_its_own_step_and_then_keeps_the_signs(optimizer, penalty, 
             assert_allclose(found[1], intercept, atol=1e-11)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("optimizer", RULES)
 def test_rules_find_the_minimiser_over_all_rows(optimizer, storage, rng):

@@ -339,6 +339,7 @@ def test_stream_of_raw_chunks_regressor(diabetes, size, sparse):
     assert model.score(X, y) > 0.3
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", RULES)
 def test_stream_with_any_optimizer(cancer, optimizer):
     X, y = cancer
@@ -575,6 +576,7 @@ def test_a_fitted_model_is_small(width, params, dtype):
     assert stored_size(model) <= budget
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_fit_by_any_optimizer_is_small(optimizer, sparse):
@@ -792,6 +794,7 @@ def test_coefficients_that_are_only_stored_as_sparse_change_no_later_step(averag
     assert_array_equal(one.partial_fit(X, y).coef_, other.partial_fit(X, y).coef_)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("optimizer", RULES)
 def test_coefficients_of_columns_that_do_not_vary_survive_the_next_call(

@@ -82,6 +82,7 @@ SCALABLE = [
 ]
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("loss, path", SCALABLE)
 @pytest.mark.parametrize("c", [1e3, 2.0**-12])
@@ -110,6 +111,7 @@ def test_scale_of_y(loss, path, c):
     )
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("loss", reference.LOSSES)
 @pytest.mark.parametrize("path", PATHS)
@@ -129,6 +131,7 @@ def test_scale_of_the_weights(loss, path):
     assert np.abs(unweighted.coef_ - model.coef_).max() > 1e-4
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("loss", reference.LOSSES)
 @pytest.mark.parametrize("path", ["auto", "auto_stochastic", "auto_adam"])
@@ -252,6 +255,7 @@ def lstsq(X, y):
     return np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), y)[0]
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("loss", reference.LOSSES)
 @pytest.mark.parametrize("path", PATHS)
@@ -562,6 +566,7 @@ def test_overflow(settings):
 DESCENT = [n for n, cls in OPTIMIZERS.items() if cls().training == "descent"]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("batch_size", ["full", 1])
 @pytest.mark.parametrize("optimizer", DESCENT)
 @quiet

@@ -284,6 +284,7 @@ def test_signs_and_factors_combine(mixed_units):
 # -------------------------------------------------------------- iterates and bits
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", ABLE)
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 def test_equal_factors_change_no_bit(optimizer, storage, mixed_units):

@@ -80,6 +80,7 @@ def test_batches_have_the_same_bits_on_any_number_of_threads(
         assert model.loss_curve_ == models[0].loss_curve_
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("task", ["regression", "three targets", "softmax"])
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def gap(model, X, y):
     return (objective(model, X, y) - lowest) / (null - lowest)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("loss", USEFUL)
@@ -654,6 +655,7 @@ def test_without_tol_a_run_above_the_constant_model_says_so(loss, rng):
 # ----------------------------------------------------------------------------- silence
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", USEFUL)
 def test_auto_says_nothing(loss):
     X, y = make_problem(loss, n=100)
@@ -676,6 +678,7 @@ TUNED = {
 }
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", TUNED)
 def test_a_learning_rate_that_suits_says_nothing(optimizer):
     X, y = load_breast_cancer(return_X_y=True)

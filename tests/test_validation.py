@@ -527,6 +527,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_layout_of_arrays_does_not_matter(layout, dtype, rng):

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import reference
 from conftest import make_problem, objective, remembered
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn import linear_model
@@ -195,37 +193,6 @@ def assert_sparse_is_dense(X, y, loss, **job):
     assert largest < 1e4
     assert_allclose(ours, theirs, rtol=0.0, atol=1e-8 * largest)
     assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=1e-8)
-
-
-@pytest.mark.exhaustive
-@settings(deadline=None, max_examples=150)
-@given(
-    method=st.sampled_from(METHODS),
-    penalty=st.sampled_from(PENALTIES),
-    alpha=st.sampled_from([1e-9, 1e-3, 0.03]),
-    batch_size=st.sampled_from([1, 2, 7, 30]),
-    eta=st.sampled_from([0.05, InvScaling(0.2), InvScaling(0.1, power_t=2.0)]),
-    classes=st.booleans(),
-    n_outputs=st.sampled_from([1, 3]),
-    fit_intercept=st.booleans(),
-    columns=st.sampled_from([0, 300]),
-    d=st.sampled_from([5, 40, 301]),
-    zeros=st.booleans(),
-    seed=st.integers(0, 1000),
-)
-def test_sparse_rows_give_the_dense_iterates(
-    method, penalty, alpha, batch_size, eta, classes, n_outputs, fit_intercept, columns,
-    d, zeros, seed,
-):  # fmt: skip
-    """Whether a step touches few features or all, and on both sides of `narrow`."""
-    X = sparse_rows(seed, n=25, d=d, entries=2, zeros=zeros)
-    y = targets(X, n_outputs, classes, seed)
-    job = {"optimizer": method, "penalty": penalty, "alpha": alpha, "l1_ratio": 0.5}
-    job |= {"fit_intercept": fit_intercept, "learning_rate": eta, "max_iter": 4}
-    job["batch_size"] = batch_size if method == "svrg" else 1
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variance_reduced, "MATRIX_COLUMNS", columns)
-        assert_sparse_is_dense(X, y, "log_loss" if classes else "squared_error", **job)
 
 
 @pytest.mark.parametrize(

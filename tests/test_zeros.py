@@ -42,6 +42,7 @@ def objective_of(model, X, y):
     return Objective(model, X, y)(coef)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("batch_size", [1, 32])
 @pytest.mark.parametrize(
     ("optimizer", "learning_rate"),
