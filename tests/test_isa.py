@@ -37,6 +37,15 @@ for storage in (X, X.astype(np.float32), sparse):
             model.fit(storage, y)
             for array in (model.coef_, model.intercept_, np.array(model.loss_curve_)):
                 digest.update(np.ascontiguousarray(array).tobytes())
+wide = rng.normal(size=(300, 77)).astype(np.float32)
+for batch_size in (64, 150):
+    model = GDClassifier(
+        batch_size=batch_size, optimizer="adam", learning_rate=1e-2, max_iter=3,
+        tol=None, random_state=0,
+    )
+    model.fit(wide, z[:300].argmax(axis=1))
+    digest.update(np.array(model.loss_curve_).tobytes())
+for storage in (X, X.astype(np.float32), sparse):
     for model, y, classes in (
         (GDRegressor(), z[:, 0], {}),
         (GDRegressor(loss="huber", penalty="l2", alpha=1e-3), z[:, 0], {}),

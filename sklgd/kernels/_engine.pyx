@@ -97,6 +97,9 @@ cdef class Descent:
     cumulative : bool, default=False
         True if a row applies the l1 penalty to its own features only, as in
         SGDClassifier; for plain SGD on single rows (`SGDRule`).
+    single : bool, default=False
+        True if the products of steps may be computed in float32 where X is float32
+        (`Problem.use_single`).
     """
 
     cdef Problem problem
@@ -130,6 +133,7 @@ cdef class Descent:
     cdef Py_ssize_t size
     cdef public long long average_count
     cdef bint gradient_known
+    cdef bint single
     cdef bint lazy
     cdef double[::1] current            # coefficients of a row's features
     cdef bint by_features
@@ -154,8 +158,8 @@ cdef class Descent:
                  scale=None, gradient_scale=None, rotation=None, ridge=None,
                  row_penalty=None, by_features=False, average=None, average_count=0,
                  mean=None, double intercept_rate=1.0, int aggressive=0,
-                 bint cumulative=False, signs=None):
-        self.problem, self.rule = problem, rule
+                 bint cumulative=False, signs=None, bint single=False):
+        self.problem, self.rule, self.single = problem, rule, single
         self.signs = NULL
         if signs is not None:
             self.sign_view = signs
@@ -291,6 +295,7 @@ cdef class Descent:
         self.call.start, self.call.ahead = start, ahead
         self.call.average_from, self.call.mean_from = average_from, mean_from
         self.end = self.source.end = n
+        self.problem.use_single(self.single)
         if self.by_features:
             self.prepare_features(
                 etas, average_from if self.average != NULL else mean_from)
@@ -524,7 +529,7 @@ cdef class Descent:
         cdef Py_ssize_t i, K = self.problem.n_outputs
         cdef double* grad = &self.grad[0]
         if not self.gradient_known:
-            self.problem.sweep(order, start, m, self.coef, grad, False)
+            self.problem.sweep(order, start, m, self.coef, grad)
             for i in range(self.size):
                 grad[i] /= m
         self.gradient_known = False

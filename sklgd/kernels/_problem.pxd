@@ -10,7 +10,7 @@ cdef struct Chunks:
     void* problem
     Py_ssize_t n, length, number, begin, step
     void* loss
-    bint coupled, want_value
+    bint coupled, want_value, single
     const Py_ssize_t* order
     Py_ssize_t start, n_models, scratch_size
     const double* coef
@@ -54,6 +54,12 @@ cdef class Problem:
     cdef Py_ssize_t look                # rows of a chunk between looks for Ctrl-C
     cdef double[16] totals              # losses of the chunks
     cdef double[::1] partials           # gradients of all chunks but the first
+    cdef bint single                    # sweeps of steps are computed in float32
+    cdef Py_ssize_t single_stride       # 0: nothing of this has been allocated
+    cdef float[::1] single_coef         # coefficients as in single.h
+    cdef double[::1] units              # of these, and inverses
+    cdef double[::1] single_buffers     # per thread: a gradient, units and inverses
+    cdef float[::1] derivatives         # per thread
 
     cdef Scratch scratch(self, int thread) noexcept nogil
     cdef void gradients(
@@ -67,13 +73,17 @@ cdef class Problem:
     cdef const double* targets(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Scratch* scratch, const double** weights) noexcept nogil
-    cdef double sweep(
+    cdef use_single(self, bint wanted)
+    cdef void sweep(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* coef, double* grad, bint want_value) noexcept nogil
+        const double* coef, double* grad) noexcept nogil
     cdef double sweep_chunk(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, bint want_value, double total, bint fresh,
         int thread) noexcept nogil
+    cdef void sweep_single(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* coef, double* grad, int thread) noexcept nogil
     cdef double sweep_all(
         self, const double* coef, double* grad, bint want_value) except? -1.0
     cdef void sweep_of(

@@ -31,6 +31,9 @@ cdef extern from "outputs.h":
     const sklgd_output_kernels* sklgd_outputs(
         int is_float32, Py_ssize_t K) noexcept nogil
 
+cdef extern from "single_rows.h":
+    const sklgd_single_kernels* sklgd_single() noexcept nogil
+
 cdef extern from "sparse.h":
     const sklgd_sparse_kernels* sklgd_sparse(
         int is_float32, int is_int64, Py_ssize_t K) noexcept nogil
@@ -620,6 +623,9 @@ cdef class Rows:
         self.dense = sklgd_dense(self.is_float32)
         self.few_outputs = sklgd_outputs(self.is_float32, FEW)
         self.many_outputs = sklgd_outputs(self.is_float32, FEW + 1)
+        self.single = NULL
+        if self.is_float32 and not self.is_sparse:
+            self.single = sklgd_single()
         self.data = cnp.PyArray_DATA(values)
         self.indices = NULL
         self.indptr = NULL

@@ -113,7 +113,18 @@ typedef struct {
         ptrdiff_t end, const double *g, ptrdiff_t K, double *G);
 } sklgd_output_kernels;
 
-/* The same for one sparse row, whose coefficients lie `stride` from one feature to the
+/* The same in float32, for W and G output by output: see single.h. */
+typedef struct {
+    void (*forward)(
+        const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
+        ptrdiff_t end, const float *W, const double *unit, const double *b, ptrdiff_t K,
+        double *z);
+    void (*backward)(
+        const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
+        ptrdiff_t end, const float *g, const double *unit, ptrdiff_t K, double *G);
+} sklgd_single_kernels;
+
+/* Products like these for one sparse row, whose coefficients lie `stride` from one feature to the
    next. Those of entries to come are prefetched, up to entry `known`, which may lie
    beyond the row; 0: none, as they are in a cache. */
 typedef struct {
