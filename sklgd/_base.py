@@ -383,6 +383,8 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
             run.choose_result()
         if diagnosis is None and interrupt is None:
             diagnosis = explain(settings, training, monitor)
+        if interrupt is None:
+            run.prove()
         keep_centred(training)
         if self._may_shorten(state.plan, monitor, penalty):
             objective = minimise_norm(training, unit)

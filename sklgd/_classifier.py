@@ -246,8 +246,11 @@ class GDClassifier(ClassifierMixin, BaseGD):
         as JSON. The warning itself has the same text for every fit with the same
         problem.
     optimality_gap_ : float
-        Estimate of (F - F*)/(F_null - F*), where F* is the minimum of the objective and
-        F_null that of a constant model; nan for optimizers that give no estimate.
+        (F - F*)/(F_null - F*), where F* is the minimum of the objective and F_null that
+        of a constant model: an estimate before the last step, which is at most ``tol``
+        if the fit has converged, or a bound. Optimizers that estimate no gap compute a
+        bound after 50 epochs (``"saga"``, ``"point_saga"`` and ``"svrg"`` after 10) of
+        a smooth convex loss with a penalty on all coefficients; otherwise nan.
     optimality_gap_is_bound_ : bool
         True if `optimality_gap_` is a proven upper bound of the optimality gap, False
         if it is an estimate.

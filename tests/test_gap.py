@@ -17,8 +17,11 @@ from sklgd._fit.objective import Objective
 from sklgd._solvers import raw_predictions
 from sklgd._solvers.duality import bound_here, duality_gap
 from sklgd._solvers.fista import FISTASolver
-from sklgd._solvers.newton import Lanczos, NewtonSolver
+from sklgd._solvers.hessian import HessianSchedule
+from sklgd._solvers.lanczos import Lanczos
+from sklgd._solvers.newton import NewtonSolver
 from sklgd.kernels._coordinate import l1_refine, l1_step
+from sklgd.optimizers import OPTIMIZERS
 
 SMOOTH = "log_loss", "squared_hinge", "modified_huber"
 NON_SMOOTH = "hinge", "absolute_error", "quantile", "epsilon_insensitive"
@@ -546,3 +549,153 @@ def test_a_bound_near_separable_classes_has_the_best_intercepts(
             gap <= 1.001 * model.optimality_gap_ or not model.optimality_gap_is_bound_
         )
     assert bounds
+
+
+def blobs(n, d, K, spread, seed=0):
+    """Classes that are nearly separable, on columns of all sizes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(K, size=n)
+    y[:K] = range(K)
+    X = (rng.normal(size=(K, d)) * spread)[y] + 0.6 * rng.normal(size=(n, d))
+    return X * 10.0 ** rng.uniform(-3, 3, d) + 10.0 ** rng.uniform(-2, 3, d), y
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "n_classes", "alpha"),
+    [
+        pytest.param(*case, marks=[] if case[1] < 10 else pytest.mark.exhaustive)
+        for case in [
+            ("newton", 2, 1e-6),  # an exponential along the step
+            ("newton", 3, 1e-4),  # the Hessian of the point before
+            ("lbfgs", 20, 1e-4),  # conjugate gradients that end early
+            ("newton", 40, 1e-4),  # the whole Hessian of 40 classes
+            ("lbfgs", 40, 1e-4),
+        ]
+    ],
+)
+def test_the_gap_near_separable_classes_is_no_promise(optimizer, n_classes, alpha):
+    X, y = blobs(800, 20, n_classes, 1.5)
+    model = GDClassifier(alpha=alpha, optimizer=optimizer)
+    share = np.bincount(y) / len(y)
+    null = -(share * np.log(share)).sum()
+    exact = clone(model).set_params(tol=1e-10, max_iter=3000, optimizer="newton")
+    best = exact.fit(X, y).loss_curve_[-1]
+    estimate, truth = gaps(model, X, y, best, null)
+    assert truth <= 3.0 * estimate
+
+
+def test_the_step_that_confirms_the_end_is_made(rng):
+    X = rng.normal(size=(500, 4))
+    y = (X @ rng.normal(size=4) + rng.logistic(size=500) > 0.0).astype(int)
+    model = GDClassifier(optimizer="newton", tol=1e-2)
+    best, null = bounds(model, X, y)
+    estimate, truth = gaps(model, X, y, best, null)
+    assert truth < 0.1 * estimate
+    F = Objective(model, X, y)
+    assert F(F.coef) == pytest.approx(model.loss_curve_[-1], rel=1e-12)
+
+
+def test_many_classes_get_their_whole_hessian_where_blocks_take_longer(monkeypatch):
+    made, hessian = [], HessianSchedule.hessian
+    monkeypatch.setattr(
+        HessianSchedule,
+        "hessian",
+        lambda *args: made.append(1) or hessian(*args),
+    )
+    X, y = blobs(300, 24, 21, 1.5)
+    GDClassifier(optimizer="newton", tol=1e-8).fit(X, y)
+    assert made
+    made.clear()
+    GDClassifier(optimizer="newton", tol=1e-2).fit(X, y)
+    assert not made
+
+
+# ------------------------------------------- optimizers that estimate no gap
+
+
+WITHOUT_AN_ESTIMATE = sorted(set(OPTIMIZERS) - {"newton", "lbfgs", "fista", "online"})
+
+
+@functools.cache
+def to_bound(kind):
+    """X, y, and models of several losses and penalties."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(80, 4)) * [1.0, 3.0, 0.3, 1.0] + 1.0
+    y = X @ rng.normal(size=(4, 3)) + rng.normal(size=(80, 3))
+    penalty = {"alpha": 0.01, "penalty": "elasticnet" if kind[1] else "l2"}
+    model, target = {
+        "binary": (GDClassifier(**penalty), y[:, 0] > 0.0),
+        "softmax": (GDClassifier(**penalty), y.argmax(axis=1)),
+        "one-vs-rest": (GDClassifier("squared_hinge", **penalty), y.argmax(axis=1)),
+        "outputs": (GDRegressor(**penalty), y),
+        "poisson": (GDRegressor("poisson", **penalty), np.abs(y[:, 0])),
+    }[kind[0]]
+    return X, target, model
+
+
+@functools.cache
+def ends_of(kind, weighted):
+    X, y, model = to_bound(kind)
+    weights = np.linspace(0.1, 2.0, len(X)) if weighted else None
+    exact = clone(model).set_params(tol=1e-11, max_iter=5000, optimizer="newton")
+    F = Objective(exact.fit(X, y, sample_weight=weights), X, y, weights)
+    constant = np.zeros_like(F.coef)
+    constant[-1] = F.data.fit_intercept_only()
+    return F, F(F.coef), F(constant)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            (name, l1), marks=[] if name == "softmax" else [pytest.mark.exhaustive]
+        )
+        for name in ("binary", "softmax", "one-vs-rest", "outputs", "poisson")
+        for l1 in (False, True)
+    ],
+    ids=str,
+)
+def test_a_long_fit_of_any_optimizer_has_a_bound(kind):
+    X, y, model = to_bound(kind)
+    cases = [(X, False), (sp.csr_matrix(X), True), (X.astype(np.float32), False)]
+    for name in WITHOUT_AN_ESTIMATE:
+        for rows, weighted in cases:
+            weights = np.linspace(0.1, 2.0, len(X)) if weighted else None
+            F, best, null = ends_of(kind, weighted)
+            run = clone(model).set_params(
+                optimizer=name, tol=None, max_iter=50, random_state=0
+            )
+            run.fit(rows, y, sample_weight=weights)
+            assert run.optimality_gap_is_bound_
+            w, b = np.atleast_2d(run.coef_), np.atleast_1d(run.intercept_)
+            truth = (F(np.vstack([w.T, b]).astype(float)) - best) / (null - best)
+            assert truth <= run.optimality_gap_ * (1.0 + 1e-6) + 1e-7, name
+
+
+def test_the_bound_of_saga_is_small_at_the_end(rng):
+    X = rng.normal(size=(300, 3))
+    y = (X[:, 0] + rng.logistic(size=300) > 0.0).astype(int)
+    model = GDClassifier(optimizer="saga", alpha=0.1, max_iter=100, tol=None).fit(X, y)
+    assert model.optimality_gap_is_bound_
+    assert model.optimality_gap_ < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("cls", "parameters"),
+    [
+        (GDClassifier, {"max_iter": 49}),
+        (GDClassifier, {"alpha": 0.0}),
+        (GDClassifier, {"penalty": None}),
+        (GDClassifier, {"loss": "hinge"}),
+        (GDRegressor, {"loss": "poisson", "penalty": "l1"}),
+        (GDClassifier, {"optimizer": "saga", "max_iter": 9}),
+    ],
+)
+def test_there_is_no_bound_after_few_epochs_or_without_strong_convexity(
+    cls, parameters, rng
+):
+    X, y = rng.normal(size=(40, 2)), np.arange(40) % 2
+    given = {"optimizer": "adam", "tol": None, "max_iter": 60} | parameters
+    model = cls(**given).fit(X, y)
+    assert np.isnan(model.optimality_gap_)
+    assert not model.optimality_gap_is_bound_

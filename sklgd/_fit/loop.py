@@ -216,9 +216,28 @@ class Run:
             if self.score()[0] < before:
                 training.reported = None
             return
+        after = training.finish(monitor.gap)
+        if after is not None:
+            monitor.gap = after
+            monitor.amend(training.objective(), self.score()[0])
         objective = training.add_zeros(monitor.loss_curve[-1])
         if training.reported is not None:
             monitor.amend(objective, self.score()[0])
+
+    def prove(self):
+        """Find a bound of the optimality gap where the optimizer estimates none."""
+        training, monitor = self.training, self.monitor
+        known, n_epochs = not math.isnan(monitor.gap), len(monitor.loss_curve)
+        if known or n_epochs < training.proves_after:
+            return
+        objective = monitor.loss_curve[-1]
+        if self.settings.early_stopping:
+            objective = self.objective
+        excess = training.proof(objective, monitor.null)
+        if math.isfinite(excess):
+            distance = max(monitor.null - objective, 0.0) + excess
+            monitor.gap = excess / distance if distance > 0.0 else 0.0
+            monitor.certified = True
 
     def report(self, score, eta, undone, renewed):
         """Report the last epoch to log and callbacks; True if one asks for the end."""

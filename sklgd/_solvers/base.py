@@ -14,7 +14,9 @@ them in this order::
       accept, refresh_rotation    only where `Plan.guarded`; `accept` may `restore`
       gap                       the estimated optimality gap
     restore                     the best coefficients, if they are not the last
-    likely_gap, add_zeros       the gap and the coefficients to report
+    likely_gap, finish, add_zeros
+                                the gap and the coefficients to report
+    proof                       a bound of F - F* where there is no gap
     keep                        what the state keeps for `partial_fit`
 
 `partial_fit` makes `snapshot`, `objective`, `epoch`, `objective`, `accept` or
@@ -115,6 +117,8 @@ class Solver(ABC):
         Coefficients to report if they are not the last iterate.
     interrupted : bool
         True after Ctrl-C among several epochs, of which some had ended.
+    proves_after : float
+        Number of epochs after which `proof` takes little of the time of a run.
     """
 
     data: Data
@@ -127,6 +131,7 @@ class Solver(ABC):
     barrier_weight: Any = None
     reported: np.ndarray | None = None
     interrupted: bool = False
+    proves_after: float = math.inf
 
     @property
     def plain(self) -> bool:
@@ -302,6 +307,23 @@ class Solver(ABC):
 
     # ---------------------------------------------------------------------- the end
 
+    def finish(self, gap: float) -> float | None:
+        """Make the step whose end has confirmed the last optimality gap.
+
+        F is known there, and lower.
+
+        Parameters
+        ----------
+        gap : float
+            The gap to report.
+
+        Returns
+        -------
+        gap : float or None
+            That to report then; None if there is no such step.
+        """
+        return None
+
     def add_zeros(self, objective: float) -> float:
         """Give the coefficients to report the zeros that an l1 penalty asks for.
 
@@ -316,6 +338,16 @@ class Solver(ABC):
             F at those to report now; `reported` holds them if they have changed.
         """
         return objective
+
+    def proof(self, objective: float, null: float) -> float:
+        """Bound of F - F* at the coefficients to report, infinite where there is none.
+
+        Parameters
+        ----------
+        objective, null : float
+            F there, and at the best constant model.
+        """
+        return math.inf
 
     @abstractmethod
     def keep(self) -> None:

@@ -22,8 +22,8 @@ from ..schedules import Constant
 from .base import Solver
 from .duality import bound_here, looks_small
 from .head_start import stochastic_passes
-from .hessian import HESSIAN_SWEEPS
 from .line_search import INVISIBLE, NEGLIGIBLE, Root
+from .metrics import HESSIAN_SWEEPS
 from .raw_predictions import make_lines
 
 # The barrier of a non-smooth loss is multiplied by SHRINK as soon as the predicted
@@ -210,6 +210,14 @@ class BatchSolver(Solver):
         raw = np.empty_like(u)
         self.lines.gradient(raw)
         return self.scaling.gradient(raw, self.mean_weight, self.l2_u, u)
+
+    def gradient_of(self, raw):
+        """The gradient of F without the l1 penalty at u, from that of the mean loss."""
+        return self.scaling.gradient(raw, self.mean_weight, self.l2_u, self.u)
+
+    def raw_predictions(self):
+        """A copy of the raw predictions of all rows."""
+        return np.array(self.lines.block(0, self.problem.n_samples))
 
     # --------------------------------------------------------- methods of `Solver`
 

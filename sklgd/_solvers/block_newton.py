@@ -27,7 +27,8 @@ from ..kernels._vector import add_scaled, curvatures_along
 from .batch import ROUNDING
 from .duality import duality_gap
 from .fista import FISTASolver
-from .hessian import MAX_COUPLED, Diagonal, Factored, ratio
+from .hessian import MAX_COUPLED
+from .metrics import Diagonal, Factored, ratio
 from .newton import SLOW, SLOWEST
 from .over_blocks import OverBlocks, has_room, stride_of
 

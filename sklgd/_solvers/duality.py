@@ -75,7 +75,7 @@ def bound_here(run):
     The derivatives are those with the best intercepts for the coefficients.
     """
     problem, loss = run.problem, run.loss
-    z = np.array(run.lines.block(0, problem.n_samples))
+    z = run.raw_predictions()
     still, gradients = np.zeros(problem.n_outputs), np.empty_like(z)
     unused = np.empty_like(still)
     before = value = problem.line(loss, z, z, still, gradients, unused)
@@ -110,7 +110,7 @@ def bound_here(run):
     raw = np.empty_like(run.u)
     problem.gradient(gradients, raw)
     run.state.rows += problem.n_samples
-    gradient = run.scaling.gradient(raw, run.mean_weight, run.l2_u, run.u)
+    gradient = run.gradient_of(raw)
     # An l1 penalty alone bounds the minimiser where no loss is negative.
     size = run.objective() if run.data.loss.nonnegative else np.inf
     bound = duality_gap(run, run.u, gradient, size)

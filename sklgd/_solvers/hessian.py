@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD, row_hessian_cost
-from ..kernels._hessian import cholesky, hessian_block, solve
-from .l1_models import MatrixModel, RowModel
+from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD, row_hessian_cost, softmax_cost
+from ..kernels._hessian import hessian_block
+from .metrics import HESSIAN_SWEEPS, Factored, RowBlocks, ratio
 from .row_hessian import LEAST_RIDGE, RowFactor, RowHessian
 
 # A metric is computed before the first step if it costs no more than so many sweeps
@@ -28,10 +28,17 @@ FREE_SWEEPS, FREE_SQUARED = 4.0, 20.0
 # Share of the bound that is added to the blocks: at first for softmax, after the first
 # short step for other losses, and the smallest share.
 DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
+# The share in preconditioners.
+SHARP = 1e-3
 # Smallest number of rows per coefficient for which the bound of softmax is useful.
 SCARCE = 4
 # Largest order of the whole Hessian of softmax; above it its blocks are used.
 MAX_COUPLED = 500
+# Up to this order it replaces its blocks as soon as a run has taken as long as it will
+# take. Near separable classes it costs little, because few rows have a second
+# derivative, and conjugate gradients need hundreds of products (kdd99: 17 classes and
+# 118 columns; 5.5 s in place of 15 s).
+MAX_WHOLE = 2500
 # From so many classes on, dense blocks of softmax count as so many times the Gram
 # matrices that they need, because they leave out more of the Hessian (10000 rows of 50
 # columns and 100 classes: 1.2 s with them, 0.85 without; with the 10 classes of
@@ -39,8 +46,6 @@ MAX_COUPLED = 500
 MANY_CLASSES, MANY = 50, 1.5
 # Rows in a block.
 SLAB = 16384
-# A Hessian that only confirms the end of a run costs at most so many sweeps.
-HESSIAN_SWEEPS = 8.0
 # A run on few rows does not end before one of up to so many sweeps has confirmed it.
 WAITING = 100.0
 # Rows whose second derivatives add up to less than this share are left out of that
@@ -51,122 +56,6 @@ FLAT_SHARE = 1e-3
 LOST, LOST_SHARE = 3.0, 0.1
 # The loss is measured on so many rows, in so many blocks.
 SAMPLED, SAMPLES = 2048, 8
-
-
-class Diagonal:
-    """B = I / theta, where 1 / theta is the second derivative along the last step."""
-
-    exact = False
-    least_pivot = 0.0
-
-    def __init__(self):
-        self.theta = 1.0
-
-    def solve(self, g):
-        """B^-1 g for g of shape (n_features + 1, n_outputs); g may be overwritten."""
-        return np.multiply(g, self.theta, out=g)
-
-    def adapt(self, y, curvature, dot):
-        """Adapt to a step s that changed the gradient by y; ``curvature`` is s.y.
-
-        ``dot`` computes inner products of each output, or of all if they are coupled.
-        """
-        self.theta = ratio(curvature, dot(y, y), self.theta)
-
-
-class Factored:
-    """B by Cholesky factors.
-
-    Parameters
-    ----------
-    matrices : list of ndarray, positive semidefinite
-        One of order n_features + 1 for all outputs; or one for each; or one of all
-        coordinates, output by output within a feature.
-    exact : bool
-        True for a Hessian, False for a bound of it (which `adapt` may rescale).
-    relative : bool, default=False
-        See `cholesky`.
-    """
-
-    def __init__(self, matrices, exact, relative=False):
-        self.matrices, self.exact, self.theta = matrices, exact, None
-        # (This makes the matrices definite to rounding, which coordinate descent
-        # needs.)
-        self.factors = [cholesky(matrix, relative) for matrix in matrices]
-
-    def solve(self, g):
-        """As in `Diagonal`."""
-        if len(self.factors[0]) == g.size:
-            solve(self.factors[0], g.reshape(-1, 1))
-        elif len(self.factors) == 1:
-            solve(self.factors[0], g)
-        else:
-            for k, factor in enumerate(self.factors):
-                solve(factor, g, k)
-        return g if self.theta is None else np.multiply(g, self.theta, out=g)
-
-    @property
-    def least_pivot(self):
-        """The least pivot of the factorisations, relative to the largest."""
-        pivots = [np.diag(factor) for factor in self.factors]
-        return min(float((pivot.min() / pivot.max()) ** 2) for pivot in pivots)
-
-    def parts(self, shape):
-        """Pairs of a model and its part of u, which has this shape."""
-        if len(self.matrices[0]) == shape[0] * shape[1]:
-            yield MatrixModel(self.matrices[0]), np.s_[:]
-            return
-        for k in range(shape[1]):
-            matrix = self.matrices[min(k, len(self.matrices) - 1)]
-            yield MatrixModel(matrix), np.s_[:, k]
-
-    def adapt(self, y, curvature, dot):
-        """As in `Diagonal`; a Hessian needs no correction."""
-        if self.exact:
-            return
-        before = 1.0 if self.theta is None else self.theta
-        self.theta = None
-        self.theta = ratio(curvature, dot(y, self.solve(y.copy())), before)
-
-
-class RowBlocks:
-    """B for few rows and many columns, in models with an l1 penalty only.
-
-    Parameters
-    ----------
-    data : Data
-    scaling : FeatureScaling
-    l2 : ndarray of shape (n_features + 1, n_outputs)
-    curvatures : ndarray of shape (n_rows, n_outputs)
-        Those of the rows, divided by the total weight.
-    exact : bool
-        As for `Factored`.
-    """
-
-    least_pivot = 0.0
-
-    def __init__(self, data, scaling, l2, curvatures, exact):
-        self.data, self.scaling, self.l2 = data, scaling, l2
-        self.curvatures, self.exact = curvatures, exact
-
-    def parts(self, shape):
-        """As in `Factored`."""
-        data, K = self.data, shape[1]
-        if K > 1:
-            # (The models do not use the targets.)
-            data = data.output(0, np.empty(data.X.shape[0]))
-        for k in range(K):
-            ridge, h = self.l2[:, k].copy(), self.curvatures[:, k].copy()
-            yield RowModel(data, self.scaling.output(k), ridge, h), np.s_[:, k]
-
-    def adapt(self, y, curvature, dot):
-        """Nothing to adapt, because the model is minimised exactly."""
-
-
-def ratio(a, b, otherwise):
-    """a / b where both are positive, else ``otherwise``."""
-    good = (a > 0.0) & (b > 0.0)
-    return np.where(good, a / np.where(good, b, 1.0), otherwise)
 
 
 class HessianSchedule:
@@ -204,10 +93,15 @@ class HessianSchedule:
         self.spent, self.allowance = 0.0, free * self.sweep
         self.levels = self.plan() if curvature else []
         self.coupled = data.loss.coupled(problem.n_outputs)
+        order = (problem.n_features + 1) * problem.n_outputs
+        # True until the whole Hessian of softmax replaces the blocks.
+        self.may_grow = self.coupled and not l1 and MAX_COUPLED < order <= MAX_WHOLE
         self.moments: Any = None
         self.blocks_at: Any = None
+        self.sharp: Any = None
         self.heights: Any = None
         self.sample: Any = None
+        self.active, self.waited = 1.0, 0.0
         self.damping = DAMPING if self.coupled else 0.0
         self.rejected, self.calm = 0, True
 
@@ -249,6 +143,10 @@ class HessianSchedule:
         """
         if not self.levels:
             return None
+        if self.may_grow and self.waited > self.whole_price():
+            # (Blocks leave out most of the Hessian where steps with them take so long.)
+            self.levels = [(0.0, HessianSchedule.hessian)]
+            self.blocks_at, self.may_grow = None, False
         price, make = self.levels[0]
         if price > max(self.spent, self.allowance):
             return None
@@ -344,6 +242,13 @@ class HessianSchedule:
     def use(self, sweeps=1.0):
         """Add the time of an iteration."""
         self.spent += sweeps * self.sweep
+        self.waited += sweeps * self.sweep
+
+    def whole_price(self):
+        """Cost of the whole Hessian of softmax."""
+        problem = self.problem
+        n = math.ceil(self.active * problem.n_samples)
+        return softmax_cost(n, problem.n_features, problem.n_outputs)
 
     def end_waiting(self):
         """Make the next metric due whatever it costs: the present one is of no use."""
@@ -363,11 +268,15 @@ class HessianSchedule:
     def blocks(self, loss, raw_predictions):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
         grams: list[Any] = [None] * self.problem.n_outputs
+        active = 0
         for start, stop in self.slabs():
             rows = self.data.numbers(start, stop)
             h = self.problem.curvatures(loss, raw_predictions(start, stop), start)
+            if self.may_grow:
+                active += len(most_of(h.sum(axis=1)))
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
+        self.active = active / self.problem.n_samples
         # (The bound that may be added: that of softmax, or the mean second derivative.)
         self.sample = self.sampled(loss, raw_predictions)
         heights = [total / self.total_weight for _, _, total in grams]
@@ -436,13 +345,24 @@ class HessianSchedule:
             self.damping /= 8.0
             if self.damping < LEAST_DAMPING:
                 self.damping = LEAST_DAMPING if self.coupled else 0.0
-        self.blocks_at, self.heights = blocks, heights
+        self.blocks_at, self.heights, self.sharp = blocks, heights, None
         self.rejected, self.calm = 0, True
         return self.damped()
 
-    def damped(self):
+    def preconditioner(self):
+        """The blocks of softmax with the least damping; None where the metric has it.
+
+        The damping shortens steps. A preconditioner is better without.
+        """
+        if not self.coupled or self.blocks_at is None or self.damping <= SHARP:
+            return None
+        if self.sharp is None:
+            self.sharp = self.damped(SHARP)
+        return self.sharp
+
+    def damped(self, rho=None):
         """(1 - rho) blocks + rho bound, where rho is the damping."""
-        rho = self.damping
+        rho = self.damping if rho is None else rho
         if rho == 0.0:
             return self.exactly()
         if self.by_rows:
@@ -489,6 +409,8 @@ class HessianSchedule:
             centre = self.scaling.centre
             H += self.problem.softmax_hessian(p[some], rows[some], centre)
         self.active = active / self.problem.n_samples
+        if self.levels and self.levels[0][1] is HessianSchedule.hessian:
+            self.levels[0] = (self.whole_price(), HessianSchedule.hessian)
         S = self.scaling.scale.copy()
         S[-1] *= self.data.fit_intercept
         S = S.reshape(-1)
@@ -555,6 +477,11 @@ def curved(p, sample_weight):
     h = 1.0 - np.einsum("ik,ik->i", p, p)
     if sample_weight is not None:
         h *= sample_weight
+    return most_of(h)
+
+
+def most_of(h):
+    """The rows with almost all of these second derivatives."""
     order = np.argsort(h)
     flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
     return np.sort(order[flat:])

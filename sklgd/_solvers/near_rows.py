@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels._hessian import hessian_block
 from .batch import BatchSolver
-from .hessian import Factored
+from .metrics import Factored
 
 
 class Quadratic(NamedTuple):

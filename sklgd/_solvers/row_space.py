@@ -123,6 +123,12 @@ class RowSpaceSolver(BatchSolver):
         lost = self.lost()
         return self.run.likely_gap(gap - lost) + lost
 
+    def finish(self, gap):
+        gap = self.run.finish(gap)
+        if gap is not None:
+            self.collect()
+        return gap
+
     def is_certified(self):
         return self.run.is_certified()
 

@@ -12,6 +12,7 @@ from .._fit.row_blocks import batches
 from .base import Point, Solver
 from .mixed_rows import rows_are_mixed
 from .output_threads import descend
+from .proof import bound_at
 from .row_order import (
     ArrayOrder,
     BlockOrder,
@@ -66,6 +67,10 @@ class RuleSolver(Solver):
     average : bool or int
         As the estimators' parameter.
     """
+
+    # (A bound takes the time of 0.6 to 3 of 25 measured kinds of epochs: dense rows of
+    # 30 and 784 columns, CSR of 10000, batches of 256 and all rows, 1 to 10 outputs.)
+    proves_after = 50
 
     def __init__(self, data, state, penalty, shuffle, average):
         data.gradient_limit = state.plan.schedule.gradient_limit
@@ -544,6 +549,10 @@ class RuleSolver(Solver):
         state.rule, state.fresh = None, True
         self.rule = state.plan.optimizer.make_rule(state.position, *self.penalties)
         self.rebind(coef)
+
+    def proof(self, objective, null):
+        """As in `Solver`, by one pass over X."""
+        return bound_at(self, objective, null)
 
     def keep(self):
         """Store the rule in the state, at the end of a run."""

@@ -18,7 +18,8 @@ from scipy.special import softmax
 
 from .._fit.data import columns_to_fit
 from .._fit.offset import without_offset
-from .._solvers.hessian import Factored, curved
+from .._solvers.hessian import curved
+from .._solvers.metrics import Factored
 from ..kernels._hessian import hessian_block
 from ..losses import LOSSES
 from .models import Models, are_partition
