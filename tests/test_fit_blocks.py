@@ -806,3 +806,31 @@ def test_no_warning_of_convergence(beyond_memory, table):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GDClassifier().fit_blocks(cut(table[0], table[1]["two"]))
+
+
+def test_integer_labels_keep_their_values(table):
+    X, y = table[0], table[1]["three"] + 7
+    model = GDClassifier().fit_blocks(cut(X, y))
+    assert_array_equal(model.classes_, [7, 8, 9])
+    assert np.mean(model.predict(X) == y) > 0.6
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile"])
+def test_each_pass_over_rows_that_are_merged_counts_them(beyond_memory, table, loss):
+    model = GDRegressor(loss, alpha=0.01).fit_blocks(cut(table[0], table[1]["number"]))
+    # The first pass describes the rows.
+    assert model.t_ == 1 + (model.n_passes_ - 1) * N
+
+
+def test_a_parameter_without_effect_on_blocks_is_warned_of(table):
+    model = GDRegressor(power_t=0.3)
+    with pytest.warns(UserWarning, match="power_t has no effect"):
+        model.fit_blocks(cut(table[0], table[1]["number"]))
+
+
+def test_a_part_sends_four_times_its_share_of_the_rows_that_are_kept():
+    sample = description.SpacedRows((np.arange(1000.0),), 8000)
+    targets = description.SpacedRows((np.arange(1000.0),), 16_000)
+    part = SimpleNamespace(sample=sample, targets=targets)
+    description.Description.reduce(part, 16)
+    assert 1000 < sample.n_bytes <= 2000 and 2000 < targets.n_bytes <= 4000

@@ -135,3 +135,15 @@ def test_a_start_where_no_row_has_a_curvature_is_left(storage, weighted):
     constant /= len(y) if weight is None else weight.sum()
     gap = model.loss_curve_[-1] - exact.loss_curve_[-1]
     assert gap <= 2e-4 * (constant - exact.loss_curve_[-1])
+
+
+def test_the_diagonal_of_few_rows_is_that_of_their_products():
+    X, _ = few_rows(d=7)
+    rng = np.random.RandomState(2)
+    centre, scale = rng.randn(7), rng.rand(8, 1) + 0.5
+    ridge = np.append(rng.rand(7), 0.0)
+    model = RowModel(
+        plain_data(X, True), FeatureScaling(centre, scale, scale), ridge, rng.rand(30)
+    )
+    expected = [model.product(e, np.arange(8))[j] for j, e in enumerate(np.eye(8))]
+    np.testing.assert_allclose(model.diagonal(), expected, rtol=1e-12)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 
 from sklgd import losses
 from sklgd._fit.merged_rows import Merged, MergeRows
+from sklgd._solvers.near_rows import Quadratic
 from sklgd.blocks import from_iterable
 
 CASES = [
@@ -106,3 +107,13 @@ def test_a_block_keeps_no_more_rows_than_its_share(rng):
         losses.AbsoluteError(), False, rng, np.ones((4, 1)), reach=1e9, share=0.1
     )
     assert sum(len(part[1]) for part in total.outputs[0].kept) <= 60
+
+
+def test_the_model_of_the_merged_rows_is_a_quadratic_function(rng):
+    A = rng.normal(size=(4, 4))
+    at, gradient, u = rng.normal(size=(3, 4, 1))
+    model = Quadratic(at, gradient, A @ A.T)
+    step = u - at
+    expected = gradient.T @ step + 0.5 * step.T @ A @ A.T @ step
+    assert_allclose(model.value(u), expected.item())
+    assert_allclose(model.gradient_at(u), gradient + A @ A.T @ step)

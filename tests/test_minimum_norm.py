@@ -58,6 +58,19 @@ def test_it_is_the_solution_of_linear_regression(
             )
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_sparse_rows_that_would_be_too_large_as_dense_ones(
+    fit_intercept, rng, monkeypatch
+):
+    monkeypatch.setattr(minimum_norm, "LARGEST_DENSE", 0)
+    monkeypatch.setattr(minimum_norm, "LARGEST_COPY", 0)
+    X, y = wide(rng)
+    exact = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+    model = fit(sp.csr_array(X), y, fit_intercept=fit_intercept)
+    assert_allclose(model.coef_, exact.coef_, atol=1e-9)
+    assert_allclose(model.intercept_, exact.intercept_, atol=1e-9)
+
+
 @pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - set(METHODS)))

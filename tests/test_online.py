@@ -1092,3 +1092,22 @@ def test_the_perceptron_learns_from_a_stream(n_classes, storage, rng):
     hinge = GDClassifier(loss="hinge", random_state=0)
     hinge.partial_fit(storage(X), y, classes=range(n_classes))
     assert model.score(X, y) == hinge.score(X, y) > 0.9
+
+
+def test_a_copy_of_a_stream_without_a_seed_draws_the_same_order_of_rows(rng):
+    X = rng.normal(size=(300, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=300)
+    model = GDRegressor().partial_fit(X[:100], y[:100])
+    copies = [pickle.loads(pickle.dumps(model)) for _ in range(2)]
+    for stream in copies:
+        stream.partial_fit(X[100:], y[100:])
+    assert_array_equal(copies[0].coef_, copies[1].coef_)
+    other = GDRegressor().partial_fit(X[:100], y[:100]).partial_fit(X[100:], y[100:])
+    assert (other.coef_ != copies[0].coef_).any()
+
+
+@pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
+def test_a_fit_counts_the_rows_it_has_learnt_from(cls, rng):
+    X = rng.normal(size=(50, 3))
+    model = cls(optimizer="online", batch_size=1, max_iter=3, tol=None)
+    assert model.fit(X, X[:, 0] > 0.0).t_ == 1 + 3 * 50
