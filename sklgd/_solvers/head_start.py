@@ -99,7 +99,8 @@ def fit_subsample(method, data, state, penalty):
     F at the optimum of m rows is about n_features / m above the minimum, in units of
     the noise of the loss, and finding it takes m / n of the time. From there one or two
     steps are left (Eisen, Mokhtari and Ribeiro 2018). The rows are evenly spaced, so
-    that they represent a sorted file.
+    that they represent a sorted file. If the optimum of these rows gains no more over
+    the constant model than features without effect would, it is of no use.
 
     Returns
     -------
@@ -121,14 +122,37 @@ def fit_subsample(method, data, state, penalty):
         return False
     part = copy(state)
     part.coef = state.coef.copy()
+    constant = few.fit_intercept_only()
+    chance = by_chance(few, constant)
     run = method(few, part, penalty)
-    run.aim(run.constant_objective(few.fit_intercept_only()), SUBSAMPLE_TOL)
+    null = run.constant_objective(constant)
+    run.aim(null, SUBSAMPLE_TOL)
     run.tries = False
     for _ in range(SUBSAMPLE_STEPS):
         if run.epoch()[0] == 0.0 or run.gap() <= SUBSAMPLE_TOL:
             break
+        if null - run.smoothed_objective() + run.excess() <= chance:
+            return False
     state.coef[...] = part.coef
     return True
+
+
+def by_chance(data, constant):
+    """Twice what the best of features without effect gain over a constant model.
+
+    On m rows p coefficients gain p / (2 m) times the variance of the rows' derivatives,
+    divided by their mean second derivative, and lose as much on other rows.
+    """
+    term = data.term()
+    m, K = term.n_samples, term.n_outputs
+    z = np.tile(constant, (m, 1))
+    gradients, still = np.empty_like(z), np.zeros(K)
+    term.line(data.loss, z, z, still, gradients, np.empty(K))
+    h = term.curvatures(data.loss, z).sum()
+    if not h > 0.0:
+        return 0.0
+    noise = float((gradients**2).sum()) / float(h)
+    return (term.n_features + 1) * K / m * noise
 
 
 def rare_classes(data):
