@@ -764,6 +764,23 @@ def test_rows_that_lead_astray(storage, monkeypatch):
     assert_allclose(model.loss_curve_, cold.loss_curve_, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("effect", "used"), [(0.3, True), (0.02, False)])
+def test_few_rows_that_show_no_effect_are_no_start(effect, used, monkeypatch):
+    """Their optimum is then worse than the constant model."""
+    rng = np.random.default_rng(5)
+    n = head_start.WORTH * head_start.LEAST_ROWS
+    X = rng.normal(size=(n, 12))
+    y = rng.poisson(np.exp(effect * X[:, 0] - 1.0)).astype(float)
+    results, original = [], head_start.fit_subsample
+    monkeypatch.setattr(
+        head_start,
+        "fit_subsample",
+        lambda *args: results.append(original(*args)) or results[-1],
+    )
+    GDRegressor("poisson").fit(X, y)
+    assert results == [used]
+
+
 # ------------------------------------------------------------- the stochastic passes
 
 
