@@ -190,6 +190,7 @@ def test_svmlight_is_cut_at_its_lines_and_cached(table, tmp_path):
     blocks = read_svmlight(path, n_features=D, block_bytes=4000, cache=cache)
     first, n_files = together(blocks), len(list(cache.iterdir()))
     assert n_files > 5
+    assert {path.suffix for path in cache.iterdir()} == {".npz"}
     assert_array_equal(together(blocks)[0], first[0])
     # A file that has changed is parsed again.
     dump_svmlight_file(X[::-1], z, str(path), zero_based=False)

@@ -421,6 +421,21 @@ def test_early_stopping_on_validation_blocks_is_that_on_the_same_rows(
     assert model.best_validation_score_ == pytest.approx(model.score(*held_out))
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "fista"])
+def test_early_stopping_by_the_loss_of_validation_blocks_has_the_unit_of_y(
+    beyond_memory, table, optimizer
+):
+    X, y = table[0], 1e4 * table[1]["number"]
+    params = {"early_stopping": True, "scoring": "loss", "tol": 1e-3, "alpha": 1e-8}
+    held_out, blocks = (X[:900], y[:900]), cut(X[900:], y[900:])
+    model = GDRegressor(optimizer=optimizer, n_iter_no_change=2, **params)
+    reference = clone(model).fit_blocks(blocks, validation=held_out)
+    model.fit_blocks(blocks, validation=cut(*held_out, 4))
+    assert model.n_iter_ == reference.n_iter_
+    assert_array_equal(model.coef_, reference.coef_)
+    assert model.stop_reason_ == "early_stopping"
+
+
 def test_validation_blocks_that_fit_into_memory_are_read_once(table, monkeypatch):
     X, y = table[0], table[1]["two"]
     frame = pd.DataFrame(X, columns=list("abcdef"))

@@ -224,3 +224,13 @@ def test_searches_and_paths_minimise_a_penalty_of_a_user(one_sided, loss):
         model.fit(X[half:], y[half:])
         assert_allclose(search.coefs_paths_[0, 0, a, 0, :-1], model.coef_, atol=1e-8)
         assert_allclose(found.coef[a], model.fit(X, y).coef_, atol=1e-8)
+
+
+def test_strengths_of_some_outputs_and_features_are_their_columns_and_rows(rng):
+    l1, l2 = rng.random((5, 3)), rng.random((5, 1))
+    penalty = ElasticNet(l1, l2)
+    one, some = penalty.of_output(2), penalty.of_columns(np.array([0, 3]))
+    np.testing.assert_array_equal(one.l1, l1[:, [2]])
+    np.testing.assert_array_equal(one.l2, l2)
+    np.testing.assert_array_equal(some.l1, l1[[0, 3]])
+    np.testing.assert_array_equal(some.l2, l2[[0, 3]])

@@ -434,6 +434,14 @@ def test_check_names_the_parameter_and_the_value(cls, name, values):
         assert repr(value) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "cls", [cls for cls in SCHEDULES.values() if "eta0" in cls._get_param_names()]
+)
+def test_every_schedule_checks_its_first_learning_rate(cls):
+    with pytest.raises(ValueError, match="eta0=-1"):
+        cls(eta0=-1.0).check()
+
+
 def test_warmup_checks_its_inner_schedule():
     with pytest.raises(ValueError, match="power_t"):
         WarmUp(InvScaling(power_t=math.nan)).check()
