@@ -13,8 +13,11 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from sklgd.kernels._prefetch cimport LINE
+from sklgd.kernels._prefetch cimport LINE, sklgd_prefetch
 from sklgd.kernels._rows cimport Rows
+
+cdef enum:
+    AHEAD = 16      # features from a prefetch to its use
 
 
 @cython.final
@@ -98,6 +101,8 @@ cdef class ActiveFeatures:
             self.n_features = n
             return
         for p in range(self.first[m]):
+            if p + AHEAD < self.first[m]:
+                sklgd_prefetch(self.place + self.columns[p + AHEAD])
             j = self.columns[p]
             # A place counts if the feature there is this one (Briggs and Torczon 1993):
             # nothing needs to be cleared between batches.
@@ -118,17 +123,16 @@ cdef class ActiveFeatures:
         cdef const double* record
         cdef double* out
         for i in range(n):
-            since[i] = <Py_ssize_t> self.records[self.features[i] * self.stride]
-        for q in range(whole.n):
-            out = compact.part[q]
-            if K == 1:
-                for i in range(n):
-                    out[i] = self.records[self.features[i] * self.stride + 1 + q]
-                continue
-            for i in range(n):
-                record = self.records + self.features[i] * self.stride + 1 + q * K
+            if i + AHEAD < n:
+                sklgd_prefetch(self.records + self.features[i + AHEAD] * self.stride)
+            record = self.records + self.features[i] * self.stride
+            since[i] = <Py_ssize_t> record[0]
+            record += 1
+            for q in range(whole.n):
+                out = compact.part[q] + i * K
                 for k in range(K):
-                    out[i * K + k] = record[k]
+                    out[k] = record[k]
+                record += K
         for q in range(whole.n):
             memcpy(compact.part[q] + n * K, whole.part[q] + self.rows.n_features * K,
                    K * sizeof(double))
@@ -141,17 +145,16 @@ cdef class ActiveFeatures:
         cdef double* record
         cdef const double* part
         for i in range(n):
-            self.records[self.features[i] * self.stride] = <double> now
-        for q in range(whole.n):
-            part = compact.part[q]
-            if K == 1:
-                for i in range(n):
-                    self.records[self.features[i] * self.stride + 1 + q] = part[i]
-                continue
-            for i in range(n):
-                record = self.records + self.features[i] * self.stride + 1 + q * K
+            if i + AHEAD < n:
+                sklgd_prefetch(self.records + self.features[i + AHEAD] * self.stride)
+            record = self.records + self.features[i] * self.stride
+            record[0] = <double> now
+            record += 1
+            for q in range(whole.n):
+                part = compact.part[q] + i * K
                 for k in range(K):
-                    record[k] = part[i * K + k]
+                    record[k] = part[k]
+                record += K
         for q in range(whole.n):
             memcpy(whole.part[q] + self.rows.n_features * K, compact.part[q] + n * K,
                    K * sizeof(double))

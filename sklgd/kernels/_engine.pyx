@@ -483,12 +483,16 @@ cdef class Descent:
 
     cdef void ask(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
-        """Prefetch the next rows, and the records of their features."""
+        """Prefetch the next rows, and the records of the features of a single one.
+
+        (Those of more rows would push each other out of the cache before they are due.)
+        """
         cdef Py_ssize_t row, n = self.end
         for row in range(start + m, min(start + 2 * m, n)):
             self.problem.rows.ask(order, row, n)
-            self.problem.rows.ask_features(
-                order, row, self.active.records, self.active.stride)
+            if m == 1:
+                self.problem.rows.ask_features(
+                    order, row, self.active.records, self.active.stride)
 
     cdef void apply_lagged(self, Py_ssize_t now, bint count) noexcept nogil:
         """Make the steps before ``now`` that each feature missed."""
