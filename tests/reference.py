@@ -1531,6 +1531,9 @@ class Online:
         return np.array([[y]] if self.regression else [y])
 
     def evaluate(self, y, z):
+        if len(z) == 1:
+            value, g = self.loss.function(y, z, **self.params)
+            return float(value[0]), g
         value, g = self.loss.evaluate(self.targets(y), z[None], **self.params)
         return float(value[0]), g[0]
 

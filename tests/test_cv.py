@@ -15,6 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.metrics import (
+    balanced_accuracy_score,
     get_scorer,
     log_loss,
     make_scorer,
@@ -1266,3 +1267,12 @@ def test_of_several_classes_and_shares_of_l1_the_chosen_path_is_drawn():
     assert display.df[0] == used.mean()
     assert display.df_axis_ is not None
     pyplot.close("all")
+
+
+def test_the_score_of_a_search_with_a_scorer_weights_the_rows():
+    X, y = IRIS
+    weights = 1.0 + (np.arange(len(y)) % 5) ** 2
+    search = GDClassifierCV(scoring="balanced_accuracy", alphas=[1.0, 10.0]).fit(X, y)
+    expected = balanced_accuracy_score(y, search.predict(X), sample_weight=weights)
+    assert search.score(X, y) != pytest.approx(expected)
+    assert search.score(X, y, sample_weight=weights) == pytest.approx(expected)

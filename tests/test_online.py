@@ -1111,3 +1111,11 @@ def test_a_fit_counts_the_rows_it_has_learnt_from(cls, rng):
     X = rng.normal(size=(50, 3))
     model = cls(optimizer="online", batch_size=1, max_iter=3, tol=None)
     assert model.fit(X, X[:, 0] > 0.0).t_ == 1 + 3 * 50
+
+
+def test_another_optimizer_sets_out_from_assigned_coefficients(rng):
+    X = rng.normal(size=(50, 3))
+    model = GDRegressor().partial_fit(X, X[:, 0])
+    model.coef_ = np.array([3.0, 2.0, 1.0])
+    model.set_params(optimizer="sgd", learning_rate=1e-12).partial_fit(X, X[:, 0])
+    assert_allclose(model.coef_, [3.0, 2.0, 1.0], rtol=1e-9)
