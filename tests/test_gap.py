@@ -584,6 +584,17 @@ def test_the_gap_near_separable_classes_is_no_promise(optimizer, n_classes, alph
     assert truth <= 3.0 * estimate
 
 
+@pytest.mark.parametrize("name", ["iris", "wine", "cancer"])
+def test_separable_classes_without_a_penalty_have_zero_as_the_optimum(name):
+    X, y = SETS[name]()
+    if name == "iris":
+        X, y = X[:100], y[:100]
+    share = np.bincount(y) / len(y)
+    null = -(share * np.log(share)).sum()
+    estimate, truth = gaps(GDClassifier(alpha=0.0), X, y, 0.0, null)
+    assert truth / 1.5 < estimate < 3.0 * truth
+
+
 def test_the_step_that_confirms_the_end_is_made(rng):
     X = rng.normal(size=(500, 4))
     y = (X @ rng.normal(size=4) + rng.logistic(size=500) > 0.0).astype(int)
