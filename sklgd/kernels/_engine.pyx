@@ -534,8 +534,6 @@ cdef class Descent:
         cdef double* grad = &self.grad[0]
         if not self.gradient_known:
             self.problem.sweep(order, start, m, self.coef, grad)
-            for i in range(self.size):
-                grad[i] /= m
         self.gradient_known = False
         for i in range(self.size - K, self.size):
             grad[i] *= self.intercept_rate

@@ -13,6 +13,7 @@ cdef struct Chunks:
     bint coupled, want_value, single
     const Py_ssize_t* order
     Py_ssize_t start, n_models, scratch_size
+    double share                        # factor of the derivatives of a sweep
     const double* coef
     const double* direction
     const double* z
@@ -80,10 +81,10 @@ cdef class Problem:
     cdef double sweep_chunk(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, bint want_value, double total, bint fresh,
-        int thread) noexcept nogil
+        double share, int thread) noexcept nogil
     cdef void sweep_single(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-        const double* coef, double* grad, int thread) noexcept nogil
+        const double* coef, double* grad, double share, int thread) noexcept nogil
     cdef double sweep_all(
         self, const double* coef, double* grad, bint want_value) except? -1.0
     cdef void sweep_of(

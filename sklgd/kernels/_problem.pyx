@@ -92,12 +92,12 @@ cdef void sweep_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nog
     if c.single:
         (<Problem> c.problem).sweep_single(
             c.order, c.start + first, m, c.coef,
-            (<Problem> c.problem).partial(c.out, chunk), thread)
+            (<Problem> c.problem).partial(c.out, chunk), c.share, thread)
     elif m > 0:
         totals[chunk] = (<Problem> c.problem).sweep_chunk(
             c.order, c.start + first, m, c.coef,
             (<Problem> c.problem).partial(c.out, chunk), c.want_value,
-            0.0 if fresh else totals[chunk], fresh, thread)
+            0.0 if fresh else totals[chunk], fresh, c.share, thread)
 
 
 cdef void reduce_part(void* arguments, Py_ssize_t block, int thread) noexcept nogil:
@@ -342,13 +342,18 @@ cdef class Problem:
     cdef void sweep(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* coef, double* grad) noexcept nogil:
-        """grad = gradient of the sum of losses over m rows.
+        """grad = gradient of the mean loss over m rows.
 
         coef and grad have (n_features + 1) * n_outputs entries; grad is
         overwritten.
         """
         cdef Chunks chunks
+        cdef Py_ssize_t i
         self.sweep_of(&chunks, order, start, m, coef, grad, False)
+        if m & (m - 1) == 0:
+            # Division by a power of two commutes with rounding. A pass over the
+            # derivatives costs less than one over the coefficients.
+            chunks.share = 1.0 / m
         chunks.single = self.single and m >= SINGLE_BATCH
         if chunks.single:
             sklgd_single_coef(
@@ -356,6 +361,9 @@ cdef class Problem:
                 &self.units[self.n_outputs], &self.single_coef[0])
         parallel_for(sweep_part, &chunks, chunks.number, self.n_threads)
         self.reduce(grad, chunks.number)
+        if chunks.share == 1.0:
+            for i in range(self.size):
+                grad[i] /= m
 
     cdef double sweep_all(
             self, const double* coef, double* grad, bint want_value) except? -1.0:
@@ -379,7 +387,7 @@ cdef class Problem:
             bint want_value) noexcept nogil:
         self.cut(chunks, m)
         chunks.order, chunks.start, chunks.want_value = order, start, want_value
-        chunks.single = False
+        chunks.single, chunks.share = False, 1.0
         chunks.coef, chunks.out = coef, grad
 
     cdef void cut(self, Chunks* chunks, Py_ssize_t n) noexcept nogil:
@@ -446,10 +454,11 @@ cdef class Problem:
     cdef double sweep_chunk(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* coef, double* grad, bint want_value, double total, bint fresh,
-            int thread) noexcept nogil:
+            double share, int thread) noexcept nogil:
         """Total loss, and gradient unless NULL, of the rows of a chunk and those before.
 
-        Goes on from ``total`` and, if not fresh, grad.
+        Goes on from ``total`` and, if not fresh, grad. The gradient is multiplied by
+        ``share``.
         """
         cdef Py_ssize_t done = 0, part, i, k, K = self.n_outputs
         cdef double* intercept
@@ -469,6 +478,9 @@ cdef class Problem:
             else:
                 self.gradients(
                     order, start + done, part, coef, 1.0, want_value, &scratch, &total)
+            if share != 1.0:
+                for i in range(part * K):
+                    scratch.g[i] *= share
             if grad != NULL:
                 self.rows.backward(
                     order, start + done, part, self.end, scratch.g, K, grad)
@@ -482,8 +494,8 @@ cdef class Problem:
 
     cdef void sweep_single(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
-            const double* coef, double* grad, int thread) noexcept nogil:
-        """The gradient of m rows with products in float32; see single.h."""
+            const double* coef, double* grad, double share, int thread) noexcept nogil:
+        """The same gradient of m rows with products in float32; see single.h."""
         cdef Py_ssize_t done = 0, part, i, k, d = self.n_features, K = self.n_outputs
         cdef Py_ssize_t stride = self.single_stride
         cdef double* G = &self.single_buffers[thread * (K * stride + 2 * K + 8)]
@@ -500,6 +512,9 @@ cdef class Problem:
                 self.rows.data, d, order, start + done, part, self.end,
                 &self.single_coef[0], &self.units[0], coef + d * K, K, scratch.z)
             self.pull(order, start + done, part, False, &scratch, &unused)
+            if share != 1.0:
+                for i in range(part * K):
+                    scratch.g[i] *= share
             sklgd_single_derivatives(scratch.g, part, K, unit, unit + K, g)
             self.rows.single.backward(
                 self.rows.data, d, order, start + done, part, self.end, g, unit, K, G)
