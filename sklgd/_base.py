@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import FitTasks
 from ._compat import CallbackSupport, has_callbacks, sparse_result, warn
@@ -18,6 +18,7 @@ from ._data_checks import (
     canonical,
     check_indices,
     check_start,
+    checked_by_sklearn,
     gathered,
     has_nothing_to_check,
     has_nothing_to_check_in_target,
@@ -36,7 +37,11 @@ from ._fit.settings import Settings, penalty_of
 from ._fit.state import State, mark_of_reported
 from ._fit.statistics import Statistics
 from ._fit.stream import OfStream, Stream, learn_chunk, online_optimizer
-from ._hints import EXAMPLES, PARAMETERS_OF_OTHERS, ExplainsKeywords
+from ._hints import (
+    EXAMPLES,
+    PARAMETERS_OF_OTHERS,
+    ExplainsKeywords,
+)
 from ._html import ShowsFit
 from ._log import Log
 from ._partial_fit import learn_by_rule
@@ -51,6 +56,7 @@ from ._solvers.quasi_newton import QuasiNewtonSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
 from ._validation import PLAIN
+from .blocks._source import Blocks
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, optimizer_name
 
@@ -124,6 +130,9 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
 
     def _validate(self, X, y="no_validation", reset=True, **kwargs):
         """X (and y) as scikit-learn checks them, X as the kernels read it."""
+        if isinstance(X, Blocks):
+            # (It says so before a missing y is noticed.)
+            np.asarray(X)
         X, X_only = gathered(X, "X"), isinstance(y, str)
         y = y if X_only else gathered(y, "y")
         if isinstance(y, (np.ndarray, list, tuple)) and np.size(y) == 0:
@@ -138,16 +147,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
                 self.n_features_in_ = X.shape[1]
             checked = X if X_only else (X, y)
         else:
-            checked = validate_data(
-                self,
-                X,
-                y,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                order="C",
-                **kwargs,
-            )
+            checked = checked_by_sklearn(self, X, y, reset, **kwargs)
         if X_only:
             return check_indices(checked)
         return canonical(checked[0]), checked[1]

@@ -437,7 +437,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
     def fit(
         self,
         X,
-        y,
+        y=None,  # (None is refused, after a source of blocks in the place of X.)
         sample_weight=None,
         *,
         coef_init=None,
@@ -506,7 +506,7 @@ class GDClassifier(ClassifierMixin, BaseGD):
 
     @available_if(learns_from_streams)
     @all_or_nothing
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Learn rows that are not seen again, continuing from the last call.
 
         With ``optimizer="auto"`` and ``learning_rate="auto"``, this is online learning

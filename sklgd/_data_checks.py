@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils.validation import validate_data
 
 from ._compat import warn
-from ._hints import as_numbers
+from ._hints import as_numbers, column_of_text, refuse_text
 from .kernels._rows import has_sorted_rows
 from .kernels._vector import all_finite
 
@@ -174,6 +175,35 @@ def has_nothing_to_check(X):
     learnt in less time than the checks take. False says nothing about X.
     """
     return has_good_form(X) and all_finite(X if type(X) is np.ndarray else X.data)
+
+
+def checked_by_sklearn(est, X, y, reset, **kwargs):
+    """`validate_data` for an estimator; text in X or y is named with the remedy.
+
+    Parameters
+    ----------
+    est : GDRegressor or GDClassifier
+    X : array-like
+    y : array-like, None or "no_validation"
+    reset : bool
+    **kwargs
+        As `validate_data` takes them.
+    """
+    numeric = kwargs.get("y_numeric", False)
+    try:
+        checked = validate_data(
+            est, X, y, reset=reset, accept_sparse="csr",
+            dtype=[np.float64, np.float32], order="C", **kwargs,
+        )  # fmt: skip
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        if numeric:
+            refuse_text(y, "y")
+        raise ValueError(column_of_text(X) or str(error)) from None
+    if numeric and checked[1].dtype.kind in "SU":
+        refuse_text(checked[1], "y")
+    return checked
 
 
 def is_in_c_order(array):

@@ -62,6 +62,9 @@ PARAMETERS_OF_OTHERS = {
         ("non_negative", "nonnegative", "lower_bounds", "upper_bounds"), SIGNS_HINT
     ),
     **dict.fromkeys(("monotone_constraints", "monotonic_constraints"), SIGNS_HINT),
+    "intercept_scaling": "It has no counterpart: the intercept has no penalty here.",
+    "normalize": "With standardize=True the penalty is that of standardised features. "
+    "To scale the features themselves, use StandardScaler in a pipeline.",
     "random_seed": "The seed is random_state.",
     "seed": "The seed is random_state.",
     **dict.fromkeys(
@@ -216,6 +219,73 @@ def as_numbers(value: Any, bools: bool = False) -> np.ndarray:
     if not good:
         raise ValueError("there are entries that are no numbers")
     return np.asarray(array, dtype=np.float64)
+
+
+def first_text(value: Any) -> Any:
+    """The first entry of an array-like that is no number, or None.
+
+    Parameters
+    ----------
+    value : array-like
+        For instance a column of a data frame.
+    """
+    array = np.asarray(value)
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError):
+        for entry in array.ravel():
+            try:
+                float(entry)
+            except (TypeError, ValueError):
+                return entry.item() if isinstance(entry, np.generic) else entry
+    return None
+
+
+def column_of_text(X: Any) -> str:
+    """A sentence about the first column of X that has text, or nothing.
+
+    Parameters
+    ----------
+    X : array-like of two dimensions, or data frame
+
+    Returns
+    -------
+    str
+        Empty if there is no such column.
+    """
+    names = getattr(X, "columns", None)
+    if names is None:
+        X = np.asarray(X, dtype=object)
+        if X.ndim != 2:
+            return ""
+    width = X.shape[1] if names is None else len(names)
+    for j in range(width):
+        entry = first_text(X[:, j] if names is None else X[names[j]])
+        if entry is not None:
+            which = str(j) if names is None else repr(names[j])
+            return (
+                f"Column {which} of X has the entry {entry!r}, which is no number. "
+                "Encode it before (OneHotEncoder), or leave it out of X."
+            )
+    return ""
+
+
+def refuse_text(y: Any, name: str) -> None:
+    """Raise ValueError if targets of regression have an entry that is no number.
+
+    Parameters
+    ----------
+    y : array-like
+    name : str
+        For the message.
+    """
+    entry = first_text(y)
+    if entry is not None:
+        raise ValueError(
+            f"{name} has the entry {entry!r}, which is no number. For labels of "
+            "classes use GDClassifier or GDClassifierCV; otherwise convert it to "
+            "numbers before."
+        )
 
 
 def is_dict(value: Any) -> bool:

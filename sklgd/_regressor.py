@@ -22,6 +22,7 @@ from ._fit.block_data import TargetRows
 from ._fit.block_validation import D2Sums, R2Sums, TargetsToJudge
 from ._fit.description import DescribeTargets
 from ._fit_blocks import describe, engine_maker, learn
+from ._hints import refuse_text
 from ._partial_fit import learns_from_streams
 from ._partial_fit_blocks import learn_blocks
 from ._random import random_split
@@ -403,7 +404,7 @@ class GDRegressor(RegressorMixin, BaseGD):
     def fit(
         self,
         X,
-        y,
+        y=None,  # (None is refused, after a source of blocks in the place of X.)
         sample_weight=None,
         *,
         offset=None,
@@ -468,7 +469,7 @@ default=None
 
     @available_if(learns_from_streams)
     @all_or_nothing
-    def partial_fit(self, X, y, sample_weight=None, *, offset=None):
+    def partial_fit(self, X, y=None, sample_weight=None, *, offset=None):
         """Learn rows that are not seen again, continuing from the last call.
 
         With ``optimizer="auto"`` and ``learning_rate="auto"``, this is online learning
@@ -788,6 +789,8 @@ default=None
 
     def _target(self, y, name="y"):
         """y as float64 of shape (n_samples, n_outputs), inside the loss's domain."""
+        if y.dtype.kind in "SUO":
+            refuse_text(y, name)
         target = in_c_order(y, np.float64)
         if target.ndim == 1:
             target = target[:, None]

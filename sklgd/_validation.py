@@ -26,14 +26,19 @@ LOSS_NAMES = {
     "classification": [n for n, cls in LOSSES.items() if cls.classifies],
 }
 LEARNING_RATES = ("auto", *SCHEDULES)
+# What a number takes as well, in messages.
+BOOLS = "True, False or "
 ORDERS = ("full", "blocks", "window")
 
 
-def check_number(name, value, *, low, high=np.inf, closed="both", integer=False):
+def check_number(
+    name, value, *, low, high=np.inf, closed="both", integer=False, also=""
+):
     """Raise ValueError unless ``value`` is a number between ``low`` and ``high``.
 
     ``closed`` tells which ends belong to the range: "both", "left" or "neither". A
-    range without upper end takes any finite number.
+    range without upper end takes any finite number. ``also`` says for the message what
+    else the parameter takes, such as "None or ".
     """
     # (The abstract classes of numbers take longer to ask.)
     good = type(value) is int or (type(value) is float and not integer)
@@ -52,7 +57,7 @@ def check_number(name, value, *, low, high=np.inf, closed="both", integer=False)
         if isinstance(value, np.ndarray) and value.size == 1:
             hint = f" It is an array; use {name}.item()."
         raise ValueError(
-            f"{name} must be {noun} in {opening}{low:g}, {high:g}{ending}, "
+            f"{name} must be {also}{noun} in {opening}{low:g}, {high:g}{ending}, "
             f"got {value!r}.{hint}"
         )
 
@@ -155,7 +160,7 @@ def _check(est, task):
         )
     check_number("max_iter", est.max_iter, low=1, integer=True)
     if est.tol is not None:
-        check_number("tol", est.tol, low=0.0)
+        check_number("tol", est.tol, low=0.0, also="None or ")
     check_number("n_iter_no_change", est.n_iter_no_change, low=1, integer=True)
     check_number(
         "validation_fraction", est.validation_fraction, low=0.0, high=1.0,
@@ -163,9 +168,9 @@ def _check(est, task):
     )  # fmt: skip
     check_scoring(est.scoring)
     if not isinstance(est.verbose, (bool, np.bool_)):
-        check_number("verbose", est.verbose, low=0, integer=True)
+        check_number("verbose", est.verbose, low=0, integer=True, also=BOOLS)
     if not isinstance(est.average, (bool, np.bool_)):
-        check_number("average", est.average, low=0, integer=True)
+        check_number("average", est.average, low=0, integer=True, also=BOOLS)
     if est.n_jobs is not None:
         check_number("n_jobs", est.n_jobs, low=-np.inf, integer=True)
         if est.n_jobs == 0:
@@ -200,7 +205,7 @@ def check_alpha(alpha, task):
     if isinstance(alpha, (list, tuple)) or np.ndim(alpha):
         check_alphas_of_targets(alpha, task)
     elif not isinstance(alpha, str):
-        check_number("alpha", alpha, low=0.0)
+        check_number("alpha", alpha, low=0.0, also="'auto' or ")
     elif alpha != "auto":
         raise ValueError(
             f"alpha must be 'auto' or a number in [0, inf), got {alpha!r}."
@@ -279,7 +284,7 @@ def check_learning_rate(est):
     if est.eta0 is not None:
         # Where it has no effect 0.0 will do, the default of older SGDClassifiers.
         closed = "neither" if used else "left"
-        check_number("eta0", est.eta0, low=0.0, closed=closed)
+        check_number("eta0", est.eta0, low=0.0, closed=closed, also="None or ")
     if isinstance(est.learning_rate, str):
         check_choice("learning_rate", est.learning_rate, LEARNING_RATES)
     if step_is_explicit(est):

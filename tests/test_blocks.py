@@ -1,8 +1,10 @@
 """Sources of blocks, and `partial_fit_blocks`."""
 
 import pickle
+import re
 import threading
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -322,6 +324,14 @@ def test_what_cannot_be_read_twice_is_refused(table):
     X, _, z, _ = table
     with pytest.raises(TypeError, match="cannot be read more than once"):
         GDRegressor().partial_fit_blocks((X, z) for _ in range(3))
+    for path, reader in {
+        "a.parquet": "read_parquet(path, target",
+        "a.csv.gz": "read_csv(path, target",
+        "a": "read_parquet(path, target",
+    }.items():
+        for given in (path, Path(path), [path, path]):
+            with pytest.raises(TypeError, match=re.escape(reader)):
+                GDRegressor().fit_blocks(given)
     with pytest.raises(TypeError, match="entry 0 is 'ndarray'"):
         Blocks([X])
     with pytest.raises(ValueError, match="no rows"):
@@ -406,6 +416,21 @@ def test_errors_of_columns_name_the_column(tmp_path):
             fit(blocks)
 
 
+def test_text_in_a_csv_file_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = ["1,2,0"] * 300
+    for last, words in {
+        "1,b,0": "Column 'b' holds values that are no numbers .*'b'.* features",
+        "1,2,no": "Column 'y', the target, has a value of another type .*'no'",
+        "1,2,0,4": "(no CSV file|cannot be read as CSV): CSV parse error: Expected",
+    }.items():
+        path.write_text("\n".join(["a,b,y", *rows, last]) + "\n")
+        for features in (None, ["b"]):
+            with pytest.raises(ValueError, match=words):
+                blocks = read_csv(path, target="y", features=features, block_bytes=600)
+                GDClassifier().partial_fit_blocks(blocks, classes=[0, 1])
+
+
 def test_blocks_are_no_array(table):
     X, labels, _, _ = table
     blocks = from_arrays(X, labels, rows=100)
@@ -414,6 +439,11 @@ def test_blocks_are_no_array(table):
         model.predict(blocks)
     with pytest.raises(TypeError, match="Learn from them with fit_blocks"):
         model.fit(blocks, labels)
+    for method in (model.fit, model.partial_fit, GDRegressor().fit):
+        with pytest.raises(TypeError, match="Learn from them with fit_blocks"):
+            method(blocks)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        model.fit(X)
     parts = [model.predict(block.X) for block in blocks]
     np.testing.assert_array_equal(np.concatenate(parts), model.predict(X))
 

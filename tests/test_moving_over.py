@@ -369,6 +369,8 @@ def test_a_misspelt_loss_gets_the_nearest_valid_one(cls, y, value, meant):
         (GDRegressorCV, "param_grid", ["GridSearchCV around"]),
         (GDClassifier, "C", ["alpha", "1/(C * n_samples)"]),
         (GDClassifier, "multi_class", ["log_loss", "multinomial", "one-vs-rest"]),
+        (GDClassifier, "intercept_scaling", ["no counterpart", "no penalty"]),
+        (GDRegressor, "normalize", ["standardize=True", "StandardScaler"]),
         (GDRegressor, "lr", ["learning_rate"]),
         (GDRegressor, "n_epochs", ["max_iter"]),
         (GDRegressor, "epochs", ["max_iter"]),

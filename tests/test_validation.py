@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklgd import GDClassifier, GDRegressor
+from sklgd import GDClassifier, GDRegressor, GDRegressorCV
 from sklgd.optimizers import FTRL, OPTIMIZERS, Adam, Momentum
 from sklgd.schedules import Adaptive, Constant, Cosine
 
@@ -279,6 +279,49 @@ def test_wrong_y(y):
         y = np.array(["some text"] * 20)
     with pytest.raises(ValueError):
         GDRegressor().fit(X, y)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "fit_blocks", "search"])
+@pytest.mark.parametrize("dtype", [str, object])
+def test_labels_in_regression_are_named_with_the_remedy(method, dtype):
+    y = np.array(["no", "yes"] * 10, dtype=dtype)
+    cls = GDRegressorCV if method == "search" else GDRegressor
+    given = ([(X, y)],) if method == "fit_blocks" else (X, y)
+    with pytest.raises(ValueError, match=r"y has the entry 'no'.* use GDClassifier"):
+        getattr(cls(), "fit" if method == "search" else method)(*given)
+    numbers = np.arange(20.0)
+    model = GDRegressor().fit(X, numbers.astype(dtype))
+    np.testing.assert_array_equal(model.coef_, GDRegressor().fit(X, numbers).coef_)
+
+
+@both
+@pytest.mark.parametrize("kind", ["category", object])
+def test_text_in_X_is_named_by_its_column(cls, y, kind):
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    model = cls().fit(frame, y)
+    frame["b"] = pd.Series(["1", "v"] * 10, dtype=kind)
+    named = "Column 'b' of X has the entry 'v', which is no number"
+    for call in (
+        lambda: cls().fit(frame, y),
+        lambda: model.predict(frame),
+        lambda: cls().fit_blocks([(frame, y)]),
+    ):
+        with pytest.raises(ValueError, match=named):
+            call()
+    with pytest.raises(ValueError, match="Column 1 of X has the entry 'v'"):
+        cls().fit(frame.to_numpy().tolist(), y)
+
+
+@both
+def test_messages_say_what_is_possible_beside_numbers(cls, y):
+    for name, also in {
+        "alpha": "'auto' or a number",
+        "tol": "None or a number",
+        "eta0": "None or a number",
+        "average": "True, False or an integer",
+    }.items():
+        with pytest.raises(ValueError, match=f"^{name} must be {also} in "):
+            cls(**{name: -1}).fit(X, y)
 
 
 @both

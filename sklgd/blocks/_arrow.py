@@ -10,6 +10,7 @@ of each of them in memory, 1 MB and more, or a whole row group: of 784 columns a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -21,6 +22,7 @@ from .._hints import did_you_mean
 from ._npy import Path, as_list
 from ._source import PART_BLOCKS, Blocks, check_rows, rows_of_a_block
 
+ENCODE = "Encode it before (one-hot, or with a hash), or leave it out of features."
 # Columns of so many bytes are read together, and put together in memory up to a size.
 SLICE_BYTES, SPOOL_BYTES = 2**23, 2**25
 
@@ -73,8 +75,7 @@ class Columns:
         if values.dtype.kind not in "fiub":
             raise ValueError(
                 f"Column {name!r} holds values of type {column.type}, which are no "
-                "numbers. Encode it before (one-hot, or with a hash), or leave it out "
-                "of features."
+                f"numbers. {ENCODE}"
             )
         if column.null_count:
             row = column.is_null().to_pylist().index(True)
@@ -170,8 +171,32 @@ class CSVPart:
     columns: Columns
     n_bytes: int
     delimiter: str
+    names: tuple[str, ...]
 
     def __call__(self) -> Iterator[tuple[Any, ...]]:
+        from pyarrow import ArrowInvalid
+
+        try:
+            yield from self.blocks()
+        except ArrowInvalid as error:
+            raise ValueError(self.explanation(str(error))) from None
+
+    def explanation(self, text: str) -> str:
+        """The message about an error of the reader, with the name of the column."""
+        found = re.match(r"In CSV column #(\d+): (.*conversion error to .*)", text)
+        if found is None:
+            return f"{self.path} cannot be read as CSV: {text}"
+        name, what = self.names[int(found[1])], found[2]
+        if name in self.columns.target:
+            return (
+                f"Column {name!r}, the target, has a value of another type than those "
+                f"before it ({what}). Give all values one type."
+            )
+        remedy = ENCODE if name in self.columns.features else "Give it numbers."
+        return f"Column {name!r} holds values that are no numbers ({what}). {remedy}"
+
+    def blocks(self) -> Iterator[tuple[Any, ...]]:
+        """The blocks, with the errors of pyarrow."""
         import pyarrow as pa
         from pyarrow import csv
 
@@ -331,7 +356,7 @@ def read_csv(
                 names, name, target, features, sample_weight, offset, dtype
             )
         _check_columns(names, columns, name)
-        parts.append(CSVPart(name, columns, block_bytes, delimiter))
+        parts.append(CSVPart(name, columns, block_bytes, delimiter, tuple(names)))
     assert columns is not None
     return Blocks(
         parts, n_features=len(columns.features), feature_names=columns.features

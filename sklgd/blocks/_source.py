@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,23 @@ from zlib import crc32
 import numpy as np
 import scipy.sparse as sp
 
+from .._hints import column_of_text
+
 # A block has about so many bytes, unless the number of its rows is given.
 BLOCK_BYTES = 2**25
 # A large file is cut into parts of so many blocks, which several workers can share.
 PART_BLOCKS = 16
 # Factors of the words of a row in checksums.
 FACTORS = np.random.default_rng(0).integers(2**64, size=256, dtype=np.uint64) | 1
+# Endings of files -> what reads them, in messages.
+READERS = {
+    ".parquet": "read_parquet(path, target=...)",
+    ".csv": "read_csv(path, target=...)",
+    ".csv.gz": "read_csv(path, target=...)",
+    ".npy": "read_npy(path_of_X, path_of_y)",
+    ".svm": "read_svmlight(path, n_features=...)",
+    ".svmlight": "read_svmlight(path, n_features=...)",
+}
 # Seconds before a part is read again after an error; four times as many each time.
 PAUSE = 0.1
 
@@ -439,6 +451,9 @@ def as_blocks(blocks: Any) -> Blocks:
     """A `Blocks` of what a user passes; raises TypeError."""
     if isinstance(blocks, Blocks):
         return blocks
+    some = blocks[:1] if isinstance(blocks, list | tuple) else [blocks]
+    if any(isinstance(item, str | os.PathLike) for item in some):
+        raise TypeError(f"blocks: {blocks!r}: {_how_to_read(os.fspath(some[0]))}")
     if callable(blocks):
         return from_iterable(blocks)
     if isinstance(blocks, Sequence) and not isinstance(blocks, str | bytes):
@@ -452,6 +467,17 @@ def as_blocks(blocks: Any) -> Blocks:
         f"blocks: a {type(blocks).__name__!r} cannot be read more than once. Pass a "
         "source of sklgd.blocks, a function that returns an iterator over blocks (X, "
         "y), or a list of blocks."
+    )
+
+
+def _how_to_read(path: str) -> str:
+    """How to make a source of a file."""
+    for ending, reader in READERS.items():
+        if path.endswith(ending):
+            return f"a path is no source of blocks. Use sklgd.blocks.{reader}."
+    return (
+        "a path is no source of blocks. Use one of the functions read_... of "
+        "sklgd.blocks, such as read_parquet(path, target=...)."
     )
 
 
@@ -491,12 +517,14 @@ def _canonical(X: Any) -> Any:
             X = X.copy()
             X.sum_duplicates()
         return X
+    frame = X
     try:
         X = np.asarray(X)
         if X.dtype == object:
             X = X.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"X of a block cannot be made an array: {error}") from None
+        what = column_of_text(frame) or str(error)
+        raise ValueError(f"X of a block cannot be made an array: {what}") from None
     _check_kind(X.dtype)
     if X.ndim != 2:
         raise ValueError(
