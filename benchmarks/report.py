@@ -17,6 +17,11 @@ from collections import defaultdict
 from pathlib import Path
 
 PAIR = "sklgd sgd", "SGD*"
+# Lines in the picture of the growth; the tables have all.
+SHOWN_GROWTH = (
+    "sklgd, a default fit", "sklgd sgd", "sklgd adam", "sklgd adam, no penalty",
+    "sklgd nesterov", "SGD*", "MLP* adam",
+)  # fmt: skip
 # README's picture: real sets, one dense and one sparse, and who is in it.
 SHOWN = ("adult", "imdb")
 # What the plots of the gap show of sklgd, beside the best peers.
@@ -227,6 +232,46 @@ def threads_table(results):
     return table(["data", "method", "epoch", "same bits"], rows)
 
 
+def busy_table(results):
+    rows = []
+    for record in results.parts["busy"]:
+        one, two = record["ms"]["1"], record["ms"]["2"]
+        rows.append(
+            [record["library"], record["busy"], number(one), number(two),
+             number(ratio(two, one))]
+        )  # fmt: skip
+    head = ["fit", "other processes", "n_jobs=1, ms", "n_jobs=2, ms", "ratio"]
+    return table(head, rows)
+
+
+def text_table(results):
+    text = ""
+    for name, records in results.grouped("text", text_key).items():
+        rows = [
+            [
+                r["library"],
+                number(r["ms"]["min"]),
+                power(r["gap"]),
+                power(r["reported"]),
+            ]
+            for r in records
+        ]
+        text += f"\n{name}\n\n"
+        text += table(["", "ms of a fit", "gap", "gap that it reports"], rows)
+    return text
+
+
+def text_key(record):
+    problem = record["problem"]
+    size = f"{problem['n_samples']} x {problem['n_features']}"
+    return f"{record['kind']}, {size}, alpha={record['alpha']:g}"
+
+
+def power(value):
+    """Two digits and a power of ten."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.1e}"
+
+
 def growth_table(results):
     text = ""
     for axis, records in results.grouped("growth", lambda r: r["axis"]).items():
@@ -315,11 +360,25 @@ SECTIONS = {
         "their number.",
         threads_table,
     ),
+    "busy": (
+        "Threads beside other processes",
+        "Fits with two threads, relative to one, on an idle machine and while two "
+        "other processes compute. Above 1, the second thread makes a fit slower.",
+        busy_table,
+    ),
     "growth": (
         "Growth with the size of the data",
-        "The time of an epoch against the number of rows, features, non-zero entries "
-        "of a row, and classes. A dotted line is proportional to the size.",
+        "The time of an epoch, and of a whole default fit, for each entry of X (and "
+        "class), against the number of rows, features, non-zero entries of a row, and "
+        "classes. Where a line is flat, the time is proportional to the size.",
         growth_table,
+    ),
+    "text": (
+        "Fits to text",
+        "Whole fits with default tolerances, with a column for each word or hashed to "
+        "2^20 columns. The gap is what a fit has reached; sklgd also reports it as "
+        "`optimality_gap_`, which should not be below it by much.",
+        text_table,
     ),
     "overhead": (
         "Small calls",
@@ -648,23 +707,22 @@ def plot_threads(results):
 
 def plot_growth(results):
     groups = results.grouped("growth", lambda r: r["axis"])
-    look = styles({r["library"] for r in results.parts["growth"]})
+    look = styles(SHOWN_GROWTH)
     figure, axes = grid(len(groups), 5.2, 4.0)
     drawn = {}
     for axis, (name, records) in zip(axes, groups.items(), strict=True):
         title, label = AXES[name]
-        for library in dict.fromkeys(r["library"] for r in records):
+        libraries = {r["library"] for r in records}
+        for library in [name for name in SHOWN_GROWTH if name in libraries]:
             found = [r for r in records if r["library"] == library and best(r) > 0.0]
             (line,) = axis.loglog(
-                [r["value"] for r in found], [best(r) for r in found],
+                [r["value"] for r in found], [per_entry(r) for r in found],
                 label=library, **look[library],
             )  # fmt: skip
             drawn[library] = line
-        if name in ("rows", "entries", "classes"):
-            guide(axis, records)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel(label)
-        axis.set_ylabel("ms per epoch")
+        axis.set_ylabel("ns per entry (and class)")
         log_axis(axis.xaxis)
         log_axis(axis.yaxis)
         axis.grid(alpha=0.3)
@@ -672,15 +730,82 @@ def plot_growth(results):
     figure.legend(
         [drawn[name] for name in order], order, loc="outside lower center", ncols=5
     )
-    figure.suptitle("Growth of the time of an epoch (dotted: proportional)")
+    figure.suptitle(
+        "Growth: time of an epoch for each entry of X (flat: in proportion to the size)"
+    )
     return figure
 
 
-def guide(axis, records):
-    """A dotted line of slope one below the data."""
-    values = sorted({r["value"] for r in records})
-    least = min(best(r) / r["value"] for r in records if best(r) > 0.0)
-    axis.plot(values, [0.6 * least * v for v in values], ":", color="black")
+def plot_busy(results):
+    """Time with two threads over that with one."""
+    groups = results.grouped("busy", lambda r: r["busy"])
+    figure, axes = grid(len(groups), 5.4, 3.2, columns=2)
+    ratios = [ratio(r["ms"]["2"], r["ms"]["1"]) for r in results.parts["busy"]]
+    for axis, (busy, records) in zip(axes, groups.items(), strict=True):
+        names = [record["library"] for record in records]
+        values = [ratio(r["ms"]["2"], r["ms"]["1"]) for r in records]
+        drawn = axis.barh(names, values, color=BLUES[1])
+        axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
+        axis.invert_yaxis()
+        axis.axvline(1.0, color="black", linewidth=0.8)
+        axis.set_xlim(0.0, 1.15 * max(*ratios, 1.0))
+        axis.set_xlabel("time with n_jobs=2 / time with n_jobs=1")
+        axis.set_title(f"{busy or 'no'} other processes", fontsize=10)
+        axis.grid(axis="x", alpha=0.3)
+    figure.suptitle("What does a second thread cost beside other processes?")
+    return figure
+
+
+def plot_text(results):
+    """Gap against time of whole fits, a point for each library."""
+    groups = results.grouped("text", text_key)
+    look = styles({r["library"] for r in results.parts["text"]})
+    figure, axes = grid(len(groups), 5.0, 3.4, columns=2)
+    drawn = {}
+    for axis, (name, records) in zip(axes, groups.items(), strict=True):
+        for r in records:
+            style = {**look[r["library"]], "linestyle": "", "markersize": 9}
+            (point,) = axis.loglog(r["ms"]["min"], max(r["gap"], 1e-9), **style)
+            drawn[r["library"]] = point
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("ms of a fit")
+        axis.set_ylabel("gap at its end")
+        axis.margins(0.15)
+        log_axis(axis.xaxis)
+        axis.grid(alpha=0.3)
+    order = sorted(drawn, key=lambda name: (not is_ours(name), name))
+    figure.legend(
+        [drawn[name] for name in order], order, loc="outside lower center", ncols=3
+    )
+    figure.suptitle("Fits to text with default tolerances (lower left is better)")
+    return figure
+
+
+def plot_certificates(results):
+    """Reported against true gaps."""
+    import numpy as np
+
+    figure, (axis,) = grid(1, 6.5, 5.0)
+    groups = results.grouped("text", lambda r: (r["kind"], r["alpha"]))
+    ends = [1.0, 0.0]
+    for i, ((kind, alpha), records) in enumerate(groups.items()):
+        found = [(r["gap"], r["reported"]) for r in records if r["reported"]]
+        # (A gap of zero, the best that was found, has no logarithm.)
+        found = [(max(gap, 1e-10), reported) for gap, reported in found]
+        ends = [min([ends[0], *np.ravel(found)]), max([ends[1], *np.ravel(found)])]
+        axis.loglog(
+            *zip(*found, strict=True), MARKERS[i], color=(BLUES + OTHERS)[i],
+            markersize=9, label=f"{kind}, alpha={alpha:g}",
+        )  # fmt: skip
+    axis.plot(ends, ends, color="black", linewidth=0.8)
+    axis.set_xlabel("true gap")
+    axis.set_ylabel("optimality_gap_")
+    axis.legend()
+    axis.grid(alpha=0.3)
+    figure.suptitle(
+        "Is the reported gap true? (above the line: it is at least as small)"
+    )
+    return figure
 
 
 PLOTS = {
@@ -689,7 +814,9 @@ PLOTS = {
     "gap": {"gap": plot_gap},
     "memory": {"memory": plot_memory},
     "threads": {"threads": plot_threads},
+    "busy": {"busy": plot_busy},
     "growth": {"growth": plot_growth},
+    "text": {"text": plot_text, "certificates": plot_certificates},
 }
 
 

@@ -1,7 +1,7 @@
 """The benchmark suite: problems x libraries, one command, one JSON file.
 
-    python benchmarks/run.py                 # all, half an hour
-    python benchmarks/run.py --quick         # smaller data, some four minutes
+    python benchmarks/run.py                 # all, an hour
+    python benchmarks/run.py --quick         # smaller data, some six minutes
     python benchmarks/run.py --only epochs memory --libraries sklgd sklearn
 
 Each part runs in a process of its own, one thread unless threads are measured.
@@ -12,7 +12,9 @@ minibatch  time per epoch of Adam and SGD on mini-batches, beside MLP* and PyTor
 gap        objective gap against time
 memory     peak memory of a fit over its data
 threads    n_jobs 1, 2, ..., and whether the bits are the same
-growth     epochs against rows, features, entries and classes
+busy       n_jobs 1 and 2 beside other processes
+growth     epochs and default fits against rows, features, entries and classes
+text       whole fits to text, hashed and not, and the gaps that they report
 overhead   small fits and predictions, imports
 machinery  what callbacks, log lines and the history cost where they are not used
 
@@ -33,6 +35,8 @@ from measurements import PARTS, Options
 from timing import CLOCKS, environment, use_clock
 
 HERE = Path(__file__).resolve().parent
+# Parts that measure several threads.
+THREADED = {"threads", "busy"}
 
 
 # -------------------------------------------------------------------- in the child
@@ -48,7 +52,7 @@ def run_parts(parts, options, path, clock):
     warnings.simplefilter("ignore")
     with open(path, "w") as file, threadpool_limits(1, user_api="blas"):
         for part in parts:
-            use_clock("wall" if part == "threads" else clock)
+            use_clock("wall" if part in THREADED else clock)
             module = importlib.import_module(f"measurements.{part}")
             for record in module.run(options):
                 file.write(json.dumps({"part": part, **record}, default=float) + "\n")
@@ -201,7 +205,7 @@ def main():
         name = " ".join(parts)
         print(name, flush=True)
         began, cpu = time.monotonic(), cpu_seconds()
-        threads = max(2, os.cpu_count() or 1) if "threads" in parts else 1
+        threads = max(2, os.cpu_count() or 1) if THREADED & set(parts) else 1
         if not start(parts, arguments, scratch, threads):
             failed.append(name)
         results["seconds"][name] = round(time.monotonic() - began, 1)

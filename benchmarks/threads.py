@@ -24,11 +24,11 @@ def compute():
         pass
 
 
-def measure(busy, n_fits, report):
+def measure(busy, n_fits, report, n_rows=40_000):
     from sklgd import GDClassifier, GDRegressor
 
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((40_000, 50))
+    X = rng.standard_normal((n_rows, 50))
     z = X @ rng.standard_normal(50) + rng.standard_normal(len(X))
     models = {
         f"Adam, batch_size={size}": GDClassifier(

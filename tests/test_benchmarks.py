@@ -22,7 +22,9 @@ PARTS = (
     "gap",
     "memory",
     "threads",
+    "busy",
     "growth",
+    "text",
     "overhead",
     "machinery",
 )
@@ -92,7 +94,8 @@ def test_report(results, monkeypatch, capsys):
         assert not drawn
     else:
         assert drawn == {
-            "speed", "epochs", "minibatch", "gap", "memory", "threads", "growth",
+            "speed", "epochs", "minibatch", "gap", "memory", "threads", "busy",
+            "growth", "text", "certificates",
         }  # fmt: skip
     table = run("report.py", results, "--headline")
     assert "| epoch of SGD on single rows, dense | SGD" in table

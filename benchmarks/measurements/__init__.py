@@ -11,7 +11,9 @@ PARTS = (
     "gap",
     "memory",
     "threads",
+    "busy",
     "growth",
+    "text",
     "overhead",
     "machinery",
 )
