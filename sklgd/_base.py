@@ -416,7 +416,7 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
                 # It holds this frame, which would keep X alive.
                 del interrupt
         if diagnosis is not None:
-            warn(warning(diagnosis), ConvergenceWarning)
+            warn(warning(diagnosis, settings), ConvergenceWarning)
         return self
 
     def _may_shorten(self, plan, monitor, penalty):

@@ -161,7 +161,7 @@ def learn_by_rule(est, X, target, weights, n_outputs, offset=None):
         log.epoch(title, after, None, np.nan, eta, training, notes)
         log.trouble(diagnosis)
     if diagnosis is not None:
-        warn(warning(diagnosis), ConvergenceWarning)
+        warn(warning(diagnosis, settings), ConvergenceWarning)
     return est
 
 

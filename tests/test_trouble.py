@@ -44,7 +44,7 @@ def fit(model, X, y, **more):
     if model.diagnosis_ is None:
         assert not caught
         return ""
-    assert [str(w.message) for w in caught] == [warning(model.diagnosis_)]
+    assert [str(w.message) for w in caught] == [warning(model.diagnosis_, model)]
     return model.diagnosis_["text"]
 
 
@@ -369,6 +369,12 @@ def test_what_is_automatic_already_is_no_remedy():
 
 # ------------------------------------------------------------------------- the warning
 
+
+def text_of(problem):
+    """The warning about a run of optimizer="auto" with an explicit learning rate."""
+    return WARNINGS[problem].replace(" and optimizer='auto'", "") + WHERE
+
+
 TROUBLES = {
     "max_iter": {"max_iter": 2, "tol": 1e-12},
     "diverged": rows(learning_rate=1e3),
@@ -386,10 +392,27 @@ def test_the_figures_are_in_the_diagnosis_and_the_warning_is_constant(problem):
         model = GDRegressor("huber", epsilon=0.5, random_state=0, **TROUBLES[problem])
         texts.add(fit(model, X, y))
         assert model.diagnosis_["problem"] == problem
-        messages.add(warning(model.diagnosis_))
+        messages.add(warning(model.diagnosis_, model))
         (first, *_) = model.diagnosis_["remedies"]
         assert first in model.diagnosis_["text"].lower() and first[0].islower()
     assert len(texts) == 3 and messages == {WARNINGS[problem] + WHERE}
+
+
+def test_no_warning_proposes_what_is_in_force(rng):
+    X, y = rng.normal(size=(300, 2)), rng.integers(0, 2, 300)
+    model = GDClassifier("perceptron", random_state=0)
+    fit(model, X, y)
+    text = warning(model.diagnosis_, model)
+    assert "Average (average=True), or take a loss" in text and "'auto'" not in text
+
+
+def test_a_noisy_average_of_the_automatic_run_is_named():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    model = GDRegressor("absolute_error", average=True, random_state=0)
+    fit(model, X, y)
+    text = warning(model.diagnosis_, model)
+    assert "Use average=False, take larger batches" in text
+    assert model.diagnosis_["problem"] == "accuracy" and "optimizer" not in text
 
 
 def test_the_diagnosis_can_be_stored_as_json():
@@ -765,7 +788,7 @@ def test_a_stream_with_an_explicit_learning_rate_that_goes_wrong_says_so(loss, s
                 rows = slice(start, start + size)
                 model.partial_fit(unit * X[rows], y[rows], **arguments)
         texts = {str(item.message) for item in caught}
-        assert texts == ({WARNINGS["worse_than_constant"] + WHERE} if wrong else set())
+        assert texts == ({text_of("worse_than_constant")} if wrong else set())
         assert model.stop_reason_ == ("stalled" if wrong else "partial_fit")
         assert (model.diagnosis_ is not None) == wrong
         assert np.isfinite(model.coef_).all()

@@ -69,6 +69,7 @@ PATIENCE = "take a larger n_iter_no_change"
 LESS_NOISE = (
     "let the learning rate fall (faster), average (average=True), take larger batches"
 )
+LESS_NOISE_OF_AVERAGES = "let the learning rate fall (faster), take larger batches"
 # The diagnosis if no other cause is found.
 RAVINE = (
     "The curvature differs much between directions, as with correlated features.",
@@ -76,9 +77,30 @@ RAVINE = (
 )
 
 
-def warning(diagnosis):
-    """The constant text of the warning about a run."""
-    return WARNINGS[diagnosis["problem"]] + WHERE
+def warning(diagnosis, settings):
+    """The text of the warning about a run, which no figure of the run changes.
+
+    Where the constant text proposes a parameter's value that is in force, the remedies
+    of the diagnosis stand in its place.
+    """
+    text = WARNINGS[diagnosis["problem"]]
+    if optimizer_name(settings.optimizer) == "auto":
+        text = text.replace(" and optimizer='auto'", "")
+    if any(value in text for value in in_force(settings)):
+        text = f"{text.partition('. ')[0]}. {_sentence(diagnosis['remedies'])}"
+    return text + WHERE
+
+
+def in_force(settings):
+    """What remedies may propose and the estimator has: texts such as "average=True"."""
+    average = bool(settings.average)
+    values = [
+        f"average={average}",
+        f"batch_size={settings.batch_size!r}",
+        f"learning_rate={settings.learning_rate!r}",
+        f"optimizer={optimizer_name(settings.optimizer)!r}",
+    ]
+    return values + ["larger batches"] * (settings.batch_size == "full")
 
 
 def stream_warning():
@@ -159,6 +181,8 @@ def explain(settings, training, monitor):
         remedies = ["use a larger tol if this accuracy is enough"]
         if training.state.plan.batch_size != "full":
             remedies.insert(0, "take larger batches (batch_size='full')")
+            if settings.average:
+                remedies.insert(0, "use average=False")
     elif reason == "stalled":
         trouble = (
             f"Stopped after {n_epochs} epochs, the last of which made no progress."
@@ -346,25 +370,36 @@ def _plain(known):
 def _advise(settings, problem, trouble, causes, remedies, known):
     """A diagnosis of a run, whose remedies include what "auto" would choose."""
     ways = [*remedies, *(remedy for _, remedy in causes)]
+    if settings.average:
+        ways = [way.replace(LESS_NOISE, LESS_NOISE_OF_AVERAGES) for way in ways]
+    known_values = in_force(settings)
+    ways = [way for way in ways if not any(value in way for value in known_values)]
     if settings.learning_rate != "auto":
         ways.append("use learning_rate='auto'")
     elif optimizer_name(settings.optimizer) != "auto":
         ways.append("use optimizer='auto'")
+    ways = ways or ["scale the features"]
     return _diagnosis(problem, trouble, [cause for cause, _ in causes], ways, known)
 
 
 def _diagnosis(problem, trouble, causes, remedies, known):
     """The attribute ``diagnosis_`` of the estimators."""
     # Several causes may have one remedy.
-    *first, last = remedies = list(dict.fromkeys(remedies))
-    listed = f"{', '.join(first)}, or {last}" if first else last
+    remedies = list(dict.fromkeys(remedies))
     return {
         "problem": problem,
-        "text": f"{' '.join([trouble, *causes])} {listed[0].upper()}{listed[1:]}.",
+        "text": f"{' '.join([trouble, *causes])} {_sentence(remedies)}",
         "causes": causes,
         "remedies": remedies,
         "figures": known,
     }
+
+
+def _sentence(remedies):
+    """Remedies as a sentence."""
+    *first, last = remedies
+    listed = f"{', '.join(first)}, or {last}" if first else last
+    return f"{listed[0].upper()}{listed[1:]}."
 
 
 def _progress(monitor):
