@@ -294,7 +294,9 @@ def test_newtons_method_for_all_folds_ends_at_the_minimisers(
 
 @pytest.mark.one_case
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "n_classes", [pytest.param(2, marks=pytest.mark.exhaustive), 3]
+)
 def test_lbfgs_for_all_folds_ends_at_the_minimisers(n_classes, form, rng):
     dense = rng.normal(size=(120, 1600)) * (rng.random((120, 1600)) < 0.05)
     dense[:, :5] = 0.0  # columns without an entry

@@ -317,6 +317,24 @@ def test_sparse_iterates_are_the_dense_ones(optimizer, average, schedule, penalt
     assert_allclose(model.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+def test_lagged_steps_of_falling_learning_rates_are_the_dense_ones(
+    penalty, average, rng, monkeypatch
+):
+    monkeypatch.setattr("sklgd._fit.plan.MARGIN", 0)
+    X = sp.random(80, 60, 0.03, format="csr", random_state=0)
+    y = X @ rng.normal(size=60)
+    model = GDRegressor(
+        optimizer="sgd", learning_rate=InvScaling(0.3), batch_size=1, max_iter=3,
+        tol=None, penalty=penalty, alpha=0.003, average=average, random_state=0,
+        penalty_factor=rng.choice([0.0, 0.3, 1.0, 4.0], size=60),
+    )  # fmt: skip
+    dense = clone(model).fit(X.toarray(), y)
+    model.fit(X, y)
+    assert_allclose(model.coef_, dense.coef_, rtol=1e-9, atol=1e-13)
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("K", [1, 2])
