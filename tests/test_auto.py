@@ -350,6 +350,38 @@ def test_explicit_steps_resolve_to_stochastic_descent(cls):
     )
 
 
+@pytest.mark.parametrize(
+    "loss, other",
+    [
+        ("squared_hinge", "lbfgs"),
+        pytest.param("huber", "newton", marks=pytest.mark.exhaustive),
+        pytest.param("hinge", "newton", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_few_entries_in_many_columns_are_not_fitted_by_hessians(loss, other):
+    # A Hessian for each step took 20 to 100 times as long as L-BFGS on text.
+    rng = np.random.default_rng(0)
+    X = sp.random(1500, 1600, density=0.006, format="csr", random_state=0)
+    z = X @ rng.standard_normal(1600) + 0.1 * rng.standard_normal(1500)
+    cls = GDRegressor if loss in REGRESSION else GDClassifier
+    y = z if cls is GDRegressor else z > 0
+    model = cls(loss).fit(X, y)
+    assert model.optimizer_.name == "lbfgs"
+    tol = 1e-4 if loss == "hinge" else 1e-6
+    accurate = cls(loss, optimizer=other, tol=tol).fit(X, y)
+    F, best = model.loss_curve_[-1], accurate.loss_curve_[-1]
+    null = cls(loss, alpha=1e6).fit(X, y).loss_curve_[-1]
+    assert F - best <= 1.2e-4 * (null - best)
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
+def test_dense_losses_with_jumps_are_fitted_by_hessians(loss):
+    # L-BFGS takes up to 72000 passes on such data.
+    X, y = load("cancer")
+    assert GDClassifier(loss).fit(X, y).optimizer_.name == "newton"
+    assert GDClassifier(loss).fit(sp.csr_matrix(X), y).optimizer_.name == "newton"
+
+
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 def test_what_auto_resolved_to(name):
     X, y = load(name)

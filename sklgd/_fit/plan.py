@@ -7,7 +7,12 @@ import numpy as np
 
 from ..optimizers import OPTIMIZERS, Optimizer, optimizer_name
 from ..schedules import as_schedule, schedule_of, step_is_explicit
-from .cost import MAX_FACTOR, has_costly_hessians, has_few_rows
+from .cost import (
+    MAX_FACTOR,
+    has_costly_hessians,
+    has_few_rows,
+    has_slow_hessians,
+)
 from .feature_scaling import FeatureScaling, rotate
 from .row_blocks import batches
 from .statistics import interpolate, raw_curvatures, scaled_curvature
@@ -128,7 +133,8 @@ def choose_optimizer(settings, data, explicit, stream, full):
     mini-batches. A penalty without a closed form needs FISTA. Otherwise the batch size
     decides: Point-SAGA for single rows, SVRG for mini-batches, and over all rows
     Newton's method if n_features^2 numbers fit into memory or there are few rows.
-    Beyond that it is L-BFGS, or FISTA with an l1 penalty.
+    Beyond that, and where Hessians take too long, it is L-BFGS, or FISTA with an l1
+    penalty.
     """
     if explicit:
         return "sgd"
@@ -154,7 +160,8 @@ def choose_optimizer(settings, data, explicit, stream, full):
         by_gradients = by_gradients or has_costly_hessians(data)
         return "fista" if by_gradients else "newton"
     few = settings.penalty.same_for_features() and has_few_rows(data)
-    return "lbfgs" if wide and not few else "newton"
+    by_gradients = (wide and not few) or has_slow_hessians(data)
+    return "lbfgs" if by_gradients else "newton"
 
 
 def make_plan(settings, data, stream=False):
