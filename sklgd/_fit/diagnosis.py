@@ -100,7 +100,9 @@ def in_force(settings):
         f"learning_rate={settings.learning_rate!r}",
         f"optimizer={optimizer_name(settings.optimizer)!r}",
     ]
-    return values + ["larger batches"] * (settings.batch_size == "full")
+    if settings.batch_size == "full":
+        values.append("larger batches")
+    return values
 
 
 def stream_warning():

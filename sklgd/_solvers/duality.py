@@ -81,7 +81,7 @@ def bound_here(run):
     before = value = problem.line(loss, z, z, still, gradients, unused)
     enough, left = ENOUGH * run.target() * run.mean_weight, 0.0
     if run.data.fit_intercept:
-        left, moved, h = np.inf, np.inf, None
+        left, moved, h = np.inf, np.inf, np.ones_like(unused)
         share = 0.5 if run.coupled else 1.0
         negligible = BALANCED * np.abs(gradients).sum(axis=0) / problem.n_samples
         along = gradients.sum(axis=0) / problem.n_samples
