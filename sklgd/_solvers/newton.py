@@ -37,7 +37,7 @@ EXPONENTIAL = 2.0 * (1.0 - 1.0 / math.e) - 1.0
 # blobs that are nearly separable; it is 6.6 for a single exponential.)
 STALE = 8.0
 # A Hessian of more than so many steps before does not end a run.
-RECENT = 2
+RECENT = 4
 # Where a bound of F - F* is at most so many targets, so many steps in a row are made
 # without a product with the Hessian. These would most likely end the run, but four and
 # more of them take longer than the steps (news20, imdb).
