@@ -3,11 +3,23 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._compat import warn
 from ._fit.passes import Tally, numbered
+from ._labels import encode
 from ._log import say
 from ._validation import check_number
 from .blocks import SamePasses
 from .blocks._source import as_blocks, read_ahead
+
+# Blocks are sorted by label if they have so many rows on average, and so large a share
+# of the variance of the labels lies between them.
+FEW_ROWS, BETWEEN_BLOCKS = 100, 0.5
+SORTED = (
+    "The blocks are sorted by label: most of them hold rows of one class. The model "
+    "knows the classes of the last blocks best, and its progressive score is far too "
+    "high. Shuffle the rows across blocks when you write them, or use fit_blocks, for "
+    "which their order does not matter."
+)
 
 
 def learn_blocks(est, blocks, n_epochs, arguments=None):
@@ -37,7 +49,7 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
         for epoch in range(n_epochs):
             order = rng.permutation(numbers) if est.shuffle else numbers
             stream = numbered(passes, order)
-            tally = Tally()
+            tally, labels = Tally(), LabelsOfBlocks()
             for place, block in tally.timed(read_ahead(stream)):
                 if names is not None and blocks.feature_names is not None:
                     _check_same_names(names, blocks.feature_names)
@@ -54,6 +66,10 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
                 except Exception as error:
                     blocks.add_place(error, *place)
                     raise
+                if epoch == 0 and hasattr(est, "classes_"):
+                    labels.count(y, est.classes_)
+            if labels.sorted:
+                warn(SORTED)
             if est.verbose:
                 say(f"epoch {epoch + 1} of {n_epochs}: {tally}")
     finally:
@@ -64,6 +80,45 @@ def learn_blocks(est, blocks, n_epochs, arguments=None):
     if not hasattr(est, "n_features_in_"):
         raise ValueError("blocks: the source has no rows.")
     return est
+
+
+class LabelsOfBlocks:
+    """How much the shares of the classes differ from block to block.
+
+    Attributes
+    ----------
+    n_blocks : int
+    counts : ndarray of shape (n_classes,)
+        Of the rows of each class.
+    squares : float
+        Sum over the blocks of the squared counts, divided by the rows of the block.
+    """
+
+    def __init__(self):
+        self.n_blocks, self.counts, self.squares = 0, 0.0, 0.0
+
+    def count(self, y, classes):
+        """Count the labels of a block, each of which is among ``classes``."""
+        if y.ndim == 2:
+            return
+        counts = np.bincount(encode(y, classes), minlength=len(classes)).astype(
+            np.float64
+        )
+        self.n_blocks += 1
+        self.counts = self.counts + counts
+        self.squares += float(counts @ counts) / len(y)
+
+    @property
+    def sorted(self):
+        """True if most of the variance of the labels lies between large blocks.
+
+        In random order that is about the number of blocks divided by that of rows.
+        """
+        n_rows = float(np.sum(self.counts))
+        if self.n_blocks < 2 or n_rows < FEW_ROWS * self.n_blocks:
+            return False
+        common = float(np.dot(self.counts, self.counts)) / n_rows
+        return self.squares - common > BETWEEN_BLOCKS * (n_rows - common)
 
 
 def labels_of(passes):

@@ -3,6 +3,7 @@
 import pickle
 import re
 import threading
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -318,6 +319,32 @@ def test_a_bad_block_is_named_and_leaves_the_model_of_the_blocks_before(name, ta
     assert "block 1 of part 0" in noted(caught.value)
     expected = GDRegressor(shuffle=False).partial_fit(X[:500], z[:500])
     assert_array_equal(model.coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_blocks_that_are_sorted_by_label_give_a_warning(n_classes, rng):
+    """Rare classes in random order, and tiny chunks, are no reason for one."""
+    labels = np.array(["a", "b", "c"])[:n_classes]
+    y = labels.repeat(600)
+    X = rng.normal(size=(len(y), 3)) + (y == "a")[:, None]
+    model, sizes = GDClassifier(random_state=0), {200: True, 250: True, 20: False}
+    for rows, warns in sizes.items():
+        blocks = from_arrays(X, y, rows=rows)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            clone(model).partial_fit_blocks(blocks, n_epochs=2)
+        texts = [str(w.message) for w in caught if "sorted by label" in str(w.message)]
+        assert len(texts) == warns and all("use fit_blocks" in text for text in texts)
+    order = rng.permutation(len(y))
+    rare = np.where(rng.random(len(y)) < 0.002, "b", "a")
+    rare[-3:] = "b"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for target in (y[order], rare, np.eye(3)[rng.integers(3, size=len(y))]):
+            clone(model).partial_fit_blocks(from_arrays(X[order], target, rows=200))
+        GDRegressor(random_state=0).partial_fit_blocks(
+            from_arrays(X, (y == "a").astype(float), rows=200)
+        )
 
 
 def test_what_cannot_be_read_twice_is_refused(table):
