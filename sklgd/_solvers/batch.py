@@ -80,6 +80,9 @@ class BatchSolver(Solver):
     steps_are_dear = False
     """True if a step takes much more time than a model with an l1 penalty."""
 
+    thorough = False
+    """True if the estimate of F - F* is for a report, however large it is."""
+
     hessians: Any
     """The `HessianSchedule` of the run."""
 
@@ -349,6 +352,10 @@ class BatchSolver(Solver):
         gained = max(self.null - self.smoothed_objective(), 0.0)
         return self.tol / max(1.0 - self.tol, self.tol) * gained
 
+    def decisive(self):
+        """The value of F - F* at which the run ends, or the barrier is lowered."""
+        return max(self.target(), SETTLED * self.barrier_gap())
+
     def is_sure(self):
         """True if a Hessian gave the last estimate of F - F*."""
         return self.sure
@@ -412,8 +419,8 @@ class BatchSolver(Solver):
             if self.signs is not None:
                 signs = self.signs[part].ravel()
             if refine:
-                enough = ENOUGH * self.target() - predicted
-                if self.data.loss.quadratic or self.steps_are_dear:
+                enough = ENOUGH * self.decisive() - predicted
+                if self.data.loss.quadratic or self.steps_are_dear or self.thorough:
                     # (The model of a quadratic loss is F itself.)
                     enough = np.inf
             step, product = model.minimise(g, u, l1, enough, signs)

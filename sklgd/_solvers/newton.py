@@ -42,6 +42,9 @@ RECENT = 4
 # without a product with the Hessian. These would most likely end the run, but four and
 # more of them take longer than the steps (news20, imdb).
 NEAR, PLAIN = 3.0, 2
+# A predicted decrease of this share of what the barrier may cause needs no such step to
+# confirm it, even if it is ten times too small.
+NEGLIGIBLE = 0.01
 # A gain of this multiple of the predicted decrease shows that B is out of date.
 TRUST = 1.25
 
@@ -228,10 +231,10 @@ class NewtonSolver(BatchSolver):
     def proximal_step(self):
         """The minimiser of the model with the l1 penalty, and its decrease."""
         p, predicted = self.minimise_model(self.metric)
-        if predicted <= self.target():
+        if predicted <= self.decisive():
             # The predicted decrease of a damped Hessian is too small, and would end the
-            # run too early. So is that of coordinate descent on nearly collinear
-            # columns.
+            # run, or lower the barrier, too early. So is that of coordinate descent on
+            # nearly collinear columns.
             sharp = self.hessians.undamped()
             p, predicted = self.minimise_model(sharp or self.metric, refine=True)
         return p, predicted
@@ -265,6 +268,8 @@ class NewtonSolver(BatchSolver):
                 self.value = value
             self.pairs.clear()
             self.hessians.end_waiting()
+            # (No step is visible in F.)
+            self.trusted = True
             self.lower_barrier()
             return 0.0, 0.0
         before, start = self.gradient, self.smoothed_objective()
@@ -301,11 +306,22 @@ class NewtonSolver(BatchSolver):
             self.metric.adapt(y, curvature, self.dot)
         del self.pairs[: max(0, len(self.pairs) - self.memory)]
 
+    def lower_barrier(self):
+        """As in `BatchSolver`, unless the run ends here.
+
+        With an l1 penalty, nothing is known of a new barrier before its first step.
+        """
+        waits = not (self.penalty.smooth or self.data.loss.smooth or self.tol is None)
+        near = waits and self.barrier_gap() <= self.target()
+        if not (near and self.gap() <= self.tol):
+            super().lower_barrier()
+
     def forget_barrier(self):
         """Reset what belongs to the stronger barrier."""
         self.pairs.clear()
         self.gains.clear()
         self.step = self.ahead = self.round = None
+        self.trusted = False
         self.hessians.end_waiting()
 
     def excess(self):
@@ -326,6 +342,11 @@ class NewtonSolver(BatchSolver):
             elif not proven:
                 predicted = self.tried(p, predicted)
             self.step = p, predicted
+        if not self.penalty.smooth and not self.trusted:
+            # Where steps gain less than predicted, the Hessian of a barrier changes
+            # much along them, and F - F* may be far more than predicted.
+            if predicted > NEGLIGIBLE * self.barrier_gap() > 0.0:
+                return max(predicted, UNSURE * self.decisive())
         if not self.penalty.smooth and self.coupled:
             # The predicted decrease of a bound is too small, and there is no Hessian.
             return max(predicted, self.extrapolated())
