@@ -5,6 +5,7 @@ spaced ones, the fit goes on in memory. Otherwise each further evaluation is a p
 """
 
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,9 @@ def describe(est, engine, task, validated):
             "out. Pass other rows as validation=(X_val, y_val) or as blocks, or use "
             "early_stopping=False."
         )
+    began = perf_counter()
     description = sum_of(engine, task)
+    description.began = began
     if description.n_rows == 0:
         raise ValueError(
             "blocks: all weights are zero, so there is nothing to learn from. Give at "
@@ -131,7 +134,7 @@ def learn(
     checkpoint : str, path or None
         Folder for the results of passes.
     """
-    log = Log(est.verbose) if est.verbose else None
+    log = Log(est.verbose, description.began) if est.verbose else None
     settings, loss = Settings.of(est), est._make_loss()
     if est.standardize and description.has_offset and loss.link == "log":
         raise ValueError(

@@ -53,11 +53,14 @@ class Log:
         1: a line for each epoch, and why the run has ended. 2: also what the run is
         made of, and for each epoch its time, how much the coefficients have changed and
         what was done about the learning rate.
+    began : float, default=None
+        Time at which the work has begun; None means now.
     """
 
-    def __init__(self, verbose):
+    def __init__(self, verbose, began=None):
         self.verbose = verbose
-        self.began = self.last = perf_counter()
+        self.last = perf_counter()
+        self.began = self.last if began is None else began
 
     def begin(self, est, data, state):
         """The run is ready to start."""

@@ -1,6 +1,7 @@
 """`fit_blocks`: the minimiser that `fit` finds, from rows that come in blocks."""
 
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -781,6 +782,17 @@ def test_each_pass_is_logged(beyond_memory, table, caplog):
     assert len(lines) == model.n_passes_
     assert "7 blocks, 2000 rows, " in lines[0]
     assert "slowest part 0 with " in lines[0]
+    caplog.clear()
+    delays = iter([0.2])
+
+    def slow_at_first():
+        time.sleep(next(delays, 0.0))
+        return iter(cut(X, y))
+
+    with caplog.at_level(logging.INFO, logger="sklgd"):
+        model.fit_blocks(slow_at_first)
+    total = re.search(r"epoch\(s\) and (\S+) s:", caplog.messages[-1])
+    assert float(total[1]) >= 0.2
     with caplog.at_level(logging.INFO, logger="sklgd"):
         model.fit_blocks(cut(X, y), validation=cut(X, y, 3))
     lines = [line for line in caplog.messages if line.startswith("validation pass ")]

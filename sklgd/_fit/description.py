@@ -194,6 +194,8 @@ class Description:
     targets : SpacedRows or None
         Of targets and the weights of their rows, in regression and where each row has
         several labels.
+    began : float or None
+        Time at which the first pass has begun, for the log.
     """
 
     n_all: int
@@ -209,6 +211,7 @@ class Description:
     left_out: float = 0.0
     labels: LabelTable | None = None
     targets: SpacedRows | None = None
+    began: float | None = None
 
     def __iadd__(self, other: Description) -> Description:
         if self.kind != other.kind:

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .. import GDClassifier, GDRegressor, minimize
-from ..optimizers import Adam, Momentum
+from ..optimizers import OPTIMIZERS, Adam, Momentum
 from .text import number, quote, say, show_code, show_table, sparkline
 
 # Learning rates that suit standardised features, one per textbook optimizer.
@@ -172,10 +172,10 @@ def optimizers(seed):
     show_code("""
         GDClassifier(optimizer="adam", batch_size=32, learning_rate=0.02, alpha=0.01)
     """)
-    minimum = minimum_of_cancer(seed)
+    minimum, n_more = minimum_of_cancer(seed), len(OPTIMIZERS) - len(LEARNING_RATES)
     say(f"""Each has a learning rate that suits it, mini-batches of 32 rows and {EPOCHS}
         epochs. All of them approach the same minimum of the objective, {minimum:.4f},
-        which was found by Newton's method. sklgd has ten more optimizers.""")
+        which was found by Newton's method. sklgd has {n_more} more optimizers.""")
     rows, curves = [], {}
     for name, learning_rate in LEARNING_RATES.items():
         curve = cancer_curve(
