@@ -1,5 +1,7 @@
 """`partial_fit` over a source of blocks, for some epochs."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -95,7 +97,8 @@ class LabelsOfBlocks:
     """
 
     def __init__(self):
-        self.n_blocks, self.counts, self.squares = 0, 0.0, 0.0
+        self.n_blocks, self.squares = 0, 0.0
+        self.counts: Any = 0.0
 
     def count(self, y, classes):
         """Count the labels of a block, each of which is among ``classes``."""
