@@ -150,6 +150,18 @@ def test_a_smaller_tol_of_the_hinge_loss_with_l1_gives_a_smaller_gap(alpha):
         assert truth <= estimate <= tol
 
 
+@pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
+def test_a_short_step_does_not_end_a_run_with_a_penalty_of_l1(loss):
+    """The Hessian after it predicted 1e-5 where a gap of 3e-4 or 1e-3 was left."""
+    X, y = SETS["cancer"]()
+    model = GDClassifier(loss, penalty="l1", alpha=1e-7, tol=1e-4).fit(X, y)
+    best = 0.005009583544159  # by tol=1e-12
+    null = GDClassifier(loss, penalty="l1", alpha=1e3).fit(X, y).loss_curve_[-1]
+    truth = (model.loss_curve_[-1] - best) / (null - best)
+    assert truth <= 3.0 * model.optimality_gap_ + 2e-5
+    assert truth <= model.tol
+
+
 @pytest.mark.parametrize("n_epochs", [80, 100, 120])
 def test_the_gap_of_an_unfinished_run_of_fista_is_no_extrapolation(n_epochs):
     """The small gains after a restart gave 8e-5 in place of 1.3e-3."""

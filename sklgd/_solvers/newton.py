@@ -42,8 +42,8 @@ RECENT = 4
 # without a product with the Hessian. These would most likely end the run, but four and
 # more of them take longer than the steps (news20, imdb).
 NEAR, PLAIN = 3.0, 2
-# A predicted decrease of this share of what the barrier may cause needs no such step to
-# confirm it, even if it is ten times too small.
+# A predicted decrease of this share of what the barrier may cause, or of the target, is
+# not confirmed by the last step: it may be ten times too small.
 NEGLIGIBLE = 0.01
 # A gain of this multiple of the predicted decrease shows that B is out of date.
 TRUST = 1.25
@@ -335,6 +335,13 @@ class NewtonSolver(BatchSolver):
         if self.certified:
             return predicted
         target = self.target()
+        twice_smooth = self.data.loss.twice_smooth
+        if not (self.penalty.smooth or self.trusted or twice_smooth):
+            # Where steps gain less than predicted, the Hessian of a barrier or of a
+            # loss whose derivative jumps changes much along them, and F - F* may be far
+            # more than predicted.
+            if predicted > NEGLIGIBLE * (self.barrier_gap() or target):
+                return max(predicted, UNSURE * self.decisive())
         if self.tries and self.ahead is None and predicted <= target:
             proven = predicted <= min(self.proven, CLEARLY * target)
             if self.out_of_date(p, predicted, proven):
@@ -342,11 +349,6 @@ class NewtonSolver(BatchSolver):
             elif not proven:
                 predicted = self.tried(p, predicted)
             self.step = p, predicted
-        if not self.penalty.smooth and not self.trusted:
-            # Where steps gain less than predicted, the Hessian of a barrier changes
-            # much along them, and F - F* may be far more than predicted.
-            if predicted > NEGLIGIBLE * self.barrier_gap() > 0.0:
-                return max(predicted, UNSURE * self.decisive())
         if not self.penalty.smooth and self.coupled:
             # The predicted decrease of a bound is too small, and there is no Hessian.
             return max(predicted, self.extrapolated())
