@@ -317,7 +317,11 @@ def test_outputs_of_their_own_end_a_run_with_sure_promises_only(loss, optimizer)
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("loss", ["hinge", "absolute_error"])
 def test_gap_of_a_non_smooth_loss_is_no_mere_bound(loss, penalty):
-    """The bound is 4 times the truth in the median, and up to 100 times."""
+    """The bound is 4 times the truth in the median, and up to 100 times.
+
+    With an l1 penalty the smoothed minimum is reached more accurately than the
+    estimate, which is at least half of the bound, takes into account.
+    """
     name = "collinear" if loss == "absolute_error" else "wine"
     X, y = SETS[name]()
     cls = GDRegressor if loss == "absolute_error" else GDClassifier
@@ -326,7 +330,7 @@ def test_gap_of_a_non_smooth_loss_is_no_mere_bound(loss, penalty):
     for tol in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4):
         estimate, truth = gaps(model.set_params(tol=tol), X, y, *ends)
         ratios.append(truth / estimate)
-    assert 0.2 < np.median(ratios) < 3.0
+    assert (0.2 if penalty == "l2" else 0.03) < np.median(ratios) < 3.0
     assert max(ratios) < 5.0
 
 
