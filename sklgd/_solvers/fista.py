@@ -17,6 +17,9 @@ PATIENCE = 1.5
 # the accuracy that it needs. (A share of 1e-3 takes slow steps for the end: a median of
 # three outputs with an l1 penalty then took 2600 and 14000 steps in place of 1700.)
 FEW, STILL = 3, 1e-4
+# The gap of a run that has not converged is estimated with a Hessian if X has at most
+# so many entries. Beside a larger X it would take more memory than a fit is to take.
+ENTRIES = 2_000_000
 
 
 class FISTASolver(BatchSolver):
@@ -128,8 +131,9 @@ class FISTASolver(BatchSolver):
         extrapolation may be wrong by factors of 100. Of a run that has not converged,
         it is the last estimate.
         """
-        now = self.smoothed_objective()
+        now, rows = self.smoothed_objective(), self.state.rows
         known = self.left_at == now or self.certified
+        known = known or self.problem.n_samples * self.data.entries_per_row > ENTRIES
         if not known and math.isfinite(gap) and math.isfinite(now):
             # (The estimate is for u. Early stopping may have chosen coefficients.)
             chosen = self.snapshot()
@@ -139,6 +143,7 @@ class FISTASolver(BatchSolver):
             left = self.decrease(otherwise)
             self.thorough = False
             self.restore(chosen)
+            self.state.rows = rows
             gap = self.relative(
                 self.capped(left + self.barrier_gap()), self.objective()
             )
