@@ -1,6 +1,6 @@
 """Tables and plots of the results of run.py.
 
-    python benchmarks/report.py results.json              # report.md and PNGs beside it
+    python benchmarks/report.py results.json             # report.md and PNGs by it
     python benchmarks/report.py results.json --headline   # README's table, printed;
                                                   # --headline README.md: put into it
     python benchmarks/report.py results.json --picture gap.svg    # README's picture
@@ -24,7 +24,7 @@ SHOWN_GROWTH = (
 )  # fmt: skip
 # README's picture: real sets, one dense and one sparse, and who is in it.
 SHOWN = ("adult", "imdb")
-# What the plots of the gap show of sklgd, beside the best peers.
+# What the plots of the gap show of sklgd, next to the best peers.
 OURS_IN_GAPS = ("sklgd auto", "sklgd sgd")
 SHOWN_LIBRARIES = (
     "sklgd auto", "sklgd sgd", "SGD*", "LogisticRegression lbfgs",
@@ -361,7 +361,7 @@ SECTIONS = {
         threads_table,
     ),
     "busy": (
-        "Threads beside other processes",
+        "Threads with other processes running",
         "Fits with two threads, relative to one, on an idle machine and while two "
         "other processes compute. Above 1, the second thread makes a fit slower.",
         busy_table,
@@ -752,7 +752,7 @@ def plot_busy(results):
         axis.set_xlabel("time with n_jobs=2 / time with n_jobs=1")
         axis.set_title(f"{busy or 'no'} other processes", fontsize=10)
         axis.grid(axis="x", alpha=0.3)
-    figure.suptitle("What does a second thread cost beside other processes?")
+    figure.suptitle("What does a second thread cost while other processes run?")
     return figure
 
 
