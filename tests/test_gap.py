@@ -8,21 +8,24 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from reference import l1_model
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
+from scipy.special import logsumexp, softmax
 from sklearn import datasets
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit.objective import Objective
-from sklgd._solvers import raw_predictions
+from sklgd._solvers import fista, raw_predictions
 from sklgd._solvers.duality import bound_here, duality_gap
 from sklgd._solvers.fista import FISTASolver
 from sklgd._solvers.hessian import HessianSchedule
 from sklgd._solvers.lanczos import Lanczos
 from sklgd._solvers.newton import NewtonSolver
+from sklgd._solvers.proof import Reported
 from sklgd.kernels._coordinate import l1_refine, l1_step
 from sklgd.optimizers import OPTIMIZERS
+from sklgd.penalties import ElasticNet
 
 SMOOTH = "log_loss", "squared_hinge", "modified_huber"
 NON_SMOOTH = "hinge", "absolute_error", "quantile", "epsilon_insensitive"
@@ -174,6 +177,21 @@ def test_the_gap_of_an_unfinished_run_of_fista_is_no_extrapolation(n_epochs):
     truth = (model.loss_curve_[-1] - best) / (np.log(3.0) - best)
     assert truth <= 1.5 * model.optimality_gap_
     assert model.optimality_gap_ <= 1.5 * truth
+
+
+def test_the_hessian_at_the_end_of_an_unfinished_run_of_fista_is_for_small_x(
+    monkeypatch,
+):
+    X, y = SETS["iris"]()
+    model = GDClassifier(penalty="l1", optimizer="fista", tol=1e-8, max_iter=80)
+    with pytest.warns(ConvergenceWarning):
+        small = clone(model).fit(X, y)
+        monkeypatch.setattr(fista, "ENTRIES", X.size - 1)
+        large = clone(model).fit(X, y)
+    assert small.optimality_gap_ != large.optimality_gap_
+    # Neither moves the model, nor counts as rows that it has learnt from.
+    np.testing.assert_array_equal(small.coef_, large.coef_)
+    assert small.t_ == large.t_
 
 
 @pytest.mark.one_case
@@ -730,6 +748,48 @@ def test_a_long_fit_of_any_optimizer_has_a_bound(kind):
             w, b = np.atleast_2d(run.coef_), np.atleast_1d(run.intercept_)
             truth = (F(np.vstack([w.T, b]).astype(float)) - best) / (null - best)
             assert truth <= run.optimality_gap_ * (1.0 + 1e-6) + 1e-7, name
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 12])
+def test_a_bound_is_that_of_the_best_intercepts(n_classes, rng):
+    """However far the intercepts are from them, and with few passes over the rows."""
+    n, alpha = 400, 0.5
+    X = rng.normal(size=(n, 3))
+    y = np.minimum(rng.geometric(0.3, size=n), n_classes) - 1
+    y[:n_classes] = range(n_classes)
+    model = GDClassifier(alpha=alpha, optimizer="newton").fit(X, y)
+    F = Objective(model, X, y)
+    coef = F.coef + rng.normal(size=F.coef.shape) * np.array([[0.1]] * 3 + [[3.0]])
+    one_hot = np.eye(n_classes)[y]
+
+    def loss_of_intercepts(b):
+        z = X @ coef[:-1] + b
+        if n_classes == 2:
+            z = np.hstack([np.zeros((n, 1)), z])
+        p = softmax(z, axis=1)
+        value = np.mean(logsumexp(z, axis=1) - (z * one_hot).sum(axis=1))
+        return value, (p - one_hot)[:, -coef.shape[1] :]
+
+    before, _ = loss_of_intercepts(coef[-1])
+    best = minimize(
+        lambda b: loss_of_intercepts(b)[0],
+        coef[-1],
+        jac=lambda b: loss_of_intercepts(b)[1].mean(axis=0),
+        tol=1e-10,
+    )
+    gradient = X.T @ loss_of_intercepts(best.x)[1] / n + alpha * coef[:-1]
+    bound = before - best.fun + (gradient**2).sum() / (2.0 * alpha)
+
+    passes = []
+    point = Reported(F.data, ElasticNet(0.0, alpha), coef, F(coef), 1.0)
+    line = point.problem.line
+    names = ("n_samples", "n_outputs", "raw_predictions", "curvatures", "gradient")
+    point.problem = SimpleNamespace(
+        line=lambda *args: passes.append(1) or line(*args),
+        **{name: getattr(point.problem, name) for name in names},
+    )
+    assert bound_here(point) == pytest.approx(bound, rel=1e-3)
+    assert len(passes) <= 16
 
 
 def test_the_bound_of_saga_is_small_at_the_end(rng):

@@ -179,18 +179,20 @@ def has_slow_hessians(data):
     Newton's method computes a Hessian for each step of such a loss, of the columns or,
     if they are few, of the rows. This takes long where rows have few entries: 1500 rows
     of 16 entries in 2000 columns took 1.4 s for the squared hinge and 3.5 s for the
-    hinge, in place of 0.03 and 0.4 s. Costs are those of one output.
+    hinge, in place of 0.03 and 0.4 s. Each output has a run of its own, and the costs
+    are those of one.
     """
     n, d, loss = data.n_rows, data.width, data.loss
     if loss.smooth and loss.twice_smooth:
         return False
     term = data.term()
+    sweep = sweep_cost(term.rows, 1, term.numbers)
     number = HESSIANS if loss.smooth else HESSIANS_NON_SMOOTH
     newton = number * (term.gram_cost() + CUBE * d**3)
     if n < d:
         newton = min(newton, reduced_cost(n, d, number))
     sweeps = SWEEPS_JUMPS if loss.smooth else SWEEPS_JUMPS_NON_SMOOTH
-    return sweeps * (OVERHEAD + term.pass_cost()) < newton
+    return sweeps * (OVERHEAD + sweep) < newton
 
 
 def has_few_rows(data):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels._vector import all_finite
 from .diagnosis import TIMES_TOL, explain_divergence
-from .monitor import NEGLIGIBLE
+from .monitor import NEGLIGIBLE, relative_gap
 from .trial_step import possible_gain
 
 # A learning rate found from the data is halved at most so often before the first epoch
@@ -235,8 +235,7 @@ class Run:
             objective = self.objective
         excess = training.proof(objective, monitor.null)
         if math.isfinite(excess):
-            distance = max(monitor.null - objective, 0.0) + excess
-            monitor.gap = excess / distance if distance > 0.0 else 0.0
+            monitor.gap = relative_gap(excess, monitor.null, objective)
             monitor.certified = True
 
     def report(self, score, eta, undone, renewed):

@@ -18,6 +18,25 @@ NEGLIGIBLE = 1e-12
 WORSE, SLIGHTLY = 1e-3, 1e-9
 # An objective that changes by less than this share of it does not change.
 ROUNDING = 1e-14
+# If no more than this share of F is between F* and F of the constant model, that model
+# is the optimum.
+NOTHING = 1e-12
+
+
+def relative_gap(excess, null, objective):
+    """The optimality gap (F - F*) / (F_null - F*) of an estimate of F - F*.
+
+    Parameters
+    ----------
+    excess : float
+        F - F*; if it is not finite, the gap is 1.
+    null, objective : float
+        F of the constant model, and F.
+    """
+    distance = max(null - objective, 0.0) + excess
+    if not math.isfinite(excess):
+        return 1.0
+    return excess / distance if distance > NOTHING * abs(objective) else 0.0
 
 
 class Monitor:

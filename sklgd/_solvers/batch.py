@@ -17,6 +17,7 @@ import numpy as np
 from .._fit.data_term import DataTerm
 from .._fit.feature_scaling import FeatureScaling
 from .._fit.minimum_norm import subtract_means
+from .._fit.monitor import relative_gap
 from ..kernels._vector import add_scaled, all_finite, derivatives_along, dots
 from ..schedules import Constant
 from .base import Solver
@@ -45,9 +46,8 @@ MAX_TRIALS = 40
 ENOUGH = 2.0
 # One that F contradicts, or that nothing confirms yet, is at least so many targets.
 UNSURE = 2.0
-# Relative rounding error of an objective. If no more than this share of F is between
-# F* and F of the constant model, that model is the optimum.
-ROUNDING, NOTHING = 1e-13, 1e-12
+# Relative rounding error of an objective.
+ROUNDING = 1e-13
 
 
 class BatchSolver(Solver):
@@ -280,10 +280,7 @@ class BatchSolver(Solver):
 
     def relative(self, excess, objective):
         """The gap that belongs to an estimate of F - F*."""
-        gained = max(self.null - objective, 0.0) + excess
-        if not math.isfinite(excess):
-            return 1.0
-        return excess / gained if gained > NOTHING * abs(objective) else 0.0
+        return relative_gap(excess, self.null, objective)
 
     def remaining(self):
         """Estimate of F - F*; for a non-smooth loss a bound of it."""

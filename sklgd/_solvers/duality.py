@@ -21,6 +21,8 @@ BALANCING, BALANCED, ENOUGH = 100, 1e-12, 1e-3
 NEARBY = 0.1
 # Rows whose second derivatives are computed at a time: they stay in the cache.
 ROWS = 1024
+# A loss that is larger by no more than this share is the same to rounding.
+SAME = 1e-12
 # The best intercepts lower F by less than so many times what the last step would.
 LEFT = 4.0
 
@@ -97,9 +99,14 @@ def bound_here(run):
             if left <= enough:
                 break
             step *= share
-            moved = float(np.abs(step).max())
             z -= step
-            value = problem.line(loss, z, z, still, gradients, unused)
+            now = problem.line(loss, z, z, still, gradients, unused)
+            while now > value + SAME * abs(value):
+                # (Where h is tiny, a step may lead far beyond the minimum.)
+                z += 0.75 * step
+                step *= 0.25
+                now = problem.line(loss, z, z, still, gradients, unused)
+            moved, value = float(np.abs(step).max()), now
             last, along = along, gradients.sum(axis=0) / problem.n_samples
             if run.coupled:
                 # The shorter length of Barzilai and Borwein 1988.

@@ -17,6 +17,7 @@ from scipy.linalg import qr
 from scipy.linalg.lapack import dormqr
 
 from .._fit.feature_scaling import FeatureScaling
+from .._fit.monitor import relative_gap
 from ..kernels._gram import column_statistics
 from .batch import BatchSolver
 
@@ -135,6 +136,4 @@ class RowSpaceSolver(BatchSolver):
     def lost(self):
         """Gap that belongs to the rounding of the coefficients turned back."""
         lost = max(self.judged - self.run.objective(), 0.0)
-        if lost == 0.0:
-            return 0.0
-        return lost / (max(self.null - self.judged, 0.0) + lost)
+        return relative_gap(lost, self.null, self.judged)

@@ -233,7 +233,7 @@ class RuleSolver(Solver):
             "cumulative": self.cumulative,
             "signs": self.penalty.signs_of_features(),
             # (Centred coordinates would magnify rounding where means are large.)
-            "single": scaling is None and not self.full,
+            "float32": scaling is None and not self.full,
         }
         if self.data.sparse:
             options["intercept_rate"] = state.plan.schedule.sparse_intercept

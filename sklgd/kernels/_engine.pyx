@@ -97,9 +97,9 @@ cdef class Descent:
     cumulative : bool, default=False
         True if a row applies the l1 penalty to its own features only, as in
         SGDClassifier; for plain SGD on single rows (`SGDRule`).
-    single : bool, default=False
+    float32 : bool, default=False
         True if the products of steps may be computed in float32 where X is float32
-        (`Problem.use_single`).
+        (`Problem.use_float32`).
     """
 
     cdef Problem problem
@@ -133,7 +133,7 @@ cdef class Descent:
     cdef Py_ssize_t size
     cdef public long long average_count
     cdef bint gradient_known
-    cdef bint single
+    cdef bint float32
     cdef bint lazy
     cdef double[::1] current            # coefficients of a row's features
     cdef bint by_features
@@ -158,8 +158,8 @@ cdef class Descent:
                  scale=None, gradient_scale=None, rotation=None, ridge=None,
                  row_penalty=None, by_features=False, average=None, average_count=0,
                  mean=None, double intercept_rate=1.0, int aggressive=0,
-                 bint cumulative=False, signs=None, bint single=False):
-        self.problem, self.rule, self.single = problem, rule, single
+                 bint cumulative=False, signs=None, bint float32=False):
+        self.problem, self.rule, self.float32 = problem, rule, float32
         self.signs = NULL
         if signs is not None:
             self.sign_view = signs
@@ -295,7 +295,7 @@ cdef class Descent:
         self.call.start, self.call.ahead = start, ahead
         self.call.average_from, self.call.mean_from = average_from, mean_from
         self.end = self.source.end = n
-        self.problem.use_single(self.single)
+        self.problem.use_float32(self.float32)
         if self.by_features:
             self.prepare_features(
                 etas, average_from if self.average != NULL else mean_from)

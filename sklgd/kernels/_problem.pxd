@@ -10,7 +10,7 @@ cdef struct Chunks:
     void* problem
     Py_ssize_t n, length, number, begin, step
     void* loss
-    bint coupled, want_value, single
+    bint coupled, want_value, float32
     const Py_ssize_t* order
     Py_ssize_t start, n_models, scratch_size
     double share                        # factor of the derivatives of a sweep
@@ -55,11 +55,11 @@ cdef class Problem:
     cdef Py_ssize_t look                # rows of a chunk between looks for Ctrl-C
     cdef double[16] totals              # losses of the chunks
     cdef double[::1] partials           # gradients of all chunks but the first
-    cdef bint single                    # sweeps of steps are computed in float32
-    cdef Py_ssize_t single_stride       # 0: nothing of this has been allocated
-    cdef float[::1] single_coef         # coefficients as in single.h
+    cdef bint float32                    # sweeps of steps are computed in float32
+    cdef Py_ssize_t float32_stride       # 0: nothing of this has been allocated
+    cdef float[::1] float32_coef         # coefficients as in float32.h
     cdef double[::1] units              # of these, and inverses
-    cdef double[::1] single_buffers     # per thread: a gradient, units and inverses
+    cdef double[::1] float32_buffers     # per thread: a gradient, units and inverses
     cdef float[::1] derivatives         # per thread
 
     cdef Scratch scratch(self, int thread) noexcept nogil
@@ -74,7 +74,7 @@ cdef class Problem:
     cdef const double* targets(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         Scratch* scratch, const double** weights) noexcept nogil
-    cdef use_single(self, bint wanted)
+    cdef use_float32(self, bint wanted)
     cdef void sweep(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad) noexcept nogil
@@ -82,7 +82,7 @@ cdef class Problem:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, bint want_value, double total, bint fresh,
         double share, int thread) noexcept nogil
-    cdef void sweep_single(
+    cdef void sweep_float32(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, double share, int thread) noexcept nogil
     cdef double sweep_all(

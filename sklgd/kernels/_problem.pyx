@@ -16,17 +16,17 @@ from sklgd.kernels._loss_function cimport LossFunction
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._threads cimport Body, parallel_for
 
-cdef extern from "single.h":
+cdef extern from "float32.h":
     enum:
-        SINGLE_ROWS
-    Py_ssize_t sklgd_single_stride(Py_ssize_t d) noexcept nogil
-    void sklgd_single_coef(
+        FLOAT32_ROWS
+    Py_ssize_t sklgd_float32_stride(Py_ssize_t d) noexcept nogil
+    void sklgd_float32_coef(
         const double* W, Py_ssize_t d, Py_ssize_t K, double* unit, double* inverse,
         float* out) noexcept nogil
-    void sklgd_single_derivatives(
+    void sklgd_float32_derivatives(
         const double* g, Py_ssize_t m, Py_ssize_t K, double* unit, double* inverse,
         float* out) noexcept nogil
-    void sklgd_single_gradient(
+    void sklgd_float32_gradient(
         const double* G, Py_ssize_t d, Py_ssize_t K, double* out) noexcept nogil
 
 cnp.import_array()
@@ -55,8 +55,8 @@ cdef Py_ssize_t UNINTERRUPTED_SPARSE = 20000000
 # Gradients in float32 are faster from so many features and rows of a batch on. Steps of
 # Adam, log loss with 10 classes, rows in random order: 1.2 times with 64 features, 1.4 with
 # 400, 1.6 with 784; with 3 classes 1.7 to 3. Batches of 32 rows gain nothing.
-cdef Py_ssize_t SINGLE_FEATURES = 64
-cdef Py_ssize_t SINGLE_BATCH = 64
+cdef Py_ssize_t FLOAT32_FEATURES = 64
+cdef Py_ssize_t FLOAT32_BATCH = 64
 # Columns of partial gradients that a thread adds at a time.
 cdef Py_ssize_t COLUMNS = 4096
 
@@ -89,8 +89,8 @@ cdef void sweep_part(void* arguments, Py_ssize_t chunk, int thread) noexcept nog
     cdef double* totals = (<Problem> c.problem).totals
     cdef bint fresh = c.begin == 0
     cdef Py_ssize_t first, m = rows_of(c, chunk, &first)
-    if c.single:
-        (<Problem> c.problem).sweep_single(
+    if c.float32:
+        (<Problem> c.problem).sweep_float32(
             c.order, c.start + first, m, c.coef,
             (<Problem> c.problem).partial(c.out, chunk), c.share, thread)
     elif m > 0:
@@ -246,24 +246,24 @@ cdef class Problem:
         self.look = self.block * max(1, self.look // self.block)
         if n_chunks > 1:
             self.partials = np.empty((self.max_chunks - 1) * self.stride)
-        self.single, self.single_stride = False, 0
+        self.float32, self.float32_stride = False, 0
 
-    cdef use_single(self, bint wanted):
+    cdef use_float32(self, bint wanted):
         """Let `sweep` compute gradients in float32 from now on, where that is faster.
 
         For dense float32 rows. Values and all else remain in float64.
         """
-        cdef Py_ssize_t K = self.n_outputs, stride = sklgd_single_stride(self.n_features)
-        self.single = wanted and self.rows.single != NULL and (
-            K > 1 and self.n_features >= SINGLE_FEATURES)
-        if self.single and self.single_stride == 0:
-            self.single_stride = stride
-            self.single_coef = np.empty(K * stride, dtype=np.float32)
+        cdef Py_ssize_t K = self.n_outputs, stride = sklgd_float32_stride(self.n_features)
+        self.float32 = wanted and self.rows.float32 != NULL and (
+            K > 1 and self.n_features >= FLOAT32_FEATURES)
+        if self.float32 and self.float32_stride == 0:
+            self.float32_stride = stride
+            self.float32_coef = np.empty(K * stride, dtype=np.float32)
             self.units = np.empty(2 * K)
             # (Buffers of different threads lie in different cache lines.)
-            self.single_buffers = np.empty(self.n_threads * (K * stride + 2 * K + 8))
+            self.float32_buffers = np.empty(self.n_threads * (K * stride + 2 * K + 8))
             self.derivatives = np.empty(
-                self.n_threads * (SINGLE_ROWS * K + 16), dtype=np.float32)
+                self.n_threads * (FLOAT32_ROWS * K + 16), dtype=np.float32)
 
     def part(self, first, last):
         """The data term of some outputs for one thread; X and y are not copied."""
@@ -354,11 +354,11 @@ cdef class Problem:
             # Division by a power of two commutes with rounding. A pass over the
             # derivatives costs less than one over the coefficients.
             chunks.share = 1.0 / m
-        chunks.single = self.single and m >= SINGLE_BATCH
-        if chunks.single:
-            sklgd_single_coef(
+        chunks.float32 = self.float32 and m >= FLOAT32_BATCH
+        if chunks.float32:
+            sklgd_float32_coef(
                 coef, self.n_features, self.n_outputs, &self.units[0],
-                &self.units[self.n_outputs], &self.single_coef[0])
+                &self.units[self.n_outputs], &self.float32_coef[0])
         parallel_for(sweep_part, &chunks, chunks.number, self.n_threads)
         self.reduce(grad, chunks.number)
         if chunks.share == 1.0:
@@ -387,7 +387,7 @@ cdef class Problem:
             bint want_value) noexcept nogil:
         self.cut(chunks, m)
         chunks.order, chunks.start, chunks.want_value = order, start, want_value
-        chunks.single, chunks.share = False, 1.0
+        chunks.float32, chunks.share = False, 1.0
         chunks.coef, chunks.out = coef, grad
 
     cdef void cut(self, Chunks* chunks, Py_ssize_t n) noexcept nogil:
@@ -492,38 +492,38 @@ cdef class Problem:
             done += part
         return total
 
-    cdef void sweep_single(
+    cdef void sweep_float32(
             self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
             const double* coef, double* grad, double share, int thread) noexcept nogil:
-        """The same gradient of m rows with products in float32; see single.h."""
+        """The same gradient of m rows with products in float32; see float32.h."""
         cdef Py_ssize_t done = 0, part, i, k, d = self.n_features, K = self.n_outputs
-        cdef Py_ssize_t stride = self.single_stride
-        cdef double* G = &self.single_buffers[thread * (K * stride + 2 * K + 8)]
+        cdef Py_ssize_t stride = self.float32_stride
+        cdef double* G = &self.float32_buffers[thread * (K * stride + 2 * K + 8)]
         cdef double* unit = G + K * stride
-        cdef float* g = &self.derivatives[thread * (SINGLE_ROWS * K + 16)]
+        cdef float* g = &self.derivatives[thread * (FLOAT32_ROWS * K + 16)]
         cdef double* intercept = grad + d * K
         cdef double unused = 0.0
         cdef Scratch scratch = self.scratch(thread)
         memset(G, 0, K * stride * sizeof(double))
         memset(intercept, 0, K * sizeof(double))
         while done < m:
-            part = min(min(self.block, SINGLE_ROWS), m - done)
-            self.rows.single.forward(
+            part = min(min(self.block, FLOAT32_ROWS), m - done)
+            self.rows.float32.forward(
                 self.rows.data, d, order, start + done, part, self.end,
-                &self.single_coef[0], &self.units[0], coef + d * K, K, scratch.z)
+                &self.float32_coef[0], &self.units[0], coef + d * K, K, scratch.z)
             self.pull(order, start + done, part, False, &scratch, &unused)
             if share != 1.0:
                 for i in range(part * K):
                     scratch.g[i] *= share
-            sklgd_single_derivatives(scratch.g, part, K, unit, unit + K, g)
-            self.rows.single.backward(
+            sklgd_float32_derivatives(scratch.g, part, K, unit, unit + K, g)
+            self.rows.float32.backward(
                 self.rows.data, d, order, start + done, part, self.end, g, unit, K, G)
             if self.fit_intercept:
                 for i in range(part):
                     for k in range(K):
                         intercept[k] += scratch.g[i * K + k]
             done += part
-        sklgd_single_gradient(G, d, K, grad)
+        sklgd_float32_gradient(G, d, K, grad)
 
     def value(self, coef):
         """Mean loss of all rows at ``coef`` (n_features + 1, n_outputs)."""

@@ -47,7 +47,7 @@ cdef extern from "rows.h":
             Py_ssize_t m, Py_ssize_t end, const double* g, Py_ssize_t K,
             double* G) noexcept nogil
 
-    ctypedef struct sklgd_single_kernels:
+    ctypedef struct sklgd_float32_kernels:
         void (*forward)(
             const void* X, Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start,
             Py_ssize_t m, Py_ssize_t end, const float* W, const double* unit,
@@ -162,7 +162,7 @@ cdef class Rows:
     cdef const sklgd_dense_kernels* dense
     cdef const sklgd_output_kernels* few_outputs
     cdef const sklgd_output_kernels* many_outputs
-    cdef const sklgd_single_kernels* single     # for dense float32 rows only
+    cdef const sklgd_float32_kernels* float32    # for dense float32 rows only
     cdef const sklgd_sparse_kernels* few_sparse
     cdef const sklgd_sparse_kernels* many_sparse
     cdef RowFunctions storage

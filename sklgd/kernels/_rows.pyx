@@ -31,8 +31,8 @@ cdef extern from "outputs.h":
     const sklgd_output_kernels* sklgd_outputs(
         int is_float32, Py_ssize_t K) noexcept nogil
 
-cdef extern from "single_rows.h":
-    const sklgd_single_kernels* sklgd_single() noexcept nogil
+cdef extern from "float32_rows.h":
+    const sklgd_float32_kernels* sklgd_float32() noexcept nogil
 
 cdef extern from "sparse.h":
     const sklgd_sparse_kernels* sklgd_sparse(
@@ -623,9 +623,9 @@ cdef class Rows:
         self.dense = sklgd_dense(self.is_float32)
         self.few_outputs = sklgd_outputs(self.is_float32, FEW)
         self.many_outputs = sklgd_outputs(self.is_float32, FEW + 1)
-        self.single = NULL
+        self.float32 = NULL
         if self.is_float32 and not self.is_sparse:
-            self.single = sklgd_single()
+            self.float32 = sklgd_float32()
         self.data = cnp.PyArray_DATA(values)
         self.indices = NULL
         self.indptr = NULL

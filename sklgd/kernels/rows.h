@@ -113,7 +113,7 @@ typedef struct {
         ptrdiff_t end, const double *g, ptrdiff_t K, double *G);
 } sklgd_output_kernels;
 
-/* The same in float32, for W and G output by output: see single.h. */
+/* The same in float32, for W and G output by output: see float32.h. */
 typedef struct {
     void (*forward)(
         const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
@@ -122,7 +122,7 @@ typedef struct {
     void (*backward)(
         const void *X, ptrdiff_t d, const ptrdiff_t *order, ptrdiff_t start, ptrdiff_t m,
         ptrdiff_t end, const float *g, const double *unit, ptrdiff_t K, double *G);
-} sklgd_single_kernels;
+} sklgd_float32_kernels;
 
 /* Products like these for one sparse row, whose coefficients lie `stride` from one feature to the
    next. Those of entries to come are prefetched, up to entry `known`, which may lie

@@ -12,12 +12,12 @@ from sklgd.losses import LogLoss, SquaredError
 from sklgd.optimizers import OPTIMIZERS
 
 
-def step(X, y, loss, coef, n_outputs, single=True, weight=None, n_threads=1):
+def step(X, y, loss, coef, n_outputs, float32=True, weight=None, n_threads=1):
     """The gradient of the mean loss of all rows, found by a step of length one."""
     problem = Problem(Rows(X), y, weight, loss, n_outputs, True, n_threads=n_threads)
     after, zeros = coef.copy(), np.zeros_like(coef)
     rule = OPTIMIZERS["sgd"]().make_rule(after, zeros, zeros)
-    run = Descent(problem, rule, after, after, single=single)
+    run = Descent(problem, rule, after, after, float32=float32)
     order = np.random.default_rng(1).permutation(len(X))
     run.run(order, np.ones(1), len(X), 0, 0)
     assert run.value(False) == problem.value(after)
@@ -47,7 +47,7 @@ def test_the_error_of_a_gradient_is_that_of_float32(n_rows, n_features, n_output
     error = abs(step(X, y, LogLoss(), coef, n_outputs) - true) / size
     # (Above rounding of float64: the products are those of float32.)
     assert 1e-9 < error.max() < 4e-7
-    exact = abs(step(X, y, LogLoss(), coef, n_outputs, single=False) - true) / size
+    exact = abs(step(X, y, LogLoss(), coef, n_outputs, float32=False) - true) / size
     assert exact.max() < 1e-14
 
 
@@ -57,7 +57,7 @@ def test_few_rows_features_or_outputs_keep_float64(shape, rng):
     X = rng.normal(size=(n_rows, n_features)).astype(np.float32)
     y = rng.normal(size=(n_rows, n_outputs))
     coef = rng.normal(size=(n_features + 1, n_outputs))
-    found = [step(X, y, SquaredError(), coef, n_outputs, single) for single in (0, 1)]
+    found = [step(X, y, SquaredError(), coef, n_outputs, float32) for float32 in (0, 1)]
     np.testing.assert_array_equal(*found)
 
 

@@ -10,22 +10,22 @@
    A sum is taken in one order, whatever is computed beside it: the bits depend neither on
    the instruction set nor on the rows and outputs of a tile. */
 
-#ifndef SKLGD_SINGLE_H
-#define SKLGD_SINGLE_H
+#ifndef SKLGD_FLOAT32_H
+#define SKLGD_FLOAT32_H
 
 #include <math.h>
 #include <stddef.h>
 
 enum {
-    SINGLE_LANES = 8,
-    SINGLE_PANEL = 400,  /* most features of a panel: with ten outputs they stay in L1 */
-    SINGLE_ROWS = 64,    /* most rows of a call, a panel of the gradient */
-    SINGLE_TILE = 4,     /* rows that share each load of coefficients */
-    SINGLE_OUTPUTS = 5   /* outputs of the gradient that share each load of X */
+    FLOAT32_LANES = 8,
+    FLOAT32_PANEL = 400,  /* most features of a panel: with ten outputs they stay in L1 */
+    FLOAT32_ROWS = 64,    /* most rows of a call, a panel of the gradient */
+    FLOAT32_TILE = 4,     /* rows that share each load of coefficients */
+    FLOAT32_OUTPUTS = 5   /* outputs of the gradient that share each load of X */
 };
 
 /* Features of a row of W and G: whole vectors of a gradient's tile. */
-static inline ptrdiff_t sklgd_single_stride(ptrdiff_t d) { return (d + 15) / 16 * 16; }
+static inline ptrdiff_t sklgd_float32_stride(ptrdiff_t d) { return (d + 15) / 16 * 16; }
 
 /* The power of two that `largest` is about; float32 has a smaller range than float64, and
    the units of the data are the user's. */
@@ -57,10 +57,10 @@ static inline void sklgd_units(
 }
 
 /* The coefficients W (d, K) as `forward` reads them: `out` (K, stride) times `unit`. */
-static inline void sklgd_single_coef(
+static inline void sklgd_float32_coef(
         const double *W, ptrdiff_t d, ptrdiff_t K, double *unit, double *inverse,
         float *out) {
-    const ptrdiff_t stride = sklgd_single_stride(d);
+    const ptrdiff_t stride = sklgd_float32_stride(d);
     ptrdiff_t j, k;
     sklgd_units(W, d, K, unit, inverse);
     for (j = 0; j < d; j++)
@@ -70,7 +70,7 @@ static inline void sklgd_single_coef(
 }
 
 /* The derivatives g (m, K) as `backward` reads them: `out` times `unit`. */
-static inline void sklgd_single_derivatives(
+static inline void sklgd_float32_derivatives(
         const double *g, ptrdiff_t m, ptrdiff_t K, double *unit, double *inverse,
         float *out) {
     ptrdiff_t i, k;
@@ -80,9 +80,9 @@ static inline void sklgd_single_derivatives(
 }
 
 /* out (d, K) = the gradient G (K, stride). */
-static inline void sklgd_single_gradient(
+static inline void sklgd_float32_gradient(
         const double *G, ptrdiff_t d, ptrdiff_t K, double *out) {
-    const ptrdiff_t stride = sklgd_single_stride(d);
+    const ptrdiff_t stride = sklgd_float32_stride(d);
     ptrdiff_t j, k;
     for (j = 0; j < d; j++)
         for (k = 0; k < K; k++) out[j * K + k] = G[k * stride + j];
