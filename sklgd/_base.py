@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import FitTasks
-from ._compat import CallbackSupport, has_callbacks, sparse_result, warn
+from ._compat import CallbackSupport, has_callbacks, warn
 from ._data_checks import (
     canonical,
     check_indices,
@@ -26,8 +25,9 @@ from ._data_checks import (
 )
 from ._effects import warn_without_effect
 from ._fit.data import Data, columns_to_fit
-from ._fit.diagnosis import explain, warning
+from ._fit.diagnosis import explain
 from ._fit.loop import Run
+from ._fit.messages import warning
 from ._fit.minimum_norm import keep_centred, minimise_norm
 from ._fit.monitor import Monitor
 from ._fit.offset import without_offset
@@ -55,6 +55,7 @@ from ._solvers.online import OnlineSolver
 from ._solvers.quasi_newton import QuasiNewtonSolver
 from ._solvers.rules import RuleSolver
 from ._solvers.variance_reduced import VarianceReducedSolver
+from ._storage import Storage
 from ._validation import PLAIN
 from .blocks._source import Blocks
 from .losses import LOSSES
@@ -72,7 +73,7 @@ SOLVERS: dict[str, type[Solver]] = {
 ALPHA = 1e-4
 
 
-class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
+class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, Storage, VersionedPickle):
     """Linear model fitted by gradient descent; see the two estimators."""
 
     coef_: Any
@@ -547,51 +548,6 @@ class BaseGD(ExplainsKeywords, CallbackSupport, ShowsFit, VersionedPickle):
     def _raw_prediction(self, X):
         """X @ coef_.T + intercept_, of shape (n_samples, n_outputs)."""
         return raw_prediction(self, X)
-
-    def drop_training_state(self):
-        """Remove what only `partial_fit` needs, for a smaller file and less memory.
-
-        This removes the moments of the optimizer, averages, statistics of the columns
-        and the state of the random generator. Predictions and all fitted attributes do
-        not change. `partial_fit` still works: it continues from ``coef_`` with a new
-        state of the optimizer.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self, "coef_")
-        fitted = {"coef_": self.coef_, "intercept_": self.intercept_}
-        state = self._state.forgetful(**fitted)
-        self.__dict__.update(fitted, _state=state)
-        return self
-
-    def sparsify(self):
-        """Turn ``coef_`` into a sparse matrix: less memory after an l1 fit.
-
-        Prediction works as before; `partial_fit` and a new fit make it dense again.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self, "coef_")
-        if not sp.issparse(self.coef_):
-            self._coef_shape = self.coef_.shape
-        self.coef_ = sparse_result(self.coef_)
-        return self
-
-    def densify(self):
-        """Turn ``coef_`` back into an ndarray.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self, "coef_")
-        if sp.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray().reshape(self._coef_shape)
-        return self
 
 
 @lru_cache(maxsize=64)

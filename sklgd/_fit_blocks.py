@@ -27,7 +27,8 @@ from ._solvers.block_merged import BlockMerged
 from ._solvers.block_newton import BlockFISTA, BlockNewton
 from ._solvers.fista import FISTASolver
 from ._solvers.quasi_newton import QuasiNewtonSolver
-from .blocks._source import Block, as_blocks
+from .blocks._block import Block
+from .blocks._source import as_blocks
 
 
 class BlockQuasiNewton(BlockNewton):

@@ -13,7 +13,8 @@ from ._compat import warn
 from ._data_checks import rows_with_weight
 from ._effects import warn_without_effect
 from ._fit.data import Data
-from ._fit.diagnosis import explain_divergence, explain_rule_stream, warning
+from ._fit.diagnosis import explain_divergence, explain_rule_stream
+from ._fit.messages import warning
 from ._fit.monitor import Monitor
 from ._fit.offset import without_offset
 from ._fit.plan import make_plan

@@ -10,8 +10,8 @@ from ._fit.passes import Tally, numbered
 from ._labels import encode
 from ._log import say
 from ._validation import check_number
-from .blocks import SamePasses
-from .blocks._source import as_blocks, read_ahead
+from .blocks._passes import SamePasses, read_ahead
+from .blocks._source import as_blocks
 
 # Blocks are sorted by label if they have so many rows on average, and so large a share
 # of the variance of the labels lies between them.

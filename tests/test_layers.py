@@ -32,6 +32,9 @@ LAYER = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # One fit goes through the data, the plan, the state, a solver, and an estimator, on
 # which searches stand. Each of these needs some of the ones before it.
 MOST_LEVELS = 9
+# The estimators and the public modules are longer, because of their docstrings.
+MOST_LINES, MOST_LINES_OF_A_KERNEL = 600, 1000
+ESTIMATORS = ["_classifier.py", "_cv.py", "_regressor.py"]
 
 
 def statements(body):
@@ -102,3 +105,20 @@ def test_kernels_import_nothing_else_of_the_package_and_nothing_of_scikit_learn(
                 and not name.startswith("sklgd.kernels")
             ]
             assert not wrong, path.name
+
+
+def test_private_modules_and_kernels_are_short():
+    def most(path):
+        inside = path.relative_to(PACKAGE)
+        if inside.parts[0] == "kernels":
+            return MOST_LINES_OF_A_KERNEL
+        private = any(part.startswith("_") for part in inside.parts)
+        return MOST_LINES if private and str(inside) not in ESTIMATORS else None
+
+    long = {
+        path.name: n_lines
+        for path in PACKAGE.rglob("*")
+        if path.suffix in (".py", ".pyx", ".pxd", ".pxi", ".pyi", ".h") and most(path)
+        if (n_lines := path.read_bytes().count(b"\n")) > most(path)
+    }
+    assert not long

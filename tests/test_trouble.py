@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklgd import GDClassifier, GDRegressor
 from sklgd._fit import diagnosis, statistics
-from sklgd._fit.diagnosis import WARNINGS, WHERE, warning
+from sklgd._fit.messages import WARNINGS, WHERE, warning
 from sklgd._fit.monitor import Monitor
 from sklgd._fit.objective import Objective
 from sklgd._fit.statistics import largest_eigenvalue

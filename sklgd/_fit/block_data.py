@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from .._data_checks import canonical
 from .._labels import encode, find_unknown, plain_label, targets_of
-from ..blocks._source import Block
+from ..blocks._block import Block
 from ..kernels import _gram
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows

@@ -21,7 +21,7 @@ from .._scoring import (
     predicted_codes,
     rest_of_deviance,
 )
-from ..blocks._source import Block
+from ..blocks._block import Block
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite

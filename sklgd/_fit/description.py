@@ -19,7 +19,7 @@ from .._labels import (
     plain_label,
     targets_of,
 )
-from ..blocks._source import Block
+from ..blocks._block import Block
 from ..kernels import _gram
 from ..kernels._rows import Rows
 from ..kernels._vector import all_finite

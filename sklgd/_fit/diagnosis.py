@@ -1,8 +1,6 @@
 """The diagnosis of a run that went wrong: causes, with figures, and remedies.
 
 Causes are looked for if the learning rate is explicit; other runs find their own.
-The warning has one of a few constant texts, so that Python shows it once for all fits
-of a search. The figures of a fit are in ``diagnosis_``.
 """
 
 import math
@@ -10,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..optimizers import optimizer_name
+from .messages import LESS_NOISE, advise, diagnosis_of, figures, plain
 from .row_blocks import batches
 from .statistics import Statistics, raw_curvatures
 from .trial_step import possible_gain
@@ -36,78 +34,14 @@ ROWS, FEWEST_ROWS, ENTRIES = 1024, 256, 2**15
 # from which a linear model takes longer to learn than a constant.
 FEW_ROWS, WORSE, START = 100, 0.01, 5.0
 
-# Problem -> the constant text of its warning, up to `WHERE`.
-WARNINGS = {
-    "max_iter": "The fit stopped at max_iter before it converged. Increase max_iter, "
-    "or use a larger tol.",
-    "diverged": "Gradient descent diverged, and the best coefficients seen are kept. "
-    "Use a smaller learning rate or learning_rate='auto', or scale the features.",
-    "overflow": "The fit left the range of float64, and the best coefficients seen are "
-    "kept. Scale the features and y.",
-    "worse_than_constant": "The fitted model is worse than a constant one. Use "
-    "learning_rate='auto' and optimizer='auto', or scale the features.",
-    "stalled": "The fit stopped without progress. Use learning_rate='auto' and "
-    "optimizer='auto', or scale the features.",
-    "data_changed": "The training data hold NaN or infinity, which they did not when "
-    "fit began. Give fit arrays that nothing writes to.",
-    "accuracy": "The fit stopped before it reached the accuracy that tol asks for. Use "
-    "optimizer='auto' or larger batches, or a larger tol.",
-    "plateau": "The fit stopped far from the optimum. Use learning_rate='auto', or "
-    "scale the features.",
-}
-# The same of a stream whose problem is "worse_than_constant".
-STREAM_WARNING = (
-    "The stream is predicted worse than by a constant model. Look for rows with wrong "
-    "values, learn the rows in random order, or begin a new model where the data have "
-    "changed."
-)
-WHERE = " The attribute diagnosis_ holds the causes and the figures."
-
 LARGER_STEP = "take a larger learning rate"
 SMALLER_STEP = "take a smaller learning rate"
 PATIENCE = "take a larger n_iter_no_change"
-LESS_NOISE = (
-    "let the learning rate fall (faster), average (average=True), take larger batches"
-)
-LESS_NOISE_OF_AVERAGES = "let the learning rate fall (faster), take larger batches"
 # The diagnosis if no other cause is found.
 RAVINE = (
     "The curvature differs much between directions, as with correlated features.",
     "take momentum (optimizer='nesterov') and a smaller tol",
 )
-
-
-def warning(diagnosis, settings):
-    """The text of the warning about a run, which no figure of the run changes.
-
-    Where the constant text proposes a parameter's value that is in force, the remedies
-    of the diagnosis stand in its place.
-    """
-    text = WARNINGS[diagnosis["problem"]]
-    if optimizer_name(settings.optimizer) == "auto":
-        text = text.replace(" and optimizer='auto'", "")
-    if any(value in text for value in in_force(settings)):
-        text = f"{text.partition('. ')[0]}. {_sentence(diagnosis['remedies'])}"
-    return text + WHERE
-
-
-def in_force(settings):
-    """What remedies may propose and the estimator has: texts such as "average=True"."""
-    average = bool(settings.average)
-    values = [
-        f"average={average}",
-        f"batch_size={settings.batch_size!r}",
-        f"learning_rate={settings.learning_rate!r}",
-        f"optimizer={optimizer_name(settings.optimizer)!r}",
-    ]
-    if settings.batch_size == "full":
-        values.append("larger batches")
-    return values
-
-
-def stream_warning():
-    """The constant text of the warning about a stream."""
-    return STREAM_WARNING + WHERE
 
 
 def explain(settings, training, monitor):
@@ -201,9 +135,7 @@ def explain(settings, training, monitor):
     problem = "worse_than_constant" if worse else monitor.stop_reason
     if reason == "plateau" and not worse:
         problem = "accuracy"
-    return _advise(
-        settings, problem, trouble, causes, remedies, figures(monitor, sizes)
-    )
+    return advise(settings, problem, trouble, causes, remedies, figures(monitor, sizes))
 
 
 def explain_stream(stream):
@@ -231,13 +163,13 @@ def explain_stream(stream):
         f"The progressive loss of the {n_rows} rows so far is {loss:.4g}, that of "
         f"a constant model {constant:.4g}."
     )
-    known = _plain({"progressive_loss": loss, "constant_model_loss": constant})
+    known = plain({"progressive_loss": loss, "constant_model_loss": constant})
     remedies = [
         "look for rows with wrong values",
         "learn rows in random order",
         "begin a new model where what the rows say has changed",
     ]
-    return _diagnosis("worse_than_constant", trouble, [], remedies, known)
+    return diagnosis_of("worse_than_constant", trouble, [], remedies, known)
 
 
 def explain_rule_stream(settings, training, eta):
@@ -271,9 +203,7 @@ def explain_rule_stream(settings, training, eta):
     remedies = [SMALLER_STEP]
     if sizes.differ:
         remedies.append(sizes.remedy)
-    return _advise(
-        settings, "worse_than_constant", trouble, [], remedies, _plain(known)
-    )
+    return advise(settings, "worse_than_constant", trouble, [], remedies, plain(known))
 
 
 def explain_divergence(settings, training, monitor, epoch, objective, eta):
@@ -298,7 +228,7 @@ def explain_divergence(settings, training, monitor, epoch, objective, eta):
         )
         remedies = ["give fit arrays that nothing writes to"]
         known = figures(monitor) | {"n_iter": epoch}
-        return _diagnosis("data_changed", trouble, [], remedies, known)
+        return diagnosis_of("data_changed", trouble, [], remedies, known)
     plan = training.state.plan
     if plan.guarded:
         trouble = (
@@ -307,7 +237,7 @@ def explain_divergence(settings, training, monitor, epoch, objective, eta):
         )
         remedies = ["scale the features and y"]
         known = figures(monitor) | {"n_iter": epoch}
-        return _advise(settings, "overflow", trouble, [], remedies, known)
+        return advise(settings, "overflow", trouble, [], remedies, known)
     objective += monitor.base
     reached = f"{objective:.3g}" if np.isfinite(objective) else "not finite"
     sizes, optimizer = Sizes(settings, training), plan.optimizer
@@ -338,70 +268,8 @@ def explain_divergence(settings, training, monitor, epoch, objective, eta):
     if sizes.differ:
         remedies.append(sizes.remedy)
     known = figures(monitor, sizes) | {"n_iter": epoch}
-    known |= _plain({"objective": objective, "largest_learning_rate": eta})
-    return _advise(settings, "diverged", trouble, [], remedies, known)
-
-
-def figures(monitor, sizes=None):
-    """The figures of a diagnosis, by name; None stands for what is not known."""
-    last, largest = monitor.steps
-    curve = monitor.loss_curve
-    known = {
-        "n_iter": len(curve),
-        "objective": monitor.base + curve[-1] if curve else math.nan,
-        "constant_model_objective": monitor.base + float(monitor.null),
-        "optimality_gap": float(monitor.gap),
-        "learning_rate": last,
-        "largest_learning_rate": largest,
-    }
-    if sizes is not None:
-        known["stable_learning_rate"] = sizes.limit
-        known["smallest_feature"] = [sizes.names[0], sizes.low]
-        known["largest_feature"] = [sizes.names[1], sizes.high]
-    return _plain(known)
-
-
-def _plain(known):
-    """Numbers that JSON has; None for others."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in known.items()
-    }
-
-
-def _advise(settings, problem, trouble, causes, remedies, known):
-    """A diagnosis of a run, whose remedies include what "auto" would choose."""
-    ways = [*remedies, *(remedy for _, remedy in causes)]
-    if settings.average:
-        ways = [way.replace(LESS_NOISE, LESS_NOISE_OF_AVERAGES) for way in ways]
-    known_values = in_force(settings)
-    ways = [way for way in ways if not any(value in way for value in known_values)]
-    if settings.learning_rate != "auto":
-        ways.append("use learning_rate='auto'")
-    elif optimizer_name(settings.optimizer) != "auto":
-        ways.append("use optimizer='auto'")
-    ways = ways or ["scale the features"]
-    return _diagnosis(problem, trouble, [cause for cause, _ in causes], ways, known)
-
-
-def _diagnosis(problem, trouble, causes, remedies, known):
-    """The attribute ``diagnosis_`` of the estimators."""
-    # Several causes may have one remedy.
-    remedies = list(dict.fromkeys(remedies))
-    return {
-        "problem": problem,
-        "text": f"{' '.join([trouble, *causes])} {_sentence(remedies)}",
-        "causes": causes,
-        "remedies": remedies,
-        "figures": known,
-    }
-
-
-def _sentence(remedies):
-    """Remedies as a sentence."""
-    *first, last = remedies
-    listed = f"{', '.join(first)}, or {last}" if first else last
-    return f"{listed[0].upper()}{listed[1:]}."
+    known |= plain({"objective": objective, "largest_learning_rate": eta})
+    return advise(settings, "diverged", trouble, [], remedies, known)
 
 
 def _progress(monitor):

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._data_checks import canonical
-from ..blocks._source import Block
+from ..blocks._block import Block
 from ..kernels import _gram
 from ..kernels._problem import Problem
 from ..kernels._rows import Rows

@@ -12,12 +12,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from .._log import say
-from ..blocks._source import Block, Blocks, SamePasses, read_ahead
+from ..blocks._block import Block
+from ..blocks._passes import SamePasses, read_ahead
+
+if TYPE_CHECKING:
+    from ..blocks._source import Blocks
 
 Task = Callable[[Block], Any]
 

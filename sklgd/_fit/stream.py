@@ -21,7 +21,8 @@ from ..optimizers import OPTIMIZERS, optimizer_name
 from ..schedules import Constant
 from .column_statistics import size_error
 from .data import LARGE_TARGET, target_size_error
-from .diagnosis import explain_stream, stream_warning
+from .diagnosis import explain_stream
+from .messages import stream_warning
 from .offset import absorb
 from .online_learner import make_learner
 from .plan import Plan

@@ -18,8 +18,10 @@ the same rows in the same order each time. ``fit_blocks`` and ``partial_fit_bloc
 """
 
 from ._arrow import read_csv, read_parquet
+from ._block import Block
 from ._npy import read_csr_npy, read_npy
-from ._source import Block, Blocks, SamePasses, from_arrays, from_iterable
+from ._passes import SamePasses
+from ._source import Blocks, from_arrays, from_iterable
 from ._svmlight import read_svmlight
 
 __all__ = [

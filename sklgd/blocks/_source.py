@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from numbers import Integral
-from typing import Any, NamedTuple
-from zlib import crc32
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from .._hints import column_of_text
+from ._block import Block, canonical
 
 # A block has about so many bytes, unless the number of its rows is given.
 BLOCK_BYTES = 2**25
 # A large file is cut into parts of so many blocks, which several workers can share.
 PART_BLOCKS = 16
-# Factors of the words of a row in checksums.
-FACTORS = np.random.default_rng(0).integers(2**64, size=256, dtype=np.uint64) | 1
 # Endings of files -> what reads them, in messages.
 READERS = {
     ".parquet": "read_parquet(path, target=...)",
@@ -34,32 +30,6 @@ READERS = {
 }
 # Seconds before a part is read again after an error; four times as many each time.
 PAUSE = 0.1
-
-
-class Block(NamedTuple):
-    """Some rows.
-
-    Attributes
-    ----------
-    X : ndarray or CSR array of shape (n_rows, n_features), float32 or float64
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-    sample_weight : ndarray of shape (n_rows,) or None
-        None means ones.
-    offset : ndarray of shape (n_rows,) or None
-        Added to the raw predictions; None means zeros.
-    """
-
-    X: Any
-    y: np.ndarray
-    sample_weight: np.ndarray | None = None
-    offset: np.ndarray | None = None
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of X and y in memory."""
-        X = self.X
-        stored = (X.data, X.indices, X.indptr) if sp.issparse(X) else (X,)
-        return sum(a.nbytes for a in (*stored, self.y))
 
 
 class Blocks:
@@ -223,7 +193,7 @@ class Blocks:
         if y.dtype == object and any(v is None or v != v for v in y.ravel()):
             raise ValueError("y of a block has missing values. Leave these rows out.")
         self._check_names(X)
-        X = _canonical(X)
+        X = canonical(X)
         if self.n_features is None:
             self.n_features = X.shape[1]
         if X.shape[1] != self.n_features:
@@ -270,64 +240,6 @@ class Blocks:
         raise ValueError(
             f"The columns of a block are {what}. All blocks need the same columns in "
             "the same order; select them by name before."
-        )
-
-
-class SamePasses:
-    """Passes over a source, which must give the same rows in each of them.
-
-    What a source gives in the first pass over a part is remembered as the number of
-    rows and a checksum of each block.
-
-    Parameters
-    ----------
-    blocks : Blocks
-
-    Raises
-    ------
-    RuntimeError
-        In a later pass, as soon as a block is not the one that was there before.
-    """
-
-    def __init__(self, blocks: Blocks) -> None:
-        self.blocks = blocks
-        self._known: dict[int, list[tuple[int, int]]] = {}
-
-    def part(self, number: int) -> Iterator[Block]:
-        """The blocks of one part.
-
-        Parameters
-        ----------
-        number : int
-        """
-        known, found = self._known.get(number), []
-        for block in self.blocks.part(number):
-            found.append((len(block.y), _checksum(block)))
-            if known is not None and found != known[: len(found)]:
-                raise self.error(number, len(found) - 1)
-            yield block
-        if known is not None and len(found) != len(known):
-            raise self.error(number, len(found))
-        self._known[number] = found
-
-    def marks(self) -> list[list[tuple[int, int]]]:
-        """Number of rows and checksum of each block, of each part; after a pass."""
-        return [self._known[number] for number in range(self.blocks.n_parts)]
-
-    @staticmethod
-    def error(number: int, block: int) -> RuntimeError:
-        """What is raised if a block of a part differs from that of an earlier pass.
-
-        Parameters
-        ----------
-        number, block : int
-            Numbers of the part, and of the block in it.
-        """
-        return RuntimeError(
-            "The source of blocks has changed between two passes. Every pass must "
-            "give the same rows in the same order: do not shuffle in it, and do not "
-            "write to its files during a fit. The first difference is in block "
-            f"{block} of part {number}."
         )
 
 
@@ -481,15 +393,6 @@ def _how_to_read(path: str) -> str:
     )
 
 
-def read_ahead(blocks: Iterator[Any]) -> Iterator[Any]:
-    """The same blocks, of which the next is read while the last one is at work."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, blocks, None)
-        while (block := coming.result()) is not None:
-            coming = pool.submit(next, blocks, None)
-            yield block
-
-
 def rows_of_a_block(row_bytes: float) -> int:
     """How many rows of this size a block has by default."""
     return max(1, int(BLOCK_BYTES // max(1.0, row_bytes)))
@@ -501,92 +404,10 @@ def cut(n_rows: int, rows: int) -> list[tuple[int, int]]:
     return [(start, min(n_rows, start + step)) for start in range(0, n_rows, step)]
 
 
-def _canonical(X: Any) -> Any:
-    """An array or CSR matrix as the kernels read it; raises ValueError."""
-    if hasattr(X, "to_scipy_sparse"):
-        # (The sparse chunks of dask arrays are often those of the package `sparse`.)
-        X = X.to_scipy_sparse()
-    if sp.issparse(X):
-        if X.format != "csr":
-            X = X.tocsr()
-        _check_kind(X.dtype)
-        _check_csr(X)
-        dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
-        X = X.astype(dtype, copy=False)
-        if not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        return X
-    frame = X
-    try:
-        X = np.asarray(X)
-        if X.dtype == object:
-            X = X.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        what = column_of_text(frame) or str(error)
-        raise ValueError(f"X of a block cannot be made an array: {what}") from None
-    _check_kind(X.dtype)
-    if X.ndim != 2:
-        raise ValueError(
-            f"X of a block has the shape {X.shape}. It needs two dimensions: rows and "
-            "columns."
-        )
-    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
-    return np.require(X, dtype=dtype, requirements=["C", "A"])
-
-
-def _check_kind(dtype: np.dtype) -> None:
-    """Raise ValueError unless entries are numbers."""
-    if dtype.kind not in "fiub":
-        raise ValueError(
-            f"X of a block has entries of type {dtype}, which are no real numbers. "
-            "Convert or encode them before."
-        )
-
-
-def _check_csr(X: Any) -> None:
-    """Raise ValueError if the arrays of a CSR matrix contradict each other."""
-    n_entries = len(X.data)
-    right = (
-        len(X.indptr) == X.shape[0] + 1
-        and X.indptr[0] == 0
-        and X.indptr[-1] == n_entries == len(X.indices)
-        and (np.diff(X.indptr) >= 0).all()
-        and (not n_entries or 0 <= X.indices.min() <= X.indices.max() < X.shape[1])
-    )
-    if not right:
-        raise ValueError(
-            "X of a block is no CSR matrix: indptr must rise from 0 to the number of "
-            f"entries, and indices must lie between 0 and {X.shape[1] - 1}."
-        )
-
-
 def check_rows(name: str, value: int | None) -> None:
     """Raise ValueError unless a size is None or a positive integer."""
     if value is not None and (not isinstance(value, Integral) or value < 1):
         raise ValueError(f"{name} must be a positive integer or None, got {value!r}.")
-
-
-def _checksum(block: Block) -> int:
-    """A number that changes with any entry of a block."""
-    X, mark = block.X, 0
-    arrays = [X.data, X.indices, X.indptr] if sp.issparse(X) else [X]
-    for a in (*arrays, *block[1:]):
-        if a is not None:
-            plain = a.astype(str) if a.dtype.hasobject else a
-            mark = _mark_of_bytes(np.ascontiguousarray(plain).view(np.uint8), mark)
-    return mark
-
-
-def _mark_of_bytes(a: np.ndarray, mark: int) -> int:
-    """A number that changes with any byte of an array.
-
-    (A third of the time of `crc32`, which gets one word for each row of 256. The
-    factors are odd: a change of one word always changes that of its row.)
-    """
-    whole = a.size // (8 * len(FACTORS)) * 8 * len(FACTORS)
-    words = a.reshape(-1)[:whole].view(np.uint64).reshape(-1, len(FACTORS))
-    return crc32(a.reshape(-1)[whole:].data, crc32((words @ FACTORS).data, mark))
 
 
 def _iterator(blocks: Any) -> Iterator[Any]:
