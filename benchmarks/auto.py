@@ -8,8 +8,8 @@ Parts:
 optimum   F* and F_null of every set by an independent solver; run it first, the other
           parts judge by it. With --scaled also those of standardised X.
 scores    test scores of the defaults, ours on raw X, the peers' on raw and on scaled X
-speed     objective at the end of a default fit and its time, against the cheapest
-          setting of each peer that comes within 1e-3 of the optimum
+speed     objective at the end of a default fit and its time, against the fewest
+          iterations with which a peer comes within --target of the optimum
 plot      objective gap against seconds from what `speed` found, and `growth` of ours
 growth    objective gap of our fits with growing max_iter and tol=None
 robust    outliers, wild units, shifted units: nothing diverges
@@ -52,7 +52,6 @@ from peers import (
 )
 from sklgd import GDClassifier, GDRegressor
 
-TARGET = 1e-3  # the gap at which a fit counts as done
 PEER_SECONDS = 20.0  # no run of a peer that is predicted to take longer
 REPEAT_SECONDS = 60.0  # total time of the repeats of one set
 
@@ -90,6 +89,7 @@ class Case:
     converged: bool = False
     F_star_scaled: float = np.nan
     F_null_scaled: float = np.nan
+    target: float = 1e-3  # the gap at which a fit counts as done
 
     @property
     def classes(self):
@@ -121,7 +121,8 @@ def cases(options, optimum_needed=True):
     found = Results(options.output, "optimum").sets
     scaled = Results(options.output, "optimum_scaled").sets
     for name in options.sets:
-        case = Case(name, *pb.load_problem(name, options.cap, options.seed))
+        problem = pb.load_problem(name, options.cap, options.seed)
+        case = Case(name, *problem, target=options.target)
         record = found.get(name)
         if record is not None and record["n_train"] == len(case.y):
             case.F_star, case.F_null = record["F_star"], record["F_null"]
@@ -358,7 +359,7 @@ def climb(case, peer, fastest):
             break
         runs.append(run)
         finished = not peer.iterative or made < n_iter or n_iter >= 2**14
-        if run.gap <= TARGET or finished or hopeless(runs, fastest):
+        if run.gap <= case.target or finished or hopeless(runs, fastest):
             break
         n_iter *= 2
     for attribute in ("gap", "own_gap"):
@@ -368,7 +369,7 @@ def climb(case, peer, fastest):
 
 def bisect(case, peer, runs, attribute):
     """Three more runs, between the last that misses the target and the first within."""
-    first = cheapest(runs, attribute)
+    first = cheapest(runs, case.target, attribute)
     if first is None:
         return
     high = first.n_iter
@@ -379,13 +380,13 @@ def bisect(case, peer, runs, attribute):
             break
         run, _ = run_peer(case, peer, middle)
         runs.append(run)
-        within = getattr(run, attribute) <= TARGET
+        within = getattr(run, attribute) <= case.target
         low, high = (low, middle) if within else (middle, high)
 
 
-def cheapest(runs, attribute="gap"):
+def cheapest(runs, target, attribute="gap"):
     """The run with the fewest iterations that reaches the target, or None."""
-    done = [run for run in runs if getattr(run, attribute) <= TARGET]
+    done = [run for run in runs if getattr(run, attribute) <= target]
     return min(done, key=lambda run: run.n_iter, default=None)
 
 
@@ -436,12 +437,16 @@ def race(case, repeats):
     runs, fastest = {}, np.inf
     for peer in peers:
         runs[peer.name] = climb(case, peer, fastest)
-        first = cheapest(runs[peer.name])
+        first = cheapest(runs[peer.name], case.target)
         fastest = min(fastest, np.inf if first is None else first.seconds)
     contestants = {}
     for attribute in ("gap", "own_gap"):
-        found = [(cheapest(runs[peer.name], attribute), peer) for peer in peers]
-        found = sorted((f for f in found if f[0]), key=lambda f: f[0].seconds)
+        found = []
+        for peer in peers:
+            run = cheapest(runs[peer.name], case.target, attribute)
+            if run is not None:
+                found.append((run, peer))
+        found.sort(key=lambda pair: pair[0].seconds)
         for run, peer in found[:3]:
             contestants[attribute, peer.name] = (peer, run.n_iter)
     times, ours = repeat(case, contestants, repeats)
@@ -488,19 +493,19 @@ def speed(options):
         beaten = {p: gap for p, gap in lowest.items() if gap < -1e-8}
         if beaten:
             print(f"  below the optimum that is known: {beaten}")
-    summary(races)
+    summary(races, options.target)
 
 
-def summary(races):
+def summary(races, target):
     """How many sets were won and lost."""
     compared = [r for r in races.values() if r.best_peer is not None]
     if not races:
         return
     print(
-        f"{len(races)} sets; within {TARGET:g}: "
-        f"{sum(r.gap <= TARGET for r in races.values())}; "
+        f"{len(races)} sets; within {target:g}: "
+        f"{sum(r.gap <= target for r in races.values())}; "
         f"a peer gets there too: {len(compared)}; fastest and within: "
-        f"{sum(r.gap <= TARGET and not r.ratio > 1.0 for r in races.values())}; "
+        f"{sum(r.gap <= target and not r.ratio > 1.0 for r in races.values())}; "
         f"more than 2x slower: {sum(r.ratio > 2.0 for r in compared)}"
     )
 
@@ -564,7 +569,7 @@ def plot(options):
             axis.plot(*curve(growths[name]), "k-", lw=1.6, label="sklgd")
         default = (races[name]["seconds"], max(races[name]["gap"], 1e-12))
         axis.plot(*default, "k*", ms=9, label="sklgd, default fit")
-        axis.axhline(TARGET, color="0.7", lw=0.7)
+        axis.axhline(options.target, color="0.7", lw=0.7)
         axis.set(xscale="log", yscale="log", ylim=(1e-8, 3), title=name)
     for axis in axes.ravel()[len(names) :]:
         axis.axis("off")
@@ -786,6 +791,7 @@ def main():
     parser.add_argument("--sets", nargs="+", help="names; default all")
     parser.add_argument("--cap", type=int, default=50_000, help="most rows of a set")
     parser.add_argument("--seed", type=int, default=0, help="of the subset and split")
+    parser.add_argument("--target", type=float, default=1e-3, help="gap of `speed`")
     parser.add_argument("--repeats", type=int, default=5, help="of timed fits")
     parser.add_argument("--seconds", type=float, default=240.0, help="cap of `optimum`")
     parser.add_argument("--scaled", action="store_true", help="`optimum` of scaled X")
