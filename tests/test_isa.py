@@ -45,6 +45,12 @@ for batch_size in (64, 150):
     )
     model.fit(wide, z[:300].argmax(axis=1))
     digest.update(np.array(model.loss_curve_).tobytes())
+rows = sp.random(300, 3000, 0.002, "csr", random_state=rng)
+model = GDClassifier(
+    batch_size=5, optimizer="adam", penalty=None, learning_rate=1e-2, max_iter=3,
+    tol=None, random_state=0,
+)
+digest.update(model.fit(rows, z[:300, 0] > 0.0).coef_.tobytes())
 for storage in (X, X.astype(np.float32), sparse):
     for model, y, classes in (
         (GDRegressor(), z[:, 0], {}),

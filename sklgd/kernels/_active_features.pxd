@@ -18,7 +18,6 @@ cdef class ActiveFeatures:
     cdef Py_ssize_t* first              # batch rows + 1
     cdef Py_ssize_t* columns            # of the entries: places in `features`
     cdef double* values
-    cdef Py_ssize_t* place              # n_features of X: place of those loaded
     cdef double* records                # n_features of X, `stride` each
     cdef Py_ssize_t stride
     cdef object owners, record_owner
@@ -26,11 +25,8 @@ cdef class ActiveFeatures:
     cdef void pack(self, const Parts* whole, const Py_ssize_t* since) noexcept nogil
     cdef void unpack(self, const Parts* whole, Py_ssize_t* since) noexcept nogil
     cdef void load(
-        self, const Py_ssize_t* order, Py_ssize_t start,
-        Py_ssize_t m) noexcept nogil
-    cdef void gather(
-        self, const Parts* whole, const Parts* compact,
-        Py_ssize_t* since) noexcept nogil
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const Parts* whole, const Parts* compact, Py_ssize_t* since) noexcept nogil
     cdef void scatter(
         self, const Parts* compact, const Parts* whole,
         Py_ssize_t now) noexcept nogil

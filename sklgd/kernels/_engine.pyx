@@ -310,6 +310,8 @@ cdef class Descent:
                 position = self.call.start + step * batch_size
                 longest = max(longest, self.problem.rows.n_entries(
                     self.call.rows, position, min(batch_size, self.end - position)))
+        if max(n_steps, longest) > 2**31 - 1:
+            raise ValueError("a call takes up to 2**31 - 1 steps of as many entries")
         self.call.counted = 0
         if summed and count_from < n_steps:
             self.call.counted = n_steps - max(0, count_from)
@@ -424,10 +426,10 @@ cdef class Descent:
         cdef double* intercept
         cdef double unused = 0.0, share = 1.0 / m
         self.ask(order, start, m)
-        self.active.load(order, start, m)
+        self.active.load(
+            order, start, m, &self.whole, &self.compact, &self.compact_since[0])
         n = self.active.n_features
         size = self.place.size = (n + 1) * K
-        self.active.gather(&self.whole, &self.compact, &self.compact_since[0])
         if self.uniform:
             self.penalise(n * K, 0.0, 0.0)
         else:

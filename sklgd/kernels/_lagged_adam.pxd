@@ -50,6 +50,17 @@ cdef struct Path:
     double total_noise
 
 
+cdef enum:
+    GAPS = 512                          # a power of two
+
+
+cdef struct Gap:
+    double[TERMS] weights               # of the series, see `LaggedAdam.weigh`
+    double mean_fall, scale_fall        # factors of m and of the scale
+    Py_ssize_t start, now               # step before which it begins, and ends
+    bint trusted                        # whether the weights are accurate
+
+
 cdef class LaggedAdam:
     cdef readonly Py_ssize_t n_steps
     cdef readonly Py_ssize_t n_terms    # of the series, 0 where it does not converge
@@ -70,12 +81,18 @@ cdef class LaggedAdam:
     cdef const double[::1] rest         # see `tabulate_rest`
     cdef double series_scale            # least scale that the series take
     cdef object owner                   # of the table
+    cdef Gap[GAPS] gaps                 # the last ones that occurred
 
     cdef tabulate(self)
     cdef void run(
         self, Py_ssize_t n_features, Py_ssize_t n_outputs, const Py_ssize_t* since,
         Py_ssize_t now, double* w, double* m, double* scale,
         double* sums) noexcept nogil
+    cdef void run_lanes(
+        self, Py_ssize_t n_features, Py_ssize_t n_outputs, const Py_ssize_t* since,
+        Py_ssize_t now, double* w, double* m, double* scale) noexcept nogil
+    cdef void fill_gap(
+        self, Gap* gap, Py_ssize_t start, Py_ssize_t now) noexcept nogil
     cdef bint weigh(
         self, Py_ssize_t start, Py_ssize_t now, double mean_fall, double scale_fall,
         double* weights) noexcept nogil
