@@ -49,8 +49,10 @@ SLAB = 16384
 # A run on few rows does not end before one of up to so many sweeps has confirmed it.
 WAITING = 100.0
 # Rows whose second derivatives add up to less than this share are left out of that
-# Hessian.
-FLAT_SHARE = 1e-3
+# Hessian. With an l1 penalty, minimisers lie where a few rows limit the step, and a
+# model without these rows led far beyond them (iris at an alpha of 1e-6: steps of a
+# thousandth of the model's; a share of 1e-5 was small enough).
+FLAT_SHARE, FLAT_SHARE_L1 = 1e-3, 1e-6
 # Loss of degrees of freedom, and of a share of the second derivatives, up to which a
 # Hessian still gives an estimate of F - F*.
 LOST, LOST_SHARE = 3.0, 0.1
@@ -102,8 +104,14 @@ class HessianSchedule:
         self.heights: Any = None
         self.sample: Any = None
         self.active, self.waited = 1.0, 0.0
-        self.damping = DAMPING if self.coupled else 0.0
+        # True if runs with an l1 penalty compute the whole Hessian of softmax, and damp
+        # it; True if the blocks that are damped leave out a part of it.
+        self.whole = l1 and self.coupled and order <= MAX_COUPLED
+        self.incomplete = self.coupled and not self.whole
+        self.damping = DAMPING if self.incomplete else 0.0
         self.rejected, self.calm = 0, True
+        # True if each step needs a Hessian.
+        self.hasty = False
 
     def plan(self):
         """Cost and maker of the metrics, in the order in which they are computed.
@@ -148,7 +156,7 @@ class HessianSchedule:
             self.levels = [(0.0, HessianSchedule.hessian)]
             self.blocks_at, self.may_grow = None, False
         price, make = self.levels[0]
-        if price > max(self.spent, self.allowance):
+        if price > max(self.spent, self.allowance) and not self.hasty:
             return None
         self.spent = self.allowance = 0.0
         if len(self.levels) > 1 or loss.quadratic:
@@ -220,20 +228,28 @@ class HessianSchedule:
         """
         return self.few_rows and self.price_at_the_end() <= WAITING
 
-    def learn_from_step(self, t):
+    def learn_from_step(self, t, age=0):
         """Adapt to the length of a step: a new metric, or None to keep the present one.
 
         If steps are much shorter than one, the blocks are too small. Those of softmax
         leave out the interaction of the classes, and those of a loss whose derivative
         jumps leave out jumps nearby. A bound is then added to them (Levenberg 1944).
+        With an l1 penalty, so does the whole Hessian near separable classes. If it is
+        that of a point before, ``age`` steps ago, it is computed again instead, and at
+        each point from then on.
         """
         short = 0.5 if self.data.loss.twice_smooth else 0.01
         if self.blocks_at is None or t >= short:
             self.rejected = 0
             return None
+        if self.whole:
+            self.end_waiting()
+            if age > 0:
+                self.hasty = True
+                return None
         self.calm = False
         self.rejected += 1
-        if self.rejected <= self.coupled or self.damping >= 1.0:
+        if self.rejected <= self.incomplete or self.damping >= 1.0:
             return None
         self.rejected = 0
         self.damping = min(1.0, max(4.0 * self.damping, FIRST_DAMPING))
@@ -273,7 +289,7 @@ class HessianSchedule:
             rows = self.data.numbers(start, stop)
             h = self.problem.curvatures(loss, raw_predictions(start, stop), start)
             if self.may_grow:
-                active += len(most_of(h.sum(axis=1)))
+                active += len(most_of(h.sum(axis=1), FLAT_SHARE))
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
         self.active = active / self.problem.n_samples
@@ -344,7 +360,7 @@ class HessianSchedule:
         if self.blocks_at is not None and self.calm:
             self.damping /= 8.0
             if self.damping < LEAST_DAMPING:
-                self.damping = LEAST_DAMPING if self.coupled else 0.0
+                self.damping = LEAST_DAMPING if self.incomplete else 0.0
         self.blocks_at, self.heights, self.sharp = blocks, heights, None
         self.rejected, self.calm = 0, True
         return self.damped()
@@ -354,7 +370,7 @@ class HessianSchedule:
 
         The damping shortens steps. A preconditioner is better without.
         """
-        if not self.coupled or self.blocks_at is None or self.damping <= SHARP:
+        if not self.incomplete or self.blocks_at is None or self.damping <= SHARP:
             return None
         if self.sharp is None:
             self.sharp = self.damped(SHARP)
@@ -372,6 +388,9 @@ class HessianSchedule:
             return self.of_rows((1.0 - rho) * self.blocks_at + rho * bound, False)
         if self.moments is None:
             self.moments = self.second_moments()
+        if self.whole:
+            bound = rho * self.interacting(self.moments, self.heights)
+            return Factored([(1.0 - rho) * self.blocks_at[0] + bound], exact=False)
         mixed = []
         for k, (block, height) in enumerate(
             zip(self.blocks_at, self.heights, strict=True)
@@ -383,7 +402,7 @@ class HessianSchedule:
 
     def undamped(self):
         """The blocks themselves if a bound is added to them, else None."""
-        if self.coupled or self.damping == 0.0 or self.blocks_at is None:
+        if self.incomplete or self.damping == 0.0 or self.blocks_at is None:
             return None
         return self.exactly()
 
@@ -400,12 +419,16 @@ class HessianSchedule:
     def hessian(self, loss, raw_predictions):
         """Softmax's whole Hessian: means of (diag p_i - p_i p_i') (x) x~_i x~_i'."""
         H: Any = 0.0
+        heights: Any = 0.0
         active = 0
         for start, stop in self.slabs():
             rows, _, s = self.data.part(start, stop)
             p = softmax(raw_predictions(start, stop), axis=1)
-            some = curved(p, s)
+            some = curved(p, s, FLAT_SHARE_L1 if self.l1 else FLAT_SHARE)
             active += len(some)
+            if self.whole:
+                q = p if s is None else s[:, None] * p
+                heights = heights + np.diag(q.sum(axis=0)) - q.T @ p
             centre = self.scaling.centre
             H += self.problem.softmax_hessian(p[some], rows[some], centre)
         self.active = active / self.problem.n_samples
@@ -416,7 +439,21 @@ class HessianSchedule:
         S = S.reshape(-1)
         H *= np.multiply.outer(S, S / self.total_weight)
         np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
-        return Factored([H], exact=True)
+        if not self.whole:
+            return Factored([H], exact=True)
+        return self.renewed([H], heights / self.total_weight)
+
+    def interacting(self, moments, heights):
+        """X~'X~ / n (x) heights + penalty, of all coordinates of softmax."""
+        A, v, total = moments
+        v = v[:, None]
+        H = np.kron(np.block([[A, v], [v.T, total]]) / self.total_weight, heights)
+        S = self.scaling.scale.copy()
+        S[-1] *= self.data.fit_intercept
+        S = S.reshape(-1)
+        H *= np.multiply.outer(S, S)
+        np.einsum("jj->j", H)[...] += self.l2.reshape(-1)
+        return H
 
     def row_hessian(self, loss, raw_predictions):
         """The Hessian in terms of the rows."""
@@ -472,18 +509,18 @@ class HessianSchedule:
         )  # fmt: skip
 
 
-def curved(p, sample_weight):
-    """The rows with almost all of the second derivatives of softmax."""
+def curved(p, sample_weight, share=FLAT_SHARE):
+    """The rows with all but this share of the second derivatives of softmax."""
     h = 1.0 - np.einsum("ik,ik->i", p, p)
     if sample_weight is not None:
         h *= sample_weight
-    return most_of(h)
+    return most_of(h, share)
 
 
-def most_of(h):
-    """The rows with almost all of these second derivatives."""
+def most_of(h, share):
+    """The rows with all but this share of these second derivatives."""
     order = np.argsort(h)
-    flat = np.searchsorted(np.cumsum(h[order]), FLAT_SHARE * h.sum())
+    flat = np.searchsorted(np.cumsum(h[order]), share * h.sum())
     return np.sort(order[flat:])
 
 
