@@ -382,6 +382,14 @@ def test_dense_losses_with_jumps_are_fitted_by_hessians(loss):
     assert GDClassifier(loss).fit(sp.csr_matrix(X), y).optimizer_.name == "newton"
 
 
+@pytest.mark.parametrize(("n_features", "name"), [(99, "newton"), (100, "fista")])
+def test_softmax_with_l1_takes_its_hessian_if_small(n_features, name):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, n_features)), np.arange(60) % 5
+    model = GDClassifier(penalty="l1", alpha=0.1).fit(X, y)
+    assert model.optimizer_.name == name
+
+
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 def test_what_auto_resolved_to(name):
     X, y = load(name)

@@ -155,10 +155,7 @@ def choose_optimizer(settings, data, explicit, stream, full):
         return "svrg" if loss.smooth else "adam"
     wide = data.width >= MAX_FACTOR
     if not settings.penalty.smooth:
-        # Coordinate descent is expensive with the Hessian of softmax.
-        by_gradients = wide or loss.coupled(data.n_outputs)
-        by_gradients = by_gradients or has_costly_hessians(data)
-        return "fista" if by_gradients else "newton"
+        return "fista" if wide or has_costly_hessians(data) else "newton"
     few = settings.penalty.same_for_features() and has_few_rows(data)
     by_gradients = (wide and not few) or has_slow_hessians(data)
     return "lbfgs" if by_gradients else "newton"

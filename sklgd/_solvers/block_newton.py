@@ -20,14 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._fit.block_data import CurvatureMoments, MeanMoments, SoftmaxMoments
-from .._fit.cost import MAX_FACTOR
+from .._fit.cost import MAX_COUPLED, MAX_FACTOR
 from .._fit.minimum_norm import FULL
 from ..kernels._hessian import hessian_block
 from ..kernels._vector import add_scaled, curvatures_along
 from .batch import ROUNDING
 from .duality import duality_gap
 from .fista import FISTASolver
-from .hessian import MAX_COUPLED
 from .metrics import Diagonal, Factored, ratio
 from .newton import SLOW, SLOWEST
 from .over_blocks import OverBlocks, has_room, stride_of

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .._fit.cost import CUBE, MAX_FACTOR, OVERHEAD, row_hessian_cost, softmax_cost
+from .._fit.cost import (
+    CUBE,
+    MAX_COUPLED,
+    MAX_FACTOR,
+    OVERHEAD,
+    row_hessian_cost,
+    softmax_cost,
+)
 from ..kernels._hessian import hessian_block
 from .metrics import HESSIAN_SWEEPS, Factored, RowBlocks, ratio
 from .row_hessian import LEAST_RIDGE, RowFactor, RowHessian
@@ -32,8 +39,6 @@ DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
 SHARP = 1e-3
 # Smallest number of rows per coefficient for which the bound of softmax is useful.
 SCARCE = 4
-# Largest order of the whole Hessian of softmax; above it its blocks are used.
-MAX_COUPLED = 500
 # Up to this order it replaces its blocks as soon as a run has taken as long as it will
 # take. Near separable classes it costs little, because few rows have a second
 # derivative, and conjugate gradients need hundreds of products (kdd99: 17 classes and
