@@ -237,6 +237,7 @@ def test_nothing_to_learn(cls, form):
 # ------------------------------------------------------- optimizers, schedules, losses
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 @pytest.mark.parametrize("optimizer", RULES)
 @pytest.mark.parametrize("batch_size", [1, 32, "full"])
@@ -267,6 +268,7 @@ def test_named_schedules_find_their_first_step(name, schedule, settings):
     assert schedule == "constant" or not isinstance(model.learning_rate_, Constant)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", reference.LOSSES)
 @pytest.mark.parametrize("form", ["dense", "csr", "float32"])
 @pytest.mark.parametrize("penalty", ["l2", "l1", None])
@@ -350,6 +352,7 @@ def test_explicit_steps_resolve_to_stochastic_descent(cls):
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "loss, other",
     [

@@ -301,6 +301,7 @@ def test_margins_line_and_gradient(form, n_outputs, part, loss, rng):
 # ------------------------------------------------------------------------- one optimum
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     ("name", "method"),
@@ -436,6 +437,7 @@ def truth(loss, penalty, n_outputs):
     return X, y, s, *values
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize(("method", "penalty"), JOBS)
@@ -567,6 +569,7 @@ def test_gap_with_an_l1_penalty(name, tol):
 # --------------------------------------------------------------------- any raw data
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("method", BATCH_METHODS)
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes", "linnerud"])
 def test_units_of_the_columns(name, method, rng):
@@ -967,7 +970,7 @@ def test_dense_and_sparse_runs_of_many_steps_end_at_the_same_minimum():
     assert_allclose(dense.intercept_, sparse.intercept_, rtol=1e-9)
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_an_output_at_its_minimum_does_not_hold_up_the_others(cls, penalty):

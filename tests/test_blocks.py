@@ -304,6 +304,7 @@ BAD = {
 }
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_block_is_named_and_leaves_the_model_of_the_blocks_before(name, table):
     X, _, z, _ = table
@@ -321,6 +322,7 @@ def test_a_bad_block_is_named_and_leaves_the_model_of_the_blocks_before(name, ta
     assert_array_equal(model.coef_, expected.coef_)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_blocks_that_are_sorted_by_label_give_a_warning(n_classes, rng):
     """Rare classes in random order, and tiny chunks, are no reason for one."""
@@ -604,6 +606,7 @@ def test_progress_is_logged(table, caplog):
     assert len(lines) == 22
 
 
+@pytest.mark.exhaustive
 def test_row_groups_of_any_size_are_read_a_few_columns_at_a_time(rng, tmp_path):
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -153,6 +153,7 @@ def test_undone_epochs_show_the_coefficients_kept():
         np.testing.assert_array_equal(models[k].coef_, models[k - 1].coef_)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"tol": 1e-9}])
 def test_a_callback_stops_the_fit(run, settings):
@@ -520,6 +521,7 @@ def test_callbacks_are_given_the_offsets_of_the_training_rows():
 # ------------------------------------------------------------------------ live curve
 
 
+@pytest.mark.exhaustive
 def test_live_curve_draws_each_epoch_and_the_end():
     pytest.importorskip("matplotlib")
     from sklgd.display import LiveLossCurve

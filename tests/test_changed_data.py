@@ -56,6 +56,7 @@ def make_data(storage, rng, n=300, d=8):
     return X, z
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss", "hinge"])
 @pytest.mark.parametrize("optimizer", METHODS + RULES)

@@ -105,6 +105,7 @@ def test_the_losses_of_least_squares_are_those_of_scikit_learns_fits(penalty, fo
             np.testing.assert_allclose(coef[:-1], model.coef_, rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_weights_and_several_targets_are_those_of_ridge(fit_intercept, dtype, rng):
@@ -413,7 +414,7 @@ def test_the_largest_alpha_of_l1_is_the_smallest_that_makes_all_zero(loss):
     assert some.set_params(tol=1e-6).fit(X, y).coef_.any()
 
 
-@pytest.mark.some_cases
+@pytest.mark.one_case
 @pytest.mark.parametrize("decades", [5.0, 8.0])
 @pytest.mark.parametrize(
     ("search", "best"),
@@ -495,6 +496,7 @@ def test_wide_sparse_rows_have_a_default_grid(rng):
     assert search.score(X, y) > 0.7
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_features", [3, 100])
 @pytest.mark.parametrize(
     "search",
@@ -540,6 +542,7 @@ def test_no_alpha_is_smaller_than_zero(rng):
     assert search.alpha_ == 0.0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
 def test_default_alphas_of_l1_end_where_all_coefficients_are_zero(loss, rng):
     X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
@@ -783,7 +786,9 @@ def test_a_refit_starts_where_the_search_has_ended(rng):
 
 
 def test_rules_of_descent_are_refitted_as_fit_does():
-    search = GDClassifierCV(optimizer="adam", alphas=[1e-2, 1e-3], random_state=0)
+    search = GDClassifierCV(
+        optimizer="adam", alphas=[1e-2, 1e-3], cv=2, tol=1e-2, random_state=0
+    )
     search.fit(*IRIS)
     plain = search._model(search.alpha_, 0.15).fit(*IRIS)
     np.testing.assert_array_equal(search.coef_, plain.coef_)
@@ -895,6 +900,7 @@ def test_metadata_are_routed(rng):
     np.testing.assert_array_equal(search.scores_, plain.scores_)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_jobs", [2, -1])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 def test_the_number_of_threads_changes_no_bit(loss, n_jobs, rng):
@@ -1213,6 +1219,7 @@ def test_a_path_has_default_alphas_weights_and_names(rng):
         path(GDRegressor(), X, y, alphas=[])
 
 
+@pytest.mark.exhaustive
 def test_a_search_is_drawn_with_its_scores_and_coefficients():
     pyplot = pytest.importorskip("matplotlib.pyplot")
     X, y = DIABETES

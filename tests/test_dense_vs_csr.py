@@ -170,6 +170,7 @@ SAME_NUMBERS = {
 }
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
 @pytest.mark.parametrize("storage", SAME_NUMBERS)
 def test_every_container_gives_the_model_of_a_dense_array(storage, batch_size):

@@ -138,6 +138,7 @@ def test_loss_curve_makes_a_figure_and_plots_again():
     assert shown.ax_ is not first
 
 
+@pytest.mark.exhaustive
 def test_loss_curves_of_several_have_names():
     models = [fitted("adam"), fitted("adam"), fitted("sgd", batch_size=7)]
     shown = LossCurveDisplay.from_estimator(models)
@@ -401,6 +402,7 @@ def test_a_diverging_path_is_cut_at_the_frame():
     shown.figure_.canvas.draw()
 
 
+@pytest.mark.exhaustive
 def test_a_narrow_path_gets_room_across():
     path = np.column_stack([np.linspace(1.0, 0.0, 5), np.zeros(5)])
     result = OptimizeResult(path=path, fun_path=path[:, 0] ** 2)
@@ -425,6 +427,7 @@ def test_function_of_one_variable(axes):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "F")
 
 
+@pytest.mark.exhaustive
 def test_long_paths_have_a_dot_every_few_steps(axes):
     results = {
         str(n): minimize(
@@ -441,6 +444,7 @@ def test_long_paths_have_a_dot_every_few_steps(axes):
     assert shown.dots_every_ == 1 and not shown.ax_.texts
 
 
+@pytest.mark.exhaustive
 def test_colour_bar_is_only_in_figures_of_the_display(axes):
     result = runs((0.1,))["0.1"]
     assert DescentPathDisplay.from_result(result, bowl).colorbar_ is not None
@@ -472,6 +476,7 @@ def test_surface_with_the_paths_on_it():
     animation._draw_was_started = True
 
 
+@pytest.mark.exhaustive
 def test_surface_needs_two_variables_and_axes_in_three_dimensions(axes):
     flat = minimize(parabola, [3.0], learning_rate=0.1, max_iter=2)
     with pytest.raises(ValueError, match="kind='surface' needs a function of two"):
@@ -573,7 +578,9 @@ def test_section_of_an_estimator(data):
     assert [
         "section at the fitted values" in text.get_text() for text in shown.ax_.texts
     ] == [True]
-    shown = DescentPathDisplay.from_estimator(first, frame, y, features=("d",))
+    shown = DescentPathDisplay.from_estimator(
+        first, frame, y, features=("d",), n_grid=5
+    )
     assert shown.ax_.get_ylabel() == "objective"
 
 
@@ -642,6 +649,7 @@ def test_gif_has_a_frame_for_each_step(tmp_path, n_variables):
         assert (a != b).any()
 
 
+@pytest.mark.exhaustive
 def test_animation_grows():
     (result,) = runs((0.05,)).values()
     shown = DescentPathDisplay.from_result(result, bowl)

@@ -85,6 +85,7 @@ def test_every_optimizer_names_its_source(cls):
     assert re.search(r'"[^"]{15,}"', references), f"{cls.__name__}: no paper"
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("cls", PUBLIC + DISPLAYS, ids=lambda cls: cls.__name__)
 def test_every_parameter_is_documented(cls):
     document = inspect.getdoc(cls)

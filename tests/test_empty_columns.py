@@ -92,6 +92,7 @@ def test_a_fit_is_the_one_without_its_empty_columns(optimizer, penalty):
                 assert facts(model.fit(wide, target), columns) == expected
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("n_empty", [10, 10_000])
 @pytest.mark.parametrize("indices", [np.int32, np.int64])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

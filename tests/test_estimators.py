@@ -62,6 +62,7 @@ def data_for(cls, n=60, d=4, seed=0):
 # ---------------------------------------------------------------- labels and weights
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["log_loss", "hinge"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_string_labels(iris, loss, n_classes):
@@ -312,6 +313,7 @@ def test_log_link_predicts_the_mean(loss, power):
 # ---------------------------------------------------------------- sparse coefficients
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("kind", ["regressor", "outputs", "binary", "classes"])
 def test_sparsify(kind):
     X, y = data_for(GDRegressor, d=8)

@@ -90,6 +90,7 @@ def test_every_entry_is_a_loss():
     assert set(EXPORTS) <= set(LOSSES)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n_outputs", [1, 3])

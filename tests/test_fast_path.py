@@ -229,6 +229,7 @@ def test_samples(ordinary, kind, method, samples):
         assert quick[0] == checked[0]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("kind", ESTIMATORS)
 @pytest.mark.parametrize("method", METHODS[:3])
 @pytest.mark.parametrize("target", TARGETS)

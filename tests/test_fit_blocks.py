@@ -100,6 +100,7 @@ CASES = [
 ]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("form", [np.asarray, sparse])
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize(("cls", "loss", "y"), CASES)
@@ -177,6 +178,7 @@ def test_other_penalties(beyond_memory, table, penalty):
     assert_same_optimum(GDClassifier(**params).fit_blocks(cut(X, y)), reference)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("y", ["two", "three"])
 def test_the_number_of_blocks_changes_no_more_than_rounding(beyond_memory, table, y):
     X, target = table[0], table[1][y]
@@ -241,7 +243,7 @@ def test_the_gap_is_zero_where_the_constant_model_is_the_optimum(
     assert model.optimality_gap_ < 1e-12 and model.n_passes_ <= 4
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive"])
 def test_the_gap_of_fista_is_zero_where_the_constant_model_is_the_optimum(
     beyond_memory, table, loss
@@ -326,6 +328,7 @@ def test_a_block_whose_rows_have_no_weight_is_absent(beyond_memory, table):
     assert_same_optimum(model, reference)
 
 
+@pytest.mark.exhaustive
 def test_collinear_columns_with_an_l1_penalty_take_few_passes(beyond_memory, table):
     X, y = table[0] + 1e3, table[1]["two"]
     params = {"loss": "squared_hinge", "penalty": "l1", "fit_intercept": False}
@@ -530,7 +533,10 @@ def unaligned(a):
     return out
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+@pytest.mark.parametrize(
+    "loss",
+    ["squared_error", pytest.param("absolute_error", marks=pytest.mark.exhaustive)],
+)
 def test_read_only_and_unaligned_arrays(beyond_memory, table, loss):
     X, y = table[0], table[1]["number"]
     weights, offset = np.arange(N) % 3 + 1.0, np.arange(N) / N
@@ -842,6 +848,7 @@ def test_integer_labels_keep_their_values(table):
     assert np.mean(model.predict(X) == y) > 0.6
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["absolute_error", "quantile"])
 def test_each_pass_over_rows_that_are_merged_counts_them(beyond_memory, table, loss):
     model = GDRegressor(loss, alpha=0.01).fit_blocks(cut(table[0], table[1]["number"]))

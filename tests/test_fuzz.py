@@ -25,6 +25,7 @@ for seed in range(first, first + count):
 """
 
 
+@pytest.mark.exhaustive
 def test_a_seed_always_gives_the_same_case():
     for seed in range(20):
         a, b = draw(seed), draw(seed)

@@ -119,6 +119,7 @@ def test_the_gap_of_lbfgs_is_not_far_below_the_truth(name, tol):
             assert truth <= 2.0 * tol, (loss, alpha)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("name", SETS)
 def test_the_gap_of_fista_is_no_extrapolation(name, penalty):
@@ -135,7 +136,7 @@ def test_the_gap_of_fista_is_no_extrapolation(name, penalty):
         assert estimate <= 3.0 * truth + 1e-4, loss
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("alpha", [1e-7, 1e-3])
 def test_a_smaller_tol_of_the_hinge_loss_with_l1_gives_a_smaller_gap(alpha):
     """The barrier fell before its minimum among collinear columns: gaps of 2e-2."""
@@ -153,6 +154,7 @@ def test_a_smaller_tol_of_the_hinge_loss_with_l1_gives_a_smaller_gap(alpha):
         assert truth <= estimate <= tol
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
 def test_a_short_step_does_not_end_a_run_with_a_penalty_of_l1(loss):
     """The Hessian after it predicted 1e-5 where a gap of 3e-4 or 1e-3 was left."""
@@ -221,7 +223,7 @@ def test_the_hessian_at_the_end_of_an_unfinished_run_of_fista_is_for_small_x(
     assert small.t_ == large.t_
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("optimizer", ["newton", "fista"])
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet", "l1"])
 @pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
@@ -290,6 +292,7 @@ CERTIFIED = [
 ]  # fmt: skip
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss, n_classes, settings", CERTIFIED)
 def test_a_bound_without_a_hessian_ends_runs_on_text(
     loss, n_classes, settings, monkeypatch
@@ -379,7 +382,7 @@ def test_gap_of_a_non_smooth_loss_is_no_mere_bound(loss, penalty):
     assert max(ratios) < 5.0
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["hinge", "absolute_error"])
 def test_lbfgs_estimates_the_gap_of_a_non_smooth_loss_too(loss):
     """It reported the bound, 3 to 30 times the truth in seven runs of ten."""
@@ -617,7 +620,7 @@ def test_a_gain_of_little_over_the_constant_model_counts(rng):
     assert model.coef_ == pytest.approx([1e-5], rel=0.1)
 
 
-@pytest.mark.some_cases
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", ["newton", "lbfgs"])
 @pytest.mark.parametrize(
     ("n_classes", "n_features", "alpha", "tol"),
@@ -700,6 +703,7 @@ def test_the_step_that_confirms_the_end_is_made(rng):
     assert F(F.coef) == pytest.approx(model.loss_curve_[-1], rel=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_many_classes_get_their_whole_hessian_where_blocks_take_longer(monkeypatch):
     made, hessian = [], HessianSchedule.hessian
     monkeypatch.setattr(
@@ -753,7 +757,8 @@ def ends_of(kind, weighted):
     "kind",
     [
         pytest.param(
-            (name, l1), marks=[] if name == "softmax" else [pytest.mark.exhaustive]
+            (name, l1),
+            marks=[] if name == "softmax" and l1 else [pytest.mark.exhaustive],
         )
         for name in ("binary", "softmax", "one-vs-rest", "outputs", "poisson")
         for l1 in (False, True)
@@ -777,6 +782,7 @@ def test_a_long_fit_of_any_optimizer_has_a_bound(kind):
             assert truth <= run.optimality_gap_ * (1.0 + 1e-6) + 1e-7, name
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_classes", [2, 3, 12])
 def test_a_bound_is_that_of_the_best_intercepts(n_classes, rng):
     """However far the intercepts are from them, and with few passes over the rows."""

@@ -188,6 +188,7 @@ def test_statistics_without_spread(form):
 # ------------------------------------------------------------------- softmax Hessian
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize(("d", "n_classes"), [(1, 2), (4, 5), (33, 3)])
 @pytest.mark.parametrize("rows", ["all", "subset"])

@@ -84,6 +84,7 @@ class Counting:
         return 0.002
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("cls", [GDClassifier, GDRegressor])
 @pytest.mark.parametrize("n_outputs", [1, 3])
@@ -132,6 +133,7 @@ def test_early_stopping_keeps_the_best_score(interrupted):
     np.testing.assert_array_equal(model.coef_, expected.coef_)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize("optimizer", RULES)
 def test_in_the_middle_of_an_epoch(optimizer, sparse, monkeypatch):
@@ -210,6 +212,7 @@ def test_partial_fit_is_as_before_the_call(optimizer, step, average, interrupted
     assert model.loss_curve_ == steady.loss_curve_ and model.t_ == steady.t_
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", RULES)
 def test_partial_fit_in_the_middle_of_an_epoch(optimizer, monkeypatch):
     monkeypatch.setattr("sklgd._solvers.rules.CHUNK_ROWS", 20)
@@ -241,6 +244,7 @@ def test_the_first_partial_fit(interrupted):
         model.partial_fit(X, y)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("at", ["optimizer", "epoch 2"])
 @pytest.mark.parametrize("run", RUNS)
 def test_no_state_of_the_process_is_lost(run, at, interrupted):

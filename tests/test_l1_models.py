@@ -118,7 +118,7 @@ def plain_data(X, fit_intercept):
     )  # fmt: skip
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_start_where_no_row_has_a_curvature_is_left(storage, weighted):

@@ -62,7 +62,7 @@ def coordinates(rng, n_features, n_outputs, beta_1, beta_2, root):
     return m, scale * rng.uniform(1.0, 10.0, shape)
 
 
-@pytest.mark.some_cases
+@pytest.mark.one_case
 @pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.999), (0.5, 0.9), (0.99, 0.9999)])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("rule", RULES)
@@ -130,6 +130,7 @@ def test_sums_of_steps_before_a_late_rise_of_the_learning_rate_keep_their_digits
     assert_allclose(-sums, totals[0].astype(float), rtol=5e-14)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.99), (0.99, 0.9), (0.0, 0.0)])
 def test_every_pair_of_decays(beta_1, beta_2):
     """Also those without a series, and with steps that grow until eps stops them."""
@@ -176,6 +177,7 @@ def loop_l1(a, c, eta, l1, beta_1, decay, epsilon, root, since, now, w, m, scale
     return w, total, moved, flips
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("beta_1, beta_2", [(0.9, 0.999), (0.9, 0.9), (0.99, 0.9999)])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("rule", RULES)

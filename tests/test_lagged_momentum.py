@@ -68,6 +68,7 @@ def check_against_single_steps(
     assert np.max(np.abs(sums - 1.0 - expected[2]) / (1.0 + steps * w_size)) < 1e-11
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("kind", ["constant", "decaying", "stepwise", "zeros", "jumps"])
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("penalty", ["none", "l2", "l1", "elasticnet"])
@@ -105,6 +106,7 @@ def test_long_gaps(rule):
         check_against_single_steps(rule, 0.9, l1, l2, etas, rng, 3, now=5000)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("n_steps", [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 130])
 @pytest.mark.parametrize("l1", [0.0, 1e-3])
 @pytest.mark.parametrize("rule", RULES)
@@ -149,7 +151,7 @@ def test_one_object_serves_a_whole_call(rule):
     assert np.max(np.abs(sums - expected[2]) / (n_steps * w_size)) < 1e-11
 
 
-@pytest.mark.one_case
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("rule", RULES)
 def test_small_numbers_keep_their_digits(rule):
     """l2 alone for 5000 steps: w falls to e^-100 of its start, in a few products."""

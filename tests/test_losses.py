@@ -328,7 +328,6 @@ def test_prox_equals_the_oracle(name, params, n_outputs, rng):
     assert_allclose(c, slope, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.all_cases
 @variants
 @outputs
 def test_prox_is_optimal(name, params, n_outputs, rng):
@@ -357,7 +356,6 @@ def test_prox_is_optimal(name, params, n_outputs, rng):
         assert np.all(c <= high + tolerance)
 
 
-@pytest.mark.all_cases
 @variants
 @outputs
 def test_prox_of_no_step(name, params, n_outputs):

@@ -125,6 +125,7 @@ def test_gradients_of_the_test_functions(problem, start):
 # ----------------------------------------------------------------------------- the path
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("problem", PATHS)
 @pytest.mark.parametrize("name", RULES)
@@ -159,6 +160,7 @@ def test_gradient_descent_on_a_parabola_in_closed_form():
     assert_allclose(result.path[:, 0], 3.0 * 0.8 ** np.arange(51), rtol=1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("name", RULES)
 def test_bounded_path_is_that_of_the_textbook(name):
     lower, upper = np.array([0.5, -0.7]), np.array([1.5, np.inf])
@@ -206,6 +208,7 @@ def test_adaptive_schedule_falls_on_a_plateau():
 # -------------------------------------------------------------------------- the minimum
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("problem", MINIMA)
 @pytest.mark.parametrize("name", RULES)
 def test_auto_finds_a_minimum(name, problem):

@@ -219,6 +219,7 @@ def told(model, *args, method="fit"):
     return [str(w.message) for w in ours]
 
 
+@pytest.mark.some_cases
 @both
 @pytest.mark.parametrize("case", NO_EFFECT)
 def test_a_parameter_without_effect_warns_once_with_a_constant_text(cls, y, case):
@@ -514,6 +515,7 @@ OF_REGRESSION = sorted(
 )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("loss", OF_REGRESSION)
 @pytest.mark.parametrize("optimizer", ["auto", "point_saga", "adam", "fista"])

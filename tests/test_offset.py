@@ -87,6 +87,7 @@ def test_rates_of_two_groups_are_their_events_by_their_exposures():
     assert_allclose(coefficients(sizes), [0.21309322, 0.28768207], atol=1e-8)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     "loss, optimizer",
     [
@@ -172,6 +173,7 @@ def test_coefficients_are_those_of_statsmodels_and_glum(loss, l1_ratio):
 # --------------------------------------------------------------- what an offset changes
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("loss", REGRESSION)
 def test_a_constant_offset_moves_the_intercept_only(loss):
     y = target_of(loss)
@@ -557,7 +559,16 @@ def blocks_of(y, weight=None, offset=OFFSET):
 
 @pytest.mark.one_case
 @pytest.mark.parametrize("few", [False, True])
-@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "tweedie", "quantile"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "huber",
+        pytest.param("poisson", marks=pytest.mark.exhaustive),
+        "gamma",
+        "tweedie",
+        "quantile",
+    ],
+)
 def test_blocks_with_offsets_give_the_model_of_all_rows(loss, few, monkeypatch):
     if few:
         monkeypatch.setattr("sklgd._fit.description.SAMPLE_BYTES", 2000)

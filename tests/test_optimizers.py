@@ -348,6 +348,7 @@ def test_losses(loss, n_outputs, batch_size, storage):
     assert_same(estimator, coef, intercept)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     ("loss", "params"),
     [
@@ -368,6 +369,7 @@ def test_loss_parameters(loss, params):
     assert reference.distance(default, coef) > 1e-4
 
 
+@pytest.mark.some_cases
 @both_formats
 @pytest.mark.parametrize("optimizer", OTHER_PARAMETERS)
 def test_optimizer_parameters(optimizer, storage):
@@ -618,6 +620,7 @@ def fit_with_schedule(schedule, eta, batch_size=7, optimizer="adam", **job):
     assert_same(model, coef, intercept)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     "name", [n for n in SCHEDULES if n not in ("optimal", "warmup", "pa1", "pa2")]
 )

@@ -254,6 +254,7 @@ BATCHES = {"online": [1], "saga": [1], "point_saga": [1], "svrg": [1, 32]}
 BATCHES |= {name: ["full"] for name in BATCH_METHODS}
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     ("optimizer", "batch_size"),
     [(o, b) for o in OPTIMIZERS for b in BATCHES.get(o, ["full", 32, 1])],

@@ -156,7 +156,14 @@ def optimum(model, X, y, penalty):
     "form, dtype",
     [(np.asarray, np.float64), (sp.csr_array, np.float64), (np.asarray, np.float32)],
 )
-@pytest.mark.parametrize("problem", ["regression", "two classes", "three classes"])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "regression",
+        "two classes",
+        pytest.param("three classes", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_penalty_of_a_user_is_minimised(one_sided, problem, form, dtype):
     load, cls, loss = {
         "regression": (load_diabetes, GDRegressor, "squared_error"),

@@ -89,6 +89,7 @@ TARGETS = {
 }
 
 
+@pytest.mark.some_cases
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     "optimizer",

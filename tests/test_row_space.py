@@ -51,6 +51,7 @@ def runs(monkeypatch):
     return found
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("loss", LOSSES)
@@ -73,7 +74,9 @@ def test_the_minimum_is_that_of_the_columns(
 
 
 @pytest.mark.one_case
-@pytest.mark.parametrize("loss", ["hinge", "log_loss"])
+@pytest.mark.parametrize(
+    "loss", [pytest.param("hinge", marks=pytest.mark.exhaustive), "log_loss"]
+)
 def test_several_classes(loss, table, runs, rng, monkeypatch):
     y = targets(loss, table, rng, n_classes=3)
     monkeypatch.setattr("sklgd._solvers.quasi_newton.has_few_rows", is_wide)

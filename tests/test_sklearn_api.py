@@ -296,4 +296,4 @@ def test_subclasses_may_have_a_constructor_of_their_own(model, plain, rng):
     (name,) = model.get_params()
     assert name in GridSearchCV(model, {name: [0.2, 0.4]}, cv=2).fit(X, y).best_params_
     with matplotlib.rc_context({"backend": "agg"}):
-        DescentPathDisplay.from_estimator(model, X, y)
+        DescentPathDisplay.from_estimator(model, X, y, n_grid=5)

@@ -418,6 +418,7 @@ WORTHWHILE = [
 ]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize(("optimizer", "penalty", "average"), WORTHWHILE)
 def test_active_features_only(optimizer, penalty, average, batch_size, monkeypatch):
@@ -508,7 +509,7 @@ def test_long_runs_of_several_outputs(optimizer, batch_size, task):
     assert np.abs(dense.coef_).max() > 1e-2
 
 
-@pytest.mark.all_cases
+@pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("optimizer", RULES)
 def test_batches_without_entries(optimizer, penalty):
@@ -595,6 +596,7 @@ def test_every_epoch_ends_with_all_lagged_steps_made(optimizer, penalty, average
     np.testing.assert_array_equal(part.coef_, whole.coef_)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(("optimizer", "penalty"), STATEFUL)
 def test_every_call_ends_with_all_lagged_steps_made(optimizer, penalty):
     """`partial_fit` hands out true coefficients, and goes on from them."""
@@ -685,6 +687,7 @@ def test_early_stopping(optimizer, penalty, task):
         assert any((csr.coef_ == part.coef_).all() for part in parts)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(("optimizer", "penalty"), STATEFUL)
 @pytest.mark.parametrize("average", [True, 77, 300])
 def test_average(optimizer, penalty, average):
@@ -708,6 +711,7 @@ def test_average(optimizer, penalty, average):
     assert reference.distance(reference.iterate(model)[1], intercept) < RTOL
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "momentum", "adagrad"])
 def test_the_average_of_a_scaled_run_has_the_scale_of_the_coefficients(optimizer):
     """Columns of different size, and too many of them to be centred."""

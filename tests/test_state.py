@@ -72,6 +72,7 @@ STEPS = {
 SAME_COURSE = [name for name in STEPS if name != "auto"]
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("optimizer", RULES)
 @pytest.mark.parametrize("batch_size", [1, 16, "full"])
 @pytest.mark.parametrize("step", ["explicit", "found"])
@@ -348,6 +349,7 @@ def test_stream_with_any_optimizer(cancer, optimizer):
     assert model.score(X, y) > 0.85
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("constant", [0.0, 7.0])
 @pytest.mark.parametrize("rows", [1, 20])
 def test_first_chunk_with_constant_columns(constant, rows):
@@ -433,6 +435,7 @@ def test_outputs_of_partial_fit():
     assert model.partial_fit(X, np.column_stack([y, -y])).coef_.shape == (2, 4)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("cls", [GDRegressor, GDClassifier])
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

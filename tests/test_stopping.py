@@ -432,6 +432,7 @@ def assert_diverged(model, X, y, caught):
     return eta, limit
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(
     "cls, loss", DIVERGENT, ids=[f"{c.__name__}-{loss}" for c, loss in DIVERGENT]
 )
@@ -468,6 +469,7 @@ def test_divergence_is_caught(cls, loss, optimizer, batch_size):
         assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("cls", RAW)
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
 @pytest.mark.parametrize("batch_size", [1, 32, "full"])
@@ -623,6 +625,7 @@ def test_a_start_far_away_leaves_no_rounding_in_the_objective(loss, penalty, mak
     assert model.loss_curve_[-1] == pytest.approx(F(F.coef), abs=1e-7)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("max_iter", [20, 60])
 def test_smoothing_never_returns_more_than_an_earlier_objective(max_iter):
     """The smoothed objective falls in every step, F itself need not."""
@@ -756,6 +759,7 @@ FULL_BATCH = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adam
 SMOOTH = {"squared_error": "diabetes", "poisson": "diabetes", "log_loss": "cancer"}
 
 
+@pytest.mark.some_cases
 @quiet
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("loss", SMOOTH)

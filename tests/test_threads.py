@@ -101,6 +101,7 @@ def test_every_method_has_the_same_bits_on_any_number_of_threads(
     assert models[1].loss_curve_ == models[0].loss_curve_
 
 
+@pytest.mark.exhaustive
 def test_wide_gradients_have_the_same_bits():
     """Partial gradients of many columns are added in parallel, in the same order."""
     rng = np.random.default_rng(0)
@@ -155,6 +156,7 @@ def test_a_forked_process_has_threads_of_its_own(batch_size, threads):
         assert np.array_equal(coef, expected)
 
 
+@pytest.mark.exhaustive
 def test_fits_in_several_python_threads_have_the_same_bits(threads):
     """One of them has the pool of threads, the others go on without it."""
     X, z = large_problem("dense", 1)

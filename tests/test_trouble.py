@@ -154,6 +154,7 @@ def trial(X, y, coef, model, sample_weight=None, worth=0.0):
     return gain, F(coef) - F(F.coef)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("fit_intercept", [True, False])

@@ -294,6 +294,7 @@ def test_labels_in_regression_are_named_with_the_remedy(method, dtype):
     np.testing.assert_array_equal(model.coef_, GDRegressor().fit(X, numbers).coef_)
 
 
+@pytest.mark.one_case
 @both
 @pytest.mark.parametrize("kind", ["category", object])
 def test_text_in_X_is_named_by_its_column(cls, y, kind):

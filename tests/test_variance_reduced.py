@@ -109,6 +109,7 @@ def test_first_steps_by_hand():
         assert_allclose(ours, theirs, rtol=1e-12)
 
 
+@pytest.mark.some_cases
 @pytest.mark.parametrize(("method", "loss", "n_outputs"), JOBS)
 def test_every_loss(method, loss, n_outputs, storage):
     X, y = make_problem(loss, n=16, n_outputs=n_outputs)
@@ -120,7 +121,9 @@ def test_every_loss(method, loss, n_outputs, storage):
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize(
+    "n_outputs", [1, pytest.param(3, marks=pytest.mark.exhaustive)]
+)
 def test_every_penalty_on_rare_features(method, penalty, n_outputs, storage):
     """Coordinates that rows pass by for long: the closed forms of their steps."""
     X, y = make_problem(n=80, d=15, density=0.04, n_outputs=n_outputs)
@@ -261,6 +264,7 @@ def raw(X):
     return X * scale + 10.0 * scale[::-1]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("method", METHODS)
 def test_one_optimum(method, penalty, storage, rng):

@@ -242,6 +242,7 @@ def test_equal_weights_are_no_weights_to_the_last_bit_of_the_scores(loss, rng):
 # --------------------------------------------------------------- scale of the weights
 
 
+@pytest.mark.some_cases
 @step
 @every_loss
 @storage
