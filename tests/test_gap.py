@@ -119,6 +119,21 @@ def test_the_gap_of_lbfgs_is_not_far_below_the_truth(name, tol):
             assert truth <= 2.0 * tol, (loss, alpha)
 
 
+def test_an_extrapolated_gap_is_that_of_a_decrease_like_one_over_k_squared():
+    def gap(gains):
+        return FISTASolver.extrapolated(SimpleNamespace(gains=gains, value=1.0))
+
+    k = np.arange(1.0, 302.0)
+    gains = (-np.diff(1.0 / k**2)).tolist()
+    assert gap(gains) == pytest.approx(1.0 / k[-1] ** 2, rel=0.1)
+    assert gap(gains[:6]) == pytest.approx(1.0 / 49.0, rel=0.5)
+    # Two thirds of two steps each are the fewest that say anything, unless none gains.
+    assert gap(gains[:5]) == np.inf
+    assert gap([0.0] * 5) == gap([*gains[:4], 0.0, 0.0]) == 0.0
+    # A decrease that does not slow down is taken for one by a hundredth.
+    assert gap([1.0] * 9) == pytest.approx(3.0 * 99.0)
+
+
 @pytest.mark.some_cases
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("name", SETS)

@@ -328,6 +328,7 @@ def test_softmax(optimizer, penalty, batch_size, storage):
     assert not estimator.coef_[coef == 0.0].any()
 
 
+@pytest.mark.some_cases
 @both_formats
 @every_batch_size
 @pytest.mark.parametrize(("loss", "n_outputs"), LOSS_VARIANTS)
@@ -453,7 +454,6 @@ def test_class_and_sample_weight_multiply(n_classes, rng):
     assert_same(estimator, coef, intercept)
 
 
-@pytest.mark.all_cases
 @both_formats
 @every_batch_size
 @every_optimizer
