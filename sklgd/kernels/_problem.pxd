@@ -24,7 +24,7 @@ cdef struct Chunks:
 
 cdef struct Scratch:
     double* z                           # block * n_outputs
-    double* g                           # block * n_outputs
+    double* g                           # apart * n_outputs
     double* y                           # block * y_stride
     double* s                           # block
 
@@ -33,7 +33,7 @@ cdef class Problem:
     cdef readonly Rows rows
     cdef readonly object loss           # a `sklgd.losses.Loss`
     cdef LossFunction function          # its loops
-    cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block
+    cdef readonly Py_ssize_t n_samples, n_features, n_outputs, block, apart
     cdef Py_ssize_t end                 # positions in the order that is swept
     cdef readonly bint fit_intercept
     cdef readonly double gradient_limit    # derivatives are clipped to +- this
@@ -82,6 +82,9 @@ cdef class Problem:
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, bint want_value, double total, bint fresh,
         double share, int thread) noexcept nogil
+    cdef void add_rows(
+        self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
+        const double* g, double* grad) noexcept nogil
     cdef void sweep_float32(
         self, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
         const double* coef, double* grad, double share, int thread) noexcept nogil

@@ -46,6 +46,8 @@ cnp.import_array()
 cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # most cache lines of a row that are prefetched
+    FAR = 48            # entries from a prefetch of a single coefficient to its use
+    MANY = 262144       # features from which on it pays, if the columns are not like text
     CACHED = 32768      # coefficients that need not be prefetched: they stay in L2
     PANEL = 256         # columns whose moments are summed at a time
 
@@ -123,6 +125,15 @@ cdef inline double sparse_sum(
     return total
 
 
+cdef inline void ask_far(
+        const index_t* indices, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t known,
+        const double* array, Py_ssize_t stride) noexcept nogil:
+    """Prefetch what belongs to the features FAR entries after these, before ``known``."""
+    cdef Py_ssize_t p
+    for p in range(first + FAR, min(known, stop + FAR)):
+        sklgd_prefetch(array + indices[p] * stride)
+
+
 cdef void sparse_forward(
         const real* data, const index_t* indices, const index_t* indptr,
         Py_ssize_t d, const Py_ssize_t* order, Py_ssize_t start, Py_ssize_t m,
@@ -136,6 +147,8 @@ cdef void sparse_forward(
         first = indptr[row]
         count = indptr[row + 1] - first
         if K == 1:
+            if order == NULL and d > MANY:
+                ask_far(indices, first, first + count, indptr[end], coef, 1)
             z[i] = scale * sparse_sum(data + first, indices + first, count, coef) + coef[d]
             continue
         if d * K > CACHED:
@@ -341,6 +354,8 @@ cdef void sparse_backward(
             c = g[i]
             if c == 0.0:
                 continue
+            if far and order == NULL:
+                ask_far(indices, indptr[row], indptr[row + 1], indptr[start + m], out, stride)
             for p in range(indptr[row], indptr[row + 1]):
                 out[indices[p] * stride] += c * data[p]
             continue
@@ -538,6 +553,8 @@ cdef void sparse_moments(
     cdef double* out
     for i in range(m):
         row = row_at(order, start + i)
+        if order == NULL and d > MANY:
+            ask_far(indices, indptr[row], indptr[row + 1], indptr[start + m], sums, 3)
         for p in range(indptr[row], indptr[row + 1]):
             t = data[p] - shift[indices[p]]
             a = s[i] * t
@@ -727,7 +744,7 @@ cdef class Rows:
         """
         cdef Py_ssize_t d = self.n_features
         # Of a single row they have just been read.
-        cdef bint far = m > 1 and d * K > CACHED
+        cdef bint far = m > 1 and d * K > (MANY if K == 1 else CACHED)
         if self.is_sparse:
             self.storage.backward(
                 self.data, self.indices, self.indptr, order, start, m, g, K, K,
