@@ -12,7 +12,7 @@ HESSIAN_SWEEPS = 8.0
 class Diagonal:
     """B = I / theta, where 1 / theta is the second derivative along the last step."""
 
-    exact = False
+    exact = knows_columns = False
     least_pivot = 0.0
 
     def __init__(self):
@@ -42,16 +42,24 @@ class Factored:
         True for a Hessian, False for a bound of it (which `adapt` may rescale).
     relative : bool, default=False
         See `cholesky`.
+    shares : ndarray of shape (n_outputs,), default=None
+        Numbers by which the matrices are multiplied for each output.
     """
 
-    def __init__(self, matrices, exact, relative=False):
+    knows_columns = True
+    """True if the second derivatives along all columns are taken into account."""
+
+    def __init__(self, matrices, exact, relative=False, shares=None):
         self.matrices, self.exact, self.theta = matrices, exact, None
+        self.shares = shares
         # (This makes the matrices definite to rounding, which coordinate descent
         # needs.)
         self.factors = [cholesky(matrix, relative) for matrix in matrices]
 
     def solve(self, g):
         """As in `Diagonal`."""
+        if self.shares is not None:
+            g /= self.shares
         if len(self.factors[0]) == g.size:
             solve(self.factors[0], g.reshape(-1, 1))
         elif len(self.factors) == 1:
@@ -99,7 +107,7 @@ class RowBlocks:
         As for `Factored`.
     """
 
-    least_pivot = 0.0
+    least_pivot, knows_columns = 0.0, False
 
     def __init__(self, data, scaling, l2, curvatures, exact):
         self.data, self.scaling, self.l2 = data, scaling, l2

@@ -14,7 +14,7 @@ from .head_start import prepare, stochastic_passes
 from .hessian import HessianSchedule
 from .look_ahead import excess_ahead
 from .metrics import HESSIAN_SWEEPS, Diagonal
-from .truncated import CLEARLY, truncated_step
+from .truncated import CLEARLY, left_after, truncated_step
 
 # Ratio of gain and predicted decrease of a step within which the model is right.
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
@@ -52,6 +52,9 @@ NEAR, PLAIN = 3.0, 2
 # A predicted decrease of this share of what the barrier may cause, or of the target, is
 # not confirmed by the last step: it may be ten times too small.
 NEGLIGIBLE = 0.01
+# A metric that costs so many times as much as conjugate gradients is not computed where
+# these work.
+RIVAL = 1.5
 # A gain of this multiple of the predicted decrease shows that B is out of date.
 TRUST = 1.25
 
@@ -90,6 +93,7 @@ class NewtonSolver(BatchSolver):
         # many columns and few rows, which it may not wait for.)
         computes = self.hessians.levels and not self.hessians.few_rows
         self.stale, self.longest, self.known = False, 0, None
+        self.iterative, self.left, self.model = False, math.inf, (math.inf, math.inf)
         self.age = 0
         self.near, self.asked, self.misled = 0, False, MISLED if computes else 0
 
@@ -120,7 +124,11 @@ class NewtonSolver(BatchSolver):
 
     def renew(self):
         """Compute the metric if it is due."""
-        metric = self.hessians.next_metric(self.loss, self.lines.block)
+        # (After a step of few products with the Hessian that gained what it predicted,
+        # as many of them end the run.)
+        rival = RIVAL * self.longest if self.iterative and self.trusted else math.inf
+        self.iterative = False
+        metric = self.hessians.next_metric(self.loss, self.lines.block, rival)
         if metric is not None:
             self.metric, self.age = metric, 0
             if not self.data.loss.twice_smooth or metric.exact:
@@ -156,6 +164,9 @@ class NewtonSolver(BatchSolver):
             self.sure = True
             return np.negative(q, out=q), predicted
         ends = predicted <= self.target()
+        if predicted <= self.left <= CLEARLY * self.target():
+            self.sure, self.proven = False, self.left
+            return np.negative(q, out=q), self.left
         if not ends and predicted > self.settling():
             return np.negative(q, out=q), predicted
         hessian = None
@@ -174,6 +185,7 @@ class NewtonSolver(BatchSolver):
                 return np.negative(q, out=q), bound
             self.misled, self.sample, self.sure = MISLED, None, self.metric.exact
             step = truncated_step(self, q)
+            self.iterative = True
             few_rows = self.hessians.few_rows
             if step[1] > self.target() or (self.hessians.levels and not few_rows):
                 return step
@@ -308,6 +320,7 @@ class NewtonSolver(BatchSolver):
         right = exact and self.trusted and gain >= predicted / TRUST
         right = right and not self.hessians.few_rows
         self.proven = FALLEN * predicted if right else 0.0
+        self.left = left_after(self, gain)
         self.refuted = False
         self.refresh()
         p *= t

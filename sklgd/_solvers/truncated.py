@@ -20,6 +20,10 @@ DOUBT, AGAIN = 2.0, 1.2
 PATIENCE = 0.75
 # Share of the target below which a predicted decrease need not be exact.
 CLEARLY = 0.5
+# A step of conjugate gradients, whose gain differs by at most this share from what they
+# predict, leaves what they have missed and some times the error of their model. The
+# least Ritz value may be too large, and what they have missed more by the other factor.
+RIGHT, ERRORS, RITZ = 0.05, 8.0, 3.0
 # A second derivative below this share of its usual size counts as zero.
 FLAT = 1e-12
 
@@ -33,7 +37,8 @@ def truncated_step(run, q):
     by chance). A predicted decrease that ends the run must be more accurate than
     one for a step. It need not be if it would stay far below the target with twice
     as many further iterations that gain as much as the last half. For smooth losses
-    the least Ritz value bounds the decrease that may be missing. The quasi-Newton
+    the least Ritz value bounds the decrease that may be missing; of a step that does
+    not end the run it is kept, with the predicted decrease. The quasi-Newton
     matrix is the preconditioner (Morales and Nocedal 2000). ``q`` is the
     quasi-Newton step, which is overwritten.
     """
@@ -90,9 +95,26 @@ def truncated_step(run, q):
         d *= beta
         d += z
     run.longest = max(run.longest, len(totals))
+    if predicted > target and lanczos.steps:
+        missed = ratio(run.dot(r, run.apply(r.copy(), sharp)), lanczos.least(), np.inf)
+        run.model = predicted, 0.5 * float(missed.sum())
     if predicted <= target < predicted + doubt:
         predicted = math.sqrt(predicted * (predicted + doubt))
     if not predicted > 0.0:
         q = run.apply(run.gradient)
         return -q, 0.5 * float(np.vdot(q, run.gradient))
     return x, run.outlook(predicted, target)
+
+
+def left_after(run, gain):
+    """F - F* after a step of conjugate gradients, or infinity if it is not known.
+
+    It is what they may have missed, and the error of their model, if that is right
+    almost everywhere: so is the decrease that it predicts. What they may have missed is
+    known only if they were preconditioned by a matrix of all columns.
+    """
+    (predicted, missed), run.model = run.model, (math.inf, math.inf)
+    knows = run.metric.knows_columns and not run.hessians.few_rows
+    if not (knows and abs(gain - predicted) <= RIGHT * predicted):
+        return math.inf
+    return RITZ * missed + ERRORS * abs(gain - predicted)
