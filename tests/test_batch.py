@@ -684,7 +684,7 @@ def test_what_auto_is():
     model = GDClassifier(penalty="l1", **quick).fit(wide, y_wide)
     assert type(model.optimizer_) is FISTA
     X, y = make_problem("log_loss", n_outputs=3)
-    assert type(GDClassifier(penalty="l1").fit(X, y).optimizer_) is FISTA
+    assert type(GDClassifier(penalty="l1").fit(X, y).optimizer_) is Newton
 
 
 @pytest.mark.parametrize("method", BATCH_METHODS)

@@ -209,10 +209,15 @@ def test_small_alphas_of_l1_end_in_few_steps_with_the_true_gap(name, alpha, l1_r
         assert truth <= 1.2 * model.tol
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("n_epochs", [80, 100, 120])
-def test_the_gap_of_an_unfinished_run_of_fista_is_no_extrapolation(n_epochs):
+def test_the_gap_of_an_unfinished_run_of_fista_is_no_extrapolation(
+    n_epochs, large, monkeypatch
+):
     """The small gains after a restart gave 8e-5 in place of 1.3e-3."""
     X, y = SETS["iris"]()
+    if large:
+        monkeypatch.setattr(fista, "ENTRIES", X.size - 1)
     model = GDClassifier(penalty="l1", alpha=1e-4, optimizer="newton", tol=1e-7)
     best = model.fit(X, y).loss_curve_[-1]
     model.set_params(optimizer="fista", tol=1e-8, max_iter=n_epochs)
@@ -223,11 +228,12 @@ def test_the_gap_of_an_unfinished_run_of_fista_is_no_extrapolation(n_epochs):
     assert model.optimality_gap_ <= 1.5 * truth
 
 
-def test_the_hessian_at_the_end_of_an_unfinished_run_of_fista_is_for_small_x(
-    monkeypatch,
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
+def test_further_steps_at_the_end_of_an_unfinished_run_of_fista_are_for_small_x(
+    loss, monkeypatch
 ):
     X, y = SETS["iris"]()
-    model = GDClassifier(penalty="l1", optimizer="fista", tol=1e-8, max_iter=80)
+    model = GDClassifier(loss, penalty="l1", optimizer="fista", tol=1e-8, max_iter=80)
     with pytest.warns(ConvergenceWarning):
         small = clone(model).fit(X, y)
         monkeypatch.setattr(fista, "ENTRIES", X.size - 1)

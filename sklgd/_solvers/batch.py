@@ -388,13 +388,18 @@ class BatchSolver(Solver):
             return math.inf
         return self.bound_here()
 
-    def affordable_hessian(self):
-        """The Hessian at u, or None if such Hessians cost too much for this run."""
+    def has_affordable_hessian(self):
+        """True if a Hessian at u does not cost too much for this run."""
         price = self.hessians.price_at_the_end()
         passes = (self.state.rows - self.rows_before) / self.problem.n_samples
+        return price <= HESSIAN_SWEEPS or self.paid + price <= MODERATE * passes
+
+    def affordable_hessian(self):
+        """The Hessian at u, or None if such Hessians cost too much for this run."""
+        if not self.has_affordable_hessian():
+            return None
+        price = self.hessians.price_at_the_end()
         if price > HESSIAN_SWEEPS:
-            if self.paid + price > MODERATE * passes:
-                return None
             self.paid += price
         return self.hessians.at_the_end(self.loss, self.lines.block, price)
 

@@ -17,8 +17,10 @@ PATIENCE = 1.5
 # the accuracy that it needs. (A share of 1e-3 takes slow steps for the end: a median of
 # three outputs with an l1 penalty then took 2600 and 14000 steps in place of 1700.)
 FEW, STILL = 3, 1e-4
-# The gap of a run that has not converged is estimated with a Hessian if X has at most
-# so many entries. Beside a larger X it would take more memory than a fit is to take.
+# The gap of a run that has not converged is estimated with further steps if X has at
+# most so many entries. Beside a larger X they would take more memory than a fit is to
+# take, and the decrease of the model has to do, or for losses whose Hessian jumps the
+# extrapolation.
 ENTRIES = 2_000_000
 
 
@@ -133,14 +135,17 @@ class FISTASolver(BatchSolver):
         """
         now, rows = self.smoothed_objective(), self.state.rows
         known = self.left_at == now or self.certified
-        known = known or self.problem.n_samples * self.data.entries_per_row > ENTRIES
+        large = self.problem.n_samples * self.data.entries_per_row > ENTRIES
+        if large and not known:
+            hessian = self.data.loss.twice_smooth and self.has_affordable_hessian()
+            known = not hessian
         if not known and math.isfinite(gap) and math.isfinite(now):
             # (The estimate is for u. Early stopping may have chosen coefficients.)
             chosen = self.snapshot()
             self.state.coef[...] = self.scaling.to_raw(self.u)
             self.thorough = True
             otherwise = 0.0 if self.at_rest else self.extrapolated()
-            left = self.decrease(otherwise)
+            left = self.decrease(otherwise, ahead=not large)
             self.thorough = False
             self.restore(chosen)
             self.state.rows = rows
@@ -158,12 +163,12 @@ class FISTASolver(BatchSolver):
         still = len(self.gains) >= FEW and max(self.gains[-FEW:]) <= STILL * enough
         return self.at_rest or still or super().settled(enough)
 
-    def decrease(self, otherwise):
+    def decrease(self, otherwise, ahead=True):
         """Decrease of F to the minimiser of its quadratic model at u.
 
-        Further steps correct it (see `look_ahead`). If the Hessian is too expensive,
-        the result is a duality gap if that proves the end, else ``otherwise``, or a
-        share of the duality gap if that is more.
+        Further steps correct it (see `look_ahead`), unless ``ahead`` is False. If the
+        Hessian is too expensive, the result is a duality gap if that proves the end,
+        else ``otherwise``, or a share of the duality gap if that is more.
         """
         self.step, self.sure = None, False
         if not self.penalty.closed_form:
@@ -187,7 +192,7 @@ class FISTASolver(BatchSolver):
         self.step, self.sure = step, True
         if not predicted > ROUNDING * abs(value):
             return max(predicted, 0.0)
-        if not self.data.loss.smooth:
+        if not (self.data.loss.smooth and ahead):
             return predicted
         return excess_ahead(self, step, predicted, self.hessian_at)
 
