@@ -1,5 +1,8 @@
 """Moments of the columns and Gram matrices, compared with NumPy's."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import reference
@@ -306,3 +309,19 @@ def test_a_column_with_one_missing_entry_is_not_full(missing):
     ours = weighted_gram(Rows(sp.csr_array(X)), None, None, mean)
     expected = reference.weighted_gram(X, None, None, mean)
     np.testing.assert_allclose(ours[0], expected[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.exhaustive
+def test_a_blas_function_with_other_arguments_is_refused():
+    """Kernels take the functions' addresses from SciPy, and check their signatures."""
+    program = (
+        "from scipy.linalg import cython_blas\n"
+        "table = cython_blas.__pyx_capi__\n"
+        "table['dgemm'] = table['dgemv']\n"
+        "import sklgd.kernels._gram\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert "cython_blas.dgemm of the installed SciPy has other arguments" in run.stderr

@@ -10,16 +10,18 @@ penalty or an optimizer appears here.
 cimport cython
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
+from sklgd.kernels._blas cimport dgemm, dgemv, import_blas
 from sklgd.kernels._penalty cimport keep_signs
 from sklgd.kernels._rules cimport Place, Rule, SGDRule
 from sklgd.kernels._problem cimport Problem, Scratch
 from sklgd.kernels._rows cimport sklgd_aggression, sklgd_sgd, sklgd_point_function, sklgd_walk
 from sklgd.kernels._threads cimport parallel_for
 from sklgd.kernels._active_features cimport MAX_PARTS, Parts, ActiveFeatures
+
+import_blas()
 
 
 cdef void steps_of(void* descents, Py_ssize_t i, int thread) noexcept nogil:

@@ -10,15 +10,16 @@ from sklgd.kernels cimport _numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
-from scipy.linalg.cython_blas cimport dgemm, dsyrk
 
 import numpy as np
 
 from sklgd.kernels._arrays cimport entries
+from sklgd.kernels._blas cimport dgemm, dsyrk, import_blas
 from sklgd.kernels._rows cimport Rows
 from sklgd.kernels._threads cimport parallel_for
 
 cnp.import_array()
+import_blas()
 
 # A block of rows that BLAS multiplies: at least so many rows, since each block reads and
 # writes the whole Gram matrix, and about so many entries (512 kB, half an L2 cache).

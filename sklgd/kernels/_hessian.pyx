@@ -7,13 +7,14 @@ few features NumPy would take longer for each of these steps than the arithmetic
 from sklgd.kernels cimport _numpy as cnp
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memcpy
-from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
 
 from sklgd.kernels._arrays cimport entries
+from sklgd.kernels._blas cimport dpotrf, dpotrs, import_blas
 
 import numpy as np
 
 cnp.import_array()
+import_blas()
 
 
 cdef int factorise(double* A, int n) noexcept nogil:

@@ -3,14 +3,16 @@
 The formulas and the table that they share with SVRG are in _variance_reduced.pyx.
 """
 cimport cython
-from scipy.linalg.cython_blas cimport dgemm
 
 import numpy as np
 
+from sklgd.kernels._blas cimport dgemm, import_blas
 from sklgd.kernels._dot cimport dot, dot_square
 from sklgd.kernels._penalty cimport keep_signs, soft
 from sklgd.kernels._problem cimport Problem
 from sklgd.kernels._variance_reduced cimport AHEAD, BLOCK, Reduced
+
+import_blas()
 
 
 cdef class RowSteps(Reduced):

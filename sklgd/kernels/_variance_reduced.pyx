@@ -21,14 +21,16 @@ SAGA and Point-SAGA are in _row_steps.pyx.
 cimport cython
 from libc.math cimport expm1, log1p
 from libc.string cimport memset
-from scipy.linalg.cython_blas cimport dgemm, dgemv
 
 import numpy as np
 
+from sklgd.kernels._blas cimport dgemm, dgemv, import_blas
 from sklgd.kernels._penalty cimport keep_signs, soft
 from sklgd.kernels._prefetch cimport LINE
 from sklgd.kernels._problem cimport Chunks, Problem, Scratch
 from sklgd.kernels._threads cimport parallel_for
+
+import_blas()
 
 # Entries of sparse rows that are copied together, more only if a row has more: they
 # stay in the L1 cache.
