@@ -194,6 +194,8 @@ cdef class ActiveFeatures:
         """Compact copy of an array that is not part of the records."""
         cdef Py_ssize_t i, k, n = self.n_features, K = self.n_outputs
         for i in range(n):
+            if i + AHEAD < n:
+                sklgd_prefetch(whole + self.features[i + AHEAD] * K)
             for k in range(K):
                 compact[i * K + k] = whole[self.features[i] * K + k]
         memcpy(compact + n * K, whole + self.rows.n_features * K, K * sizeof(double))

@@ -22,8 +22,9 @@ cdef extern from "adam.h":
     ctypedef struct sklgd_adam:
         double beta_1, beta_2, epsilon, eta, c1, c2
     ctypedef void (*sklgd_adam_step)(
-        const sklgd_adam* rule, Py_ssize_t n, const double* g, const double* l1,
-        const double* l2, double* m, double* v, double* w) noexcept nogil
+        const sklgd_adam* rule, Py_ssize_t n, Py_ssize_t n_equal, const double* g,
+        const double* l1, const double* l2, double* m, double* v,
+        double* w) noexcept nogil
     sklgd_adam_step sklgd_choose_adam() noexcept nogil
 
 cdef sklgd_adam_step adam_step = sklgd_choose_adam()
@@ -391,15 +392,24 @@ cdef class AdamRule(MomentRule):
     w = ST(w - e m^, e l1), with m^ = m/(1-b1^t), v^ = v/(1-b2^t).
     """
 
+    cdef Py_ssize_t n_equal             # first coordinates, with one penalty
+
+    def bind(self, coef, l1, l2, state=None):
+        Rule.bind(self, coef, l1, l2, state)
+        same = (self.owners[1] == l1.flat[0]) & (self.owners[2] == l2.flat[0])
+        self.n_equal = self.size if same.all() else same.argmin()
+        return self
+
     cdef void step(self, const double* g, double eta) noexcept nogil:
         cdef sklgd_adam rule
+        cdef Py_ssize_t n_equal = self.n_equal if self.at.w == self.whole.w else 0
         self.t += 1
         rule.beta_1, rule.beta_2 = self.beta_1, self.beta_2
         rule.epsilon, rule.eta = self.epsilon, eta
         rule.c1 = 1.0 / (1.0 - pow(self.beta_1, <double> self.t))
         rule.c2 = 1.0 / (1.0 - pow(self.beta_2, <double> self.t))
         adam_step(
-            &rule, self.at.size, g, self.at.l1, self.at.l2, self.at.slot[0],
+            &rule, self.at.size, n_equal, g, self.at.l1, self.at.l2, self.at.slot[0],
             self.at.slot[1], self.at.w)
 
 

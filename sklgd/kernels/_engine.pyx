@@ -140,6 +140,7 @@ cdef class Descent:
     cdef double[::1] current            # coefficients of a row's features
     cdef bint by_features
     cdef bint uniform                   # one penalty, l1 and l2, for all features
+    cdef bint has_l1, has_l2            # whether some coordinate has such a penalty
     cdef double l1, l2
     cdef ActiveFeatures active
     cdef Parts whole                    # coordinates, slots, sums: all of them
@@ -412,6 +413,8 @@ cdef class Descent:
         self.place.l1, self.place.l2 = first, first + room
         for i in range(room):
             first[i], first[room + i] = self.l1, self.l2
+        _, l1, l2 = self.rule.owners
+        self.has_l1, self.has_l2 = l1.any(), l2.any()
         self.compact_grad, self.compact_scale = first + 2 * room, first + 3 * room
         self.compact_coef = self.place.w if self.scale == NULL else first + 4 * room
 
@@ -435,8 +438,10 @@ cdef class Descent:
         if self.uniform:
             self.penalise(n * K, 0.0, 0.0)
         else:
-            self.active.pick(self.rule.whole.l1, <double*> self.place.l1)
-            self.active.pick(self.rule.whole.l2, <double*> self.place.l2)
+            if self.has_l1:
+                self.active.pick(self.rule.whole.l1, <double*> self.place.l1)
+            if self.has_l2:
+                self.active.pick(self.rule.whole.l2, <double*> self.place.l2)
         self.rule.at = self.place
         self.rule.lagged_update(n, &self.compact_since[0], step, totals if count else NULL)
         if self.signs != NULL:

@@ -149,6 +149,9 @@ cdef void sparse_forward(
         if K == 1:
             if order == NULL and d > MANY:
                 ask_far(indices, first, first + count, indptr[end], coef, 1)
+            elif d > MANY and i + 1 < m:
+                sparse_ask_features(
+                    indices, indptr, row_at(order, start + i + 1), coef, 1)
             z[i] = scale * sparse_sum(data + first, indices + first, count, coef) + coef[d]
             continue
         if d * K > CACHED:

@@ -14,9 +14,10 @@ typedef struct {
     double c1, c2;      /* corrections of the bias, 1 / (1 - beta^t) */
 } sklgd_adam;
 
+/* The first n_equal coordinates have one penalty, which is read once. */
 typedef void (*sklgd_adam_step)(
-    const sklgd_adam *rule, ptrdiff_t n, const double *g, const double *l1,
-    const double *l2, double *m, double *v, double *w);
+    const sklgd_adam *rule, ptrdiff_t n, ptrdiff_t n_equal, const double *g,
+    const double *l1, const double *l2, double *m, double *v, double *w);
 
 #define SKLGD_TARGET
 #define SKLGD_NAME(f) f##_base
