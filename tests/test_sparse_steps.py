@@ -509,7 +509,7 @@ def test_long_runs_of_several_outputs(optimizer, batch_size, task):
     assert np.abs(dense.coef_).max() > 1e-2
 
 
-@pytest.mark.some_cases
+@pytest.mark.all_cases
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("optimizer", RULES)
 def test_batches_without_entries(optimizer, penalty):
