@@ -259,6 +259,10 @@ class NewtonSolver(BatchSolver):
             # The predicted decrease of a damped Hessian is too small, and would end the
             # run, or lower the barrier, too early. So is that of coordinate descent on
             # nearly collinear columns.
+            if self.tries and self.hessians.confirms_blocks():
+                # So is that of blocks, by factors of up to 300.
+                self.hessians.grow()
+                self.renew()
             old = self.age > 0 and self.metric.exact and not self.close
             if old and self.tries and predicted > self.proven:
                 # So is that of a Hessian of another point.
@@ -266,6 +270,7 @@ class NewtonSolver(BatchSolver):
                 self.renew()
             sharp = self.hessians.undamped()
             p, predicted = self.minimise_model(sharp or self.metric, refine=True)
+            self.sure = not self.hessians.incomplete
         return p, predicted
 
     def has_full_rank(self):
