@@ -32,6 +32,10 @@ SURE = 2.5
 # the lengths that are tried for each.
 SMALL, STEPS = 0.5, 6
 LENGTHS = 1.0, 0.5, 0.25, 0.1, 0.01
+# With an l1 penalty, predicted decreases count as a geometric series of at most this
+# ratio. (Random classes, often nearly separable: without it 3 per cent of the gaps were
+# more than 1.2 times `tol`; 1 per cent with it, for 3 per cent more steps.)
+SERIES = 0.8
 
 
 class Path:
@@ -82,6 +86,12 @@ class Path:
     def next_raw_predictions(self, start, stop):
         """Raw predictions of these rows at the end of the next step."""
         return self.z[start:stop] + self.change[start:stop]
+
+
+def series_of(predicted, last):
+    """The sum of a geometric series of predicted decreases, from this one on."""
+    rate = predicted / last if predicted < SERIES * last else SERIES
+    return predicted / (1.0 - rate)
 
 
 def excess_ahead(run, step, predicted, hessian_at):

@@ -12,7 +12,7 @@ from ..kernels._vector import add_scaled, curvatures_along
 from .batch import ROUNDING, SETTLED, UNSURE, BatchSolver
 from .head_start import prepare, stochastic_passes
 from .hessian import HessianSchedule
-from .look_ahead import excess_ahead
+from .look_ahead import excess_ahead, series_of
 from .metrics import HESSIAN_SWEEPS, Diagonal
 from .truncated import CLEARLY, left_after, truncated_step
 
@@ -29,10 +29,6 @@ FALLEN = 0.003
 # Ratio of successive predicted decreases above which they fall slowly, and the largest
 # ratio used.
 SLOW, SLOWEST = 0.3, 0.9
-# With an l1 penalty, predicted decreases count as a geometric series of at most this
-# ratio. (Random classes, often nearly separable: without it 3 per cent of the gaps were
-# more than 1.2 times `tol`; 1 per cent with it, for 3 per cent more steps.)
-SERIES = 0.8
 # A Hessian of a point before ends a run with an l1 penalty if the last step gained at
 # most this multiple of the predicted decrease: F falls like an exponential otherwise.
 CLOSE = 1.1
@@ -387,9 +383,7 @@ class NewtonSolver(BatchSolver):
             self.step = p, predicted
         series = twice_smooth and not (self.penalty.smooth or self.data.loss.quadratic)
         if series and self.tries and predicted > self.proven:
-            last = self.last_predicted
-            rate = predicted / last if predicted < SERIES * last else SERIES
-            predicted /= 1.0 - rate
+            predicted = series_of(predicted, self.last_predicted)
         if not self.penalty.smooth and self.hessians.incomplete:
             # The predicted decrease of a bound is too small, and there is no Hessian.
             return max(predicted, self.extrapolated())
