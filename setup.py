@@ -53,22 +53,29 @@ if DEBUG:
 
 # Never -ffast-math: it assumes that nan and inf do not occur (divergence checks need
 # them) and may reorder sums. No contraction: the same bits with and without FMA.
-UNIX_FLAGS = [
-    "-O3",
-    "-g0",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-ffp-contract=off",
-]
+UNIX_FLAGS = ["-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
-# For modules that spend no measurable time in loops of their own: their code takes half
-# the time to compile, and is smaller.
-GLUE_FLAGS = ["-O1"]
-GLUE = (
+# -O3 takes a quarter longer to compile, because it inlines more, and made one module
+# faster: `_rows`, by a tenth in steps of single rows (cells of benchmarks/compare.py).
+# The others need its vector loops only. (clang ignores the last four, with a warning.)
+LEVEL_FLAGS = [
+    "-O2",
+    "-ftree-vectorize",
+    "-fvect-cost-model=dynamic",
+    "-fpeel-loops",
+    "-funswitch-loops",
+    "-fpredictive-commoning",
+]
+LEVELS = {"_rows": ["-O3"]}
+# Modules that spend no measurable time in loops of their own: their code takes half the
+# time to compile, and is smaller.
+for glue in (
     "_cyutility", "_isa", "_loss_function", "_order", "_predict", "_threads",
-)  # fmt: skip
+):  # fmt: skip
+    LEVELS[glue] = ["-O1"]
 if DEBUG:
-    UNIX_FLAGS = ["-O1", "-g", "-UNDEBUG", *UNIX_FLAGS[2:]]
+    UNIX_FLAGS = ["-g", "-UNDEBUG", *UNIX_FLAGS[1:]]
+    LEVEL_FLAGS, LEVELS = ["-O1"], {}
     MSVC_FLAGS = ["/Od", "/Z7", "/fp:precise"]
 
 BUILD_DIR = "build"
@@ -118,9 +125,10 @@ class BuildKernels(build_ext):
         for ext in self.extensions:
             ext.include_dirs += [numpy.get_include(), "sklgd/kernels"]
             ext.define_macros += MACROS
+            if not msvc:
+                name = ext.name.rpartition(".")[2]
+                ext.extra_compile_args += LEVELS.get(name, LEVEL_FLAGS)
             ext.extra_compile_args += flags
-            if ext.name.rpartition(".")[2] in GLUE and not msvc:
-                ext.extra_compile_args += GLUE_FLAGS
         self.translate()
         super().build_extensions()
 
@@ -135,7 +143,7 @@ class BuildKernels(build_ext):
             f"Cython={Cython.__version__} numpy={numpy.__version__} "
             f"{environment}\n"
             f"{SHARED_MODULE}\n{DIRECTIVES}\n{MACROS}\n{UNIX_FLAGS}\n{MSVC_FLAGS}\n"
-            f"{GLUE}\n{GLUE_FLAGS}\n"
+            f"{LEVEL_FLAGS}\n{LEVELS}\n"
         )
         changed = not STAMP.exists() or STAMP.read_text() != config
         translated = cythonize(
