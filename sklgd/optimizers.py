@@ -653,8 +653,8 @@ class MomentOptimizer(Optimizer):
     """Base class of Adam and its variants."""
 
     # Columns drawn uniformly, batches of 32 and 256 rows of 50 entries: lagged steps
-    # cost less from 6 to 9 columns per entry of a batch on, with l1 or sums from 24 to
-    # 30 columns on.
+    # cost less from 6 to 9 columns per entry of a batch on, with l1 or sums from 30
+    # columns on.
     lagged_cost = 8.0
     ranges = {
         "beta_1": (0.0, True, 1.0),
@@ -684,7 +684,7 @@ class MomentOptimizer(Optimizer):
         lags = lags and not (summed and penalty.signs is not None)
         if penalty.has_l2 or not lags or self.beta_1 >= self.beta_2**4:
             return INF
-        return 25.0 if summed or penalty.has_l1 else self.lagged_cost
+        return 30.0 if summed or penalty.has_l1 else self.lagged_cost
 
 
 class Adam(MomentOptimizer):
@@ -733,8 +733,8 @@ class Adam(MomentOptimizer):
 
     name = "adam"
     rule = AdamRule
-    # (Its steps of all features are vectorised: from 18 to 23 columns on.)
-    lagged_cost = 20.0
+    # (Its steps of all features are vectorised: from 26 to 36 columns on.)
+    lagged_cost = 30.0
 
 
 class AMSGrad(MomentOptimizer):
