@@ -706,6 +706,7 @@ default=None
                 "metadata routing and call set_fit_request(offset=True) and "
                 "set_score_request(offset=True)."
             )
+        refuse_text(y, "y")
         loss = self._make_loss()
         if not _explains_deviance(loss):
             # Imported when needed: it doubles the package's import time.

@@ -1,5 +1,6 @@
 """Wrong input raises ValueError (NotFittedError) and says what is wrong with it."""
 
+import functools
 import re
 import warnings
 
@@ -648,3 +649,13 @@ def test_strengths_that_leave_float64_name_what_is_too_large(penalty, rng):
     if penalty == "l2":
         with pytest.raises(ValueError, match=r"^alpha times the variance of a column"):
             model.fit(1e10 * X, y)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+@pytest.mark.parametrize(
+    "form", [list, np.array, functools.partial(np.array, dtype=object)]
+)
+def test_the_score_names_text_in_y(loss, form):
+    model = GDRegressor(loss).fit(X, np.exp(Y))
+    with pytest.raises(ValueError, match=r"^y has the entry 'a', which is no number\."):
+        model.score(X, form(["a"] * len(X)))
