@@ -12,7 +12,7 @@ from sklgd._fit.loop import Run
 from sklgd._fit.monitor import Monitor
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers import newton, rules
-from sklgd._solvers.hessian import curved
+from sklgd._solvers.curved_rows import curved
 from sklgd._solvers.variance_reduced import Preconditioner, largest_row
 from sklgd.kernels._engine import Descent
 from sklgd.kernels._problem import Problem

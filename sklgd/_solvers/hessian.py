@@ -26,6 +26,7 @@ from .._fit.cost import (
     softmax_cost,
 )
 from ..kernels._hessian import hessian_block
+from .curved_rows import FLAT_SHARE, FLAT_SHARE_L1, curved, most_of, trim
 from .metrics import HESSIAN_SWEEPS, Factored, RowBlocks, ratio
 from .row_hessian import LEAST_RIDGE, RowFactor, RowHessian
 
@@ -36,7 +37,7 @@ FREE_SWEEPS, FREE_SQUARED = 4.0, 20.0
 # short step for other losses, and the smallest share.
 DAMPING, FIRST_DAMPING, LEAST_DAMPING = 0.1, 0.01, 1e-4
 # The share in preconditioners.
-SHARP = 1e-3
+SHARP = 1e-5
 # Smallest number of rows per coefficient for which the bound of softmax is useful.
 SCARCE = 4
 # Up to this order it replaces its blocks as soon as a run has taken as long as it will
@@ -49,9 +50,9 @@ MAX_WHOLE = 2500
 CONFIRMING = 4.0
 # From so many classes on, dense blocks of softmax count as so many times the Gram
 # matrices that they need, because they leave out more of the Hessian (10000 rows of 50
-# columns and 100 classes: 1.2 s with them, 0.85 without; with the 10 classes of
+# columns and 100 classes: 0.7 s with them, 0.4 without; with the 10 classes of
 # scikit-learn's digits they gain).
-MANY_CLASSES, MANY = 50, 1.5
+MANY_CLASSES, MANY = 50, 3.0
 # The second derivative of a rare class counts as at least this share of the mean one.
 # (With a tenth, or with none of them scaled, a set of seven classes, one of 79 % and
 # three below 0.1 %, takes more steps. The second derivatives of the constant model in
@@ -62,11 +63,9 @@ RARE = 0.3
 SLAB = 16384
 # A run on few rows does not end before one of up to so many sweeps has confirmed it.
 WAITING = 100.0
-# Rows whose second derivatives add up to less than this share are left out of that
-# Hessian. With an l1 penalty, minimisers lie where a few rows limit the step, and a
-# model without these rows led far beyond them (iris at an alpha of 1e-6: steps of a
-# thousandth of the model's; a share of 1e-5 was small enough).
-FLAT_SHARE, FLAT_SHARE_L1 = 1e-3, 1e-6
+# The rows that blocks of softmax take into account are counted when the time spent is
+# this share of the cost of blocks of all rows.
+LOOK = 0.05
 # Loss of degrees of freedom, and of a share of the second derivatives, up to which a
 # Hessian still gives an estimate of F - F*.
 LOST, LOST_SHARE = 3.0, 0.1
@@ -118,6 +117,7 @@ class HessianSchedule:
         self.heights: Any = None
         self.sample: Any = None
         self.active, self.waited = 1.0, 0.0
+        self.trims, self.share, self.looked = self.coupled and not l1, 1.0, 0.0
         # True if runs with an l1 penalty compute the whole Hessian of softmax, and damp
         # it; True if the blocks that are damped leave out a part of it.
         self.whole = l1 and self.coupled and order <= MAX_COUPLED
@@ -171,6 +171,8 @@ class HessianSchedule:
             # (Blocks leave out most of the Hessian where steps with them take so long.)
             self.grow()
         price, make = self.levels[0]
+        if make is HessianSchedule.blocks:
+            price *= self.share_of_rows(loss, raw_predictions, price)
         limit = min(max(self.spent, self.allowance), sweeps * self.sweep)
         if price > limit and not self.hasty:
             return None
@@ -190,6 +192,16 @@ class HessianSchedule:
         self.whole = self.l1
         self.incomplete = self.incomplete and not self.l1
         self.damping *= self.incomplete
+
+    def share_of_rows(self, loss, raw_predictions, price):
+        """Share of the rows that the blocks of softmax take into account, about.
+
+        It is computed again when the time spent has doubled.
+        """
+        if self.trims and self.spent >= max(self.looked, LOOK * price):
+            h = self.some(loss, raw_predictions)
+            self.share, self.looked = trim(h), 2.0 * self.spent
+        return self.share
 
     def price_at_the_end(self):
         """Cost of `at_the_end` in sweeps; infinity if there is no such Hessian."""
@@ -321,15 +333,19 @@ class HessianSchedule:
     def blocks(self, loss, raw_predictions):
         """X~' diag(l''_k) X~ / n + penalty for each output k."""
         grams: list[Any] = [None] * self.problem.n_outputs
-        active = 0
+        active = kept = 0
         for start, stop in self.slabs():
             rows = self.data.numbers(start, stop)
             h = self.problem.curvatures(loss, raw_predictions(start, stop), start)
             if self.may_grow:
                 active += len(most_of(h.sum(axis=1), FLAT_SHARE))
+            if self.trims:
+                kept += trim(h) * (stop - start)
             for k, before in enumerate(grams):
                 grams[k] = self.gram(h[:, k], rows, before)
         self.active = active / self.problem.n_samples
+        if self.trims:
+            self.share, self.looked = kept / self.problem.n_samples, 0.0
         # (The bound that may be added: that of softmax, or the mean second derivative.)
         self.sample = self.sampled(loss, raw_predictions)
         heights = [total / self.total_weight for _, _, total in grams]
@@ -357,6 +373,10 @@ class HessianSchedule:
         """Second derivatives of some rows, for `has_changed`; None if none jump."""
         if self.data.loss.twice_smooth or not self.data.loss.smooth:
             return None
+        return self.some(loss, raw_predictions)
+
+    def some(self, loss, raw_predictions):
+        """Second derivatives of some rows."""
         n = self.problem.n_samples
         starts = [n * i // SAMPLES for i in range(SAMPLES)] if n > SAMPLED else [0]
         size = min(n, SAMPLED) // len(starts)
@@ -544,21 +564,6 @@ class HessianSchedule:
             A, v, total, factor / self.total_weight, self.scaling.scale, self.l2, k,
             self.data.fit_intercept,
         )  # fmt: skip
-
-
-def curved(p, sample_weight, share=FLAT_SHARE):
-    """The rows with all but this share of the second derivatives of softmax."""
-    h = 1.0 - np.einsum("ik,ik->i", p, p)
-    if sample_weight is not None:
-        h *= sample_weight
-    return most_of(h, share)
-
-
-def most_of(h, share):
-    """The rows with all but this share of these second derivatives."""
-    order = np.argsort(h)
-    flat = np.searchsorted(np.cumsum(h[order]), share * h.sum())
-    return np.sort(order[flat:])
 
 
 def factored(data):

@@ -13,7 +13,7 @@ class Diagonal:
     """B = I / theta, where 1 / theta is the second derivative along the last step."""
 
     exact = knows_columns = False
-    least_pivot = 0.0
+    least_pivot, n_matrices = 0.0, 0
 
     def __init__(self):
         self.theta = 1.0
@@ -51,7 +51,7 @@ class Factored:
 
     def __init__(self, matrices, exact, relative=False, shares=None):
         self.matrices, self.exact, self.theta = matrices, exact, None
-        self.shares = shares
+        self.shares, self.n_matrices = shares, len(matrices)
         # (This makes the matrices definite to rounding, which coordinate descent
         # needs.)
         self.factors = [cholesky(matrix, relative) for matrix in matrices]
@@ -107,7 +107,7 @@ class RowBlocks:
         As for `Factored`.
     """
 
-    least_pivot, knows_columns = 0.0, False
+    least_pivot, n_matrices, knows_columns = 0.0, 0, False
 
     def __init__(self, data, scaling, l2, curvatures, exact):
         self.data, self.scaling, self.l2 = data, scaling, l2

@@ -89,7 +89,8 @@ class NewtonSolver(BatchSolver):
         # many columns and few rows, which it may not wait for.)
         computes = self.hessians.levels and not self.hessians.few_rows
         self.stale, self.longest, self.known = False, 0, None
-        self.iterative, self.left, self.model = False, math.inf, (math.inf, math.inf)
+        self.iterative = False
+        self.left, self.model = math.inf, (math.inf, math.inf)
         self.age = 0
         self.near, self.asked, self.misled = 0, False, MISLED if computes else 0
 
@@ -126,6 +127,8 @@ class NewtonSolver(BatchSolver):
         self.iterative = False
         metric = self.hessians.next_metric(self.loss, self.lines.block, rival)
         if metric is not None:
+            if metric.n_matrices > self.metric.n_matrices > 0:
+                self.longest = 0  # (Conjugate gradients end much earlier with it.)
             self.metric, self.age = metric, 0
             if not self.data.loss.twice_smooth or metric.exact:
                 self.pairs.clear()

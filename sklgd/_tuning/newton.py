@@ -18,7 +18,7 @@ from scipy.special import softmax
 
 from .._fit.data import columns_to_fit
 from .._fit.offset import without_offset
-from .._solvers.hessian import curved
+from .._solvers.curved_rows import curved
 from .._solvers.metrics import Factored
 from ..kernels._hessian import hessian_block
 from ..losses import LOSSES

@@ -1,0 +1,41 @@
+"""The rows with most of the second derivatives: few near separable classes."""
+
+import numpy as np
+
+# Rows whose second derivatives add up to less than this share are left out of the whole
+# Hessian of softmax. With an l1 penalty, minimisers lie where a few rows limit the
+# step, and a model without these rows led far beyond them (iris at an alpha of 1e-6:
+# steps of a thousandth of the model's; a share of 1e-5 was small enough).
+FLAT_SHARE, FLAT_SHARE_L1 = 1e-3, 1e-6
+# The share that its blocks leave out (of fashion_mnist a tenth of the rows remains).
+TRIMMED = 0.01
+
+
+def curved(p, sample_weight, share=FLAT_SHARE):
+    """The rows with all but this share of the second derivatives of softmax."""
+    h = 1.0 - np.einsum("ik,ik->i", p, p)
+    if sample_weight is not None:
+        h *= sample_weight
+    return most_of(h, share)
+
+
+def most_of(h, share):
+    """The rows with all but this share of these second derivatives."""
+    order = np.argsort(h)
+    flat = np.searchsorted(np.cumsum(h[order]), share * h.sum())
+    return np.sort(order[flat:])
+
+
+def trim(h):
+    """Set small second derivatives of each output to zero; returns the share left.
+
+    Parameters
+    ----------
+    h : ndarray of shape (n_rows, n_outputs)
+        Overwritten.
+    """
+    rising = np.sort(h, axis=0)
+    total = np.cumsum(rising, axis=0)
+    first = (total <= TRIMMED * total[-1]).sum(axis=0).clip(max=len(h) - 1)
+    h[h < rising[first, np.arange(h.shape[1])]] = 0.0
+    return np.count_nonzero(h) / h.size
