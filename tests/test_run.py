@@ -1,5 +1,8 @@
 """Parts of a run that its results hardly show: weights, means, units, patience."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import reference
@@ -12,7 +15,9 @@ from sklgd._fit.loop import Run
 from sklgd._fit.monitor import Monitor
 from sklgd._fit.statistics import Statistics
 from sklgd._solvers import newton, rules
-from sklgd._solvers.curved_rows import curved
+from sklgd._solvers.curved_rows import curved, trim
+from sklgd._solvers.metrics import Diagonal, Factored
+from sklgd._solvers.truncated import left_after
 from sklgd._solvers.variance_reduced import Preconditioner, largest_row
 from sklgd.kernels._engine import Descent
 from sklgd.kernels._problem import Problem
@@ -137,6 +142,44 @@ def test_rows_of_little_weight_are_not_among_those_that_make_the_curvature():
     p = np.full((3, 2), 0.5)
     assert curved(p, np.array([1.0, 1e-12, 1.0])).tolist() == [0, 2]
     assert curved(p, None).tolist() == [0, 1, 2]
+
+
+def test_small_second_derivatives_are_trimmed_in_each_output():
+    h = np.array([[1e-4, 1.0, 0.0], [1.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
+    assert trim(h) == 5 / 9
+    assert h.T.tolist() == [[0.0, 1.0, 2.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+
+
+# --------------------------------------------------------------------- steps of softmax
+
+
+def test_softmax_starts_with_the_second_derivatives_of_the_constant_model(begin, rng):
+    X, y = rng.normal(size=(100, 3)), np.repeat([0, 1, 2], [60, 39, 1])
+    run = begin(GDClassifier(optimizer="newton", alpha=1e-12), X, y).training
+    metric = run.hessians.bound(run.loss, run.lines.block)
+    p = np.array([0.6, 0.39, 0.01])
+    moments = np.cov(X.T, bias=True) / np.outer(X.std(axis=0), X.std(axis=0))
+    moments = np.pad(moments, (0, 1)) + np.diag([0.0, 0.0, 0.0, 1.0])
+    mean = (p * (1.0 - p)).mean()
+    shares = np.maximum(p * (1.0 - p) / mean, 0.3)
+    g = rng.normal(size=(4, 3))
+    expected = np.linalg.solve(mean * moments, g) / shares
+    ratios = metric.solve(g.copy())[:3] / expected[:3]
+    np.testing.assert_allclose(ratios / ratios[0, 0], 1.0, rtol=1e-6)
+
+
+def test_the_gain_of_a_step_of_conjugate_gradients_tells_what_it_leaves():
+    matrix = Factored([np.eye(2)], False)
+
+    def left(gain, metric=matrix, few_rows=False):
+        run = SimpleNamespace(model=(1.0, 0.01), metric=metric)
+        run.hessians = SimpleNamespace(few_rows=few_rows)
+        return left_after(run, gain)
+
+    assert left(1.0) == pytest.approx(3 * 0.01)
+    assert left(0.97) == left(1.03) == pytest.approx(3 * 0.01 + 8 * 0.03)
+    assert left(0.9) == left(1.1) == left(1.0, Diagonal()) == math.inf
+    assert left(1.0, few_rows=True) == math.inf
 
 
 # ------------------------------------------------------------------- negative curvature
