@@ -1,5 +1,5 @@
 /* The series of lagged Adam steps, for several coordinates at a time: see _lagged_adam.pyx.
-   One at a time they took 2.5 times as long. */
+   One at a time they took twice as long. */
 
 #ifndef SKLGD_LAGGED_ADAM_H
 #define SKLGD_LAGGED_ADAM_H
