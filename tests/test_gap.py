@@ -719,6 +719,20 @@ def test_the_gap_near_separable_classes_is_no_promise(optimizer, n_classes, alph
     assert truth <= 3.0 * estimate
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rows_that_limit_a_step_are_not_left_out_of_the_hessian(seed):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 16, 40)
+    X = (8.0 * rng.normal(size=(16, 1)))[y] + rng.normal(size=(40, 1))
+    model = GDClassifier(alpha=1e-6)
+    F_star, F_null = bounds(model, X, y)
+    estimate, truth = gaps(model, X, y, F_star, F_null)
+    assert model.stop_reason_ == "converged"
+    assert model.n_iter_ < 50
+    assert truth <= 3.0 * estimate
+    assert truth <= 1.2 * model.tol
+
+
 @pytest.mark.parametrize("name", ["iris", "wine", "cancer"])
 def test_separable_classes_without_a_penalty_have_zero_as_the_optimum(name):
     X, y = SETS[name]()

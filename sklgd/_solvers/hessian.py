@@ -26,7 +26,7 @@ from .._fit.cost import (
     softmax_cost,
 )
 from ..kernels._hessian import hessian_block
-from .curved_rows import FLAT_SHARE, FLAT_SHARE_L1, curved, most_of, trim
+from .curved_rows import FLAT_SHARE, FLAT_SHARE_L1, FLATTER, curved, most_of, trim
 from .metrics import HESSIAN_SWEEPS, Factored, RowBlocks, ratio
 from .row_hessian import LEAST_RIDGE, RowFactor, RowHessian
 
@@ -126,6 +126,10 @@ class HessianSchedule:
         self.rejected, self.calm = 0, True
         # True if each step needs a Hessian.
         self.hasty = False
+        # The share of the second derivatives that the whole Hessian of softmax may leave
+        # out, and whether the last one left out rows.
+        self.flat_share = FLAT_SHARE_L1 if l1 else FLAT_SHARE
+        self.leaves_out, self.shortened = False, 0
 
     def plan(self):
         """Cost and maker of the metrics, in the order in which they are computed.
@@ -276,9 +280,15 @@ class HessianSchedule:
         jumps leave out jumps nearby. A bound is then added to them (Levenberg 1944).
         With an l1 penalty, so does the whole Hessian near separable classes. If it is
         that of a point before, ``age`` steps ago, it is computed again instead, and at
-        each point from then on.
+        each point from then on. If the whole Hessian leaves out rows, steps may be short
+        because of them. After two such steps the next Hessian leaves out fewer.
         """
         short = 0.5 if self.data.loss.twice_smooth else 0.01
+        self.shortened = self.shortened + 1 if self.leaves_out and t < short else 0
+        if self.shortened > 1:
+            self.leaves_out, self.shortened = False, 0
+            self.flat_share *= FLATTER
+            self.end_waiting()
         if self.blocks_at is None or t >= short:
             self.rejected = 0
             return None
@@ -481,7 +491,7 @@ class HessianSchedule:
         for start, stop in self.slabs():
             rows, _, s = self.data.part(start, stop)
             p = softmax(raw_predictions(start, stop), axis=1)
-            some = curved(p, s, FLAT_SHARE_L1 if self.l1 else FLAT_SHARE)
+            some = curved(p, s, self.flat_share)
             active += len(some)
             if self.whole:
                 q = p if s is None else s[:, None] * p
@@ -489,6 +499,7 @@ class HessianSchedule:
             centre = self.scaling.centre
             H += self.problem.softmax_hessian(p[some], rows[some], centre)
         self.active = active / self.problem.n_samples
+        self.leaves_out = active < self.problem.n_samples
         if self.levels and self.levels[0][1] is HessianSchedule.hessian:
             self.levels[0] = (self.whole_price(), HessianSchedule.hessian)
         S = self.scaling.scale.copy()
