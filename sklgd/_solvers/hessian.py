@@ -126,8 +126,8 @@ class HessianSchedule:
         self.rejected, self.calm = 0, True
         # True if each step needs a Hessian.
         self.hasty = False
-        # The share of the second derivatives that the whole Hessian of softmax may leave
-        # out, and whether the last one left out rows.
+        # The share of second derivatives that the whole Hessian of softmax may leave out,
+        # whether the last one left out rows, and how many steps since then were short.
         self.flat_share = FLAT_SHARE_L1 if l1 else FLAT_SHARE
         self.leaves_out, self.shortened = False, 0
 
@@ -280,8 +280,8 @@ class HessianSchedule:
         jumps leave out jumps nearby. A bound is then added to them (Levenberg 1944).
         With an l1 penalty, so does the whole Hessian near separable classes. If it is
         that of a point before, ``age`` steps ago, it is computed again instead, and at
-        each point from then on. If the whole Hessian leaves out rows, steps may be short
-        because of them. After two such steps the next Hessian leaves out fewer.
+        each point from then on. If the whole Hessian leaves out rows, these may be what
+        makes steps short. After two such steps the next Hessian leaves out fewer.
         """
         short = 0.5 if self.data.loss.twice_smooth else 0.01
         self.shortened = self.shortened + 1 if self.leaves_out and t < short else 0
