@@ -126,8 +126,8 @@ class HessianSchedule:
         self.rejected, self.calm = 0, True
         # True if each step needs a Hessian.
         self.hasty = False
-        # The share of second derivatives that the whole Hessian of softmax may leave out,
-        # whether the last one left out rows, and how many steps since then were short.
+        # The share of second derivatives that the whole Hessian of softmax may leave
+        # out, whether the last one left out rows, and how many steps since were short.
         self.flat_share = FLAT_SHARE_L1 if l1 else FLAT_SHARE
         self.leaves_out, self.shortened = False, 0
 
