@@ -314,7 +314,10 @@ cdef class Descent:
                 longest = max(longest, self.problem.rows.n_entries(
                     self.call.rows, position, min(batch_size, self.end - position)))
         if max(n_steps, longest) > 2**31 - 1:
-            raise ValueError("a call takes up to 2**31 - 1 steps of as many entries")
+            raise ValueError(
+                "Batches of sparse rows may have up to 2**31 - 1 entries, and an epoch as "
+                f"many batches, but batch_size={batch_size} makes {n_steps} batches of up "
+                f"to {longest} entries. Use another batch_size.")
         self.call.counted = 0
         if summed and count_from < n_steps:
             self.call.counted = n_steps - max(0, count_from)
