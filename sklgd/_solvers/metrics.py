@@ -39,7 +39,7 @@ class Factored:
         One of order n_features + 1 for all outputs; or one for each; or one of all
         coordinates, output by output within a feature.
     exact : bool
-        True for a Hessian, False for a bound of it (which `adapt` may rescale).
+        True for a Hessian, False for another matrix (which `adapt` may rescale).
     relative : bool, default=False
         See `cholesky`.
     shares : ndarray of shape (n_outputs,), default=None

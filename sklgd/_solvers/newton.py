@@ -31,6 +31,7 @@ FALLEN = 0.003
 SLOW, SLOWEST = 0.3, 0.9
 # A Hessian of a point before ends a run with an l1 penalty if the last step gained at
 # most this multiple of the predicted decrease: F falls like an exponential otherwise.
+# (Chosen on random sets of up to 10 classes, as was SERIES.)
 CLOSE = 1.1
 # Where F falls like an exponential along a step of Newton's method, it gains this
 # share more than predicted, and F - F* is twice the prediction. (Near separable classes
@@ -49,7 +50,7 @@ NEAR, PLAIN = 3.0, 2
 # not confirmed by the last step: it may be ten times too small.
 NEGLIGIBLE = 0.01
 # A metric that costs so many times as much as conjugate gradients is not computed where
-# these work.
+# these work. (100 classes in 50 columns: 101 Gram matrices took a third of a run.)
 RIVAL = 1.5
 # A gain of this multiple of the predicted decrease shows that B is out of date.
 TRUST = 1.25

@@ -23,6 +23,8 @@ CLEARLY = 0.5
 # A step of conjugate gradients, whose gain differs by at most this share from what they
 # predict, leaves what they have missed and some times the error of their model. The
 # least Ritz value may be too large, and what they have missed more by the other factor.
+# (Checked on 13 problems of 3 to 100 classes, among them fashion_mnist, isolet, covtype
+# and letter; 2 of 489 random fits then claimed less than a third of the true gap.)
 RIGHT, ERRORS, RITZ = 0.05, 8.0, 3.0
 # A second derivative below this share of its usual size counts as zero.
 FLAT = 1e-12
