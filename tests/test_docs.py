@@ -21,7 +21,7 @@ from conftest import parsed
 
 import sklgd
 from sklgd import display, losses, optimizers, schedules
-from sklgd._fit import diagnosis, messages
+from sklgd._fit import messages
 from sklgd.losses import LOSSES
 from sklgd.optimizers import OPTIMIZERS
 from sklgd.schedules import SCHEDULES
@@ -243,7 +243,7 @@ def test_docstrings_use_the_words_that_others_use(cls):
 def constant_texts():
     """Constant parts of the warnings of the package, of at least 20 characters."""
     yield from (text.partition(". ")[0] for text in messages.WARNINGS.values())
-    yield diagnosis.STREAM_WARNING.partition(". ")[0]
+    yield messages.STREAM_WARNING.partition(". ")[0]
     for source in sorted((ROOT / "sklgd").rglob("*.py")):
         for call in ast.walk(parsed(source)):
             if getattr(getattr(call, "func", None), "id", None) != "warn":

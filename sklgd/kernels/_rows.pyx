@@ -46,8 +46,9 @@ cnp.import_array()
 cdef enum:
     AHEAD = 8
     MAX_LINES = 16      # most cache lines of a row that are prefetched
-    FAR = 48            # entries from a prefetch of a single coefficient to its use
-                        # (16 to 64 take equal time on a million columns)
+    # Entries from a prefetch of a single coefficient to its use (16 to 64 take equal time
+    # on a million columns).
+    FAR = 48
     MANY = 262144       # features from which on it pays, if the columns are not like text
     CACHED = 32768      # coefficients that need not be prefetched: they stay in L2
     PANEL = 256         # columns whose moments are summed at a time
