@@ -110,7 +110,8 @@ def estimator(problem, parameters, X):
     parameters = dict(parameters)
     cls = sklgd.GDClassifier if problem.n_classes else sklgd.GDRegressor
     if parameters.pop("auto", False):
-        return cls(random_state=0, **{"max_iter": 20, **parameters})
+        # Enough for a whole fit: the first steps of two versions may differ.
+        return cls(random_state=0, **{"max_iter": 200, **parameters})
     eta = 1e-3 if parameters["optimizer"] == "adam" else 0.05 / mean_square_norm(X)
     fixed = {"learning_rate": "constant", "eta0": eta, "tol": None, "max_iter": 4}
     return cls(random_state=0, **fixed | parameters)
