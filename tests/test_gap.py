@@ -904,3 +904,22 @@ def test_there_is_no_bound_after_few_epochs_or_without_strong_convexity(
     model = cls(**given).fit(X, y)
     assert np.isnan(model.optimality_gap_)
     assert not model.optimality_gap_is_bound_
+
+
+@pytest.mark.parametrize("alpha", [[0.001, 0.1, 1.0], [0.001, 0.1, 0.0]])
+def test_the_bound_of_a_long_fit_takes_a_strength_for_each_target(rng, alpha):
+    X = rng.normal(size=(200, 5))
+    y = X @ rng.normal(size=(5, 3)) + rng.normal(size=(200, 3))
+    model = GDRegressor(alpha=alpha, optimizer="adam", max_iter=60, tol=None).fit(X, y)
+    best = 0.0
+    for target, strength in zip(y.T, alpha, strict=True):
+        A, b = X - X.mean(axis=0), target - target.mean()
+        w = np.linalg.solve(A.T @ A / 200 + strength * np.eye(5), A.T @ b / 200)
+        best += 0.5 * np.mean((b - A @ w) ** 2) + 0.5 * strength * w @ w
+    null = 0.5 * y.var(axis=0).sum()
+    truth = (model.loss_curve_[-1] - best) / (null - best)
+    assert model.optimality_gap_is_bound_ == (min(alpha) > 0.0)
+    if min(alpha) > 0.0:
+        assert model.optimality_gap_ >= truth
+    else:
+        assert np.isnan(model.optimality_gap_)

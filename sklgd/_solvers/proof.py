@@ -70,7 +70,7 @@ def bound_at(run, objective, null):
     data, penalty = run.data, run.penalty
     if not (penalty.closed_form and data.loss.convex and data.loss.smooth):
         return math.inf
-    l1, l2 = penalty.strengths(np.ones((len(run.coef), 1)))
+    l1, l2 = penalty.strengths(np.ones(run.coef.shape))
     if not ((l1 > 0.0) | (l2 > 0.0))[:-1].all():
         return math.inf
     gained = max(null - objective, 0.0)
