@@ -19,26 +19,12 @@ typedef void (*sklgd_adam_step)(
     const sklgd_adam *rule, ptrdiff_t n, ptrdiff_t n_equal, const double *g,
     const double *l1, const double *l2, double *m, double *v, double *w);
 
-#define SKLGD_TARGET
-#define SKLGD_NAME(f) f##_base
-#include "adam_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-
-#if SKLGD_AVX2
-#define SKLGD_TARGET SKLGD_TARGET_AVX2
-#define SKLGD_NAME(f) f##_avx2
-#include "adam_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-#endif
+#define SKLGD_FAMILY "adam_impl.h"
+#include "each_isa.h"
 
 /* The function for this machine, to be asked for once, at import. */
 static sklgd_adam_step sklgd_choose_adam(void) {
-#if SKLGD_AVX2
-    if (sklgd_use_avx2()) return adam_step_avx2;
-#endif
-    return adam_step_base;
+    return SKLGD_CHOOSE(adam_step);
 }
 
 #endif

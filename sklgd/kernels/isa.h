@@ -3,8 +3,10 @@
    A family of kernels is one header without an include guard whose functions are written
    as `static TARGET ... NAME(f)(...)`. It is included once with NAME(f) = f_base and, if
    SKLGD_AVX2, once more with NAME(f) = f_avx2, compiled for AVX2 whatever the flags of
-   the build are. The functions of one family call each other directly; from outside they
-   are called through a table that is chosen once, when the module is imported.
+   the build are. each_isa.h does so, where the macros are called SKLGD_TARGET and
+   SKLGD_NAME; dense.h, sparse.h, outputs.h and float32_rows.h, which need more macros,
+   do it themselves. The functions of one family call each other directly; from outside
+   they are called through a table that is chosen once, when the module is imported.
 
    The kernels keep a fixed number of partial sums and add them up in a fixed order, and
    nothing is contracted to fused multiply-adds. So all instruction sets give the same bits.
@@ -138,5 +140,12 @@ static inline int sklgd_use_avx2(void) {
     return 0;
 #endif
 }
+
+/* The function f of a family for this machine, to be asked for once, at import. */
+#if SKLGD_AVX2
+#define SKLGD_CHOOSE(f) (sklgd_use_avx2() ? f##_avx2 : f##_base)
+#else
+#define SKLGD_CHOOSE(f) f##_base
+#endif
 
 #endif

@@ -22,26 +22,12 @@ typedef struct {
 typedef double (*sklgd_series_step)(
     sklgd_series *s, ptrdiff_t n_terms, double epsilon, int root);
 
-#define SKLGD_TARGET
-#define SKLGD_NAME(f) f##_base
-#include "lagged_adam_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-
-#if SKLGD_AVX2
-#define SKLGD_TARGET SKLGD_TARGET_AVX2
-#define SKLGD_NAME(f) f##_avx2
-#include "lagged_adam_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-#endif
+#define SKLGD_FAMILY "lagged_adam_impl.h"
+#include "each_isa.h"
 
 /* The function for this machine, to be asked for once, at import. */
 static sklgd_series_step sklgd_choose_series(void) {
-#if SKLGD_AVX2
-    if (sklgd_use_avx2()) return lagged_series_avx2;
-#endif
-    return lagged_series_base;
+    return SKLGD_CHOOSE(lagged_series);
 }
 
 #endif

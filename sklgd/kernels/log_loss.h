@@ -14,19 +14,8 @@
 /* Most raw predictions at a time, a multiple of four. */
 #define SKLGD_POINTS 8
 
-#define SKLGD_TARGET
-#define SKLGD_NAME(f) f##_base
-#include "log_loss_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-
-#if SKLGD_AVX2
-#define SKLGD_TARGET SKLGD_TARGET_AVX2
-#define SKLGD_NAME(f) f##_avx2
-#include "log_loss_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-#endif
+#define SKLGD_FAMILY "log_loss_impl.h"
+#include "each_isa.h"
 
 typedef struct {
     /* Losses, gradients and second derivatives at n raw predictions z of a label y. */
@@ -39,12 +28,9 @@ typedef struct {
 
 /* The functions for this machine, to be asked for once, at import. */
 static sklgd_log_loss sklgd_choose_log_loss(void) {
-    sklgd_log_loss base = {log_loss_points_base, log_loss_prox_base};
-#if SKLGD_AVX2
-    sklgd_log_loss avx2 = {log_loss_points_avx2, log_loss_prox_avx2};
-    if (sklgd_use_avx2()) return avx2;
-#endif
-    return base;
+    sklgd_log_loss chosen = {
+        SKLGD_CHOOSE(log_loss_points), SKLGD_CHOOSE(log_loss_prox)};
+    return chosen;
 }
 
 #endif

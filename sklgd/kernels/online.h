@@ -59,19 +59,8 @@ enum { SKLGD_ONLINE_ZERO = 1, SKLGD_ONLINE_LARGE = 2 };
    first ones may be so small that the size they show, and with it the step, is wrong. */
 #define SKLGD_ONLINE_TRUSTED 5.0
 
-#define SKLGD_TARGET
-#define SKLGD_NAME(f) f##_base
-#include "online_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-
-#if SKLGD_AVX2
-#define SKLGD_TARGET SKLGD_TARGET_AVX2
-#define SKLGD_NAME(f) f##_avx2
-#include "online_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-#endif
+#define SKLGD_FAMILY "online_impl.h"
+#include "each_isa.h"
 
 typedef struct {
     /* From the records to the fields, and back. */
@@ -91,18 +80,13 @@ typedef struct {
 
 /* The functions for this machine; called once, at import. */
 static sklgd_online_loops sklgd_choose_online_loops(void) {
-    sklgd_online_loops base = {
-        online_gather_base, online_scatter_base, online_inspect_base,
-        online_centre_base, online_count_base,   online_measure_base,
-        online_predict_base, online_rates_base,  online_step_base};
-#if SKLGD_AVX2
-    sklgd_online_loops avx2 = {
-        online_gather_avx2, online_scatter_avx2, online_inspect_avx2,
-        online_centre_avx2, online_count_avx2,   online_measure_avx2,
-        online_predict_avx2, online_rates_avx2,  online_step_avx2};
-    if (sklgd_use_avx2()) return avx2;
-#endif
-    return base;
+    sklgd_online_loops chosen = {
+        SKLGD_CHOOSE(online_gather), SKLGD_CHOOSE(online_scatter),
+        SKLGD_CHOOSE(online_inspect), SKLGD_CHOOSE(online_centre),
+        SKLGD_CHOOSE(online_count), SKLGD_CHOOSE(online_measure),
+        SKLGD_CHOOSE(online_predict), SKLGD_CHOOSE(online_rates),
+        SKLGD_CHOOSE(online_step)};
+    return chosen;
 }
 
 #endif

@@ -127,19 +127,8 @@ static SKLGD_INLINE double sklgd_log1p(double x) {
     return x <= 1.7976931348623157e308 ? s : x + x;
 }
 
-#define SKLGD_TARGET
-#define SKLGD_NAME(f) f##_base
-#include "vector_math_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-
-#if SKLGD_AVX2
-#define SKLGD_TARGET SKLGD_TARGET_AVX2
-#define SKLGD_NAME(f) f##_avx2
-#include "vector_math_impl.h"
-#undef SKLGD_TARGET
-#undef SKLGD_NAME
-#endif
+#define SKLGD_FAMILY "vector_math_impl.h"
+#include "each_isa.h"
 
 typedef struct {
     void (*exp)(double *x, ptrdiff_t n);
@@ -150,14 +139,10 @@ typedef struct {
 
 /* The functions for this machine, to be asked for once, at import. */
 static inline sklgd_vector_math sklgd_choose_vector_math(void) {
-    sklgd_vector_math base = {
-        sklgd_exp_all_base, sklgd_log1p_all_base, sklgd_softmax_rows_base};
-#if SKLGD_AVX2
-    sklgd_vector_math avx2 = {
-        sklgd_exp_all_avx2, sklgd_log1p_all_avx2, sklgd_softmax_rows_avx2};
-    if (sklgd_use_avx2()) return avx2;
-#endif
-    return base;
+    sklgd_vector_math chosen = {
+        SKLGD_CHOOSE(sklgd_exp_all), SKLGD_CHOOSE(sklgd_log1p_all),
+        SKLGD_CHOOSE(sklgd_softmax_rows)};
+    return chosen;
 }
 
 #endif
