@@ -3,13 +3,12 @@
 import numpy as np
 
 # Rows whose second derivatives add up to less than this share are left out of the whole
-# Hessian of softmax. With an l1 penalty, minimisers lie where a few rows limit the
-# step, and a model without these rows led far beyond them (iris at an alpha of 1e-6:
-# steps of a thousandth of the model's; a share of 1e-5 was small enough).
-FLAT_SHARE, FLAT_SHARE_L1 = 1e-3, 1e-6
+# Hessian of softmax.
+FLAT_SHARE = 1e-3
 # Factor of that share after two steps of less than half the length that such a model
-# proposes. (40 rows of 16 classes on a line, at an alpha of 1e-6: 24 of 60 runs did not
-# converge without it, and take 16 steps with it. After the first such step already,
+# proposes: the rows left out may limit the step. (40 rows of 16 classes on a line, at
+# an alpha of 1e-6: 24 of 60 runs did not converge without it, and take 16 steps with
+# it; nor did runs with an l1 penalty, as on iris. After the first such step already,
 # kdd99 took 1.5 times as long.)
 FLATTER = 1e-3
 # The share that its blocks leave out (of fashion_mnist a tenth of the rows remains).

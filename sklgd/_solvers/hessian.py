@@ -26,7 +26,7 @@ from .._fit.cost import (
     softmax_cost,
 )
 from ..kernels._hessian import hessian_block
-from .curved_rows import FLAT_SHARE, FLAT_SHARE_L1, FLATTER, curved, most_of, trim
+from .curved_rows import FLAT_SHARE, FLATTER, curved, most_of, trim
 from .metrics import HESSIAN_SWEEPS, Factored, RowBlocks, ratio
 from .row_hessian import LEAST_RIDGE, RowFactor, RowHessian
 
@@ -128,7 +128,7 @@ class HessianSchedule:
         self.hasty = False
         # The share of second derivatives that the whole Hessian of softmax may leave
         # out, whether the last one left out rows, and how many steps since were short.
-        self.flat_share = FLAT_SHARE_L1 if l1 else FLAT_SHARE
+        self.flat_share = FLAT_SHARE
         self.leaves_out, self.shortened = False, 0
 
     def plan(self):

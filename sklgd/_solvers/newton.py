@@ -31,7 +31,7 @@ FALLEN = 0.003
 SLOW, SLOWEST = 0.3, 0.9
 # A Hessian of a point before ends a run with an l1 penalty if the last step gained at
 # most this multiple of the predicted decrease: F falls like an exponential otherwise.
-# (Chosen on random sets of up to 10 classes, as was SERIES.)
+# (Chosen on random sets of up to 10 classes.)
 CLOSE = 1.1
 # Where F falls like an exponential along a step of Newton's method, it gains this
 # share more than predicted, and F - F* is twice the prediction. (Near separable classes
